@@ -1,0 +1,1 @@
+"""DNS data: names, records and messages. Imports neither Twisted nor sockets nor a clock."""

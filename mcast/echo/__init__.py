@@ -1,0 +1,1 @@
+"""The echo responder and the ping client. Stands on mcast.sockets."""

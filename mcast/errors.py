@@ -1,0 +1,20 @@
+"""The exceptions of mcast, divided by who must act."""
+
+from __future__ import annotations
+
+
+class McastError(Exception):
+    """The base of every exception that mcast defines."""
+
+
+class MalformedMessage(McastError):
+    """A datagram is not a well-formed DNS message; the network is to blame, and the datagram is dropped.
+
+    :param reason: what is wrong, without the place.
+    :param offset: where in the datagram reading stopped, in octets.
+    """
+
+    def __init__(self, reason: str, offset: int) -> None:
+        super().__init__(f"{reason} at octet {offset}")
+        self.reason = reason
+        self.offset = offset

@@ -1,0 +1,1 @@
+"""Multicast sockets: groups, interfaces, options and ports. Imports Twisted, knows no DNS."""

@@ -1,0 +1,1 @@
+"""Tests of mcast; the folders mirror the package."""

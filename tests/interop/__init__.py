@@ -1,0 +1,1 @@
+"""Tests with other implementations (Avahi, python-zeroconf, dig) between network namespaces."""

@@ -1,0 +1,1 @@
+"""Tests with real packets between network namespaces; they need root on Linux."""

@@ -3,8 +3,8 @@
     python docs/conformance.py MATRIX            writes docs/conformance.md
     python docs/conformance.py MATRIX --check    exit status 1 when the page is not what would be written
 
-MATRIX is the folder with ``requirements.csv`` (id, rfc, section, level, role, requirement, how_to_test). A test
-shows a requirement when its ID stands inside the test method, or in the docstring of its class.
+MATRIX is the folder with ``requirements.csv`` (id, rfc, section, level, role, requirement, how_to_test). A
+test shows a requirement when its ID stands inside the test method, or in the docstring of its class.
 ``docs/conformance.csv`` (id, reason) lists what is waived.
 """
 
@@ -71,7 +71,7 @@ def render(rows: list[dict[str, str]], shown: dict[str, list[str]], waived: dict
     head = [
         "# Conformance",
         "",
-        "Written by `python docs/conformance.py MATRIX` from the requirement matrix and the tests, not by hand.",
+        "Written by `python docs/conformance.py MATRIX` from the matrix and the tests, not by hand.",
         "M rows are RFC 6762, S rows RFC 6763, G rows the RFCs on groups, sockets and names below them.",
         "",
         f"{len(rows)} requirements: {totals['shown']} shown by a test, {totals['waived']} waived, "

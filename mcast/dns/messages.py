@@ -1,0 +1,400 @@
+"""Messages: octets to values and back (RFC 1035 §4, RFC 6762 §18)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mcast.dns.codes import (
+    CLASS_MASK,
+    OPCODE_MASK,
+    OPCODE_SHIFT,
+    PSEUDO_TYPES,
+    RCODE_MASK,
+    TOP_BIT,
+    Flag,
+    RecordType,
+)
+from mcast.dns.names import Name
+from mcast.dns.reading import HEADER_SIZE, RDATA_READERS, Names, read_name
+from mcast.dns.records import Record, show_type
+from mcast.dns.writing import Writer
+from mcast.errors import MalformedMessage
+
+_MIN_QUESTION: Final = 5
+"""Octets of the shortest question: the root, type, class."""
+
+_MIN_RECORD: Final = 11
+"""Octets of the shortest record: the root, type, class, TTL, length."""
+
+_HEADER: Final = struct.Struct("!6H")
+_unpack_header = _HEADER.unpack_from
+_unpack_question = struct.Struct("!HH").unpack_from
+_unpack_record = struct.Struct("!HHIH").unpack_from
+
+
+class Question:
+    """A question. Immutable, as `Record` is.
+
+    :param rclass: the class, without the unicast-response bit (RFC 6762 §5.4).
+    :param unicast: a unicast response is wanted: a "QU" question.
+    """
+
+    __slots__ = ("name", "rclass", "type", "unicast")
+
+    def __init__(self, name: Name, type: int, rclass: int = 1, unicast: bool = False) -> None:
+        self.name: Final = name
+        self.type: Final = type
+        self.rclass: Final = rclass
+        self.unicast: Final = unicast
+
+    @property
+    def key(self) -> tuple[bytes, int, int]:
+        """Name key, type and class: what makes two questions ask the same."""
+        return (self.name.key, self.type, self.rclass)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Question):
+            return NotImplemented
+        return self.unicast == other.unicast and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        unicast = ", unicast=True" if self.unicast else ""
+        return f"Question({str(self.name)!r}, {show_type(self.type)}, {self.rclass}{unicast})"
+
+
+@dataclass(frozen=True, slots=True)
+class PseudoRecord:
+    """OPT, TSIG, TKEY or SIG(0): it says something of the message, and is no data (RFC 6762 §10.2)."""
+
+    name: Name
+    type: int
+    rclass: int
+    """All 16 bits; in OPT the UDP payload size that the sender can take, in octets (RFC 6891 §6.1.2)."""
+    ttl: int
+    """In OPT not a time, but further flags (RFC 6891 §6.1.3)."""
+    rdata: bytes
+
+
+@dataclass(slots=True)
+class Message:
+    """A DNS message; treated as immutable, and unfrozen only because that is cheaper to make."""
+
+    id: int = 0
+    flags: int = 0
+    questions: Sequence[Question] = ()
+    answers: Sequence[Record] = ()
+    authorities: Sequence[Record] = ()
+    additionals: Sequence[Record] = ()
+    """Without the pseudo-records."""
+    pseudo: Sequence[PseudoRecord] = ()
+    skipped: int = 0
+    """How many records the decoder left out since their rdata is malformed (RFC 6762 §6.1)."""
+
+    @property
+    def is_response(self) -> bool:
+        """Whether QR is set (RFC 6762 §18.2)."""
+        return self.flags & Flag.RESPONSE != 0
+
+    @property
+    def authoritative(self) -> bool:
+        """Whether AA is set (RFC 6762 §18.4)."""
+        return self.flags & Flag.AUTHORITATIVE != 0
+
+    @property
+    def truncated(self) -> bool:
+        """Whether TC is set: in a query, more known answers follow (RFC 6762 §18.5)."""
+        return self.flags & Flag.TRUNCATED != 0
+
+    @property
+    def opcode(self) -> int:
+        """OPCODE; 0 in Multicast DNS (RFC 6762 §18.3)."""
+        return (self.flags & OPCODE_MASK) >> OPCODE_SHIFT
+
+    @property
+    def rcode(self) -> int:
+        """RCODE; 0 in Multicast DNS (RFC 6762 §18.11)."""
+        return self.flags & RCODE_MASK
+
+    @property
+    def payload_size(self) -> int | None:
+        """The UDP payload size that the sender's OPT record tells, in octets, or None without one."""
+        for record in self.pseudo:
+            if record.type == RecordType.OPT:
+                return record.rclass
+        return None
+
+
+def decode(datagram: bytes) -> Message:
+    """Return the message that ``datagram`` holds.
+
+    A record whose rdata is malformed is left out and counted in `Message.skipped`, so that one broken NSEC does not
+    cost the rest (RFC 6762 §6.1). Octets after the last record are ignored: Multicast DNS never says they must not
+    be there, and dnslib and the common responders pass over them as well.
+
+    :raises MalformedMessage: header, names, or the bounds of records make no sense. Nothing else is ever raised.
+    """
+    try:
+        return _decode(bytes(datagram))
+    except (IndexError, struct.error):
+        raise MalformedMessage("the message is cut short", len(datagram)) from None
+
+
+def _decode(data: bytes) -> Message:
+    identifier, flags, questions, answers, authorities, additionals = _unpack_header(data)
+    # Counts that cannot be true are refused before anything is made of them.
+    records = answers + authorities + additionals
+    if questions * _MIN_QUESTION + records * _MIN_RECORD > len(data) - HEADER_SIZE:
+        raise MalformedMessage("the counts promise more than there is", 4)
+    names: Names = {}
+    position = HEADER_SIZE
+    asked = []
+    for _ in range(questions):
+        name, position = read_name(data, position, names)
+        qtype, qclass = _unpack_question(data, position)
+        position += 4
+        asked.append(Question(name, qtype, qclass & CLASS_MASK, qclass >= TOP_BIT))
+    message = Message(identifier, flags, asked)
+    if answers:
+        message.answers, position = _decode_section(data, position, answers, names, message)
+    if authorities:
+        message.authorities, position = _decode_section(data, position, authorities, names, message)
+    if additionals:
+        message.additionals, position = _decode_section(data, position, additionals, names, message)
+    return message
+
+
+def _decode_section(
+    data: bytes, position: int, count: int, names: Names, message: Message
+) -> tuple[list[Record], int]:
+    """Return the records of one section, and the position after it."""
+    records: list[Record] = []
+    size = len(data)
+    for _ in range(count):
+        name, position = read_name(data, position, names)
+        rtype, rclass, ttl, length = _unpack_record(data, position)
+        start = position + 10
+        position = start + length
+        if position > size:
+            raise MalformedMessage("rdata runs over the end", start)
+        reader = RDATA_READERS.get(rtype)
+        if reader is None:
+            if rtype in PSEUDO_TYPES:
+                message.pseudo = (
+                    *message.pseudo,
+                    PseudoRecord(name, rtype, rclass, ttl, data[start:position]),
+                )
+                continue
+            rdata = data[start:position]
+        else:
+            try:
+                rdata = reader(data, start, position, names)
+            except (MalformedMessage, IndexError):
+                message.skipped += 1
+                continue
+        records.append(Record(name, rtype, rclass & CLASS_MASK, ttl, rdata, rclass >= TOP_BIT))
+    return records, position
+
+
+def encode(message: Message, *, legacy: bool = False) -> bytes:
+    """Return the octets of ``message``, compressed where RFC 6762 §18.14 allows it.
+
+    :param legacy: for a legacy unicast response: SRV targets are written in full (RFC 6762 §18.14).
+    :raises ValueError: a number is out of range, or rdata does not have the layout of its type.
+    """
+    writer = Writer(legacy)
+    for question in message.questions:
+        writer.write_question(question.name, question.type, question.rclass, question.unicast)
+    for section in (message.answers, message.authorities, message.additionals):
+        for record in section:
+            writer.write_record(record)
+    for extra in message.pseudo:
+        writer.write_fields(extra.name.wire, extra.type, extra.rclass, extra.ttl, extra.rdata)
+    try:
+        writer.buffer[:HEADER_SIZE] = _HEADER.pack(
+            message.id,
+            message.flags,
+            len(message.questions),
+            len(message.answers),
+            len(message.authorities),
+            len(message.additionals) + len(message.pseudo),
+        )
+    except struct.error:
+        raise ValueError(
+            f"the ID {message.id}, the flags {message.flags} or a count is out of range"
+        ) from None
+    return bytes(writer.buffer)
+
+
+Checkpoint = tuple[int, int, int, int]
+"""How many entries each section of a `MessageBuilder` has."""
+
+
+class MessageBuilder:
+    """Fills a message up to a size, and says what does not fit.
+
+    Sections may be filled in any order, but going back to an earlier section writes the whole message anew, so the
+    order of the message is the fast one.
+
+    :param max_size: the most octets of the message (RFC 6762 §17: the MTU less IP and UDP headers).
+    :param oversize: the most octets of a message with one record and nothing else, which may be larger than
+        ``max_size`` since a record that is too large alone goes alone, in fragments (RFC 6762 §17). By default
+        there is no such exception.
+    :param id: non-zero only in legacy unicast responses (RFC 6762 §18.1).
+    :param flags: `QUERY_FLAGS` or `RESPONSE_FLAGS`.
+    :param legacy: leave SRV targets uncompressed (RFC 6762 §18.14).
+    """
+
+    def __init__(
+        self, max_size: int, *, flags: int = 0, id: int = 0, legacy: bool = False, oversize: int = 0
+    ) -> None:
+        self.max_size: Final = max_size
+        self.flags = flags
+        """May be changed until `build`, as when it turns out that TC must be set."""
+        self.id: Final = id
+        self._legacy: Final = legacy
+        self._oversize: Final = oversize
+        self._writer = Writer(legacy)
+        self._questions: list[Question] = []
+        self._sections: tuple[list[Record], list[Record], list[Record]] = ([], [], [])
+        self._last = 0
+
+    def add_question(self, question: Question) -> bool:
+        """Add a question; return False, with nothing changed, when it does not fit.
+
+        :raises ValueError: as `encode`; nothing is changed then either.
+        """
+        entries = self._questions
+        entries.append(question)
+        if self._last == 0:
+            writer = self._writer
+            mark = writer.mark()
+            try:
+                writer.write_question(question.name, question.type, question.rclass, question.unicast)
+                fits = len(writer.buffer) <= self.max_size
+            except ValueError:
+                entries.pop()
+                writer.rewind(mark)
+                raise
+            if not fits:
+                entries.pop()
+                writer.rewind(mark)
+            return fits
+        return self._rewrite(entries)
+
+    def add_answer(self, record: Record) -> bool:
+        """Add an answer, or to a query a known answer; as `add_question`."""
+        return self._add(1, record)
+
+    def add_authority(self, record: Record) -> bool:
+        """Add a record to the authority section, which holds the proposed records of a probe; as `add_question`."""
+        return self._add(2, record)
+
+    def add_additional(self, record: Record) -> bool:
+        """Add an additional record; as `add_question`."""
+        return self._add(3, record)
+
+    def _add(self, section: int, record: Record) -> bool:
+        entries = self._sections[section - 1]
+        entries.append(record)
+        if section < self._last:
+            return self._rewrite(entries)
+        writer = self._writer
+        mark = writer.mark()
+        try:
+            writer.write_record(record)
+        except ValueError:
+            entries.pop()
+            writer.rewind(mark)
+            raise
+        if not self._fits(writer):
+            entries.pop()
+            writer.rewind(mark)
+            return False
+        self._last = section
+        return True
+
+    def _fits(self, writer: Writer) -> bool:
+        size = len(writer.buffer)
+        if size <= self.max_size:
+            return True
+        # RFC 6762 §17: a packet above the MTU holds no more than one resource record.
+        return size <= self._oversize and self.record_count == 1
+
+    def _rewrite(self, entries: list[Question] | list[Record]) -> bool:
+        """Write the message anew with the last one of ``entries``, or leave it as it is without."""
+        writer = Writer(self._legacy)
+        try:
+            self._write_all(writer)
+        except ValueError:
+            entries.pop()
+            raise
+        if not self._fits(writer):
+            entries.pop()
+            return False
+        self._writer = writer
+        return True
+
+    def _write_all(self, writer: Writer) -> None:
+        for question in self._questions:
+            writer.write_question(question.name, question.type, question.rclass, question.unicast)
+        for section in self._sections:
+            for record in section:
+                writer.write_record(record)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the present state for `rollback`: how many entries each section has."""
+        answers, authorities, additionals = self._sections
+        return (len(self._questions), len(answers), len(authorities), len(additionals))
+
+    def rollback(self, checkpoint: Checkpoint) -> None:
+        """Take out everything that was added since `checkpoint` returned this value."""
+        questions, *counts = checkpoint
+        del self._questions[questions:]
+        for section, count in zip(self._sections, counts, strict=True):
+            del section[count:]
+        self._last = max([number for number, count in enumerate(counts, 1) if count], default=0)
+        self._writer = Writer(self._legacy)
+        self._write_all(self._writer)
+
+    @property
+    def size(self) -> int:
+        """Octets of the message so far."""
+        return len(self._writer.buffer)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added."""
+        return not (self._questions or self.record_count)
+
+    @property
+    def question_count(self) -> int:
+        """How many questions there are."""
+        return len(self._questions)
+
+    @property
+    def record_count(self) -> int:
+        """How many records there are, in all sections."""
+        answers, authorities, additionals = self._sections
+        return len(answers) + len(authorities) + len(additionals)
+
+    def build(self, *, truncated: bool = False) -> bytes:
+        """Return the message; the builder stays as it is.
+
+        :param truncated: set TC, as when more known answers follow (RFC 6762 §7.2).
+        """
+        answers, authorities, additionals = self._sections
+        header = _HEADER.pack(
+            self.id,
+            self.flags | Flag.TRUNCATED if truncated else self.flags,
+            len(self._questions),
+            len(answers),
+            len(authorities),
+            len(additionals),
+        )
+        return header + self._writer.buffer[HEADER_SIZE:]

@@ -1,0 +1,76 @@
+"""What a link reports to its owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcast.dns.names import Name
+
+
+class Event:
+    """The base of everything that `Link.events` returns."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed(Event):
+    """A record group is in use on this link: its names are ours, its records answered and being announced.
+
+    Comes again when the group was claimed anew, after a conflict that was won or after the link was down.
+    """
+
+    handle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reprobing(Event):
+    """A name of a claimed group is probed for once more, and the group is out of use until `Claimed` or `Conflicted`
+    (RFC 6762 §9)."""
+
+    handle: int
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicted(Event):
+    """A name is lost to another host, and its group has left the link; the handle means nothing any more.
+
+    The caller picks a new name and registers a new group (RFC 6762 §9).
+    """
+
+    handle: int
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Yielded(Event):
+    """Another host defends a name that the group has among its verified records: these records are no longer
+    published on this link, the rest of the group stays in use.
+
+    Seen when two responders of one machine both publish the reverse mapping of its addresses.
+    """
+
+    handle: int
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
+class ProbingFailed(Event):
+    """For a minute no free name was found: an error for the operator to see (RFC 6762 §9). Probing goes on."""
+
+    names: tuple[Name, ...]
+    """The names that are being probed for now; empty when the last one was just lost."""
+    since: float
+    """When this began, on the caller's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Oversized(Event):
+    """A record does not fit a packet of the link's MTU and will be sent alone and in fragments, which many devices do
+    not reassemble (RFC 6762 §17)."""
+
+    handle: int
+    name: Name
+    size: int
+    """Octets of the message with this record alone."""

@@ -1,0 +1,61 @@
+"""What a caller asks a link to publish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mcast.dns.codes import PSEUDO_TYPES, RecordType
+from mcast.dns.names import LOCAL, Name
+from mcast.dns.records import Record, show_type
+
+_REFUSED_TYPES = PSEUDO_TYPES | {RecordType.NSEC, RecordType.ANY}
+"""Types that nobody can publish: they describe messages, are asked for only, or are made by ourselves."""
+
+_ZONE_TYPES = frozenset({RecordType.NS, RecordType.SOA})
+"""A Multicast DNS domain is no zone: it has no name servers and no start of authority (RFC 6762 §12)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordGroup:
+    """Records that are claimed, updated, renamed and withdrawn as one.
+
+    The cache-flush bit of the records does not matter: it is set and cleared as each transmission demands.
+
+    :raises ValueError: a record cannot be published, or is listed both as shared and as unique.
+    """
+
+    unique: tuple[Record, ...] = ()
+    """Records whose owner names are probed for, all types at once (RFC 6762 §8.1)."""
+    shared: tuple[Record, ...] = ()
+    """Records that other hosts may have beside us (RFC 6762 §2); not probed for."""
+    verified: tuple[Record, ...] = ()
+    """Unique records known to be ours without probing: reverse mappings of our addresses, records that a proxy took
+    over (RFC 6762 §8.1)."""
+
+    def __post_init__(self) -> None:
+        shared = {(record.name, record.type, record.rclass) for record in self.shared}
+        for record in self:
+            if record.type in _REFUSED_TYPES:
+                raise ValueError(f"a record of type {show_type(record.type)} cannot be published")
+            if record.type in _ZONE_TYPES and record.name.is_within(LOCAL):
+                raise ValueError(f"{record.name} is in no zone, so it has no {show_type(record.type)} record")
+        for record in self.unique + self.verified:
+            if (record.name, record.type, record.rclass) in shared:
+                raise ValueError(f"{show_type(record.type)} of {record.name} is both shared and unique")
+
+    def __iter__(self) -> Iterator[Record]:
+        yield from self.unique
+        yield from self.shared
+        yield from self.verified
+
+    @property
+    def probed_names(self) -> dict[bytes, Name]:
+        """The names to be probed for, by their keys."""
+        return {record.name.key: record.name for record in self.unique}
+
+    @property
+    def verified_names(self) -> dict[bytes, Name]:
+        """The names that are ours without probing, by their keys."""
+        probed = self.probed_names
+        return {record.name.key: record.name for record in self.verified if record.name.key not in probed}

@@ -1,0 +1,31 @@
+"""Messages on their way from the core to the shell."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Address = tuple[Any, ...]
+"""A socket address as the shell gave it: ``(host, port)`` or ``(host, port, flow, scope)``. Only the first two items
+are looked at, and the whole is handed back."""
+
+
+class Transmission(NamedTuple):
+    """One message to send from port 5353 with hop limit 255 (RFC 6762 §11)."""
+
+    payload: bytes
+    destination: Address | None
+    """Where to, exactly as it was given to `Link.receive`; None for the group, port 5353."""
+
+
+class Outbox(list[Transmission]):
+    """What is to be sent, oldest first; empty and so false when there is nothing."""
+
+    __slots__ = ()
+
+    def multicast(self, payload: bytes) -> None:
+        """Send to the group."""
+        self.append(Transmission(payload, None))
+
+    def unicast(self, payload: bytes, destination: Address) -> None:
+        """Send to one host."""
+        self.append(Transmission(payload, destination))

@@ -1,0 +1,115 @@
+"""The times and limits of RFC 6762; seconds unless a docstring says otherwise.
+
+A number that is ours says "Our choice" with the reason; every other one is the RFC's.
+"""
+
+from __future__ import annotations
+
+# Ports and sizes
+
+MDNS_PORT = 5353
+"""The UDP port of Multicast DNS, source and destination alike (RFC 6762 §3, §5.2, §6)."""
+
+DEFAULT_MTU = 1500
+"""Octets of an IP packet that we fill at most, even where larger ones would pass (RFC 6762 §17)."""
+
+MAX_PACKET = 9000
+"""Octets of the largest packet, IP and UDP headers included, fragmented or not (RFC 6762 §17)."""
+
+IPV4_OVERHEAD = 28
+"""Octets of the IPv4 and UDP headers (RFC 6762 §17)."""
+
+IPV6_OVERHEAD = 48
+"""Octets of the IPv6 and UDP headers (RFC 6762 §17)."""
+
+# Responding
+
+SHARED_DELAY = (0.020, 0.120)
+"""Random delay of answers that other hosts may give too, and of all answers to a query with several questions
+(RFC 6762 §6, §6.3)."""
+
+TRUNCATED_DELAY = (0.400, 0.500)
+"""Random delay after the last packet with the TC bit from one host (RFC 6762 §6, §7.2)."""
+
+AGGREGATION_DELAY = 0.500
+"""How much longer an answer may wait so that it can leave together with later ones (RFC 6762 §6.4)."""
+
+MULTICAST_INTERVAL = 1.0
+"""Between two multicasts of one record on one interface (RFC 6762 §6)."""
+
+DEFENCE_INTERVAL = 0.250
+"""The same when the second one answers a probe (RFC 6762 §6)."""
+
+UNICAST_TTL_FRACTION = 0.25
+"""A question for a unicast response is answered by unicast when the record was multicast within this part of its TTL
+(RFC 6762 §5.4)."""
+
+KNOWN_ANSWER_FRACTION = 0.5
+"""A known answer counts when it is listed with at least this part of the true TTL (RFC 6762 §7.1); a foreign copy of
+our record with less than this is put right (RFC 6762 §6.6)."""
+
+LEGACY_TTL = 10
+"""The highest TTL in a response to a simple resolver (RFC 6762 §6.7)."""
+
+# Probing, announcing, conflicts
+
+PROBE_WAIT = 0.250
+"""Upper end of the random delay before the first probe (RFC 6762 §8.1)."""
+
+PROBE_INTERVAL = 0.250
+"""Between two probes, and between the last one and the claim (RFC 6762 §8.1)."""
+
+PROBES = 3
+"""Probes sent for a name (RFC 6762 §8.1)."""
+
+DEFER_DELAY = 1.0
+"""How long the loser of a simultaneous probe waits before it probes again (RFC 6762 §8.2)."""
+
+CONFLICT_LIMIT = 15
+"""So many conflicts within `CONFLICT_PERIOD` slow probing down (RFC 6762 §8.1)."""
+
+CONFLICT_PERIOD = 10.0
+"""The period in which conflicts are counted (RFC 6762 §8.1)."""
+
+CONFLICT_PAUSE = 5.0
+"""The wait before each probe attempt once there were too many conflicts (RFC 6762 §8.1)."""
+
+CONFLICT_MEMORY = 60.0
+"""Without a conflict for so long, probing is no longer slowed down.
+
+Our choice: RFC 6762 §8.1 tells when the pauses begin and not when they end. A minute is far longer than the time
+between two attempts, so that a peer that denies every name cannot end them.
+"""
+
+FRUITLESS_PERIOD = 60.0
+"""Probing for so long without finding a free name is reported as an error (RFC 6762 §9)."""
+
+ANNOUNCEMENTS = 2
+"""Unsolicited responses after a claim or a change; at least this many (RFC 6762 §8.3)."""
+
+MAX_ANNOUNCEMENTS = 8
+"""The most unsolicited responses that may be asked for (RFC 6762 §8.3)."""
+
+ANNOUNCE_INTERVAL = 1.0
+"""Between the first two announcements; doubled after each further one (RFC 6762 §8.3)."""
+
+UPDATE_LIMIT = 10
+"""Updates of one record group within `UPDATE_PERIOD` (RFC 6762 §8.4)."""
+
+UPDATE_PERIOD = 60.0
+"""The period in which updates are counted (RFC 6762 §8.4)."""
+
+ECHO_MEMORY = 10.0
+"""For so long a record that we have withdrawn or replaced is still recognised as our own.
+
+Our choice: reflectors and bridges give a packet back within a fraction of a second; a host that really took over our
+data has lost nothing when it is noticed this much later.
+"""
+
+# Time to live
+
+HOST_TTL = 120
+"""TTL of records with a host name as owner or in the rdata (RFC 6762 §10)."""
+
+OTHER_TTL = 4500
+"""TTL of all other records, 75 minutes (RFC 6762 §10)."""

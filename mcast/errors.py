@@ -18,3 +18,16 @@ class MalformedMessage(McastError):
         super().__init__(f"{reason} at octet {offset}")
         self.reason = reason
         self.offset = offset
+
+
+class InvalidService(McastError, ValueError):
+    """A service, or a part of one, cannot be published as described; the caller is to blame.
+
+    :param part: which part of the description is wrong, for example ``"port"`` or ``"TXT key 'a=b'"``.
+    :param reason: what is wrong with it, and what would be right.
+    """
+
+    def __init__(self, part: str, reason: str) -> None:
+        super().__init__(f"{part}: {reason}")
+        self.part = part
+        self.reason = reason

@@ -1,0 +1,199 @@
+"""Service types and subtypes (RFC 6763 §4.1.2 and §7, RFC 6335 §5.1)."""
+
+from __future__ import annotations
+
+import string
+import unicodedata
+from dataclasses import dataclass
+
+from mcast.dns.names import LOCAL, Name
+from mcast.errors import InvalidService
+
+SERVICE_NAME_LIMIT = 15
+"""Characters in a Service Name, without the underscore (RFC 6335 §5.1, RFC 6763 §7.2)."""
+
+SUBTYPE_LIMIT = 63
+"""Octets in a subtype (RFC 6763 §7.2)."""
+
+SUBTYPE_LABEL = b"_sub"
+"""Stands between a subtype and its service type (RFC 6763 §7.1)."""
+
+TYPE_ENUMERATION_LABELS = (b"_services", b"_dns-sd", b"_udp")
+"""Before the domain: the name that enumerates the service types in it (RFC 6763 §9)."""
+
+_LETTERS_DIGITS = frozenset(string.ascii_letters + string.digits)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ServiceType:
+    """What a service does and how it is carried: ``_http._tcp`` is ``ServiceType("http", "tcp")``.
+
+    Two types are equal when they differ in ASCII case only (RFC 6763 §7: "the strings 'HTTP' and 'http' refer
+    to the same service"); the case given is kept for display.
+
+    The constructor asks only for what makes the two labels: types that break the rules of RFC 6335 are on
+    real networks and can be browsed. `check` applies those rules, and `parse` does so unless told otherwise.
+
+    :raises InvalidService: when the two parts do not make a pair of labels.
+    """
+
+    service: str
+    """The Service Name, without its underscore."""
+
+    protocol: str
+    """``"tcp"`` for protocols that run over TCP, ``"udp"`` for all others (RFC 6763 §7)."""
+
+    def __post_init__(self) -> None:
+        if not self.service.isascii() or not self.service.isprintable() or not 1 <= len(self.service) <= 62:
+            raise InvalidService(
+                f"service type {str(self)!r}", "a Service Name is 1 to 62 printable ASCII characters"
+            )
+        if self.protocol.lower() not in ("tcp", "udp"):
+            raise InvalidService(
+                f"service type {str(self)!r}",
+                'it ends in "_tcp", or in "_udp" for every transport but TCP',
+            )
+
+    @classmethod
+    def parse(cls, text: str, *, strict: bool = True) -> ServiceType:
+        """Read ``_http._tcp``; a final dot and a following ``local.`` are no part of a type.
+
+        :param strict: whether the rules for a registered Service Name apply; without them a type that
+            somebody else publishes can be browsed.
+        :raises InvalidService: naming what is wrong.
+        """
+        labels = text.split(".")
+        if len(labels) != 2:
+            raise InvalidService(
+                f"service type {text!r}", 'it has two parts, like "_http._tcp"; a domain is given separately'
+            )
+        for label in labels:
+            if not label.startswith("_"):
+                raise InvalidService(f"service type {text!r}", f"{label!r} does not start with an underscore")
+        found = cls(labels[0][1:], labels[1][1:])
+        if strict:
+            found.check()
+        return found
+
+    @classmethod
+    def from_labels(cls, service: bytes, protocol: bytes) -> ServiceType:
+        """Read the two labels of a received name, leniently.
+
+        :raises InvalidService: when they are no service type.
+        """
+        if not service.startswith(b"_") or protocol.lower() not in (b"_tcp", b"_udp"):
+            raise InvalidService("service type", f"{service!r} and {protocol!r} are not its two labels")
+        # latin-1 keeps each octet one character, and the constructor refuses all but ASCII.
+        return cls(service[1:].decode("latin-1"), protocol[1:].decode("ascii"))
+
+    @classmethod
+    def for_transport(cls, service: str, transport: str) -> ServiceType:
+        """Return the type of a service over any transport: "_udp" stands for all but TCP (RFC 6763 §7).
+
+        :param transport: ``"tcp"``, ``"udp"``, ``"sctp"``, ``"dccp"``…, in any case.
+        """
+        found = cls(service, "tcp" if transport.lower() == "tcp" else "udp")
+        found.check()
+        return found
+
+    def check(self) -> None:
+        """Apply the rules for Service Names (RFC 6335 §5.1, RFC 6763 §7).
+
+        :raises InvalidService: naming the rule that is broken.
+        """
+        name = self.service
+        if len(name) > SERVICE_NAME_LIMIT:
+            reason = f"{len(name)} characters; at most {SERVICE_NAME_LIMIT} are allowed"
+        elif not set(name) <= _LETTERS_DIGITS | {"-"}:
+            wrong = next(character for character in name if character not in _LETTERS_DIGITS | {"-"})
+            reason = f"{wrong!r} is none of letters, digits and hyphens"
+        elif name.startswith("-") or name.endswith("-"):
+            reason = "a hyphen begins or ends it"
+        elif "--" in name:
+            reason = "it has two hyphens in a row"
+        elif set(name) <= set(string.digits + "-"):
+            # "80" or "6000-6063" would look like a port or a range of ports.
+            reason = "it has no letter"
+        else:
+            return
+        raise InvalidService(f"Service Name {name!r}", reason)
+
+    @property
+    def labels(self) -> tuple[bytes, bytes]:
+        """The pair of labels, as given."""
+        return b"_" + self.service.encode("ascii"), b"_" + self.protocol.encode("ascii")
+
+    def in_domain(self, domain: Name = LOCAL) -> Name:
+        """Return the name whose PTR records list the instances of the type (RFC 6763 §4.1)."""
+        return _joined("service type", self.labels, domain)
+
+    def subtype_in_domain(self, subtype: str | bytes, domain: Name = LOCAL) -> Name:
+        """Return the name whose PTR records list the instances of a subtype (RFC 6763 §7.1)."""
+        return _joined("subtype", (subtype_label(subtype), SUBTYPE_LABEL, *self.labels), domain)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What equality and hash go by."""
+        return self.service.lower(), self.protocol.lower()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ServiceType):
+            return NotImplemented
+        return self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __str__(self) -> str:
+        return f"_{self.service}._{self.protocol}"
+
+
+def subtype_label(subtype: str | bytes) -> bytes:
+    """Return the label of a subtype: octets as they are, text as NFC in UTF-8.
+
+    A leading underscore is neither asked for nor added, and any octets will do (RFC 6763 §7.1).
+
+    :raises InvalidService: when it is empty or longer than 63 octets.
+    """
+    label = subtype if isinstance(subtype, bytes) else encoded("subtype", subtype)
+    if not 1 <= len(label) <= SUBTYPE_LIMIT:
+        raise InvalidService(f"subtype {subtype!r}", f"{len(label)} octets; it has 1 to {SUBTYPE_LIMIT}")
+    return label
+
+
+def encoded(part: str, text: str) -> bytes:
+    """Return text as the precomposed UTF-8 that every name is stored in (RFC 6763 §4.1.1, RFC 6762 §16).
+
+    :param part: what the text is, for the error.
+    :raises InvalidService: when it holds half of a surrogate pair, which no UTF-8 can carry.
+    """
+    try:
+        return unicodedata.normalize("NFC", text).encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidService(f"{part} {text!r}", "it is not Unicode text") from None
+
+
+def type_enumeration_name(domain: Name = LOCAL) -> Name:
+    """Return the name whose PTR records list the service types of a domain (RFC 6763 §9)."""
+    return _joined("domain", TYPE_ENUMERATION_LABELS, domain)
+
+
+def parse_types(text: str) -> tuple[ServiceType, tuple[str, ...]]:
+    """Read a type followed by its subtypes after commas, ``_http._tcp,_printer``.
+
+    :raises InvalidService: naming the part that is wrong.
+    """
+    first, *subtypes = text.split(",")
+    for subtype in subtypes:
+        subtype_label(subtype)
+    return ServiceType.parse(first), tuple(subtypes)
+
+
+def _joined(part: str, labels: tuple[bytes, ...], domain: Name) -> Name:
+    try:
+        return Name.from_labels((*labels, *domain.labels))
+    except ValueError as error:
+        # RFC 6763 §7.2: the domain is what makes a name too long, since the limits above leave 100 octets to
+        # it.
+        shown = b".".join(labels).decode("utf-8", "backslashreplace")
+        raise InvalidService(f"{part} {shown!r} in domain {str(domain)!r}", str(error)) from None

@@ -1,0 +1,249 @@
+"""Other implementations as hosts of a test link: Avahi, python-zeroconf, libnss-mdns, and our own responder beside them.
+
+Each peer lives in the network namespace of one test host, named by its constructor; `close` ends all its programs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from tests.interop.programs import END_TIMEOUT, Program, Room, wait_until
+
+READY_TIMEOUT = 15.0
+"""Our choice: seconds that a daemon is given to start and claim its names; CI machines are slow."""
+
+AVAHI_CONFIGURATION = """\
+[server]
+host-name={hostname}
+allow-interfaces={interface}
+use-ipv4={ipv4}
+use-ipv6={ipv6}
+enable-dbus={dbus}
+ratelimit-interval-usec=1000000
+ratelimit-burst=1000000
+[wide-area]
+enable-wide-area=no
+[publish]
+publish-hinfo=no
+publish-workstation=no
+[rlimits]
+"""
+
+HOSTS_FROM_MULTICAST = "passwd: files\ngroup: files\nhosts: files {module} [NOTFOUND=return]\n"
+
+
+def avahi_service_file(
+    name: str,
+    service_type: str,
+    port: int,
+    *,
+    txt: Sequence[str] = (),
+    subtypes: Sequence[str] = (),
+) -> str:
+    """Return the text of an Avahi static service file."""
+    lines = ['<?xml version="1.0" standalone="no"?>', '<!DOCTYPE service-group SYSTEM "avahi-service.dtd">']
+    lines.append(f"<service-group><name>{escape(name)}</name><service><type>{service_type}</type>")
+    lines.extend(f"<subtype>{one}._sub.{service_type}</subtype>" for one in subtypes)
+    lines.append(f"<port>{port}</port>")
+    lines.extend(f"<txt-record>{escape(one)}</txt-record>" for one in txt)
+    lines.append("</service></service-group>")
+    return "\n".join(lines)
+
+
+class AvahiHost:
+    """avahi-daemon with a private system bus, its own folder of service files and its own ``nsswitch.conf``.
+
+    :param interface: the one interface the daemon uses.
+    :param dbus: whether avahi-browse, avahi-resolve and avahi-publish can be used; the daemon alone starts faster.
+    :param services: texts of static service files by file name.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        interface: str,
+        hostname: str,
+        *,
+        dbus: bool = True,
+        ipv4: bool = True,
+        ipv6: bool = True,
+        services: dict[str, str] | None = None,
+        nss_module: str = "mdns",
+        wait: bool = True,
+    ) -> None:
+        self._programs: list[Program] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="mcast-avahi-")
+        folder = Path(self._folder.name)
+        self.services = folder / "services"
+        self.services.mkdir()
+        for file_name, content in (services or {}).items():
+            (self.services / file_name).write_text(content, encoding="utf-8")
+        (folder / "nsswitch.conf").write_text(HOSTS_FROM_MULTICAST.format(module=nss_module), encoding="utf-8")
+        configuration = folder / "avahi-daemon.conf"
+        configuration.write_text(
+            AVAHI_CONFIGURATION.format(
+                hostname=hostname,
+                interface=interface,
+                ipv4="yes" if ipv4 else "no",
+                ipv6="yes" if ipv6 else "no",
+                dbus="yes" if dbus else "no",
+            ),
+            encoding="utf-8",
+        )
+        mounts = {"/etc/avahi/services": self.services, "/etc/nsswitch.conf": folder / "nsswitch.conf"}
+        self.room = Room(namespace, mounts)
+        try:
+            self.room.run("mkdir", "-p", "/run/dbus", "/run/avahi-daemon")
+            if dbus:
+                self._start_bus()
+            self.daemon = self._start(
+                "avahi-daemon",
+                f"--file={configuration}",
+                "--no-drop-root",
+                "--no-chroot",
+                "--no-proc-title",
+                "--no-rlimits",
+            )
+            if wait:
+                self.wait_until_started()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, *command: str) -> Program:
+        program = self.room.start(*command)
+        self._programs.append(program)
+        return program
+
+    def _start_bus(self) -> None:
+        bus = self._start("dbus-daemon", "--system", "--nofork", "--nopidfile", "--print-address=1")
+        bus.wait_for("unix:path=", READY_TIMEOUT)
+
+    def wait_until_started(self) -> None:
+        """Wait until the host name and the addresses are claimed."""
+        self.daemon.wait_for("Server startup complete", READY_TIMEOUT)
+
+    @property
+    def hostname(self) -> str:
+        """The first label of the host name that the daemon holds at present."""
+        names = re.findall(r"Host name is ([^.]+)\.local", self.daemon.output)
+        return names[-1] if names else ""
+
+    def browse(self, *arguments: str, timeout: float = 15.0) -> list[list[str]]:
+        """Run avahi-browse until it has shown what there is; return its parsable lines, split at semicolons."""
+        lines = self.room.run("avahi-browse", "-t", "-p", *arguments, timeout=timeout).stdout.splitlines()
+        return [line.split(";") for line in lines if line[:1] in "+-="]
+
+    def follow(self, *arguments: str) -> Program:
+        """Start an avahi-browse that goes on, printing parsable lines."""
+        return self._start("avahi-browse", "-p", *arguments)
+
+    def resolve(self, *arguments: str) -> str:
+        """Run avahi-resolve and return its output without the final newline."""
+        return self.room.run("avahi-resolve", *arguments).stdout.strip()
+
+    def publish(self, *arguments: str) -> Program:
+        """Start avahi-publish; what it publishes is withdrawn when it ends."""
+        return self._start("avahi-publish", *arguments)
+
+    def getent(self, database: str, key: str) -> str:
+        """Look a name or address up as programs of the C library do, by libnss-mdns; "" when not found."""
+        return self.room.run("getent", database, key).stdout.strip()
+
+    def kill(self) -> None:
+        """End the daemon without a goodbye."""
+        self.daemon.end(signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the daemon, with its goodbyes, and everything that was started beside it."""
+        for program in reversed(self._programs):
+            program.end()
+        self.room.close()
+        self._folder.cleanup()
+
+
+class ZeroconfHost:
+    """python-zeroconf in a process of its own.
+
+    :param interfaces: addresses, for IPv4, and indexes of interfaces, for IPv6.
+    """
+
+    def __init__(self, namespace: str, *interfaces: str | int) -> None:
+        script = Path(__file__).with_name("zeroconf_peer.py")
+        self.program = Program(
+            ["ip", "netns", "exec", namespace, sys.executable, str(script), *map(str, interfaces)]
+        )
+        try:
+            self.wait_for(lambda event: event["event"] == "ready", READY_TIMEOUT)
+        except BaseException:
+            self.program.end()
+            raise
+
+    def tell(self, command: str, **fields: object) -> None:
+        """Give a command of `zeroconf_peer`."""
+        self.program.tell(json.dumps({"do": command, **fields}))
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What it has told so far."""
+        return [json.loads(line) for line in self.program.lines if line.startswith("{")]
+
+    def wait_for(self, wanted: Callable[[dict[str, Any]], bool], timeout: float = 10.0) -> dict[str, Any]:
+        """Return the first event, of all times, that fulfils the predicate.
+
+        :raises AssertionError: when there is none within ``timeout`` seconds.
+        """
+
+        def matches(line: str) -> bool:
+            return line.startswith("{") and wanted(json.loads(line))
+
+        found: dict[str, Any] = json.loads(self.program.lines[self.program.wait_for(matches, timeout)])
+        return found
+
+    def kill(self) -> None:
+        """End it without a goodbye."""
+        self.program.end(signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it, with its goodbyes."""
+        self.program.close_input()
+        try:
+            self.program.wait(END_TIMEOUT)
+        finally:
+            self.program.end()
+
+
+class Responder:
+    """``twist mcast mdns`` on a test host.
+
+    :param arguments: its options.
+    """
+
+    def __init__(self, namespace: str, *arguments: str) -> None:
+        self.program = Program(
+            ["ip", "netns", "exec", namespace, sys.executable, "-m", "twisted", "mcast", "mdns", *arguments]
+        )
+
+    @property
+    def log(self) -> str:
+        return self.program.output
+
+    def wait_for(self, text: str, timeout: float = READY_TIMEOUT) -> None:
+        """Wait until a line of the log holds the text."""
+        self.program.wait_for(text, timeout)
+
+    def wait_until(self, condition: Callable[[str], bool], what: str, timeout: float = READY_TIMEOUT) -> None:
+        """Wait until the whole log fulfils the condition."""
+        wait_until(lambda: condition(self.log), timeout, what)
+
+    def close(self) -> int:
+        """End it by SIGTERM; return its exit status."""
+        return self.program.end()

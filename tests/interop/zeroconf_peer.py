@@ -1,0 +1,130 @@
+"""Run python-zeroconf as a host of its own: commands come on standard input, events go out, a JSON object a line.
+
+Usage: ``python zeroconf_peer.py ADDRESS-OR-INDEX…``, in the namespace of the host. Commands are ``register``
+(instance, type, port, host, addresses, txt), ``update`` (instance, type, txt), ``unregister`` (instance, type),
+``browse`` (type) and ``resolve`` (instance, type).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from typing import Any
+
+from zeroconf import IPVersion, ServiceStateChange, Zeroconf
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+
+RESOLVE_TIMEOUT = 3000
+"""Milliseconds that a service is asked for."""
+
+
+def tell(event: str, **fields: object) -> None:
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+def qualified(service_type: str) -> str:
+    return f"{service_type}.local."
+
+
+def describe(info: AsyncServiceInfo) -> dict[str, object]:
+    return {
+        "host": info.server,
+        "port": info.port,
+        "addresses": sorted(info.parsed_scoped_addresses(IPVersion.All)),
+        "txt": {
+            key.decode(): None if value is None else value.decode() for key, value in info.properties.items()
+        },
+    }
+
+
+class Peer:
+    """One AsyncZeroconf and what was asked of it."""
+
+    def __init__(self, interfaces: list[str | int]) -> None:
+        version = IPVersion.All if any(isinstance(one, int) for one in interfaces) else IPVersion.V4Only
+        self._zeroconf = AsyncZeroconf(interfaces=interfaces, ip_version=version)
+        self._services: dict[str, AsyncServiceInfo] = {}
+        self._browsers: list[AsyncServiceBrowser] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def register(
+        self, instance: str, type: str, port: int, host: str, addresses: list[str], txt: dict[str, str]
+    ) -> None:
+        info = AsyncServiceInfo(
+            qualified(type),
+            f"{instance}.{qualified(type)}",
+            port=port,
+            server=f"{host}.local.",
+            addresses=[socket.inet_pton(socket.AF_INET6 if ":" in one else socket.AF_INET, one) for one in addresses],
+            properties=txt,
+        )
+        await (await self._zeroconf.async_register_service(info, allow_name_change=True))
+        self._services[f"{instance}.{type}"] = info
+        tell("registered", name=info.name)
+
+    async def update(self, instance: str, type: str, txt: dict[str, str]) -> None:
+        info = self._services[f"{instance}.{type}"]
+        changed = AsyncServiceInfo(
+            info.type, info.name, port=info.port, server=info.server, addresses=info.addresses, properties=txt
+        )
+        self._services[f"{instance}.{type}"] = changed
+        await (await self._zeroconf.async_update_service(changed))
+        tell("updated-own", name=info.name)
+
+    async def unregister(self, instance: str, type: str) -> None:
+        await (await self._zeroconf.async_unregister_service(self._services.pop(f"{instance}.{type}")))
+        tell("unregistered")
+
+    async def browse(self, type: str) -> None:
+        self._browsers.append(
+            AsyncServiceBrowser(self._zeroconf.zeroconf, qualified(type), handlers=[self._changed])
+        )
+
+    def _changed(
+        self, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
+    ) -> None:
+        if state_change is ServiceStateChange.Removed:
+            tell("removed", name=name)
+        else:
+            self._later(self._found(state_change.name.lower(), service_type, name))
+
+    async def _found(self, event: str, service_type: str, name: str) -> None:
+        info = AsyncServiceInfo(service_type, name)
+        found = await info.async_request(self._zeroconf.zeroconf, RESOLVE_TIMEOUT)
+        tell(event, name=name, resolved=found, **(describe(info) if found else {}))
+
+    async def resolve(self, instance: str, type: str) -> None:
+        await self._found("resolved", qualified(type), f"{instance}.{qualified(type)}")
+
+    def _later(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        for browser in self._browsers:
+            await browser.async_cancel()
+        await self._zeroconf.async_close()
+
+    async def run(self) -> None:
+        """Obey until standard input ends, then say goodbye."""
+        reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+        )
+        await self._zeroconf.zeroconf.async_wait_for_start()
+        tell("ready")
+        while line := await reader.readline():
+            command = json.loads(line)
+            self._later(getattr(self, command.pop("do"))(**command))
+        await self.close()
+
+
+async def main() -> None:
+    await Peer([int(one) if one.isdigit() else one for one in sys.argv[1:]]).run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

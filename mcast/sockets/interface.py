@@ -1,0 +1,242 @@
+"""The network interfaces of this host: what they are and which of them are meant."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
+
+import ifaddr
+
+DEFAULT_MTU = 1500
+"""Octets assumed where the system does not tell: Ethernet's (RFC 894)."""
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceAddress:
+    """An address of an interface, with the length of the prefix that is on the link."""
+
+    address: IPv4Address | IPv6Address
+    prefix_length: int
+
+    @property
+    def ip_interface(self) -> IPv4Interface | IPv6Interface:
+        """The same as the standard library has it: address, prefix and network."""
+        return ip_interface((self.address, self.prefix_length))
+
+    def __str__(self) -> str:
+        return f"{self.address}/{self.prefix_length}"
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One network interface at one moment."""
+
+    name: str
+    index: int
+    addresses: tuple[InterfaceAddress, ...] = ()
+    up: bool = True
+    multicast: bool = True
+    loopback: bool = False
+    point_to_point: bool = False
+    mtu: int = DEFAULT_MTU
+    """Octets in the largest IP packet."""
+    carrier: bool = True
+    """Is there a link: cable plugged, radio associated, peer up? True where the system does not tell."""
+    _networks: tuple[IPv4Interface | IPv6Interface, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Kept, not computed on each call: is_on_link is asked for each datagram.
+        object.__setattr__(self, "_networks", tuple(each.ip_interface for each in self.addresses))
+
+    @property
+    def ipv4(self) -> tuple[InterfaceAddress, ...]:
+        """The IPv4 addresses."""
+        return tuple(each for each in self.addresses if each.address.version == 4)
+
+    @property
+    def ipv6(self) -> tuple[InterfaceAddress, ...]:
+        """The IPv6 addresses."""
+        return tuple(each for each in self.addresses if each.address.version == 6)
+
+    @property
+    def networks(self) -> tuple[IPv4Interface | IPv6Interface, ...]:
+        """The addresses with their networks."""
+        return self._networks
+
+    def has_family(self, ipv6: bool) -> bool:
+        """Has the interface an address of this family?"""
+        return any((each.address.version == 6) is ipv6 for each in self.addresses)
+
+    def is_on_link(self, address: IPv4Address | IPv6Address | str) -> bool:
+        """Tell whether a source address belongs to a neighbour on this link.
+
+        Link-local addresses always do (RFC 4007 §5), and on the loopback interface there is nobody
+        but the host itself, whichever of its addresses it uses.
+        """
+        if isinstance(address, str):
+            address = ip_address(address.partition("%")[0])
+        if self.loopback or address.is_link_local:
+            return True
+        return any(address in each.network for each in self._networks)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def interfaces() -> tuple[Interface, ...]:
+    """Return the interfaces of this host (of the network namespace of this thread), by index.
+
+    :raises OSError: as the system says.
+    """
+    found: dict[int, tuple[str, list[InterfaceAddress]]] = {}
+    for adapter in ifaddr.get_adapters(include_unconfigured=True):
+        if adapter.index is None:  # gone between two system calls
+            continue
+        # An IPv4 alias such as "eth0:1" is listed under a name of its own, with the index of "eth0".
+        name, addresses = found.setdefault(adapter.index, (adapter.nice_name, []))
+        if len(adapter.nice_name) < len(name):
+            found[adapter.index] = (adapter.nice_name, addresses)
+        for each in adapter.ips:
+            text = each.ip if isinstance(each.ip, str) else each.ip[0]
+            address = InterfaceAddress(ip_address(text.partition("%")[0]), each.network_prefix)
+            if address not in addresses:
+                addresses.append(address)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        return tuple(
+            _described(probe, name, index, tuple(addresses))
+            for index, (name, addresses) in sorted(found.items())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRow:
+    """The ioctl requests and flag bits of one kind of system (its net/if.h)."""
+
+    get_flags: int
+    get_mtu: int
+    up: int
+    loopback: int
+    point_to_point: int
+    running: int
+    multicast: int
+
+
+LINUX_FLAGS = FlagRow(
+    0x8913, 0x8921, up=0x1, loopback=0x8, point_to_point=0x10, running=0x40, multicast=0x1000
+)
+BSD_FLAGS = FlagRow(
+    0xC0206911, 0xC0206933, up=0x1, loopback=0x8, point_to_point=0x10, running=0x40, multicast=0x8000
+)
+
+_IFREQ_NAME_SIZE = 16
+_IFREQ_SIZE = 40
+
+
+def _described(
+    probe: socket.socket, name: str, index: int, addresses: tuple[InterfaceAddress, ...]
+) -> Interface:
+    if sys.platform == "win32":
+        # Windows lists only interfaces that are up; each of them does multicast.
+        loopback = any(each.address.is_loopback for each in addresses)
+        return Interface(name, index, addresses, loopback=loopback)
+    row = LINUX_FLAGS if sys.platform == "linux" else BSD_FLAGS
+    try:
+        flags = _ask(probe, row.get_flags, name, "H")
+        mtu = _ask(probe, row.get_mtu, name, "i")
+    except OSError:  # gone between two system calls: as good as down
+        return Interface(name, index, addresses, up=False, multicast=False, carrier=False)
+    return Interface(
+        name,
+        index,
+        addresses,
+        up=bool(flags & row.up),
+        multicast=bool(flags & row.multicast),
+        loopback=bool(flags & row.loopback),
+        point_to_point=bool(flags & row.point_to_point),
+        mtu=mtu,
+        carrier=bool(flags & row.running),
+    )
+
+
+def _ask(probe: socket.socket, request: int, name: str, kind: str) -> int:
+    # Not from /sys: that shows the namespace it was mounted in, which need not be this thread's.
+    import fcntl
+
+    argument = name.encode()[: _IFREQ_NAME_SIZE - 1].ljust(_IFREQ_SIZE, b"\0")
+    answer = fcntl.ioctl(probe.fileno(), request, argument)
+    return int(struct.unpack_from(kind, answer, _IFREQ_NAME_SIZE)[0])
+
+
+def find_interface(selector: str, available: Iterable[Interface]) -> Interface | None:
+    """Return the interface that a name, a decimal index or one of its addresses selects, or None."""
+    known = tuple(available)
+    for each in known:
+        if each.name == selector:
+            return each
+    if selector.isascii() and selector.isdigit():
+        return next((each for each in known if each.index == int(selector)), None)
+    host, _, zone = selector.partition("%")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    for each in known:
+        if zone and zone not in (each.name, str(each.index)):
+            continue
+        if any(own.address == address for own in each.addresses):
+            return each
+    return None
+
+
+def default_interfaces(available: Iterable[Interface]) -> tuple[Interface, ...]:
+    """Return each interface that is up and does multicast; loopback only when there is no other."""
+    usable = [each for each in available if each.up and (each.multicast or each.loopback)]
+    others = [each for each in usable if not each.loopback]
+    return tuple(others or usable)
+
+
+def select_interfaces(
+    selectors: Sequence[str], available: Iterable[Interface], *, strict: bool = True
+) -> tuple[Interface, ...]:
+    """Return the interfaces meant by ``selectors``, each once; the default ones when there are none.
+
+    :param selectors: interface names, indexes or addresses.
+    :param strict: refuse a selector that fits no interface that is up. Not while running: an
+        interface may go and come back.
+    :raises ValueError: strictly, naming the selector and the cause; or when nothing is usable.
+    """
+    known = tuple(available)
+    if not selectors:
+        chosen = default_interfaces(known)
+        if strict and not chosen:
+            raise ValueError("no usable interface: none is up and capable of multicast")
+        return chosen
+    found: dict[int, Interface] = {}
+    for selector in selectors:
+        interface = find_interface(selector, known)
+        if interface is None:
+            if strict:
+                raise ValueError(f"interface {selector}: no such interface, index or address on this host")
+        elif not interface.up:
+            if strict:
+                raise ValueError(f"interface {selector}: is down")
+        else:
+            found.setdefault(interface.index, interface)
+    return tuple(found.values())
+
+
+def zone_index(zone: str, available: Iterable[Interface] | None = None) -> int:
+    """Return the interface index that a zone means: a name or a decimal number; 0 when it is empty or "0".
+
+    :raises ValueError: no interface has this name or index (RFC 4007 §11.2).
+    """
+    if zone in ("", "0"):
+        return 0
+    interface = find_interface(zone, interfaces() if available is None else available)
+    if interface is None:
+        raise ValueError(f"zone {zone}: no such interface")
+    return interface.index

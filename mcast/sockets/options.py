@@ -1,0 +1,505 @@
+"""The socket options of multicast, and the only place that sets them.
+
+What differs between systems stands in one table of `Platform` rows: the option numbers and how their
+arguments are packed. Nothing else here asks which system it runs on, so each row can be tested anywhere.
+Every function raises OSError as the system says it.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+Address = IPv4Address | IPv6Address
+AncillaryData = list[tuple[int, int, bytes]]
+
+MAX_HOPS = 255
+"""The largest TTL or hop limit: the field has eight bits (RFC 791 §3.1, RFC 8200 §3)."""
+
+IPPROTO_IP = 0
+IPPROTO_IPV6 = 41
+
+_STORAGE_SIZE = 128
+"""Octets of a sockaddr_storage on every system of the table (RFC 3493 §3.10 leaves it open)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The option numbers and packings of one kind of system; None where it has no such option."""
+
+    name: str
+    inet6: int
+    """AF_INET6."""
+    sa_len: bool
+    """Does a sockaddr begin with an octet for its length (4.4BSD)?"""
+    storage_offset: int
+    """Octets from the start of a group_req to its sockaddr_storage (the alignment of that structure)."""
+    byte_switches: bool
+    """Are IP_MULTICAST_TTL and IP_MULTICAST_LOOP one octet (4.4BSD) and not an int?"""
+    mreqn: bool
+    """Is an IPv4 membership an ip_mreqn with an index? Windows takes an ip_mreq with 0.0.0.index."""
+    reuse_port: int | None
+    """SO_REUSEPORT; on Windows SO_REUSEADDR alone shares a port."""
+    bind_group: bool
+    """May a socket bind to a group address, so that the kernel delivers nothing else?"""
+    ipv4_multicast_if: int
+    ipv4_multicast_ttl: int
+    ipv4_multicast_loop: int
+    ipv4_join: int
+    ipv4_leave: int
+    ipv4_join_source: int
+    ipv4_leave_source: int
+    ipv4_ttl: int
+    ipv6_multicast_if: int
+    ipv6_multicast_hops: int
+    ipv6_multicast_loop: int
+    ipv6_join: int
+    ipv6_leave: int
+    ipv6_unicast_hops: int
+    ipv6_v6only: int
+    join_source: int
+    """MCAST_JOIN_SOURCE_GROUP (RFC 3678 §5.1)."""
+    leave_source: int
+    source_by_request: bool = True
+    """Take MCAST_JOIN_SOURCE_GROUP for IPv4 also; else IP_ADD_SOURCE_MEMBERSHIP (RFC 3678 §4.1)."""
+    ipv4_multicast_all: int | None = None
+    ipv6_multicast_all: int | None = None
+    ipv4_pktinfo: int | None = None
+    """Asks for in_pktinfo with each datagram, and is the type it comes with."""
+    ipv4_send_pktinfo: bool = False
+    """Does IP_PKTINFO on sending choose the interface?"""
+    ipv4_recvif: int | None = None
+    ipv4_recvdstaddr: int | None = None
+    ipv4_recvttl: int | None = None
+    ipv4_ttl_type: int | None = None
+    """The type that a received TTL comes with."""
+    ipv6_recvpktinfo: int | None = None
+    ipv6_pktinfo: int | None = None
+    ipv6_recvhoplimit: int | None = None
+    ipv6_hoplimit: int | None = None
+    ipv4_unicast_if: int | None = None
+    """Sets the interface for unicast: IP_UNICAST_IF (network order) or IP_BOUND_IF (host order)."""
+    ipv6_unicast_if: int | None = None
+    unicast_if_network_order: bool = True
+    bind_to_index: int | None = None
+    """SO_BINDTOIFINDEX."""
+
+
+LINUX = Platform(
+    name="Linux",
+    inet6=10,
+    sa_len=False,
+    storage_offset=struct.calcsize("P"),  # aligned as unsigned long
+    byte_switches=False,
+    mreqn=True,
+    reuse_port=15,
+    bind_group=True,
+    ipv4_multicast_if=32,
+    ipv4_multicast_ttl=33,
+    ipv4_multicast_loop=34,
+    ipv4_join=35,
+    ipv4_leave=36,
+    ipv4_join_source=39,
+    ipv4_leave_source=40,
+    ipv4_ttl=2,
+    ipv6_multicast_if=17,
+    ipv6_multicast_hops=18,
+    ipv6_multicast_loop=19,
+    ipv6_join=20,
+    ipv6_leave=21,
+    ipv6_unicast_hops=16,
+    ipv6_v6only=26,
+    join_source=46,
+    leave_source=47,
+    ipv4_multicast_all=49,
+    ipv6_multicast_all=29,
+    ipv4_pktinfo=8,
+    ipv4_send_pktinfo=True,
+    ipv4_recvttl=12,
+    ipv4_ttl_type=2,
+    ipv6_recvpktinfo=49,
+    ipv6_pktinfo=50,
+    ipv6_recvhoplimit=51,
+    ipv6_hoplimit=52,
+    ipv4_unicast_if=50,
+    ipv6_unicast_if=76,
+    bind_to_index=62,
+)
+
+MACOS = Platform(
+    name="macOS",
+    inet6=30,
+    sa_len=True,
+    storage_offset=4,  # <netinet/in.h> packs the group requests to 4
+    byte_switches=True,
+    mreqn=True,
+    reuse_port=0x200,
+    bind_group=True,
+    ipv4_multicast_if=9,
+    ipv4_multicast_ttl=10,
+    ipv4_multicast_loop=11,
+    ipv4_join=12,
+    ipv4_leave=13,
+    ipv4_join_source=70,
+    ipv4_leave_source=71,
+    ipv4_ttl=4,
+    ipv6_multicast_if=9,
+    ipv6_multicast_hops=10,
+    ipv6_multicast_loop=11,
+    ipv6_join=12,
+    ipv6_leave=13,
+    ipv6_unicast_hops=4,
+    ipv6_v6only=27,
+    join_source=82,
+    leave_source=83,
+    ipv4_pktinfo=26,
+    ipv4_recvttl=24,
+    ipv4_ttl_type=24,
+    ipv6_recvpktinfo=61,
+    ipv6_pktinfo=46,
+    ipv6_recvhoplimit=37,
+    ipv6_hoplimit=47,
+    ipv4_unicast_if=25,
+    ipv6_unicast_if=125,
+    unicast_if_network_order=False,
+)
+
+BSD = Platform(
+    name="BSD",
+    inet6=28,
+    sa_len=True,
+    storage_offset=8,  # sockaddr_storage is aligned as int64_t
+    byte_switches=True,
+    mreqn=True,
+    reuse_port=0x200,
+    bind_group=True,
+    ipv4_multicast_if=9,
+    ipv4_multicast_ttl=10,
+    ipv4_multicast_loop=11,
+    ipv4_join=12,
+    ipv4_leave=13,
+    ipv4_join_source=70,
+    ipv4_leave_source=71,
+    ipv4_ttl=4,
+    ipv6_multicast_if=9,
+    ipv6_multicast_hops=10,
+    ipv6_multicast_loop=11,
+    ipv6_join=12,
+    ipv6_leave=13,
+    ipv6_unicast_hops=4,
+    ipv6_v6only=27,
+    join_source=82,
+    leave_source=83,
+    ipv4_recvif=20,
+    ipv4_recvdstaddr=7,
+    ipv4_recvttl=65,
+    ipv4_ttl_type=65,
+    ipv6_recvpktinfo=36,
+    ipv6_pktinfo=46,
+    ipv6_recvhoplimit=37,
+    ipv6_hoplimit=47,
+)
+
+WINDOWS = Platform(
+    name="Windows",
+    inet6=23,
+    sa_len=False,
+    storage_offset=8,
+    byte_switches=False,
+    mreqn=False,
+    reuse_port=None,
+    bind_group=False,
+    ipv4_multicast_if=9,
+    ipv4_multicast_ttl=10,
+    ipv4_multicast_loop=11,
+    ipv4_join=12,
+    ipv4_leave=13,
+    ipv4_join_source=15,
+    ipv4_leave_source=16,
+    ipv4_ttl=4,
+    ipv6_multicast_if=9,
+    ipv6_multicast_hops=10,
+    ipv6_multicast_loop=11,
+    ipv6_join=12,
+    ipv6_leave=13,
+    ipv6_unicast_hops=4,
+    ipv6_v6only=27,
+    join_source=45,
+    leave_source=46,
+    source_by_request=False,
+    ipv4_pktinfo=19,
+    ipv4_ttl_type=21,
+    ipv4_recvttl=21,
+    ipv6_recvpktinfo=19,
+    ipv6_pktinfo=19,
+    ipv6_recvhoplimit=21,
+    ipv6_hoplimit=21,
+    ipv4_unicast_if=31,
+    ipv6_unicast_if=31,
+)
+
+
+def platform_row(system: str) -> Platform:
+    """Return the row for a value of `sys.platform`; an unknown system is taken for a BSD."""
+    if system == "linux":
+        return LINUX
+    if system == "darwin":
+        return MACOS
+    if system == "win32":
+        return WINDOWS
+    return BSD
+
+
+PLATFORM = platform_row(sys.platform)
+"""The row of this system."""
+
+
+class Options:
+    """The options of one socket.
+
+    :param sock: a UDP socket, AF_INET or AF_INET6.
+    :param platform: the row to follow; tests give another than this system's.
+    """
+
+    def __init__(self, sock: socket.socket, *, ipv6: bool, platform: Platform = PLATFORM) -> None:
+        self._sock = sock
+        self._ipv6 = ipv6
+        self._platform = platform
+
+    @property
+    def binds_groups(self) -> bool:
+        """May this system bind a socket to a group address?"""
+        return self._platform.bind_group
+
+    # Sharing and reception
+
+    def share_port(self) -> None:
+        """Let other sockets that share it too bind the same port (RFC 6762 §15.1)."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Both, since two sockets share on Linux only when they have one of the two in common.
+        if self._platform.reuse_port is not None:
+            self._sock.setsockopt(socket.SOL_SOCKET, self._platform.reuse_port, 1)
+
+    def set_v6only(self) -> None:
+        """Keep IPv4 away from an IPv6 socket (RFC 3493 §5.3)."""
+        self._sock.setsockopt(IPPROTO_IPV6, self._platform.ipv6_v6only, 1)
+
+    def receive_only_joined(self) -> None:
+        """Refuse groups that only other sockets joined; Linux delivers them too otherwise."""
+        level, option = self._of(self._platform.ipv4_multicast_all, self._platform.ipv6_multicast_all)
+        if option is not None:
+            self._sock.setsockopt(level, option, 0)
+
+    def set_receive_buffer(self, size: int) -> None:
+        """Ask for a receive buffer of ``size`` octets; the system may give less."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+    def set_broadcast(self, enabled: bool) -> None:
+        """Allow sending to broadcast addresses."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, int(enabled))
+
+    def bind_to_interface(self, interface: int) -> bool:
+        """Receive from and send by one interface only; False where the system cannot or may not."""
+        if self._platform.bind_to_index is None:
+            return False
+        try:
+            self._sock.setsockopt(socket.SOL_SOCKET, self._platform.bind_to_index, interface)
+        except OSError:
+            return False
+        return True
+
+    # Membership
+
+    def join(self, group: Address, interface: int, source: Address | None = None) -> None:
+        """Join a group on the interface with this index; 0 lets the system choose one.
+
+        :param source: receive from this source only (RFC 4607); may be repeated with other sources.
+        """
+        self._membership(True, group, interface, source)
+
+    def leave(self, group: Address, interface: int, source: Address | None = None) -> None:
+        """Undo one `join`, with the same arguments."""
+        self._membership(False, group, interface, source)
+
+    def _membership(self, joining: bool, group: Address, interface: int, source: Address | None) -> None:
+        row = self._platform
+        if source is None:
+            level, option = self._of(
+                row.ipv4_join if joining else row.ipv4_leave, row.ipv6_join if joining else row.ipv6_leave
+            )
+            self._sock.setsockopt(level, option, pack_membership(row, group, interface))
+        elif self._ipv6 or row.source_by_request:
+            level, _ = self._of(0, 0)
+            option = row.join_source if joining else row.leave_source
+            self._sock.setsockopt(level, option, pack_group_source(row, group, interface, source))
+        else:
+            option = row.ipv4_join_source if joining else row.ipv4_leave_source
+            packed = group.packed + source.packed + struct.pack("!I", interface)
+            self._sock.setsockopt(IPPROTO_IP, option, packed)
+
+    # Sending
+
+    def set_outgoing(self, interface: int) -> None:
+        """Send multicast by the interface with this index; 0 lets the system choose."""
+        row = self._platform
+        if self._ipv6:
+            self._sock.setsockopt(IPPROTO_IPV6, row.ipv6_multicast_if, interface)
+        else:
+            packed = struct.pack("@4s4si", bytes(4), bytes(4), interface)
+            if not row.mreqn:
+                packed = struct.pack("!I", interface)
+            self._sock.setsockopt(IPPROTO_IP, row.ipv4_multicast_if, packed)
+
+    def set_unicast_outgoing(self, interface: int) -> bool:
+        """Send unicast by the interface with this index; False where the system cannot."""
+        row = self._platform
+        level, option = self._of(row.ipv4_unicast_if, row.ipv6_unicast_if)
+        if option is None:
+            return False
+        # Windows wants network order for IPv4 only; Linux for both.
+        swap = row.unicast_if_network_order and not (self._ipv6 and not row.mreqn)
+        self._sock.setsockopt(level, option, struct.pack("!I" if swap else "=I", interface))
+        return True
+
+    def set_hop_limit(self, hops: int) -> None:
+        """Set TTL or hop limit of multicast (RFC 1112 §6.1, RFC 3493 §5.2).
+
+        :raises ValueError: outside 0-255.
+        """
+        check_hops(hops)
+        row = self._platform
+        if self._ipv6:
+            self._sock.setsockopt(IPPROTO_IPV6, row.ipv6_multicast_hops, hops)
+        else:
+            self._set_switch(row.ipv4_multicast_ttl, hops)
+
+    def set_unicast_hop_limit(self, hops: int) -> None:
+        """Set TTL or hop limit of unicast, which the multicast option does not cover.
+
+        :raises ValueError: outside 0-255.
+        """
+        check_hops(hops)
+        level, option = self._of(self._platform.ipv4_ttl, self._platform.ipv6_unicast_hops)
+        self._sock.setsockopt(level, option, hops)
+
+    def set_loopback(self, enabled: bool) -> None:
+        """Let members on this host hear what we send to a group, on by default (RFC 1112 §6.1)."""
+        row = self._platform
+        if self._ipv6:
+            self._sock.setsockopt(IPPROTO_IPV6, row.ipv6_multicast_loop, int(enabled))
+        else:
+            self._set_switch(row.ipv4_multicast_loop, int(enabled))
+
+    def _set_switch(self, option: int, value: int) -> None:
+        self._sock.setsockopt(IPPROTO_IP, option, bytes((value,)) if self._platform.byte_switches else value)
+
+    # Ancillary data
+
+    def receive_arrival(self) -> None:
+        """Ask that arrival interface, destination and hop limit come with each datagram (RFC 3542 §6)."""
+        row = self._platform
+        wanted: tuple[int | None, ...] = (
+            (row.ipv6_recvpktinfo, row.ipv6_recvhoplimit)
+            if self._ipv6
+            else (row.ipv4_pktinfo, row.ipv4_recvif, row.ipv4_recvdstaddr, row.ipv4_recvttl)
+        )
+        level, _ = self._of(0, 0)
+        for option in wanted:
+            if option is not None:
+                self._sock.setsockopt(level, option, 1)
+
+    def read_arrival(self, ancillary: Sequence[tuple[int, int, bytes]]) -> tuple[int, str | None, int | None]:
+        """Return interface index (0: not told), destination and hop limit from recvmsg's ancillary data."""
+        read = _read_arrival_ipv6 if self._ipv6 else _read_arrival_ipv4
+        return read(self._platform, ancillary)
+
+    def outgoing_ancillary(self, interface: int) -> AncillaryData | None:
+        """Return what sendmsg needs to send one datagram by an interface; None where it cannot be told so."""
+        row = self._platform
+        if self._ipv6:
+            if row.ipv6_pktinfo is None:
+                return None
+            return [(IPPROTO_IPV6, row.ipv6_pktinfo, struct.pack("@16sI", bytes(16), interface))]
+        if row.ipv4_pktinfo is None or not row.ipv4_send_pktinfo:
+            return None
+        return [(IPPROTO_IP, row.ipv4_pktinfo, struct.pack("@I4s4s", interface, bytes(4), bytes(4)))]
+
+    def _of(self, ipv4: int | None, ipv6: int | None) -> tuple[int, int]:
+        # The option may be None; callers for which that can be so ask.
+        return (IPPROTO_IPV6, ipv6) if self._ipv6 else (IPPROTO_IP, ipv4)  # type: ignore[return-value]
+
+
+def check_hops(hops: int) -> None:
+    """Refuse what is no TTL or hop limit.
+
+    :raises ValueError: outside 0-255.
+    """
+    if not 0 <= hops <= MAX_HOPS:
+        raise ValueError(f"TTL {hops}: outside 0-{MAX_HOPS}")
+
+
+def pack_membership(row: Platform, group: Address, interface: int) -> bytes:
+    """Return the ip_mreqn, ip_mreq or ipv6_mreq of an any-source membership (RFC 3493 §5.2)."""
+    if isinstance(group, IPv6Address):
+        return struct.pack("@16sI", group.packed, interface)
+    if row.mreqn:
+        return struct.pack("@4s4si", group.packed, bytes(4), interface)
+    # Windows: an interface address in 0.0.0.0/8 is an index.
+    return struct.pack("!4sI", group.packed, interface)
+
+
+def pack_group_source(row: Platform, group: Address, interface: int, source: Address) -> bytes:
+    """Return the struct group_source_req for a group, a source and an interface index (RFC 3678 §5.1)."""
+    head = struct.pack("@I", interface).ljust(row.storage_offset, b"\0")
+    return head + _pack_storage(row, group) + _pack_storage(row, source)
+
+
+def _pack_storage(row: Platform, address: Address) -> bytes:
+    if isinstance(address, IPv6Address):
+        # sin6_port, sin6_flowinfo, sin6_addr, sin6_scope_id
+        family, rest = row.inet6, struct.pack("=HI16sI", 0, 0, address.packed, 0)
+    else:
+        family, rest = (
+            int(socket.AF_INET),
+            struct.pack("=H4s8x", 0, address.packed),
+        )  # sin_port, sin_addr, sin_zero
+    head = struct.pack("=BB", 2 + len(rest), family) if row.sa_len else struct.pack("=H", family)
+    return (head + rest).ljust(_STORAGE_SIZE, b"\0")
+
+
+def _read_arrival_ipv4(
+    row: Platform, ancillary: Sequence[tuple[int, int, bytes]]
+) -> tuple[int, str | None, int | None]:
+    interface, destination, hops = 0, None, None
+    for level, kind, data in ancillary:
+        if level != IPPROTO_IP:
+            continue
+        if kind == row.ipv4_pktinfo and len(data) >= 12:
+            interface = int.from_bytes(data[:4], sys.byteorder)
+            destination = socket.inet_ntoa(data[8:12])
+        elif kind == row.ipv4_ttl_type and data:
+            hops = data[0] if len(data) < 4 else int.from_bytes(data[:4], sys.byteorder)
+        elif kind == row.ipv4_recvif and len(data) >= 4:
+            interface = int.from_bytes(data[2:4], sys.byteorder)  # sockaddr_dl.sdl_index
+        elif kind == row.ipv4_recvdstaddr and len(data) >= 4:
+            destination = socket.inet_ntoa(data[:4])
+    return interface, destination, hops
+
+
+def _read_arrival_ipv6(
+    row: Platform, ancillary: Sequence[tuple[int, int, bytes]]
+) -> tuple[int, str | None, int | None]:
+    interface, destination, hops = 0, None, None
+    for level, kind, data in ancillary:
+        if level != IPPROTO_IPV6:
+            continue
+        if kind == row.ipv6_pktinfo and len(data) >= 20:
+            interface = int.from_bytes(data[16:20], sys.byteorder)
+            destination = socket.inet_ntop(socket.AF_INET6, data[:16])
+        elif kind == row.ipv6_hoplimit and len(data) >= 4:
+            hops = int.from_bytes(data[:4], sys.byteorder)
+    return interface, destination, hops

@@ -1,0 +1,714 @@
+"""A UDP port for multicast on any reactor with file descriptors, in place of Twisted's MulticastPort."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import IPv4Address as IPv4
+from ipaddress import IPv6Address as IPv6
+from typing import Any
+
+from twisted.internet import defer, error
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import (
+    IListeningPort,
+    ILoggingContext,
+    IMulticastTransport,
+    IReactorFDSet,
+    IReadDescriptor,
+)
+from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
+from mcast.sockets.group import Group, parse_address
+from mcast.sockets.interface import Interface, default_interfaces, find_interface, interfaces, zone_index
+from mcast.sockets.options import AncillaryData, Options
+
+SocketAddress = tuple[Any, ...]
+"""(host, port) or, for IPv6, (host, port, flow information, scope id)."""
+
+MAX_DATAGRAM = 65535
+"""Octets of the largest datagram read whole by default; UDP over IPv4 carries 65507 (RFC 768, RFC 791)."""
+
+READ_BATCH = 256
+"""Datagrams read at most before the reactor gets its turn. Our choice: at 10 µs each, timers wait some ms."""
+
+MAX_ROUTES = 1024
+"""Destinations remembered with their packed form, and arrivals. Our choice: some 200 kB at most."""
+
+MAX_READ_ERRORS = 16
+"""Errors in a row after which reading rests for `READ_PAUSE`, so that a broken socket makes no busy loop."""
+
+READ_PAUSE = 1.0
+"""Seconds that reading rests. Our choice."""
+
+_FULL = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
+_ANCILLARY_SIZE = 256  # octets; four control messages of 12 to 28 octets with their headers
+
+
+class MembershipError(OSError, error.MulticastJoinError):
+    """The system refused to join or leave a group; `errno` and `strerror` say why.
+
+    Also what a stock port fails with, so that code written for that needs no change.
+    """
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+@implementer(IListeningPort, IMulticastTransport, IReadDescriptor, ILoggingContext)
+class GroupPort:
+    """A UDP socket that joins groups on the interfaces it is told, and is never closed by an error.
+
+    Open it by `listen_multicast`. Where the protocol has a method ``datagram_arrived(data, address,
+    arrival)`` it gets each datagram with its `Arrival`, and the address as the system gave it: for IPv6
+    ``(host, port, flow, scope)``. Any other protocol gets ``datagramReceived(data, (host, port))``, the host
+    of a link-local sender with its scope (``fe80::1%2``), so that an answer finds the way back.
+
+    :param group: bind to this group's address, so that nothing else is received. The port then sends
+        from a second socket, since a group is never a source address (RFC 1112 §6.2).
+    :param pinned: index of the only interface this port is used with. Arrivals then need no ancillary
+        data from the system, and what is sent leaves there.
+    :param arrivals: ask the system how each datagram arrived (costs about 8 % of the receive rate).
+    :param hop_limit: of multicast sent, 0-255.
+    :param unicast_hop_limit: of unicast sent; None for the system's default.
+    :param shared: let other sockets bind the same port.
+    """
+
+    disconnected = False
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorFDSet,
+        port: int,
+        protocol: DatagramProtocol,
+        *,
+        ipv6: bool,
+        interface: str = "",
+        group: Group | None = None,
+        pinned: int = 0,
+        arrivals: bool = True,
+        max_packet_size: int = MAX_DATAGRAM,
+        hop_limit: int = 1,
+        unicast_hop_limit: int | None = None,
+        loopback: bool = True,
+        receive_buffer: int | None = None,
+        shared: bool = True,
+    ) -> None:
+        self.reactor = reactor
+        self.protocol = protocol
+        self.ipv6 = ipv6
+        self.group = group
+        self.counters: Counter[str] = Counter()
+        """received, truncated, not_joined, read_errors, protocol_errors, sent, send_full, send_refused."""
+        self._port = port
+        self._interface = interface
+        self._pinned = pinned
+        self._arrivals = arrivals
+        self._max_packet_size = max_packet_size
+        self._hop_limit = hop_limit
+        self._unicast_hop_limit = unicast_hop_limit
+        self._loopback = loopback
+        self._receive_buffer = receive_buffer
+        self._shared = shared
+        self._outgoing = pinned
+        self._broadcast = False
+        self._connected = False
+        self._socket: socket.socket | None = None
+        self._sender: socket.socket | None = None
+        self._options: Options | None = None
+        self._memberships: dict[tuple[IPv4 | IPv6, int], set[IPv4 | IPv6 | None]] = {}
+        self._routes: dict[tuple[SocketAddress, int], tuple[SocketAddress, AncillaryData | None]] = {}
+        self._seen: dict[tuple[tuple[int, int, bytes], ...], Arrival | None] = {}
+        self._logged: set[tuple[int, int | None, str]] = set()
+        self._read_errors = 0
+        self._deliver: Callable[[bytes, SocketAddress, Arrival], object] = self._deliver_plainly
+        self._stopping = False
+        self._waiting: list[defer.Deferred[None]] = []
+
+    def __repr__(self) -> str:
+        return f"<GroupPort {self._port} for {self.protocol!r}>"
+
+    # Opening and closing
+
+    def startListening(self) -> None:
+        """Open and bind the socket, and start reading.
+
+        :raises OSError: what is wrong with the port or address, in one line.
+        """
+        sock = self._open()
+        try:
+            self._bind(sock)
+        except BaseException:
+            sock.close()
+            raise
+        self._socket = sock
+        self._options = Options(sock, ipv6=self.ipv6)
+        self._port = sock.getsockname()[1]
+        arrived = getattr(self.protocol, "datagram_arrived", None)
+        self._deliver = self._deliver_plainly if arrived is None else arrived
+        self._arrivals = self._arrivals and not self._pinned and arrived is not None
+        if self._arrivals:
+            self._options.receive_arrival()
+        self.protocol.makeConnection(self)
+        if self._socket is not None:
+            self.reactor.addReader(self)
+
+    def _open(self) -> socket.socket:
+        sock = socket.socket(socket.AF_INET6 if self.ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            options = Options(sock, ipv6=self.ipv6)
+            if self.ipv6:
+                options.set_v6only()
+            options.receive_only_joined()
+            options.set_hop_limit(self._hop_limit)
+            if self._unicast_hop_limit is not None:
+                options.set_unicast_hop_limit(self._unicast_hop_limit)
+            options.set_loopback(self._loopback)
+            if self._outgoing:
+                options.set_outgoing(self._outgoing)
+            if self._pinned:
+                options.set_unicast_outgoing(self._pinned)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _bind(self, sock: socket.socket) -> None:
+        options = Options(sock, ipv6=self.ipv6)
+        if self._shared:
+            options.share_port()
+        if self._receive_buffer is not None:
+            options.set_receive_buffer(self._receive_buffer)
+        address: SocketAddress
+        if self.group is not None and options.binds_groups:
+            address = (self.group.host, self._port)
+            scope = self._pinned or zone_index(self.group.zone)
+            if self.ipv6 and self.group.requires_interface:
+                address = (*address, 0, scope)
+            elif self.ipv6 and self._pinned and not options.bind_to_interface(self._pinned):
+                # Linux looks at the group only when it chooses the sockets for an IPv6 datagram: without
+                # a bound interface, a membership of another socket would let other links in.
+                self._arrivals, self._pinned = True, 0
+        else:
+            host, _, zone = self._interface.partition("%")
+            address = (host or ("::" if self.ipv6 else ""), self._port)
+            if zone:
+                address = (*address, 0, zone_index(zone))
+        try:
+            sock.bind(address)
+        except OSError as problem:
+            cause = problem.strerror
+            if problem.errno == errno.EADDRINUSE:
+                cause = "already in use by a socket that does not share it"
+            raise OSError(
+                problem.errno, f"UDP port {self._port} on {address[0] or '0.0.0.0'}: {cause}"
+            ) from None
+
+    def stopListening(self) -> defer.Deferred[None]:
+        """Leave every group and close the socket; fires when the protocol has been told."""
+        if self.disconnected:
+            return defer.succeed(None)
+        if not self._stopping:
+            self._stopping = True
+            self.reactor.removeReader(self)
+            # Not at once: a port may be stopped from within its own datagram_arrived.
+            self.reactor.callLater(0, self.connectionLost)  # type: ignore[attr-defined]
+        stopped: defer.Deferred[None] = defer.Deferred()
+        self._waiting.append(stopped)
+        return stopped
+
+    loseConnection = stopListening
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """Close the socket. Called by us, and by the reactor when it shuts down."""
+        if self.disconnected:
+            return
+        self.disconnected = self._stopping = True
+        self.reactor.removeReader(self)
+        for sock in (self._socket, self._sender):
+            if sock is not None:
+                sock.close()
+        self._socket = self._sender = None
+        self._memberships.clear()
+        self.protocol.doStop()
+        waiting, self._waiting = self._waiting, []
+        for stopped in waiting:
+            stopped.callback(None)
+
+    # What the reactor asks
+
+    def fileno(self) -> int:
+        """Return the descriptor of the receiving socket, -1 when closed."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        return f"{self.protocol.__class__.__name__} (UDP)"
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """Return where the receiving socket is bound."""
+        name = self._require_socket().getsockname()
+        if self.ipv6:
+            return IPv6Address("UDP", name[0], name[1], 0, name[3])
+        return IPv4Address("UDP", *name)
+
+    def getHandle(self) -> socket.socket | None:
+        """Return the receiving socket."""
+        return self._socket
+
+    # Receiving
+
+    def doRead(self) -> None:
+        """Deliver what has arrived, at most `READ_BATCH` datagrams."""
+        if self._socket is None:
+            return
+        received = 0
+        try:
+            if self._arrivals:
+                received = self._read_with_arrivals(self._socket)
+            else:
+                received = self._read_plainly(self._socket)
+        except OSError as problem:
+            self._read_failed(problem)
+        if received:
+            self._read_errors = 0
+            self.counters["received"] += received
+
+    def _read_plainly(self, sock: socket.socket) -> int:
+        receive = sock.recvfrom
+        deliver = self._deliver
+        limit = self._max_packet_size
+        arrival = UNKNOWN_ARRIVAL
+        if self._pinned:
+            arrival = Arrival(self._pinned, None if self.group is None else self.group.host, None)
+        count = 0
+        for count in range(READ_BATCH):
+            try:
+                # One octet more than wanted shows that a datagram was cut, on every system.
+                data, address = receive(limit + 1)
+            except BlockingIOError:
+                return count
+            except OSError as problem:
+                self._read_failed(problem)
+                return count
+            if len(data) > limit:
+                self.counters["truncated"] += 1
+                continue
+            try:
+                deliver(data, address, arrival)
+            except Exception:
+                self._protocol_failed()
+            if self._stopping:
+                break
+        return count + 1
+
+    def _read_with_arrivals(self, sock: socket.socket) -> int:
+        receive = sock.recvmsg
+        deliver = self._deliver
+        limit = self._max_packet_size
+        seen = self._seen
+        count = 0
+        for count in range(READ_BATCH):
+            try:
+                data, ancillary, _, address = receive(limit + 1, _ANCILLARY_SIZE)
+            except BlockingIOError:
+                return count
+            except OSError as problem:
+                self._read_failed(problem)
+                return count
+            if len(data) > limit:
+                self.counters["truncated"] += 1
+                continue
+            # Few different ones come in millions of datagrams: taken apart once.
+            key = tuple(ancillary)
+            try:
+                arrival = seen[key]
+            except KeyError:
+                arrival = self._arrival(key)
+            if arrival is None:
+                self.counters["not_joined"] += 1
+                continue
+            try:
+                deliver(data, address, arrival)
+            except Exception:
+                self._protocol_failed()
+            if self._stopping:
+                break
+        return count + 1
+
+    def _arrival(self, key: tuple[tuple[int, int, bytes], ...]) -> Arrival | None:
+        assert self._options is not None
+        arrival: Arrival | None = Arrival(*self._options.read_arrival(key))
+        assert arrival is not None
+        if not self._is_ours(arrival):
+            arrival = None
+        if len(self._seen) >= MAX_ROUTES:
+            self._seen.clear()
+        self._seen[key] = arrival
+        return arrival
+
+    def _is_ours(self, arrival: Arrival) -> bool:
+        # Linux asks only whether an IPv6 group was joined, not where (inet6_mc_check), and hands over what
+        # came in on another link when another socket joined it there (RFC 1112 §7.2).
+        if arrival.destination is None or not arrival.interface:
+            return True
+        address, _ = parse_address(arrival.destination)
+        if not address.is_multicast:
+            return True
+        return (address, arrival.interface) in self._memberships or (address, 0) in self._memberships
+
+    def _deliver_plainly(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
+        if self.ipv6:
+            host, port, _, scope = address
+            address = (f"{host}%{scope}" if scope else host, port)
+        self.protocol.datagramReceived(data, address)
+
+    def _protocol_failed(self) -> None:
+        self.counters["protocol_errors"] += 1
+        self._log.failure("{protocol!r} failed on a datagram", protocol=self.protocol)
+
+    def _read_failed(self, problem: OSError) -> None:
+        if self._socket is None or problem.errno in (errno.EINTR, errno.EAGAIN):
+            return
+        if problem.errno == errno.ECONNREFUSED:
+            # An earlier datagram met a closed port; only a connected socket is told.
+            self.protocol.connectionRefused()
+            return
+        if problem.errno == errno.EMSGSIZE or getattr(problem, "winerror", None) == 10040:
+            self.counters["truncated"] += 1
+            return
+        self.counters["read_errors"] += 1
+        self._read_errors += 1
+        self._log_once(0, problem, "receive")
+        if self._read_errors >= MAX_READ_ERRORS:
+            self._read_errors = 0
+            self.reactor.removeReader(self)
+            self.reactor.callLater(READ_PAUSE, self._resume)  # type: ignore[attr-defined]
+
+    def _resume(self) -> None:
+        if self._socket is not None and not self._stopping:
+            self.reactor.addReader(self)
+
+    # Sending
+
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> bool:
+        """Send one datagram, by the interface with this index where one is given.
+
+        :param address: (host, port) or what a datagram came from; the host may have a zone.
+        :returns: False when the system refused it: a full buffer, no route, a datagram too large.
+            That is counted, and logged once for each interface and cause; the port goes on.
+        :raises ValueError: no address of this family, an unknown zone, a group of scope 0, or a
+            group that needs an interface and got none on a host with several.
+        """
+        try:
+            target, ancillary = self._routes[address, interface]
+        except KeyError:
+            target, ancillary = self._route(address, interface)
+        sock = self._sender or self._sending_socket()
+        try:
+            if ancillary is None:
+                sock.sendto(data, target)
+            else:
+                sock.sendmsg((data,), ancillary, 0, target)
+        except OSError as problem:
+            self._send_failed(problem, interface or (target[3] if self.ipv6 else 0) or self._outgoing)
+            return False
+        return True
+
+    def write(self, datagram: bytes, addr: SocketAddress | None = None) -> None:
+        """Send as `send` does, by the outgoing interface that was set; None where connected."""
+        if addr is None:
+            if not self._connected:
+                raise ValueError("no address to send to: the port is not connected")
+            try:
+                self._require_socket().send(datagram)
+            except OSError as problem:
+                self._send_failed(problem, self._outgoing)
+            return
+        self.send(datagram, addr)
+
+    def writeSequence(self, seq: list[bytes], addr: SocketAddress | None = None) -> None:
+        """Send the parts as one datagram."""
+        self.write(b"".join(seq), addr)
+
+    def _sending_socket(self) -> socket.socket:
+        if self.group is None:
+            self._sender = None
+            return self._require_socket()
+        self._require_socket()
+        sock = self._open()
+        # Nobody reads it: let a stranger fill no more than the system's minimum.
+        Options(sock, ipv6=self.ipv6).set_receive_buffer(0)
+        if self._broadcast:
+            Options(sock, ipv6=self.ipv6).set_broadcast(True)
+        self._sender = sock
+        return sock
+
+    def _route(self, address: SocketAddress, interface: int) -> tuple[SocketAddress, AncillaryData | None]:
+        target, zone = parse_address(address[0])
+        port = address[1]
+        if (target.version == 6) is not self.ipv6:
+            raise ValueError(f"{target}: not an IPv{6 if self.ipv6 else 4} address")
+        if target.is_multicast:
+            Group(target, port)  # refuses scope 0 and a wrong port
+        scope = zone_index(zone) or (address[3] if len(address) > 3 else 0)
+        if scope and interface and scope != interface:
+            raise ValueError(
+                f"{address[0]}: is on interface {scope}, cannot be sent by interface {interface}"
+            )
+        wanted = interface or scope
+        if not self.ipv6:
+            route = self._route_ipv4(target, port, wanted)
+        else:
+            route = self._route_ipv6(target, port, wanted)
+        if len(self._routes) >= MAX_ROUTES:
+            self._routes.clear()
+        self._routes[address, interface] = route
+        return route
+
+    def _route_ipv4(
+        self, target: IPv4 | IPv6, port: int, interface: int
+    ) -> tuple[SocketAddress, AncillaryData | None]:
+        assert self._options is not None
+        if not interface or interface == self._pinned:
+            return (str(target), port), None
+        return (str(target), port), self._options.outgoing_ancillary(interface)
+
+    def _route_ipv6(
+        self, target: IPv4 | IPv6, port: int, interface: int
+    ) -> tuple[SocketAddress, AncillaryData | None]:
+        assert self._options is not None
+        scoped = target.is_link_local
+        if target.is_multicast:
+            scoped = Group(target, port).requires_interface
+        if scoped:
+            return (str(target), port, 0, interface or self._outgoing or self._sole_link(target)), None
+        if not interface or interface == self._pinned:
+            return (str(target), port, 0, 0), None
+        return (str(target), port, 0, 0), self._options.outgoing_ancillary(interface)
+
+    def _sole_link(self, target: IPv4 | IPv6) -> int:
+        links = default_interfaces(interfaces())
+        if len(links) != 1:
+            names = ", ".join(each.name for each in links) or "none"
+            raise ValueError(f"{target}: name an interface, there is not one link (RFC 4007 §6): {names}")
+        return links[0].index
+
+    def _send_failed(self, problem: OSError, interface: int) -> None:
+        self.counters["send_full" if problem.errno in _FULL else "send_refused"] += 1
+        self._log_once(interface, problem, "send")
+
+    def _log_once(self, interface: int, problem: OSError, doing: str) -> None:
+        key = (interface, problem.errno, doing)
+        if key in self._logged:
+            return
+        if len(self._logged) >= MAX_ROUTES:
+            self._logged.clear()
+        self._logged.add(key)
+        self._log.warn(
+            "cannot {doing} on port {port}, interface {interface}: {cause} (counted from now on)",
+            doing=doing,
+            port=self._port,
+            interface=interface_name(interface),
+            cause=problem.strerror,
+        )
+
+    # Membership
+
+    def join(
+        self, group: Group | str, interface: Interface | int | str = 0, source: str | None = None
+    ) -> None:
+        """Join a group on an interface, given as it is or by index, name or address.
+
+        :param source: receive from this source only; repeat with others for more (RFC 4607).
+        :raises ValueError: no group of this family, an unknown interface, a link-local group without
+            an interface on a host with several links (RFC 4007 §6), a source-specific group without
+            source (RFC 4604 §2.2), a source of the other family.
+        :raises MembershipError: the system refused.
+        """
+        address, index, origin = self._membership(group, interface, source)
+        assert self._options is not None
+        try:
+            self._options.join(address, index, origin)
+        except OSError as problem:
+            raise _membership_error("join", address, index, problem) from None
+        self._memberships.setdefault((address, index), set()).add(origin)
+        self._seen.clear()
+
+    def leave(
+        self, group: Group | str, interface: Interface | int | str = 0, source: str | None = None
+    ) -> None:
+        """Undo one `join`, with the same arguments.
+
+        :raises ValueError: as `join` does.
+        :raises MembershipError: it was not joined.
+        """
+        address, index, origin = self._membership(group, interface, source)
+        assert self._options is not None
+        sources = self._memberships.get((address, index), set())
+        if origin not in sources:
+            problem = OSError(errno.EADDRNOTAVAIL, "not joined")
+            raise _membership_error("leave", address, index, problem)
+        sources.discard(origin)
+        if not sources:
+            del self._memberships[address, index]
+        self._seen.clear()
+        try:
+            self._options.leave(address, index, origin)
+        except OSError as problem:
+            # The interface went, and Linux took the membership with it, or keeps a husk of it.
+            if not sources and origin is not None and problem.errno == errno.ENODEV:
+                self._options.leave(address, index)
+            elif problem.errno not in (errno.ENODEV, errno.EADDRNOTAVAIL, errno.ENXIO):
+                raise _membership_error("leave", address, index, problem) from None
+
+    @property
+    def memberships(self) -> tuple[tuple[str, int, str | None], ...]:
+        """What is joined: group, interface index, source or None."""
+        return tuple(
+            (str(group), index, None if source is None else str(source))
+            for (group, index), sources in self._memberships.items()
+            for source in sources
+        )
+
+    def _membership(
+        self, group: Group | str, interface: Interface | int | str, source: str | None
+    ) -> tuple[IPv4 | IPv6, int, IPv4 | IPv6 | None]:
+        self._require_socket()
+        if isinstance(group, str):
+            address, zone = parse_address(group)
+            group = Group(address, self._port or 1, zone)
+        if group.ipv6 is not self.ipv6:
+            raise ValueError(f"{group.host}: not an IPv{6 if self.ipv6 else 4} group")
+        index = _index(interface) or zone_index(group.zone)
+        if not index and group.requires_interface:
+            index = self._outgoing or self._sole_link(group.address)
+        origin = check_source(group, source)
+        return group.address, index, origin
+
+    def joinGroup(
+        self, addr: Group | str, interface: Interface | int | str = "", source: str | None = None
+    ) -> defer.Deferred[None]:
+        """Join as `join` does; fires with None, or fails with what that raises."""
+        return defer.execute(self.join, addr, interface, source)
+
+    def leaveGroup(
+        self, addr: Group | str, interface: Interface | int | str = "", source: str | None = None
+    ) -> defer.Deferred[None]:
+        """Leave as `leave` does; fires with None, or fails with what that raises."""
+        return defer.execute(self.leave, addr, interface, source)
+
+    # Settings
+
+    def getOutgoingInterface(self) -> int:
+        """Return the index of the interface for multicast that names none; 0: the system chooses."""
+        return self._outgoing
+
+    def setOutgoingInterface(self, addr: Interface | int | str) -> defer.Deferred[int]:
+        """Choose the interface for multicast that names none; fires with its index."""
+        return defer.execute(self._set_outgoing, addr)
+
+    def _set_outgoing(self, interface: Interface | int | str) -> int:
+        index = _index(interface)
+        for options in self._all_options():
+            options.set_outgoing(index)
+        self._outgoing = index
+        self._routes.clear()
+        return index
+
+    def getLoopbackMode(self) -> bool:
+        """Tell whether members on this host hear what we send."""
+        return self._loopback
+
+    def setLoopbackMode(self, mode: bool) -> None:
+        for options in self._all_options():
+            options.set_loopback(mode)
+        self._loopback = mode
+
+    def getTTL(self) -> int:
+        """Return TTL or hop limit of multicast sent."""
+        return self._hop_limit
+
+    def setTTL(self, ttl: int) -> None:
+        """Set TTL or hop limit of multicast sent.
+
+        :raises ValueError: outside 0-255.
+        """
+        for options in self._all_options():
+            options.set_hop_limit(ttl)
+        self._hop_limit = ttl
+
+    def setBroadcastAllowed(self, enabled: bool) -> None:
+        for options in self._all_options():
+            options.set_broadcast(enabled)
+        self._broadcast = enabled
+
+    def getBroadcastAllowed(self) -> bool:
+        return self._broadcast
+
+    def connect(self, host: str, port: int) -> None:
+        """Send to, and receive from, one address only.
+
+        :raises ValueError: no address of this family.
+        """
+        target, _ = self._route((host, port), 0)
+        self._require_socket().connect(target)
+        self._connected = True
+
+    def _all_options(self) -> list[Options]:
+        return [Options(each, ipv6=self.ipv6) for each in (self._socket, self._sender) if each is not None]
+
+    def _require_socket(self) -> socket.socket:
+        if self._socket is None:
+            raise OSError(errno.EBADF, f"UDP port {self._port} is closed")
+        return self._socket
+
+
+def check_source(group: Group, source: str | None) -> IPv4 | IPv6 | None:
+    """Return the source as an address, or None for any source.
+
+    :raises ValueError: a source of the other family or none where the group needs one (RFC 4604 §2.2).
+    """
+    if source is None:
+        if group.source_specific:
+            raise ValueError(f"{group.host}: a source-specific group needs a source (RFC 4607)")
+        return None
+    origin, _ = parse_address(source)
+    if origin.version != group.family:
+        raise ValueError(f"source {source}: not of the family of group {group.host} (IPv{group.family})")
+    if origin.is_multicast or origin.is_unspecified:
+        raise ValueError(f"source {source}: not an address that a host can have")
+    return origin
+
+
+def interface_name(index: int) -> str:
+    """Return the name of the interface with this index, or the index as text where there is none."""
+    try:
+        return socket.if_indextoname(index) if index else "any"
+    except OSError:
+        return str(index)
+
+
+def _index(interface: Interface | int | str) -> int:
+    if isinstance(interface, Interface):
+        return interface.index
+    if isinstance(interface, int):
+        return interface
+    if interface in ("", "0", "0.0.0.0", "::"):
+        return 0
+    found = find_interface(interface, interfaces())
+    if found is None:
+        raise ValueError(f"interface {interface}: no such interface, index or address on this host")
+    return found.index
+
+
+def _membership_error(doing: str, group: IPv4 | IPv6, index: int, problem: OSError) -> MembershipError:
+    where = interface_name(index)
+    return MembershipError(problem.errno, f"cannot {doing} {group} on {where}: {problem.strerror}")

@@ -54,7 +54,7 @@ class Group:
     address: IPv4Address | IPv6Address
     port: int
     zone: str = ""
-    """Interface name or decimal index as written after ``%`` (RFC 4007 §11.2); empty when none was written."""
+    """Interface name or decimal index as written after ``%`` (RFC 4007 §11.2); empty when none was."""
 
     def __post_init__(self) -> None:
         if not self.address.is_multicast:

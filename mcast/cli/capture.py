@@ -1,0 +1,107 @@
+"""Reading multicast DNS packets from capture files (pcap and pcapng)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import BinaryIO
+
+import dpkt
+
+from mcast.network import MDNS_PORT
+
+_NULL = 0
+_ETHERNET = 1
+_RAW = frozenset({12, 14, 101, 228, 229})
+_LOOP = 108
+_LINUX_COOKED = 113
+_LINUX_COOKED_2 = 276
+
+_VLAN_TYPES = frozenset({0x8100, 0x88A8})
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedDatagram:
+    """A UDP datagram from or to port 5353."""
+
+    at: float
+    """When it was captured, seconds since 1970."""
+    ipv6: bool
+    source: str
+    source_port: int
+    destination: str
+    hop_limit: int
+    """IP TTL or hop limit as it was on the wire where the capture was made."""
+    payload: bytes
+
+
+def read_capture(stream: BinaryIO) -> Iterator[CapturedDatagram]:
+    """Yield the multicast DNS datagrams of a capture, in its order; every other packet is passed over.
+
+    :raises ValueError: this is no capture file, or the link type of the capture is none that we know.
+    """
+    try:
+        reader = dpkt.pcap.UniversalReader(stream)
+    except (ValueError, dpkt.dpkt.UnpackError, struct.error) as error:
+        raise ValueError(f"not a pcap or pcapng file: {error}") from None
+    link_type = reader.datalink()
+    if link_type not in {_NULL, _ETHERNET, _LOOP, _LINUX_COOKED, _LINUX_COOKED_2, *_RAW}:
+        raise ValueError(f"packets of link type {link_type} cannot be read")
+    packets = iter(reader)
+    while True:
+        try:
+            at, frame = next(packets)
+        except StopIteration:
+            return
+        except (ValueError, dpkt.dpkt.UnpackError, struct.error) as error:
+            raise ValueError(f"the capture is damaged or cut short: {error}") from None
+        try:
+            datagram = _read_ip(float(at), _ip_packet(link_type, frame))
+        except (dpkt.dpkt.UnpackError, struct.error, IndexError):
+            continue  # cut by the snapshot length, or garbage: a packet like this has nothing to tell
+        if datagram is not None:
+            yield datagram
+
+
+def _ip_packet(link_type: int, frame: bytes) -> bytes:
+    """Return what stands behind the header of the link layer; nothing when it is no IP packet."""
+    if link_type in _RAW:
+        return frame
+    if link_type in (_NULL, _LOOP):
+        return frame[4:]
+    if link_type == _ETHERNET:
+        protocol_at = 12
+    elif link_type == _LINUX_COOKED:
+        protocol_at = 14
+    else:
+        # The cooked header of version 2 begins with the protocol and is 20 octets long.
+        return frame[20:] if frame[:2] in (b"\x08\x00", b"\x86\xdd") else b""
+    (protocol,) = struct.unpack_from("!H", frame, protocol_at)
+    while protocol in _VLAN_TYPES:
+        protocol_at += 4
+        (protocol,) = struct.unpack_from("!H", frame, protocol_at)
+    return frame[protocol_at + 2 :] if protocol in (0x0800, 0x86DD) else b""
+
+
+def _read_ip(at: float, packet: bytes) -> CapturedDatagram | None:
+    if not packet:
+        return None
+    ipv6 = packet[0] >> 4 == 6
+    ip = dpkt.ip6.IP6(packet) if ipv6 else dpkt.ip.IP(packet)
+    udp = ip.data
+    # The first fragment of a larger datagram cannot be read alone, and the later ones have no ports.
+    if not isinstance(udp, dpkt.udp.UDP) or udp.ulen > len(udp.data) + 8:
+        return None
+    if MDNS_PORT not in (udp.sport, udp.dport):
+        return None
+    return CapturedDatagram(
+        at,
+        ipv6,
+        str(ip_address(ip.src)),
+        udp.sport,
+        str(ip_address(ip.dst)),
+        ip.hlim if ipv6 else ip.ttl,
+        bytes(udp.data[: udp.ulen - 8]),
+    )

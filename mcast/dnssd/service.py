@@ -13,8 +13,9 @@ from mcast.dnssd.types import ServiceType, subtype_label, type_enumeration_name
 from mcast.errors import InvalidService
 
 _MAC_ADDRESS = re.compile(r"(?<![0-9a-f])[0-9a-f]{2}([-:._ ]?[0-9a-f]{2}){5}(?![0-9a-f])", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MACHINE_MADE = re.compile(r"(?<![0-9a-z])(?=[a-f]*[0-9])[0-9a-f]{6,}(?![0-9a-z])", re.IGNORECASE)
-"""A run of six or more hexadecimal digits: the half of a MAC address, a serial number, a part of a UUID."""
+"""A run of six or more hexadecimal digits: the half of a MAC address, a serial number."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -148,7 +149,7 @@ def default_name(type: ServiceType, host: str) -> str:
     :param host: the host's name, of which the first label is taken.
     """
     label = host.split(".")[0]
-    for pattern in (_MAC_ADDRESS, _MACHINE_MADE):
+    for pattern in (_UUID, _MAC_ADDRESS, _MACHINE_MADE):
         label = pattern.sub("", label)
     label = label.strip("-_: ")
     return label or type.service

@@ -1,0 +1,57 @@
+"""The records that publish a service (RFC 6763 §4 to §9)."""
+
+from __future__ import annotations
+
+from mcast.dns import records
+from mcast.dns.names import Name
+from mcast.dns.records import Record
+from mcast.dnssd.instances import instance_name
+from mcast.dnssd.service import Service
+from mcast.dnssd.types import type_enumeration_name
+from mcast.mdns.groups import RecordGroup
+from mcast.mdns.timing import HOST_TTL, OTHER_TTL
+
+
+def service_records(service: Service, host: Name) -> RecordGroup:
+    """Return what a link claims and announces for a service.
+
+    SRV and TXT are unique; the pointers to them are shared, since other hosts have instances of the same
+    type. A subtype adds a pointer to the unchanged instance name and nothing else (RFC 6763 §7.1).
+
+    :param host: the full name of the publishing host: the target, unless the service names another one, and
+        the instance's name, unless it has one.
+    :raises InvalidService: when a name made with ``host`` is too long.
+    """
+    service = service.named(host.labels[0].decode("utf-8", "replace"))
+    target = host if service.host is None else service.host
+    instance = service.instance.name
+    unique = [
+        records.service(
+            instance, service.priority, service.weight, service.port, target, ttl=HOST_TTL, cache_flush=True
+        ),
+        *(records.text(instance, text.strings, ttl=OTHER_TTL, cache_flush=True) for text in service.texts),
+    ]
+    if service.flagship is not None:
+        unique.append(_placeholder(service, target))
+    type_name = service.type.in_domain(service.domain)
+    shared = [
+        records.pointer(type_name, instance, ttl=OTHER_TTL),
+        *(
+            records.pointer(service.type.subtype_in_domain(subtype, service.domain), instance, ttl=OTHER_TTL)
+            for subtype in service.subtypes
+        ),
+        records.pointer(type_enumeration_name(service.domain), type_name, ttl=OTHER_TTL),
+    ]
+    return RecordGroup(unique=tuple(unique), shared=tuple(shared))
+
+
+def _placeholder(service: Service, target: Name) -> Record:
+    """Return the SRV record that claims an instance name under the flagship type (RFC 6763 §8).
+
+    It has the host as its target, never the root: two hosts' placeholders for a name have to differ, or "no
+    conflict would be detected". No PTR record leads to it, for there is nothing to be found.
+    """
+    assert service.name is not None
+    assert service.flagship is not None
+    name = instance_name(service.name, service.flagship, service.domain).name
+    return records.service(name, 0, 0, 0, target, ttl=HOST_TTL, cache_flush=True)

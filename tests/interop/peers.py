@@ -1,6 +1,6 @@
-"""Other implementations as hosts of a test link: Avahi, python-zeroconf, libnss-mdns, and our own responder beside them.
+"""Other implementations on test hosts: Avahi, python-zeroconf, libnss-mdns; our own responder beside them.
 
-Each peer lives in the network namespace of one test host, named by its constructor; `close` ends all its programs.
+Each lives on the host given to its constructor; `close` ends all its programs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from tests.interop.programs import END_TIMEOUT, Program, Room, wait_until
+from tests.interop.programs import Program, Room
+from tests.network.lan import END_TIMEOUT, Host, wait_until
 
 READY_TIMEOUT = 15.0
 """Our choice: seconds that a daemon is given to start and claim its names; CI machines are slow."""
@@ -62,16 +63,16 @@ class AvahiHost:
     """avahi-daemon with a private system bus, its own folder of service files and its own ``nsswitch.conf``.
 
     :param interface: the one interface the daemon uses.
-    :param dbus: whether avahi-browse, avahi-resolve and avahi-publish can be used; the daemon alone starts faster.
+    :param dbus: whether avahi-browse, avahi-resolve and avahi-publish can be used.
     :param services: texts of static service files by file name.
     """
 
     def __init__(
         self,
-        namespace: str,
-        interface: str,
+        host: Host,
         hostname: str,
         *,
+        interface: str = "eth0",
         dbus: bool = True,
         ipv4: bool = True,
         ipv6: bool = True,
@@ -86,7 +87,8 @@ class AvahiHost:
         self.services.mkdir()
         for file_name, content in (services or {}).items():
             (self.services / file_name).write_text(content, encoding="utf-8")
-        (folder / "nsswitch.conf").write_text(HOSTS_FROM_MULTICAST.format(module=nss_module), encoding="utf-8")
+        nsswitch = folder / "nsswitch.conf"
+        nsswitch.write_text(HOSTS_FROM_MULTICAST.format(module=nss_module), encoding="utf-8")
         configuration = folder / "avahi-daemon.conf"
         configuration.write_text(
             AVAHI_CONFIGURATION.format(
@@ -98,8 +100,8 @@ class AvahiHost:
             ),
             encoding="utf-8",
         )
-        mounts = {"/etc/avahi/services": self.services, "/etc/nsswitch.conf": folder / "nsswitch.conf"}
-        self.room = Room(namespace, mounts)
+        mounts = {"/etc/avahi/services": self.services, "/etc/nsswitch.conf": nsswitch}
+        self.room = Room(host, mounts)
         try:
             self.room.run("mkdir", "-p", "/run/dbus", "/run/avahi-daemon")
             if dbus:
@@ -138,7 +140,7 @@ class AvahiHost:
         return names[-1] if names else ""
 
     def browse(self, *arguments: str, timeout: float = 15.0) -> list[list[str]]:
-        """Run avahi-browse until it has shown what there is; return its parsable lines, split at semicolons."""
+        """Run avahi-browse until it has shown what there is; return its parsable lines, split."""
         lines = self.room.run("avahi-browse", "-t", "-p", *arguments, timeout=timeout).stdout.splitlines()
         return [line.split(";") for line in lines if line[:1] in "+-="]
 
@@ -173,14 +175,13 @@ class AvahiHost:
 class ZeroconfHost:
     """python-zeroconf in a process of its own.
 
-    :param interfaces: addresses, for IPv4, and indexes of interfaces, for IPv6.
+    :param interfaces: addresses, for IPv4, and indexes of interfaces, for IPv6; by default both of ``eth0``.
     """
 
-    def __init__(self, namespace: str, *interfaces: str | int) -> None:
+    def __init__(self, host: Host, *interfaces: str | int) -> None:
         script = Path(__file__).with_name("zeroconf_peer.py")
-        self.program = Program(
-            ["ip", "netns", "exec", namespace, sys.executable, str(script), *map(str, interfaces)]
-        )
+        words = map(str, interfaces or (host.ipv4(), host.index()))
+        self.program = Program(host.command(sys.executable, str(script), *words))
         try:
             self.wait_for(lambda event: event["event"] == "ready", READY_TIMEOUT)
         except BaseException:
@@ -227,10 +228,8 @@ class Responder:
     :param arguments: its options.
     """
 
-    def __init__(self, namespace: str, *arguments: str) -> None:
-        self.program = Program(
-            ["ip", "netns", "exec", namespace, sys.executable, "-m", "twisted", "mcast", "mdns", *arguments]
-        )
+    def __init__(self, host: Host, *arguments: str) -> None:
+        self.program = Program(host.command(sys.executable, "-m", "twisted", "mcast", "mdns", *arguments))
 
     @property
     def log(self) -> str:
@@ -242,7 +241,7 @@ class Responder:
 
     def wait_until(self, condition: Callable[[str], bool], what: str, timeout: float = READY_TIMEOUT) -> None:
         """Wait until the whole log fulfils the condition."""
-        wait_until(lambda: condition(self.log), timeout, what)
+        wait_until(lambda: condition(self.log), what, timeout)
 
     def close(self) -> int:
         """End it by SIGTERM; return its exit status."""

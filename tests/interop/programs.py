@@ -1,4 +1,4 @@
-"""Programs run in the network namespace of a test host, their output gathered line by line."""
+"""Programs on a test host, their output gathered line by line while they go on."""
 
 from __future__ import annotations
 
@@ -14,38 +14,22 @@ from types import TracebackType
 
 from twisted.trial.unittest import SkipTest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-END_TIMEOUT = 5.0
-"""Our choice: seconds a program is given to end after SIGTERM before it is killed."""
+from tests.network.lan import END_TIMEOUT, REPOSITORY, Host, require_namespaces
 
 
 def require_programs(*names: str) -> None:
     """Skip the test when this machine cannot run it; where CI is set everything must be there.
 
-    :raises SkipTest: outside CI, when not run by root or when a program is missing.
+    :raises SkipTest: outside CI, when namespaces cannot be made or a program is missing.
     """
+    require_namespaces()
     if os.environ.get("CI"):
         return
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        raise SkipTest("network namespaces need root")
     # Debian keeps daemons where a user's PATH does not reach.
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-    missing = [name for name in ("ip", "nsenter", "setpriv", *names) if shutil.which(name, path=path) is None]
+    missing = [name for name in ("nsenter", "setpriv", *names) if shutil.which(name, path=path) is None]
     if missing:
         raise SkipTest(f"not installed: {', '.join(missing)}")
-
-
-def wait_until(condition: Callable[[], bool], timeout: float, what: str, interval: float = 0.02) -> None:
-    """Return once the condition holds.
-
-    :raises AssertionError: naming ``what``, when it does not hold within ``timeout`` seconds.
-    """
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s: {what}")
-        time.sleep(interval)
 
 
 class Program:
@@ -99,9 +83,10 @@ class Program:
             self._changed.notify_all()
 
     def wait_for(self, wanted: str | Callable[[str], bool], timeout: float, start: int = 0) -> int:
-        """Return the index of the first line, from ``start`` on, that holds the text or fulfils the predicate.
+        """Return the index of the first line, from ``start`` on, that holds the text or is accepted.
 
-        :raises AssertionError: with all of the output, when there is none within ``timeout`` seconds or the program ends.
+        :raises AssertionError: with all of the output, when there is none within ``timeout`` seconds or
+            the program ends.
         """
         matches = wanted if callable(wanted) else (lambda line: wanted in line)
         deadline = time.monotonic() + timeout
@@ -163,22 +148,21 @@ class Program:
 
 
 class Room:
-    """A mount namespace in the network namespace of a test host, with a ``/run`` of its own.
+    """A mount namespace of a test host, with a ``/run`` of its own.
 
     ``ip netns exec`` gives each command private mounts, so what is mounted here is seen by nobody else; other
     programs come in by `start` and `run`.
 
-    :param namespace: the name of the network namespace.
     :param mounts: paths of this machine, each hidden in the room behind the file or folder given with it.
     """
 
-    def __init__(self, namespace: str, mounts: Mapping[str, Path] | None = None) -> None:
+    def __init__(self, host: Host, mounts: Mapping[str, Path] | None = None) -> None:
         script = "mount -t tmpfs tmpfs /run && "
         for place, content in (mounts or {}).items():
             script += f"mount --bind '{content}' '{place}' && "
         # The shell becomes a program that does nothing until its standard input ends.
         script += "echo ready && exec cat"
-        self._keeper = Program(["ip", "netns", "exec", namespace, "sh", "-c", script])
+        self._keeper = Program(host.command("sh", "-c", script))
         try:
             self._keeper.wait_for("ready", 10)
         except BaseException:
@@ -186,7 +170,15 @@ class Room:
             raise
 
     def _inside(self, command: Sequence[str]) -> list[str]:
-        return ["nsenter", f"--target={self._keeper.pid}", "--mount", "--net", f"--wd={REPOSITORY}", "--", *command]
+        return [
+            "nsenter",
+            f"--target={self._keeper.pid}",
+            "--mount",
+            "--net",
+            f"--wd={REPOSITORY}",
+            "--",
+            *command,
+        ]
 
     def start(self, *command: str, environment: Mapping[str, str] | None = None) -> Program:
         """Start a program in the room; the caller ends it."""

@@ -1,16 +1,16 @@
-"""Run python-zeroconf as a host of its own: commands come on standard input, events go out, a JSON object a line.
+"""Run python-zeroconf as a host of its own: commands come in, events go out, a JSON object a line.
 
-Usage: ``python zeroconf_peer.py ADDRESS-OR-INDEX…``, in the namespace of the host. Commands are ``register``
-(instance, type, port, host, addresses, txt), ``update`` (instance, type, txt), ``unregister`` (instance, type),
-``browse`` (type) and ``resolve`` (instance, type).
+Usage: ``python zeroconf_peer.py ADDRESS-OR-INDEX…``. Commands are ``register`` (instance, type, port, host,
+addresses, txt), ``update`` (instance, type, txt), ``unregister`` (instance, type), ``browse`` (type) and
+``resolve`` (instance, type). The end of standard input ends it, with its goodbyes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
+from ipaddress import ip_address
 from typing import Any
 
 from zeroconf import IPVersion, ServiceStateChange, Zeroconf
@@ -57,7 +57,7 @@ class Peer:
             f"{instance}.{qualified(type)}",
             port=port,
             server=f"{host}.local.",
-            addresses=[socket.inet_pton(socket.AF_INET6 if ":" in one else socket.AF_INET, one) for one in addresses],
+            addresses=[ip_address(one).packed for one in addresses],
             properties=txt,
         )
         await (await self._zeroconf.async_register_service(info, allow_name_change=True))

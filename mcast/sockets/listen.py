@@ -1,36 +1,219 @@
-"""Opening a port that listens to groups."""
+"""Opening ports that listen to groups."""
 
 from __future__ import annotations
 
+import errno
+from collections import Counter
 from typing import Any
 
-from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet import defer
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IListeningPort, IReactorFDSet
 from twisted.internet.protocol import DatagramProtocol
+from zope.interface import implementer
 
 from mcast.sockets.group import Group
-from mcast.sockets.port import GroupPort
+from mcast.sockets.port import MAX_DATAGRAM, GroupPort, SocketAddress
+from mcast.sockets.protocol import GroupProtocol
+from mcast.sockets.stock import StockPort
 
 
 def listen_multicast(
-    reactor: IReactorFDSet,
+    reactor: Any,
     port: int,
     protocol: DatagramProtocol,
     *,
     interface: str = "",
     group: Group | None = None,
     ipv6: bool | None = None,
+    max_packet_size: int = MAX_DATAGRAM,
+    hop_limit: int = 1,
+    unicast_hop_limit: int | None = None,
+    loopback: bool = True,
     **settings: Any,
-) -> GroupPort:
-    """Open a UDP port for multicast and return it, listening.
+) -> GroupPort | StockPort:
+    """Open a UDP port for multicast and return it, listening; nothing is joined yet.
+
+    Where the reactor has no file descriptors (IOCP), it is a stock port underneath, which cannot do all:
+    see `StockPort`.
 
     :param interface: the local address to bind; "" for all of IPv4, "::" for all of IPv6.
     :param group: bind to this group's address instead (it must still be joined).
     :param ipv6: the family, where neither ``interface`` nor ``group`` says it.
-    :param settings: as `GroupPort` has them.
+    :param max_packet_size: octets; longer datagrams are counted and not delivered.
+    :param hop_limit: of multicast sent; others as `GroupPort` has them.
+    :raises ValueError: a hop limit outside 0-255, an unknown zone.
     :raises OSError: the port is taken by a socket that does not share it, and the like.
     """
     if ipv6 is None:
         ipv6 = group.ipv6 if group is not None else ":" in interface
-    listening = GroupPort(reactor, port, protocol, ipv6=ipv6, interface=interface, group=group, **settings)
-    listening.startListening()
-    return listening
+    if IReactorFDSet.providedBy(reactor):
+        listening = GroupPort(
+            reactor,
+            port,
+            protocol,
+            ipv6=ipv6,
+            interface=interface,
+            group=group,
+            max_packet_size=max_packet_size,
+            hop_limit=hop_limit,
+            unicast_hop_limit=unicast_hop_limit,
+            loopback=loopback,
+            **settings,
+        )
+        listening.startListening()
+        return listening
+    stock = reactor.listenMulticast(
+        port,
+        protocol,
+        interface=interface or ("::" if ipv6 else ""),
+        maxPacketSize=max_packet_size,
+        listenMultiple=settings.get("shared", True),
+    )
+    adapted = StockPort(stock, protocol)
+    adapted.configure(hop_limit, unicast_hop_limit, loopback)
+    return adapted
+
+
+def listen_group(reactor: Any, protocol: GroupProtocol, **settings: Any) -> GroupListener:
+    """Receive the groups of a protocol on each interface it chose, and follow the interfaces.
+
+        class Printer(GroupProtocol):
+            def datagram_arrived(self, data, address, arrival):
+                print(address[0], "on interface", arrival.interface, data)
+
+        listen_group(reactor, Printer([Group.parse("224.0.0.123:7645")]))
+
+    :param settings: ``hop_limit``, ``loopback``, ``max_packet_size`` and others of `GroupPort`.
+    :raises ValueError: an unknown interface or zone, one that is down, or none usable.
+    :raises OSError: nothing could be joined, or the port is taken.
+    """
+    listener = GroupListener(reactor, protocol, **settings)
+    listener.startListening()
+    return listener
+
+
+class _Member(DatagramProtocol):
+    """The protocol of one port of a listener: hands everything to the listener's own.
+
+    Bound once, so that a datagram takes no way round.
+    """
+
+    noisy = False
+
+    def __init__(self, protocol: GroupProtocol) -> None:
+        self.datagram_arrived = protocol.datagram_arrived
+        self._protocol = protocol
+
+    def datagramReceived(self, datagram: bytes, addr: SocketAddress) -> None:
+        # Only a stock port calls this.
+        self._protocol.datagramReceived(datagram, addr)
+
+
+@implementer(IListeningPort)
+class GroupListener:
+    """A port for each group and interface, and one protocol for all of them.
+
+    Bound to the group and joined on one interface, a socket receives nothing else, and the arrival
+    interface is known without asking the system with each datagram, which takes time.
+
+    :param settings: as `GroupPort` has them; ``arrivals=True`` to be told hop limits also.
+    """
+
+    def __init__(
+        self, reactor: Any, protocol: GroupProtocol, *, arrivals: bool = False, **settings: Any
+    ) -> None:
+        self.reactor = reactor
+        self.protocol = protocol
+        self._settings = {**settings, "arrivals": arrivals}
+        self._ports: dict[tuple[Group, int], GroupPort | StockPort] = {}
+        self._senders: dict[tuple[bool, int], GroupPort | StockPort] = {}
+        self._past: Counter[str] = Counter()
+        self._closing: set[defer.Deferred[None]] = set()
+
+    @property
+    def counters(self) -> Counter[str]:
+        """The counters of all ports, those that were closed included; see `GroupPort`."""
+        return sum((port.counters for port in self._ports.values()), Counter(self._past))
+
+    @property
+    def ports(self) -> tuple[GroupPort | StockPort, ...]:
+        """The ports open now."""
+        return tuple(self._ports.values())
+
+    def startListening(self) -> None:
+        """Join and listen.
+
+        :raises ValueError: an unknown interface or zone, one that is down, or none usable.
+        :raises OSError: nothing could be joined, or the port is taken.
+        """
+        try:
+            self.protocol.makeConnection(self)  # type: ignore[arg-type]  # it needs no more of a transport
+        except BaseException:
+            for group, interface in list(self._ports):
+                self.leave(group, interface)
+            raise
+
+    def stopListening(self) -> defer.Deferred[None]:
+        """Leave every group and close every port; fires when they are closed."""
+        self.protocol.doStop()
+        for key in list(self._ports):
+            self._close(key)
+        return defer.gatherResults(list(self._closing)).addCallback(lambda _: None)
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """Return where the first port is bound."""
+        for port in self._ports.values():
+            return port.getHost()
+        raise OSError(errno.EBADF, "nothing is joined")
+
+    def join(self, group: Group, interface: int, source: str | None = None) -> None:
+        """Open the port of a group and interface and join there.
+
+        :raises OSError: the system refuses.
+        """
+        key = (group, interface)
+        port = self._ports.get(key)
+        if port is None:
+            port = listen_multicast(
+                self.reactor,
+                group.port,
+                _Member(self.protocol),
+                group=group,
+                pinned=interface,
+                **self._settings,
+            )
+            self._ports[key] = port
+        try:
+            port.join(group, interface, source)
+        except BaseException:
+            self.leave(group, interface, source)
+            raise
+        self._senders.setdefault((group.ipv6, interface), port)
+
+    def leave(self, group: Group, interface: int, source: str | None = None) -> None:
+        """Close the port of a group and interface, and so leave whatever was joined there."""
+        if (group, interface) in self._ports:
+            self._close((group, interface))
+
+    def _close(self, key: tuple[Group, int]) -> None:
+        port = self._ports.pop(key)
+        self._past.update(port.counters)
+        self._senders = {(group.ipv6, index): port for (group, index), port in self._ports.items()}
+        closing = port.stopListening()
+        self._closing.add(closing)
+        closing.addBoth(lambda _: self._closing.discard(closing))
+
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> bool:
+        """Send one datagram by the port of an interface; False when the system refused it.
+
+        :raises ValueError: as `GroupPort.send` does.
+        """
+        sender = self._senders.get((":" in address[0], interface)) or self._any_sender(":" in address[0])
+        return sender is not None and sender.send(data, address, interface)
+
+    def _any_sender(self, ipv6: bool) -> GroupPort | StockPort | None:
+        found = next((port for (of, _), port in self._senders.items() if of is ipv6), None)
+        if found is None:
+            self._past["send_refused"] += 1
+        return found

@@ -28,6 +28,7 @@ from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import Group, parse_address
 from mcast.sockets.interface import Interface, default_interfaces, find_interface, interfaces, zone_index
 from mcast.sockets.options import AncillaryData, Options
+from mcast.sockets.source import check_source
 
 SocketAddress = tuple[Any, ...]
 """(host, port) or, for IPv6, (host, port, flow information, scope id)."""
@@ -669,23 +670,6 @@ class GroupPort:
         if self._socket is None:
             raise OSError(errno.EBADF, f"UDP port {self._port} is closed")
         return self._socket
-
-
-def check_source(group: Group, source: str | None) -> IPv4 | IPv6 | None:
-    """Return the source as an address, or None for any source.
-
-    :raises ValueError: a source of the other family or none where the group needs one (RFC 4604 §2.2).
-    """
-    if source is None:
-        if group.source_specific:
-            raise ValueError(f"{group.host}: a source-specific group needs a source (RFC 4607)")
-        return None
-    origin, _ = parse_address(source)
-    if origin.version != group.family:
-        raise ValueError(f"source {source}: not of the family of group {group.host} (IPv{group.family})")
-    if origin.is_multicast or origin.is_unspecified:
-        raise ValueError(f"source {source}: not an address that a host can have")
-    return origin
 
 
 def interface_name(index: int) -> str:

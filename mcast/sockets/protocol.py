@@ -1,7 +1,139 @@
-"""What a listener of groups writes: a protocol that is told how each datagram arrived."""
+"""What a listener of groups writes: a protocol that joins where it should and is told how things arrive."""
 
 from __future__ import annotations
 
-from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-__all__ = ["UNKNOWN_ARRIVAL", "Arrival"]
+from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
+
+from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
+from mcast.sockets.group import Group
+from mcast.sockets.interface import Interface, interfaces
+from mcast.sockets.membership import GroupTransport, Memberships, sources_of
+from mcast.sockets.stock import StockPort
+
+__all__ = ["UNKNOWN_ARRIVAL", "Arrival", "GroupProtocol"]
+
+
+class GroupProtocol(DatagramProtocol):
+    """A protocol that receives groups on each chosen interface, for as long as its port is open.
+
+    Override `datagram_arrived`, and send by `reply`, `send_to_group` or `send`. It runs on a `GroupPort`,
+    on a `GroupListener` (see `listen_group`) and on a stock ``reactor.listenMulticast(…,
+    listenMultiple=True)`` port, which tells less of how a datagram arrived.
+
+    :param groups: what to join; on a port of one family, groups of that family only.
+    :param selectors: interface names, indexes or addresses; none for each interface that is up and
+        does multicast (loopback when there is no other).
+    :param sources: receive from these addresses only (RFC 4607).
+    :raises ValueError: a source-specific group without source, sources and groups of different families.
+    """
+
+    noisy = False  # Twisted would log the start and end of each port
+    _log = Logger()
+
+    def __init__(
+        self,
+        groups: Iterable[Group] = (),
+        *,
+        selectors: Sequence[str] = (),
+        sources: Sequence[str] = (),
+        enumerate_interfaces: Callable[[], tuple[Interface, ...]] = interfaces,
+        use_netlink: bool | None = None,
+    ) -> None:
+        self.groups = tuple(dict.fromkeys(groups))
+        self.selectors = tuple(selectors)
+        self.sources = tuple(sources)
+        self.memberships: Memberships | None = None
+        """The memberships while the port is open."""
+        self._enumerate = enumerate_interfaces
+        self._use_netlink = use_netlink
+        self._transport: GroupTransport | None = None
+        sources_of(self.groups, self.sources)
+
+    # What to override
+
+    def datagram_arrived(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> None:
+        """Take a datagram.
+
+        :param address: where from: (host, port), for IPv6 (host, port, flow, scope).
+        """
+
+    def group_joined(self, group: Group, interface: Interface) -> None:
+        """Say that a group is now received from an interface; logs one line."""
+        self._log.info("joined {group} on {interface}", group=str(group), interface=interface.name)
+
+    def group_left(self, group: Group, interface: Interface) -> None:
+        """Say that it is not any more, since the interface went; logs one line."""
+        self._log.info("left {group} on {interface}", group=str(group), interface=interface.name)
+
+    def group_refused(self, group: Group, interface: Interface, problem: OSError) -> None:
+        """Say why a group could not be joined, once for each cause; logs one line. It is tried again."""
+        self._log.warn(
+            "cannot join {group} on {interface}: {cause}",
+            group=str(group),
+            interface=interface.name,
+            cause=problem.strerror or str(problem),
+        )
+
+    # Sending
+
+    def reply(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> bool:
+        """Answer a datagram by unicast, by the interface it arrived on; False when the system refused."""
+        return self._transport is not None and self._transport.send(data, address, arrival.interface)
+
+    def send(self, data: bytes, address: tuple[Any, ...], interface: int = 0) -> bool:
+        """Send a datagram, by the interface with this index where one is given; False when refused.
+
+        :raises ValueError: as `GroupPort.send` does.
+        """
+        return self._transport is not None and self._transport.send(data, address, interface)
+
+    def send_to_group(self, data: bytes, group: Group, interface: Interface | None = None) -> int:
+        """Send to a group by one interface, or by each on which it is joined.
+
+        :returns: by how many interfaces it left.
+        """
+        if self._transport is None or self.memberships is None:
+            return 0
+        places = (interface,) if interface is not None else self.memberships.interfaces_of(group)
+        address = (group.host, group.port)
+        return sum(self._transport.send(data, address, each.index) for each in places)
+
+    # What Twisted calls
+
+    def startProtocol(self) -> None:
+        """Join, and follow the interfaces from now on.
+
+        :raises ValueError: an unknown interface or zone, one that is down, or none usable.
+        :raises OSError: nothing could be joined, or the port is taken.
+        """
+        transport: Any = self.transport
+        self._transport = transport if hasattr(transport, "join") else StockPort(transport, self)
+        if not self.groups:
+            return
+        self.memberships = Memberships(
+            transport.reactor,
+            self._transport,
+            self,
+            self.groups,
+            selectors=self.selectors,
+            sources=self.sources,
+            enumerate_interfaces=self._enumerate,
+            use_netlink=self._use_netlink,
+        )
+        self.memberships.start()
+
+    def stopProtocol(self) -> None:
+        if self.memberships is not None:
+            self.memberships.stop()
+        self.memberships = self._transport = None
+
+    def datagramReceived(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
+        """Lead what a stock port received to `datagram_arrived`."""
+        arrival = UNKNOWN_ARRIVAL
+        if isinstance(self._transport, StockPort):
+            arrival = self._transport.arrival()
+        self.datagram_arrived(datagram, addr, arrival)

@@ -1,0 +1,117 @@
+"""A stock Twisted multicast port, made to join and send as a `GroupPort` does."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import Counter
+from typing import Any
+
+from twisted.internet import defer
+from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
+
+from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
+from mcast.sockets.group import Group, parse_address
+from mcast.sockets.interface import zone_index
+from mcast.sockets.options import Options
+from mcast.sockets.source import check_source
+
+
+class StockPort:
+    """What ``reactor.listenMulticast`` returned, with the options of its socket set by us.
+
+    The port stays Twisted's: it does not tell how a datagram arrived, cuts what is over its maxPacketSize,
+    and cannot be bound to a group.
+
+    :param port: the port or, for its protocol, the transport.
+    """
+
+    _log = Logger()
+
+    def __init__(self, port: Any, protocol: DatagramProtocol) -> None:
+        self.port = port
+        self.protocol = protocol
+        self.reactor: Any = port.reactor
+        self.counters: Counter[str] = Counter()
+        """sent_full, send_refused."""
+        self.ipv6 = port.addressFamily == socket.AF_INET6
+        self._options = Options(port.getHandle(), ipv6=self.ipv6)
+        self._options.receive_only_joined()
+        self._outgoing = 0
+        self._joined: set[tuple[str, int, str | None]] = set()
+        self._logged: set[tuple[int, int | None]] = set()
+
+    def configure(self, hop_limit: int, unicast_hop_limit: int | None, loopback: bool) -> None:
+        """Set what a `GroupPort` takes as arguments.
+
+        :raises ValueError: a hop limit outside 0-255.
+        """
+        self._options.set_hop_limit(hop_limit)
+        if unicast_hop_limit is not None:
+            self._options.set_unicast_hop_limit(unicast_hop_limit)
+        self._options.set_loopback(loopback)
+
+    def join(self, group: Group, interface: int, source: str | None = None) -> None:
+        """Join on the interface with this index.
+
+        :raises ValueError: a group of the other family, or what `check_source` refuses.
+        :raises OSError: the system refuses.
+        """
+        if group.ipv6 is not self.ipv6:
+            raise ValueError(f"{group.host}: not an IPv{6 if self.ipv6 else 4} group")
+        self._options.join(group.address, interface, check_source(group, source))
+        self._joined.add((group.host, interface, source))
+
+    def leave(self, group: Group, interface: int, source: str | None = None) -> None:
+        """Undo a `join`.
+
+        :raises OSError: the system refuses.
+        """
+        self._joined.discard((group.host, interface, source))
+        self._options.leave(group.address, interface, check_source(group, source))
+
+    def arrival(self) -> Arrival:
+        """Return what can be told of a datagram: the interface, when groups are joined on one only."""
+        indexes = {interface for _, interface, _ in self._joined}
+        return Arrival(indexes.pop(), None, None) if len(indexes) == 1 else UNKNOWN_ARRIVAL
+
+    def send(self, data: bytes, address: tuple[Any, ...], interface: int = 0) -> bool:
+        """Send one datagram; False when the system refused it, which is counted and logged once.
+
+        :param interface: its index. A stock port cannot choose it for IPv4 unicast.
+        """
+        target, zone = parse_address(address[0])
+        index = interface or zone_index(zone) or (address[3] if len(address) > 3 else 0)
+        if target.is_multicast and index and index != self._outgoing:
+            self._options.set_outgoing(index)
+            self._outgoing = index
+        scoped = target.version == 6 and index and (target.is_link_local or target.is_multicast)
+        try:
+            # Given a pair, Twisted looks for the scope in vain; four it hands on as they are.
+            self.port.write(
+                data, (str(target), address[1], 0, index) if scoped else (str(target), address[1])
+            )
+        except OSError as problem:
+            full = problem.errno in (errno.EAGAIN, errno.ENOBUFS)
+            self.counters["send_full" if full else "send_refused"] += 1
+            if (index, problem.errno) not in self._logged:
+                self._logged.add((index, problem.errno))
+                self._log.warn(
+                    "cannot send by interface {interface}: {cause} (counted from now on)",
+                    interface=index,
+                    cause=problem.strerror,
+                )
+            return False
+        return True
+
+    def getHost(self) -> Any:
+        """Return where the port is bound."""
+        return self.port.getHost()
+
+    def startListening(self) -> None:
+        """Do nothing: the port listens already."""
+
+    def stopListening(self) -> defer.Deferred[None]:
+        """Close the port; fires when it is closed."""
+        return defer.maybeDeferred(self.port.stopListening)

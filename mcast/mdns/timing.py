@@ -113,3 +113,89 @@ HOST_TTL = 120
 
 OTHER_TTL = 4500
 """TTL of all other records, 75 minutes (RFC 6762 §10)."""
+
+# Querying and cache
+
+FIRST_QUERY_DELAY = (0.020, 0.120)
+"""Random delay of the first query of a series (RFC 6762 §5.2)."""
+
+FIRST_QUERY_INTERVAL = 1.0
+"""Between the first two queries of a series, at least (RFC 6762 §5.2)."""
+
+QUERY_INTERVAL_GROWTH = 2
+"""Each interval is at least so many times as long as the one before (RFC 6762 §5.2)."""
+
+MAX_QUERY_INTERVAL = 3600.0
+"""Where the interval stops to grow (RFC 6762 §5.2)."""
+
+QUERY_SLACK = 0.050
+"""How much longer than its interval a repeated question waits, so that it can leave with others that are due.
+
+Our choice: nobody notices it in an interval of a second or more, and a timer that fires a little early or a network
+that delays one packet and not the next cannot make an interval look shorter than it must be.
+"""
+
+REFRESH_POINTS = (0.80, 0.85, 0.90, 0.95)
+"""Parts of the TTL after which a record that somebody wants is asked for again (RFC 6762 §5.2)."""
+
+REFRESH_VARIATION = 0.02
+"""Up to this part of the TTL is added to each of these, at random (RFC 6762 §5.2)."""
+
+REFRESH_SPACING = 1.0
+"""Between two refresh queries for one question.
+
+Our choice: a responder does not multicast a record twice in a second (RFC 6762 §6), so with TTLs below twenty seconds
+some of the four queries would be for nothing.
+"""
+
+REFRESH_GRID = 0.25
+"""Refresh queries leave at multiples of this, so that they share packets.
+
+Our choice: five thousand SRV records of TTL 120 fall due within 2.4 s; in ten steps they fill their packets.
+"""
+
+UNICAST_RESPONSE_PERIOD = 2.0
+"""For so long after a QU question a unicast response is accepted (RFC 6762 §6)."""
+
+ACTIVATION_PERIOD = 1.0
+"""Questions asked so soon after a link came up count as active at that moment, and are QU at first (RFC 6762 §5.4).
+
+Our choice: a program that starts browsing when it starts is what the RFC means; a second is enough for it to do so.
+"""
+
+GOODBYE_DELAY = 1.0
+"""A record with TTL 0 leaves the cache so much later (RFC 6762 §10.1)."""
+
+FLUSH_AGE = 1.0
+"""The cache-flush bit ends records that were received longer ago than this (RFC 6762 §10.2)."""
+
+FLUSH_DELAY = 1.0
+"""These records leave the cache so much later (RFC 6762 §10.2)."""
+
+DOUBT_PERIOD = 10.0
+"""A record in doubt that nobody confirms within this is flushed (RFC 6762 §10.4, §10.5)."""
+
+RECONFIRM_DELAYS = (1.0, 2.0, 4.0)
+"""Between the queries for a record in doubt, of which there must be two or more (RFC 6762 §10.4).
+
+Our choice: as in a new series, so four queries fit in before the ten seconds end.
+"""
+
+OBSERVED_QUERIES = 2
+"""Unanswered queries of other hosts that put a record in doubt (RFC 6762 §10.5)."""
+
+OBSERVATION_PERIOD = 60.0
+"""An unanswered query longer ago than this no longer counts.
+
+Our choice: two packets that were lost an hour apart say nothing of the record. Hosts that look for something ask
+three times within four seconds.
+"""
+
+OBSERVATION_REST = 60.0
+"""After a record was flushed since others asked for it in vain, we do not ask for it ourselves for so long.
+
+Our choice: RFC 6762 §10.5 wants no query to see whether it is really gone; whoever answers the others is heard anyway.
+"""
+
+ONE_SHOT_TIMEOUT = 2.5
+"""A one-shot query waits so long for its answer: "two or three seconds" (RFC 6762 §5.1)."""

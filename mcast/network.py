@@ -1,21 +1,29 @@
 """What a Node needs of the world: interfaces and UDP port 5353.
 
-`Network` and `MulticastPort` are the whole of it. `SocketNetwork` is the real world; `mcast.testing.SimulatedLan`
-is a made-up one in which a Node runs unchanged.
+`Network` and `MulticastPort` are the whole of it. `SocketNetwork` is the real world;
+`mcast.testing.SimulatedLan` is a made-up one in which a Node runs unchanged.
 """
 
 from __future__ import annotations
 
+import errno
+import socket
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from contextlib import suppress
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import DatagramProtocol
 
-    from mcast.sockets.interface import Interface
-
-MDNS_PORT = 5353
-"""The UDP port of multicast DNS, source and destination alike (RFC 6762 §3, §5.2, §6)."""
+from mcast.mdns.timing import MAX_PACKET, MDNS_PORT
+from mcast.sockets.arrival import Arrival
+from mcast.sockets.group import Group
+from mcast.sockets.interface import Interface, interfaces
+from mcast.sockets.listen import listen_multicast
+from mcast.sockets.monitor import InterfaceMonitor
+from mcast.sockets.options import MAX_HOPS, Options
 
 IPV4_GROUP = "224.0.0.251"
 """The IPv4 link-local group of multicast DNS (RFC 6762 §3)."""
@@ -26,15 +34,32 @@ IPV6_GROUP = "ff02::fb"
 Address = tuple[str, int] | tuple[str, int, int, int]
 """A socket address: ``(host, port)`` for IPv4, ``(host, port, flow, scope id)`` for IPv6.
 
-The host of an IPv6 address carries no ``%zone``; the zone of a link-local one is its scope id (RFC 3493 §3.3).
+The host of an IPv6 address carries no ``%zone``; the zone of a link-local one is its scope id (RFC 3493
+§3.3).
 """
+
+RECEIVE_BUFFER = 4 * 1024 * 1024
+"""Octets of receive buffer asked for; the system may grant less.
+
+Our choice: the answers of some thousand hosts to one question come within 100 ms (RFC 6762 §6), and what does
+not fit is asked for again a second later, with the same result.
+"""
+
+BACKLOG_LIMIT = 512
+"""Multicast datagrams kept while the send buffer is full.
+
+Our choice: the announcement of some thousand services; only a link that is stuck has more waiting.
+"""
+
+BACKLOG_DELAY = 0.005
+"""Seconds after which a full send buffer is tried again. Our choice: 100 Mbit/s drain 64 kB meanwhile."""
 
 Receiver = Callable[[bytes, Address, int, bool], None]
 """Called for each datagram: ``(datagram, source, interface, multicast)``.
 
-The interface is the index of the one the datagram arrived on. ``multicast`` is true when it was sent to the mDNS
-group and false when it was sent to an address of this host; a datagram for another group or a broadcast address is
-dropped before it comes here. ``source`` may be handed to `MulticastPort.send` as it is.
+The interface is the index of the one the datagram arrived on. ``multicast`` is true when it was sent to the
+mDNS group and false when it was sent to an address of this host; a datagram for another group or a broadcast
+address is dropped before it comes here. ``source`` may be handed to `MulticastPort.send` as it is.
 """
 
 
@@ -89,5 +114,177 @@ class Network(Protocol):
 
         ``received`` is called from the reactor, never from inside `open`, `join` or `send`.
 
-        :raises OSError: when the family is not supported, or the port is held by a socket that does not share.
+        :raises OSError: when the family is not supported, or the port is held by a socket that does not
+        share.
         """
+
+
+class SocketNetwork:
+    """The interfaces and sockets of this host, on `mcast.sockets`.
+
+    :param reactor: one with file descriptors (`IReactorFDSet`): every Twisted reactor but the one for IOCP.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def interfaces(self) -> Sequence[Interface]:
+        return interfaces()
+
+    def watch(self, changed: Callable[[Sequence[Interface]], None]) -> Callable[[], None]:
+        monitor = InterfaceMonitor(self._reactor, changed)
+        monitor.start()
+        return monitor.stop
+
+    def open(self, ipv6: bool, received: Receiver) -> SocketPort:
+        return SocketPort(self._reactor, ipv6, received)
+
+
+class SocketPort(DatagramProtocol):
+    """Port 5353 of one family: one socket, bound to the wildcard address and joined on each interface.
+
+    One socket, since it also has to take unicast datagrams and to send from port 5353 (RFC 6762 §5.2, §6),
+    and since the memberships do not grow with the names (RFC 6762 Appendix B).
+    """
+
+    noisy = False
+
+    def __init__(self, reactor: Any, ipv6: bool, received: Receiver) -> None:
+        self.shared = _is_held(ipv6)
+        self._reactor = reactor
+        self._ipv6 = ipv6
+        self._group = IPV6_GROUP if ipv6 else IPV4_GROUP
+        self._membership = Group.parse(self._group, MDNS_PORT)
+        self._received = received
+        self._joined: dict[int, Interface] = {}
+        self._unicast_needs_interface = False
+        self._not_ours: frozenset[str] = frozenset()
+        self._elsewhere = 0
+        self._unroutable = 0
+        self._backlog: deque[tuple[bytes, int]] = deque()
+        self._backlog_call: IDelayedCall | None = None
+        self._lost = 0
+        self._port = listen_multicast(
+            reactor,
+            MDNS_PORT,
+            self,
+            ipv6=ipv6,
+            interface="::" if ipv6 else "",
+            max_packet_size=MAX_PACKET,
+            hop_limit=MAX_HOPS,
+            unicast_hop_limit=MAX_HOPS,
+            loopback=True,
+            receive_buffer=RECEIVE_BUFFER,
+        )
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What `GroupPort` counts, and what is dropped: ``elsewhere``, ``unroutable``, ``backlog_lost``."""
+        return {
+            **self._port.counters,
+            "elsewhere": self._elsewhere,
+            "unroutable": self._unroutable,
+            "backlog_lost": self._lost,
+        }
+
+    def join(self, interface: Interface) -> None:
+        if interface.index not in self._joined:
+            self._port.join(self._membership, interface.index)
+        self._joined[interface.index] = interface
+        self._joined_changed()
+
+    def leave(self, interface: Interface) -> None:
+        if self._joined.pop(interface.index, None) is None:
+            return
+        self._joined_changed()
+        with suppress(OSError):  # it went, and the membership with it
+            self._port.leave(self._membership, interface.index)
+
+    def send(self, payload: bytes, interface: int, destination: Address | None) -> bool:
+        if destination is not None:
+            # The routing table might choose another interface than the one whose addresses we gave; with only
+            # one in use it is left the choice, since naming one costs a third of the time of a send.
+            try:
+                return self._port.send(
+                    payload, destination, interface if self._unicast_needs_interface else 0
+                )
+            except ValueError:  # a forged source, from which nobody can be reached
+                self._unroutable += 1
+                return False
+        if self._backlog:
+            return self._keep(payload, interface)
+        return self._send_to_group(payload, interface)
+
+    def close(self) -> Deferred[None]:
+        while self._backlog and self._send_to_group(*self._backlog.popleft()):
+            pass
+        if self._backlog_call is not None:
+            self._backlog_call.cancel()
+            self._backlog_call = None
+        return self._port.stopListening()
+
+    def datagram_arrived(self, data: bytes, address: Address, arrival: Arrival) -> None:
+        """Pass on a datagram for the group or for an address of this host (called by `GroupPort`)."""
+        interface, destination, _ = arrival
+        if not interface:
+            interface = self._guess_interface(address)
+        if interface not in self._joined or destination in self._not_ours:
+            self._elsewhere += 1
+            return
+        # Where the system does not tell the destination nearly everything is multicast.
+        self._received(data, address, interface, destination == self._group or destination is None)
+
+    def _joined_changed(self) -> None:
+        self._unicast_needs_interface = len(self._joined) > 1
+        # Of groups only the one we joined is delivered; what remains are IPv4 broadcast addresses.
+        self._not_ours = frozenset(
+            str(each.network.broadcast_address)
+            for interface in self._joined.values()
+            for each in interface.networks
+            if each.version == 4 and each.network.prefixlen < 31
+        ) | {"255.255.255.255"}
+
+    def _guess_interface(self, source: Address) -> int:
+        """Return the interface whose neighbour the source is, where the system does not tell the arrival."""
+        for index, interface in self._joined.items():
+            if interface.is_on_link(source[0]):
+                return index
+        return 0
+
+    def _send_to_group(self, payload: bytes, interface: int) -> bool:
+        """Send, or keep what finds the buffer full; False when the system refuses it for another reason."""
+        target = (self._group, MDNS_PORT, 0, interface) if self._ipv6 else (self._group, MDNS_PORT)
+        full = self._port.counters["send_full"]
+        if self._port.send(payload, target, interface):
+            return True
+        return self._port.counters["send_full"] != full and self._keep(payload, interface)
+
+    def _keep(self, payload: bytes, interface: int) -> bool:
+        if len(self._backlog) >= BACKLOG_LIMIT:
+            self._lost += 1
+            return True
+        self._backlog.append((payload, interface))
+        if self._backlog_call is None:
+            self._backlog_call = self._reactor.callLater(BACKLOG_DELAY, self._send_backlog)
+        return True
+
+    def _send_backlog(self) -> None:
+        self._backlog_call = None
+        waiting, self._backlog = self._backlog, deque()
+        for payload, interface in waiting:
+            self.send(payload, interface, None)
+
+
+def _is_held(ipv6: bool) -> bool:
+    """Tell whether a socket of this host holds port 5353, by binding it without the options for sharing.
+
+    The way that RFC 6762 §15.1 suggests; a failure of another kind is left to the real bind to report.
+    """
+    with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        if ipv6:
+            Options(trial, ipv6=True).set_v6only()
+        try:
+            trial.bind(("::" if ipv6 else "", MDNS_PORT))
+        except OSError as problem:
+            return problem.errno == errno.EADDRINUSE
+    return False

@@ -1,7 +1,7 @@
 """Domain names as sequences of labels.
 
-A label is 1 to 63 octets of any value, so a name is not a string cut at dots. Text becomes precomposed UTF-8, never
-Punycode (RFC 6762 §16), and two names are equal when they differ at most in the case of ASCII letters.
+A label is 1 to 63 octets of any value, so a name is not a string cut at dots. Text becomes precomposed UTF-8,
+never Punycode (RFC 6762 §16), and two names are equal when they differ at most in the case of ASCII letters.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ MAX_LABELS = 127
 """Labels in a name: 127 labels of one octet, each with its length octet, take 254 octets."""
 
 MAX_INTERNED = 4096
-"""Names kept for sharing, in `_interned`.
+"""Names in `interned`.
 
-Our choice: the names of about a thousand services, at most 3 MB when all are as long as can be. The table is emptied
-when it is full, which costs a stranger who fills it more than it costs us.
+Our choice: the names of about a thousand services, at most 3 MB when all are as long as can be. The table is
+emptied when it is full, which costs a stranger who fills it more than it costs us.
 """
 
-_interned: dict[bytes, Name] = {}
+interned: Final[dict[bytes, Name]] = {}
+"""Names by wire form, so that each is checked, folded and kept once; only `intern_wire` puts them in."""
 
 
 class Name:
@@ -40,8 +41,8 @@ class Name:
     __slots__ = ("key", "wire")
 
     def __init__(self, wire: bytes) -> None:
-        # RFC 6762 §16: only ASCII letters are folded. bytes.lower() does that and no more, and it leaves the length
-        # octets alone, since they are below "A".
+        # RFC 6762 §16: only ASCII letters are folded. bytes.lower() does that and no more, and it leaves the
+        # length octets alone, since they are below "A".
         key = wire.lower()
         self.wire: Final = wire
         self.key: Final = wire if key == wire else key
@@ -73,7 +74,7 @@ class Name:
 
         :raises ValueError: it is no such name; compression pointers are refused too.
         """
-        known = _interned.get(wire)
+        known = interned.get(wire)
         if known is not None:
             return known
         if len(wire) > MAX_NAME:
@@ -87,8 +88,8 @@ class Name:
         r"""Make a name of text such as ``a\.b._http._tcp.local.``; the final dot may be left out.
 
         ``\.`` is a dot within a label, ``\\`` a backslash, ``\DDD`` the octet with that decimal value, and a
-        backslash before anything else stands for that character (RFC 1035 §5.1, RFC 6763 §4.3). The inverse of
-        ``str(name)``. The root is ``.``.
+        backslash before anything else stands for that character (RFC 1035 §5.1, RFC 6763 §4.3). The inverse
+        of ``str(name)``. The root is ``.``.
 
         :raises ValueError: an escape is unfinished or above 255, or the labels break a rule of `from_labels`.
         """
@@ -109,7 +110,7 @@ class Name:
                 plain.append(character)
                 continue
             following = next(characters, "")
-            if following in _DIGITS and following:
+            if following in _DIGITS:
                 digits = following + next(characters, "") + next(characters, "")
                 if len(digits) != 3 or not set(digits) <= _DIGITS or int(digits) > 0xFF:
                     raise ValueError(f"not an escape of three digits up to 255: \\{digits}")
@@ -182,12 +183,12 @@ class Name:
 
 
 def intern_wire(wire: bytes) -> Name:
-    """Return the name of ``wire``, which must be valid; the same object for the same octets while it is remembered."""
-    name = _interned.get(wire)
+    """Return the name of ``wire``, which must be valid: the same object while it is remembered."""
+    name = interned.get(wire)
     if name is None:
-        if len(_interned) >= MAX_INTERNED:
-            _interned.clear()
-        name = _interned[wire] = Name(wire)
+        if len(interned) >= MAX_INTERNED:
+            interned.clear()
+        name = interned[wire] = Name(wire)
     return name
 
 

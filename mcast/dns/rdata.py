@@ -1,4 +1,4 @@
-"""Where names stand in the rdata of the types that have any."""
+"""Where names stand in the rdata of the types that have any, and how a pointer looks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Final, NamedTuple
 
 from mcast.dns.codes import RecordType
 from mcast.dns.names import end_of_wire
+
+POINTER: Final = 0xC000
+"""The bits that tell a pointer from a label; the others are where it leads to (RFC 1035 §4.1.4)."""
 
 ANY_TAIL: Final = -1
 """A `Layout.tail` of any length."""
@@ -43,7 +46,6 @@ LAYOUTS: Final[dict[int, Layout]] = {
     RecordType.RP: _TWO_NAMES,
     RecordType.AFSDB: _PREFERENCE_NAME,
     RecordType.RT: _PREFERENCE_NAME,
-    RecordType.SIG: Layout(18, 0, 1, ANY_TAIL),
     RecordType.PX: Layout(2, 0, 2),
     RecordType.NXT: Layout(0, 0, 1, ANY_TAIL),
     RecordType.SRV: Layout(6, 0, 1),

@@ -1,8 +1,7 @@
 """Reading names, and rdata with names in it, out of a datagram.
 
-Positions are octets from the start of the datagram. Every function takes ``names``, the names of this datagram that
-were read already, by position: nearly every name ends in a pointer to one of them. A position where reading failed is
-remembered with None, so that a datagram full of pointers to one bad name costs no more than any other.
+Positions are octets from the start of the datagram. Every function takes ``names``, what is known of this
+datagram by now: nearly every name ends in a pointer to one that was read already.
 """
 
 from __future__ import annotations
@@ -11,22 +10,21 @@ from collections.abc import Callable
 from typing import Final
 
 from mcast.dns.codes import RecordType
-from mcast.dns.names import MAX_LABELS, MAX_NAME, Name, intern_wire
-from mcast.dns.rdata import ANY_TAIL, LAYOUTS, Layout
+from mcast.dns.names import MAX_LABELS, MAX_NAME, ROOT, Name, intern_wire, interned
+from mcast.dns.rdata import ANY_TAIL, LAYOUTS, POINTER, Layout
 from mcast.errors import MalformedMessage
 
 HEADER_SIZE: Final = 12
 """Octets of the header (RFC 1035 §4.1.1)."""
 
 Names = dict[int, Name | None]
-"""Names by the position where they start; None where there is no name."""
+"""Names by the pointer that leads to them; None where a pointer leads to no name."""
 
-_STEPS: Final = range(2 * MAX_LABELS + 1)
-"""The most labels and pointers that one name may consist of.
+_RESERVED: Final = 0x40
+"""A length octet that starts neither a label nor a pointer (RFC 1035 §4.1.4)."""
 
-Our choice: each pointer but the last leads to at least one label in any sensible message, so that more steps than
-twice the labels of the longest name are an attack on the reader.
-"""
+_STEPS: Final = range(MAX_LABELS + 1)
+"""The most labels, and the pointer or zero octet after them, that a name consists of."""
 
 
 def read_name(data: bytes, start: int, names: Names) -> tuple[Name, int]:
@@ -35,47 +33,88 @@ def read_name(data: bytes, start: int, names: Names) -> tuple[Name, int]:
     :raises MalformedMessage: a pointer does not lead backwards, or into the header, or the name is too long.
     :raises IndexError: the datagram ends within the name.
     """
-    position = fragment = start
-    prefix = b""
-    end = 0
-    pieces: list[tuple[int, int]] = []
+    length = data[start]
+    position = start + length + 1
+    # One label and a pointer is what most names consist of, when they do not consist of a pointer alone.
+    if 0 < length < 0x40 and (length := data[position]) >= 0xC0:
+        pointer = length << 8 | data[position + 1]
+        suffix = names.get(pointer) or _read_suffix(data, start, pointer, names)
+        wire = data[start:position] + suffix.wire
+        position += 2
+    else:
+        wire, position = _read_labels(data, start, names)
+    name = interned.get(wire)
+    if name is None:
+        if len(wire) > MAX_NAME:
+            raise MalformedMessage("a name is too long", start)
+        name = intern_wire(wire)
+    names[start + POINTER] = name
+    return name, position
+
+
+def _read_labels(data: bytes, start: int, names: Names) -> tuple[bytes, int]:
+    """Return the wire form, perhaps too long, of the name at ``start``, and the position after it."""
+    if data[start] < 0x40:
+        # That a known name stands here is seen faster than read: since a name tells its own end, octets that
+        # are a valid name cannot be read as another one.
+        position = data.find(b"\0", start, start + MAX_NAME) + 1
+        wire = data[start:position]
+        if wire in interned:
+            return wire, position
+    position = start
     for _ in _STEPS:
         length = data[position]
-        if 0 < length < 0x40:
+        if not length:
+            return data[start : position + 1], position + 1
+        if length < 0x40:
             position += length + 1
             continue
-        prefix += data[fragment:position]
-        if length >= 0xC0:
-            target = (length & 0x3F) << 8 | data[position + 1]
-            end = end or position + 2
-            suffix = names.get(target)
-            if suffix is not None:
-                wire = prefix + suffix.wire
-                break
-            # Only backwards: a pointer never leads to where its own fragment starts or beyond, so there is no loop.
-            if HEADER_SIZE <= target < fragment and target not in names:
-                position = fragment = target
-                pieces.append((target, len(prefix)))
-                continue
-            reason = "a compression pointer leads nowhere"
-        elif length:
-            reason = "a label has a reserved length"
-        else:
-            end = end or position + 1
-            wire = prefix + b"\0"
+        pointer = length << 8 | data[position + 1]
+        suffix = names.get(pointer) or _read_suffix(data, start, pointer, names)
+        return data[start:position] + suffix.wire, position + 2
+    raise MalformedMessage("a name is too long", start)
+
+
+def _read_suffix(data: bytes, start: int, pointer: int, names: Names) -> Name:
+    """Return the name that ``pointer`` leads to, when it is met for the first time.
+
+    :param start: where the name that ends in the pointer begins.
+    :raises MalformedMessage: there is no name; or this is no pointer but a reserved label length.
+    """
+    target = pointer - POINTER
+    if HEADER_SIZE <= target < start:
+        # As in `read_name`: most often a known name without pointers stands there.
+        known = interned.get(data[target : data.find(b"\0", target, target + MAX_NAME) + 1])
+        if known is not None:
+            names[pointer] = known
+            return known
+    # First forth along the pointers, then back: thus each of them is followed only once in a datagram,
+    # whether it leads to a name or not.
+    chain: list[tuple[int, bytes]] = []
+    name: Name | None = None
+    fragment = start
+    # A pointer leads to before the labels that it ends. So there are neither loops nor forward pointers.
+    while pointer not in names and HEADER_SIZE <= pointer - POINTER < fragment:
+        fragment = position = pointer - POINTER
+        length = data[position]
+        while 0 < length < 0x40 and position < fragment + MAX_NAME:
+            position += length + 1
+            length = data[position] if position < len(data) else _RESERVED
+        chain.append((pointer, data[fragment:position]))
+        if not length:
+            name = ROOT
             break
-        names[start] = None
-        raise MalformedMessage(reason, position)
+        pointer = length << 8 | data[position + 1] if position + 1 < len(data) else 0
     else:
-        names[start] = None
-        raise MalformedMessage("a name has too many labels", start)
-    if len(wire) > MAX_NAME:
-        names[start] = None
-        raise MalformedMessage("a name is too long", start)
-    name = names[start] = intern_wire(wire)
-    for target, cut in pieces:
-        names[target] = intern_wire(wire[cut:])
-    return name, end
+        name = names.get(pointer)
+    for pointer, labels in reversed(chain):
+        if name is not None:
+            wire = labels + name.wire
+            name = intern_wire(wire) if len(wire) <= MAX_NAME else None
+        names[pointer] = name
+    if name is None:
+        raise MalformedMessage("there is no name where a label or pointer leads", start)
+    return name
 
 
 def _read_target(data: bytes, start: int, end: int, names: Names) -> bytes:
@@ -158,20 +197,20 @@ def _read_layout(layout: Layout) -> RdataReader:
 RdataReader = Callable[[bytes, int, int, Names], bytes]
 
 RDATA_READERS: Final[dict[int, RdataReader]] = {
-    **{rtype: _read_layout(layout) for rtype, layout in LAYOUTS.items()},
-    RecordType.A: _read_ipv4,
-    RecordType.NS: _read_target,
-    RecordType.CNAME: _read_target,
-    RecordType.PTR: _read_target,
-    RecordType.DNAME: _read_target,
-    RecordType.HINFO: _read_host_info,
-    RecordType.TXT: _read_text,
-    RecordType.AAAA: _read_ipv6,
-    RecordType.SRV: _read_service,
-    RecordType.NSEC: _read_next_secure,
+    **{int(rtype): _read_layout(layout) for rtype, layout in LAYOUTS.items()},
+    int(RecordType.A): _read_ipv4,
+    int(RecordType.NS): _read_target,
+    int(RecordType.CNAME): _read_target,
+    int(RecordType.PTR): _read_target,
+    int(RecordType.DNAME): _read_target,
+    int(RecordType.HINFO): _read_host_info,
+    int(RecordType.TXT): _read_text,
+    int(RecordType.AAAA): _read_ipv6,
+    int(RecordType.SRV): _read_service,
+    int(RecordType.NSEC): _read_next_secure,
 }
 """What turns the rdata of a type into octets that mean the same outside of the datagram.
 
-Called with the datagram, where the rdata starts and ends, and ``names``; raises MalformedMessage, or IndexError where
-the datagram ends too early. The rdata of any other type is taken as it is.
+Called with the datagram, where the rdata starts and ends, and ``names``; raises MalformedMessage, or
+IndexError where the datagram ends too early. The rdata of any other type is taken as it is.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, NamedTuple
 
@@ -56,9 +56,9 @@ RecordData = IPv4Address | IPv6Address | Name | ServiceData | TextData | HostInf
 
 
 class Record:
-    """A resource record. Immutable: an attribute is never assigned after `__init__`, and mypy holds us to it.
+    """A resource record. Immutable: nobody assigns to an attribute, and mypy holds us to it.
 
-    A guard in ``__setattr__``, as a frozen dataclass has it, would make the decoder half as fast.
+    A guard in ``__setattr__``, as a frozen dataclass has it, would double the time to make one.
 
     :param type: a `RecordType` or any other number up to 65535.
     :param rclass: the class, without the cache-flush bit (RFC 6762 §10.2).
@@ -82,7 +82,7 @@ class Record:
 
     @property
     def identity(self) -> Identity:
-        """Name, type, class and rdata with case folded: equal for "the same record" whatever TTL and flush bit."""
+        """What makes this "the same record" as another one, whatever TTL and flush bit."""
         identity = self._identity
         if identity is None:
             rdata = fold_rdata(self.type, self.rdata)
@@ -91,7 +91,7 @@ class Record:
 
     @property
     def data(self) -> RecordData:
-        """The rdata as a value of its type; `bytes` for a type we do not know, and for rdata that is malformed."""
+        """The rdata as a value of its type; `bytes` for a type we do not know, and for malformed rdata."""
         reader = _VALUES.get(self.type)
         if reader is None:
             return self.rdata
@@ -124,7 +124,8 @@ class Record:
 
     def __repr__(self) -> str:
         flush = ", cache_flush=True" if self.cache_flush else ""
-        return f"Record({str(self.name)!r}, {show_type(self.type)}, {self.rclass}, {self.ttl}, {self.data!r}{flush})"
+        head = f"Record({str(self.name)!r}, {show_type(self.type)}, {self.rclass}, {self.ttl}"
+        return f"{head}, {self.data!r}{flush})"
 
 
 def show_type(rtype: int) -> str:
@@ -193,8 +194,8 @@ def host_info(name: Name, cpu: bytes, os: bytes, ttl: int, cache_flush: bool = F
 def next_secure(name: Name, types: Iterable[int], ttl: int, cache_flush: bool = True) -> Record:
     """Make an NSEC record that says which types ``name`` has (RFC 6762 §6.1).
 
-    It has the restricted form (one bitmap of block 0) unless a type is above 255. The NSEC bit itself is left out,
-    since ours are synthesised. The cache-flush bit is set by default: only the owner of a name can deny types.
+    It has the restricted form (one bitmap, of block 0) unless a type is above 255. The NSEC bit itself is
+    left out, since ours are synthesised. The cache-flush bit is set by default: only an owner can deny types.
 
     :raises ValueError: a type is not in 1 to 65535, or none is left: there is no empty bitmap.
     """
@@ -299,7 +300,8 @@ def _read_host_info(rdata: bytes) -> HostInfo:
 
 
 def _read_service(rdata: bytes) -> ServiceData:
-    return ServiceData(*_SERVICE.unpack_from(rdata), Name.from_wire(rdata[6:]))
+    priority, weight, port = _SERVICE.unpack_from(rdata)
+    return ServiceData(priority, weight, port, Name.from_wire(rdata[6:]))
 
 
 def _read_next_secure(rdata: bytes) -> NextSecure:
@@ -307,7 +309,7 @@ def _read_next_secure(rdata: bytes) -> NextSecure:
     return NextSecure(Name.from_wire(rdata[:end]), unpack_bitmaps(rdata, end))
 
 
-_VALUES = {
+_VALUES: Final[dict[int, Callable[[bytes], RecordData]]] = {
     int(RecordType.A): IPv4Address,
     int(RecordType.NS): Name.from_wire,
     int(RecordType.CNAME): Name.from_wire,

@@ -7,14 +7,11 @@ from typing import Final
 
 from mcast.dns.codes import CLASS_MASK, PSEUDO_TYPES, TOP_BIT, RecordType
 from mcast.dns.names import Name
-from mcast.dns.rdata import ANY_TAIL, COMPRESSED_TYPES, LAYOUTS, name_span
+from mcast.dns.rdata import ANY_TAIL, COMPRESSED_TYPES, LAYOUTS, POINTER, name_span
 from mcast.dns.records import Record
 
 MAX_POINTER: Final = 0x3FFF
 """The highest position that a compression pointer can tell (RFC 1035 §4.1.4)."""
-
-_POINTER: Final = 0xC000
-"""The bits that tell a compression pointer from a label length (RFC 1035 §4.1.4)."""
 
 _QUESTION: Final = struct.Struct("!HH").pack
 _RECORD: Final = struct.Struct("!HHIH").pack
@@ -62,7 +59,7 @@ class Writer:
         rest = wire
         while len(rest) > 1:
             if base + at <= MAX_POINTER:
-                names[rest] = (_POINTER | base + at).to_bytes(2, "big")
+                names[rest] = (POINTER + base + at).to_bytes(2, "big")
             at += rest[0] + 1
             rest = wire[at:]
             pointer = names.get(rest)
@@ -81,15 +78,15 @@ class Writer:
             raise ValueError(f"a class is 0 to {CLASS_MASK}, not {qclass}")
         self.write_name(name.wire)
         try:
-            self.buffer += _QUESTION(qtype, qclass | TOP_BIT if unicast else qclass)
+            self.buffer.extend(_QUESTION(qtype, qclass | TOP_BIT if unicast else qclass))
         except struct.error:
             raise ValueError(f"a type is 0 to 65535, not {qtype}") from None
 
     def write_record(self, record: Record) -> None:
         """Write a record.
 
-        :raises ValueError: a number is out of range, the rdata does not have the layout of its type, or it is a
-            pseudo-record.
+        :raises ValueError: a number is out of range, the rdata does not have the layout of its type, or it is
+            a pseudo-record.
         """
         rclass = record.rclass
         if not 0 <= rclass <= CLASS_MASK:

@@ -25,8 +25,8 @@ class Claimed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Reprobing(Event):
-    """A name of a claimed group is probed for once more, and the group is out of use until `Claimed` or `Conflicted`
-    (RFC 6762 §9)."""
+    """A name of a claimed group is probed for once more, and the group is out of use until `Claimed` or
+    `Conflicted` (RFC 6762 §9)."""
 
     handle: int
     name: Name
@@ -57,7 +57,8 @@ class Yielded(Event):
 
 @dataclass(frozen=True, slots=True)
 class ProbingFailed(Event):
-    """For a minute no free name was found: an error for the operator to see (RFC 6762 §9). Probing goes on."""
+    """For a minute no free name was found: an error for the operator to see (RFC 6762 §9). Probing goes
+    on."""
 
     names: tuple[Name, ...]
     """The names that are being probed for now; empty when the last one was just lost."""
@@ -67,8 +68,8 @@ class ProbingFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Oversized(Event):
-    """A record does not fit a packet of the link's MTU and will be sent alone and in fragments, which many devices do
-    not reassemble (RFC 6762 §17)."""
+    """A record does not fit a packet of the link's MTU and will be sent alone and in fragments, which many
+    devices do not reassemble (RFC 6762 §17)."""
 
     handle: int
     name: Name

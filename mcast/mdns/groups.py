@@ -30,8 +30,8 @@ class RecordGroup:
     shared: tuple[Record, ...] = ()
     """Records that other hosts may have beside us (RFC 6762 §2); not probed for."""
     verified: tuple[Record, ...] = ()
-    """Unique records known to be ours without probing: reverse mappings of our addresses, records that a proxy took
-    over (RFC 6762 §8.1)."""
+    """Unique records known to be ours without probing: reverse mappings of our addresses, records that a
+    proxy took over (RFC 6762 §8.1)."""
 
     def __post_init__(self) -> None:
         shared = {(record.name, record.type, record.rclass) for record in self.shared}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 Address = tuple[Any, ...]
-"""A socket address as the shell gave it: ``(host, port)`` or ``(host, port, flow, scope)``. Only the first two items
-are looked at, and the whole is handed back."""
+"""A socket address as the shell gave it: ``(host, port)`` or ``(host, port, flow, scope)``. Only the first
+two items are looked at, and the whole is handed back."""
 
 
 class Transmission(NamedTuple):

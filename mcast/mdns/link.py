@@ -1,0 +1,192 @@
+"""One link: an interface and an address family, as Multicast DNS sees it (RFC 6762 §14, §20).
+
+A link is fed with datagrams and the time, and gives back datagrams, the time when it wants to be called
+again, and events. It opens no socket and reads no clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Interface, IPv6Interface
+from random import Random
+
+from mcast.dns.messages import Message, decode
+from mcast.dns.records import Record
+from mcast.errors import MalformedMessage
+from mcast.mdns.events import Event
+from mcast.mdns.limits import MAX_RATE
+from mcast.mdns.outbox import Address, Outbox, Transmission
+from mcast.mdns.packing import Sizes
+from mcast.mdns.responding import Responder
+from mcast.mdns.sources import Neighbourhood, Place
+from mcast.mdns.timing import ANNOUNCEMENTS, DEFAULT_MTU, MAX_PACKET, MDNS_PORT
+
+__all__ = ["Event", "Link", "Transmission"]
+
+_PLAIN_FLAGS_MASK = 0xFA0F
+"""QR, OPCODE, TC and RCODE: all zero in a query that is answered without further ado (RFC 6762 §18)."""
+
+_ONE_QUESTION = bytes((0, 1, 0, 0, 0, 0, 0, 0))
+"""The counts of a query with one question and no records."""
+
+
+def _nobody(_: Record) -> bool:
+    return False
+
+
+class Link:
+    """The state machine of one link.
+
+    All times are seconds on the caller's clock and must not go back. After any call that may have changed
+    something (`receive`, `advance`, and everything called on `responder` and `querier`) the shell looks at
+    `outbox` (empty is false), calls `transmissions` and `events`, and arms its timer for `next_wakeup`.
+
+    :param ipv6: the address family of the link.
+    :param networks: the addresses of the interface in this family, with their prefix lengths (RFC 6762 §11).
+    :param mtu: octets of an IP packet on this interface; no more than 1500 of them are used (RFC 6762 §17).
+    :param rng: chooses every random delay.
+    :param unicast_responses: False when another program on the host holds port 5353 and would get what is
+        sent to us: no question then asks for a unicast response (RFC 6762 §15.1).
+    :param is_own: tells whether a record is one that this host has on another of its links
+        (`Responder.holds`): such a record is no conflict here (RFC 6762 §14).
+    :param max_rate: unicast answers a second to one source, 0 for no limit.
+    :param announcements: how often what is new is announced, 2 to 8 (RFC 6762 §8.3).
+    """
+
+    def __init__(
+        self,
+        *,
+        ipv6: bool,
+        networks: Sequence[IPv4Interface | IPv6Interface],
+        rng: Random,
+        now: float,
+        mtu: int = DEFAULT_MTU,
+        unicast_responses: bool = True,
+        is_own: Callable[[Record], bool] = _nobody,
+        max_rate: int = MAX_RATE,
+        announcements: int = ANNOUNCEMENTS,
+    ) -> None:
+        self.outbox = Outbox()
+        """What is to be sent; drained by `transmissions`."""
+        self.counters: Counter[str] = Counter()
+        """What happened so far, above all what was dropped and why."""
+        self._events: list[Event] = []
+        self._is_up = True
+        self._neighbourhood = Neighbourhood(networks)
+        self.responder = Responder(
+            outbox=self.outbox,
+            events=self._events,
+            rng=rng,
+            sizes=Sizes.of_link(mtu, ipv6),
+            neighbourhood=self._neighbourhood,
+            counters=self.counters,
+            unicast_responses=unicast_responses,
+            is_own=is_own,
+            max_rate=max_rate,
+            announcements=announcements,
+        )
+        self._ready = self.responder.ready.get
+        self._answer_ready = self.responder.answer_ready
+
+    def receive(self, datagram: bytes, source: Address, multicast: bool, now: float) -> None:
+        """Take in a datagram; whatever it holds, nothing is raised.
+
+        :param source: the address it came from; ``source[0]`` is the host, ``source[1]`` the port.
+        :param multicast: it was sent to the group, and not to an address of ours.
+        """
+        key = datagram[2:]
+        ready = self._ready(key)
+        if ready is not None and self._answer_ready(ready, datagram, source, multicast, now):
+            return
+        if not self._is_up:
+            self.counters["received while down"] += 1
+            return
+        if len(datagram) > MAX_PACKET:
+            self.counters["oversized datagrams"] += 1
+            return
+        try:
+            message = decode(datagram)
+        except MalformedMessage:
+            self.counters["malformed datagrams"] += 1
+            return
+        if message.skipped:
+            self.counters["malformed records"] += message.skipped
+        if message.opcode or message.rcode:
+            # RFC 6762 §18.3, §18.11: "silently ignored".
+            self.counters["datagrams with opcode or rcode"] += 1
+            return
+        # A timer that is late must not let this datagram overtake what should have happened before it.
+        self.advance(now)
+        if message.is_response:
+            self._receive_response(message, source, multicast, now)
+        else:
+            self._receive_query(message, key, source, multicast, now)
+
+    def _receive_response(self, message: Message, source: Address, multicast: bool, now: float) -> None:
+        if source[1] != MDNS_PORT:
+            # RFC 6762 §6: "MUST silently ignore".
+            self.counters["responses from another port"] += 1
+            return
+        if not multicast and self._neighbourhood.place(source[0]) is not Place.ON_LINK:
+            # RFC 6762 §11: it may come from anywhere in the world.
+            self.counters["responses from off the link"] += 1
+            return
+        self.counters["responses received"] += 1
+        self.responder.handle_response(message, source, multicast, now)
+
+    def _receive_query(
+        self, message: Message, key: bytes, source: Address, multicast: bool, now: float
+    ) -> None:
+        if not multicast and self._neighbourhood.place(source[0]) is not Place.ON_LINK:
+            # RFC 6762 §5.5: direct queries are answered for the link only.
+            self.counters["queries from off the link"] += 1
+            return
+        self.counters["queries received"] += 1
+        self.responder.handle_query(message, source, multicast, now)
+        if key[2:10] == _ONE_QUESTION and not message.flags & _PLAIN_FLAGS_MASK:
+            self.responder.prepare(key, message, now)
+
+    def next_wakeup(self) -> float | None:
+        """Return when to call `advance`, or None while there is nothing to wait for."""
+        return self.responder.next_wakeup()
+
+    def advance(self, now: float) -> None:
+        """Do what is due at ``now``; too early or too often does no harm."""
+        at = self.responder.next_wakeup()
+        if at is not None and at <= now:
+            self.responder.advance(now)
+
+    def transmissions(self, now: float) -> list[Transmission]:
+        """Return what is to be sent, oldest first, and forget it."""
+        sent = self.outbox[:]
+        self.outbox.clear()
+        return sent
+
+    def events(self) -> list[Event]:
+        """Return what has happened, oldest first, and forget it."""
+        events = self._events[:]
+        self._events.clear()
+        return events
+
+    def set_networks(self, networks: Sequence[IPv4Interface | IPv6Interface], now: float) -> None:
+        """The interface has other addresses.
+
+        Where none of the old networks is left, this is another link, and everything is probed for again
+        (RFC 6762 §8). Address records are the owner's business: it updates their group.
+        """
+        before = self._neighbourhood
+        self._neighbourhood = self.responder.neighbourhood = Neighbourhood(networks)
+        if before.networks and networks and not self._neighbourhood.shares_network(before) and self._is_up:
+            self.link_up(now)
+
+    def link_up(self, now: float) -> None:
+        """The link works again, or may be another one than before: start anew (RFC 6762 §8)."""
+        self._is_up = True
+        self.responder.set_up(now)
+
+    def link_down(self, now: float) -> None:
+        """The link carries nothing: send nothing, wake for nothing, answer nothing, until `link_up`."""
+        self._is_up = False
+        self.outbox.clear()
+        self.responder.set_down(now)

@@ -1,0 +1,503 @@
+"""Answering queries and watching responses: the responder half of a link (RFC 6762 §6, §7, §9)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from math import inf
+from random import Random
+
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Message, Question
+from mcast.dns.records import Identity, Record
+from mcast.mdns.events import Event
+from mcast.mdns.groups import RecordGroup
+from mcast.mdns.limits import MAX_RATE, RateLimit
+from mcast.mdns.outbox import Address, Outbox
+from mcast.mdns.packing import Sizes, pack_legacy, pack_records, pack_response
+from mcast.mdns.planning import MulticastPlan
+from mcast.mdns.probing import Claim, probe_data
+from mcast.mdns.ready import ReadyAnswer, ReadyAnswers
+from mcast.mdns.registry import Registry
+from mcast.mdns.sources import Neighbourhood, Place
+from mcast.mdns.timing import (
+    ANNOUNCEMENTS,
+    DEFENCE_INTERVAL,
+    KNOWN_ANSWER_FRACTION,
+    MDNS_PORT,
+    MULTICAST_INTERVAL,
+    SHARED_DELAY,
+    TRUNCATED_DELAY,
+)
+from mcast.mdns.waiting import DelayedResponses, KnownAnswers, TruncatedQueries, is_known
+from mcast.mdns.zone import RecordSet
+
+
+def _nobody(_: Record) -> bool:
+    return False
+
+
+class Responder:
+    """Publishes record groups on one link.
+
+    Times are seconds on the caller's clock. What is to be sent is put into ``outbox``, what the owner should
+    know into ``events``.
+
+    :param unicast_responses: ask for unicast responses when probing; False when another program holds port
+        5353 and would get them (RFC 6762 §15.1).
+    :param is_own: tells whether our host has this record on another of its links, claimed or not.
+    :param max_rate: unicast answers a second to one source, 0 for no limit.
+    :param announcements: how often what is new is announced, 2 to 8 (RFC 6762 §8.3).
+    :param counters: shared with the link; see `Link.counters`.
+    """
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        events: list[Event],
+        rng: Random,
+        sizes: Sizes,
+        neighbourhood: Neighbourhood,
+        counters: Counter[str],
+        unicast_responses: bool = True,
+        is_own: Callable[[Record], bool] = _nobody,
+        max_rate: int = MAX_RATE,
+        announcements: int = ANNOUNCEMENTS,
+    ) -> None:
+        self.neighbourhood = neighbourhood
+        """Replaced when the addresses of the interface change."""
+        self.ready = ReadyAnswers()
+        self._outbox = outbox
+        self._rng = rng
+        self._sizes = sizes
+        self._counters = counters
+        self._unicast_responses = unicast_responses
+        self._is_own = is_own
+        self._rate = RateLimit(max_rate)
+        self._registry = Registry(
+            sizes=sizes,
+            rng=rng,
+            events=events,
+            changed=self.ready.clear,
+            announcements=announcements,
+            unicast_responses=unicast_responses,
+        )
+        self._zone = self._registry.zone
+        self._prober = self._registry.prober
+        self._plan = MulticastPlan()
+        self._truncated = TruncatedQueries()
+        self._delayed = DelayedResponses()
+
+    # What the owner asks for
+
+    def register(self, group: RecordGroup, now: float) -> int:
+        """Claim and publish a group; `Claimed` or `Conflicted` tells how it went.
+
+        :returns: the handle of the group.
+        :raises ValueError: a record is too large for any message (RFC 6762 §17).
+        """
+        return self._registry.register(group, now)
+
+    def update(self, handle: int, group: RecordGroup, now: float) -> None:
+        """Give a group other records (RFC 6762 §8.4).
+
+        New names are probed for first, and the old records stay in use until they are claimed. At most ten
+        changes a minute are made; of several waiting ones the last one counts.
+
+        :raises ValueError: a record is too large for any message.
+        :raises KeyError: the group is withdrawn or lost.
+        """
+        self._registry.update(handle, group, now)
+
+    def withdraw(self, handle: int, now: float, goodbye: bool = True) -> None:
+        """Take a group off the link; a handle without a group is ignored.
+
+        The goodbyes leave as soon as a second has passed since the records were last multicast (RFC 6762 §6),
+        so at most one second from now; see `goodbye_done`.
+        """
+        self._registry.withdraw(handle, now, goodbye=goodbye)
+
+    @property
+    def goodbye_done(self) -> bool:
+        """Whether every goodbye has left."""
+        return not self._registry.goodbyes
+
+    def is_published(self, record: Record) -> bool:
+        """Whether we answer with this record now, whatever TTL it has here."""
+        return self._zone.published(record) is not None
+
+    def holds(self, record: Record) -> bool:
+        """Whether this record is in any of our groups, published or still being probed for.
+
+        This is what other links of the host want to know as their ``is_own``.
+        """
+        if self._zone.published(record) is not None:
+            return True
+        claim = self._prober.get(record.name.key)
+        return claim is not None and any(
+            record.identity == proposed.identity for proposed in self._registry.proposals(claim)
+        )
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records that we publish now; the unique ones have the cache-flush bit."""
+        for record_set in self._zone:
+            yield from record_set.records
+
+    def set_up(self, now: float) -> None:
+        """The link works (again): probe for everything, then announce it."""
+        self._forget_plans()
+        self._registry.set_up(now)
+
+    def set_down(self, now: float) -> None:
+        """The link carries nothing: say nothing and plan nothing until `set_up`."""
+        self._forget_plans()
+        self._registry.set_down(now)
+
+    def _forget_plans(self) -> None:
+        self._plan.clear()
+        self._truncated.clear()
+        self._delayed.clear()
+
+    # Queries
+
+    def handle_query(self, message: Message, source: Address, multicast: bool, now: float) -> None:
+        """Answer a query, or plan to."""
+        known: KnownAnswers = {record.identity: record.ttl for record in message.answers}
+        host = source[0]
+        if source[1] != MDNS_PORT:
+            self._answer_legacy(message, known, source, now)
+            return
+        if message.authorities and self._prober.is_active:
+            self._break_ties(message, now)
+        if known and host in self._truncated:
+            self._truncated.strike(host, known)
+            self._plan.expect()
+        defences: dict[RecordSet, bool] = {}
+        answers: dict[RecordSet, bool] = {}
+        is_complete = True
+        for question in dict.fromkeys(message.questions):
+            found = self._zone.answers(question)
+            is_complete = is_complete and bool(found)
+            wanted = defences if self._is_probe(question, message.authorities, found) else answers
+            unicast = question.unicast or not multicast
+            for answer in found:
+                if is_known(answer, known):
+                    self._counters["known answers suppressed"] += 1
+                else:
+                    # A set that is also asked for by multicast is multicast, for everybody to see.
+                    wanted[answer] = wanted.get(answer, True) and unicast
+        if defences:
+            self._defend(defences, source, now)
+        if message.truncated:
+            due_at = now + self._rng.uniform(*TRUNCATED_DELAY)
+            if not self._truncated.hold(source, answers, known, now, due_at):
+                self._counters["truncated queries over limit"] += 1
+                self._respond(answers, source, now, due_at, may_wait=True)
+            self._plan.expect()
+        elif answers:
+            # RFC 6762 §6, §6.3: no delay only if nobody else can have an answer to anything in this message.
+            at_once = is_complete and len(message.questions) == 1 and all(answer.unique for answer in answers)
+            delay = 0.0 if at_once else self._rng.uniform(*SHARED_DELAY)
+            self._respond(answers, source, now, now + delay, may_wait=not at_once)
+        self._flush(now)
+
+    def _is_probe(self, question: Question, proposals: Iterable[Record], found: Iterable[RecordSet]) -> bool:
+        """Whether somebody probes for a name of ours (RFC 6762 §6: a record in the authority section
+        "answers" the question)."""
+        return any(
+            proposal.name == question.name and question.type in (proposal.type, RecordType.ANY)
+            for proposal in proposals
+        ) and any(answer.unique for answer in found)
+
+    def _defend(self, defences: dict[RecordSet, bool], source: Address, now: float) -> None:
+        """Answer a probe for our name without delay (RFC 6762 §8.1)."""
+        is_on_link = self.neighbourhood.place(source[0]) is Place.ON_LINK
+        direct = [answer for answer, unicast in defences.items() if unicast and is_on_link]
+        if direct:
+            # RFC 6762 §5.4: "the responder should always generate the requested unicast response".
+            self._send_unicast(direct, source, now)
+        for answer in defences:
+            if answer not in direct or now >= answer.unicast_until:
+                at = max(now, answer.multicast_at + DEFENCE_INTERVAL)
+                self._plan.add(answer, at, may_wait=False, is_answer=False)
+        self._counters["names defended"] += 1
+
+    def _respond(
+        self, answers: dict[RecordSet, bool], source: Address, now: float, at: float, *, may_wait: bool
+    ) -> None:
+        """Send or plan answers, each by the way it was asked for.
+
+        :param answers: the sets, and whether a unicast response is wanted.
+        :param at: when the answers are due; now, or after their random delay.
+        """
+        is_on_link = self.neighbourhood.place(source[0]) is Place.ON_LINK
+        direct: list[RecordSet] = []
+        for answer, unicast in answers.items():
+            # RFC 6762 §11: a unicast response to somebody off the link would be ignored there.
+            if unicast and is_on_link and now < answer.unicast_until:
+                direct.append(answer)
+            elif at >= answer.multicast_at + MULTICAST_INTERVAL:
+                self._plan.add(answer, at, may_wait=may_wait, is_answer=True)
+            else:
+                # RFC 6762 §6: who asks has seen it just now, or will ask again.
+                self._counters["repetitions suppressed"] += 1
+        if not direct:
+            return
+        if at <= now:
+            self._send_unicast(direct, source, now)
+        elif not self._delayed.add(source, direct, at):
+            # RFC 6762 Appendix D: one multicast answers all of them.
+            self._counters["delayed responses over limit"] += 1
+            for answer in direct:
+                if at >= answer.multicast_at + MULTICAST_INTERVAL:
+                    self._plan.add(answer, at, may_wait=may_wait, is_answer=True)
+
+    def _answer_legacy(self, message: Message, known: KnownAnswers, source: Address, now: float) -> None:
+        """Answer a simple resolver: at once, by unicast, in the form that it knows (RFC 6762 §6.7).
+
+        Without a random delay: the reply goes to one ephemeral port, where it collides with nobody's
+        multicast, and the resolver takes the first one that comes.
+        """
+        answers: dict[RecordSet, None] = {}
+        for question in dict.fromkeys(message.questions):
+            for answer in self._zone.answers(question):
+                if not is_known(answer, known):
+                    answers[answer] = None
+        if answers and self._may_send(source, now):
+            extras = self._zone.additionals(answers)
+            self._outbox.unicast(
+                pack_legacy(message.id, message.questions, answers, extras, self._sizes), source
+            )
+            self._counters["legacy responses"] += 1
+
+    def _may_send(self, source: Address, now: float) -> bool:
+        if self.neighbourhood.place(source[0]) is Place.NOWHERE:
+            self._counters["unanswerable sources"] += 1
+            return False
+        if not self._rate.allows(source[0], now):
+            self._counters["answers over rate"] += 1
+            return False
+        return True
+
+    def _send_unicast(self, answers: list[RecordSet], destination: Address, now: float) -> None:
+        if self._may_send(destination, now):
+            payloads, _ = pack_response(answers, self._zone.additionals(answers), self._sizes)
+            for payload in payloads:
+                self._outbox.unicast(payload, destination)
+            self._counters["unicast responses"] += len(payloads)
+
+    # Simultaneous probes
+
+    def _break_ties(self, message: Message, now: float) -> None:
+        """Compare what another host proposes for a name with what we do (RFC 6762 §8.2)."""
+        for question in message.questions:
+            claim = self._prober.probing(question.name.key)
+            if claim is None:
+                continue
+            theirs = [
+                record
+                for record in message.authorities
+                if record.name == question.name and question.type in (record.type, RecordType.ANY)
+            ]
+            # Nothing proposed: a mere query. All of it ours on another link: a bridge between our links.
+            if not theirs or all(map(self._is_own, theirs)):
+                continue
+            if probe_data(self._registry.proposals(claim)) < probe_data(theirs):
+                self._counters["probes deferred"] += 1
+                self._prober.defer(claim, now)
+
+    # Responses
+
+    def handle_response(self, message: Message, source: Address, multicast: bool, now: float) -> None:
+        """Watch for conflicts, for answers that need not be given twice, and for records to be rescued.
+
+        A unicast response counts only while we probe with questions that ask for one (RFC 6762 §6).
+        """
+        if not multicast and not (self._unicast_responses and self._prober.is_active):
+            return
+        opposed: dict[Identity, Record] = {}
+        contested: dict[bytes, Claim] = {}
+        seen: dict[Identity, int] = {}
+        for record in chain(message.answers, message.authorities, message.additionals):
+            key = record.name.key
+            if self._prober.probing(key):
+                opposed[record.identity] = record
+            elif multicast and key in self._zone and self._conflicts(record, seen, now):
+                claim = self._prober.get(key)
+                if claim is not None:
+                    contested[key] = claim
+        if opposed:
+            self._yield_to(opposed.values(), now)
+        for claim in contested.values():
+            self._counters["conflicts"] += 1
+            self._registry.contest(claim, now)
+        if seen:
+            self._drop_duplicates(seen)
+        self._flush(now)
+
+    def _yield_to(self, records: Iterable[Record], now: float) -> None:
+        """Give up the names for which another host has answered our probe (RFC 6762 §8.1)."""
+        by_name: dict[bytes, list[Record]] = {}
+        for record in records:
+            # A goodbye claims nothing: it says that somebody gives the name up.
+            if record.ttl:
+                by_name.setdefault(record.name.key, []).append(record)
+        for key, answers in by_name.items():
+            claim = self._prober.probing(key)
+            if claim is None:
+                continue
+            # An NSEC record says only what the others say already, and ours may differ from that of our other
+            # link.
+            telling = [record for record in answers if record.type != RecordType.NSEC] or answers
+            proposed = {record.identity for record in self._registry.proposals(claim)}
+            if any(record.identity not in proposed and not self._is_own(record) for record in telling):
+                self._counters["names lost"] += 1
+                heard = {record.type for record in telling if record.identity not in proposed}
+                self._registry.concede(claim, heard, now)
+
+    def _conflicts(self, record: Record, seen: dict[Identity, int], now: float) -> bool:
+        """Whether a record contradicts a unique one of ours (RFC 6762 §9); does what else it calls for."""
+        ours = self._zone.published(record)
+        if ours is not None:
+            seen[record.identity] = record.ttl
+            true_ttl = next(own.ttl for own in ours.records if own.identity == record.identity)
+            if record.ttl < true_ttl * KNOWN_ANSWER_FRACTION:
+                # RFC 6762 §6.6, §10.1: put the TTL right, and rescue what another host said goodbye to.
+                self._announce_again(ours, now)
+            return False
+        if not record.ttl or self._zone.was_ours(record, now):
+            return False
+        for ours in self._zone.sets(record.name.key, record.type):
+            if not ours.unique or ours.records[0].rclass != record.rclass:
+                continue
+            if not self._is_own(record):
+                return True
+            # Our own announcement for another link, come here by a bridge: it has flushed what we announced
+            # here more than a second ago, and nothing else (RFC 6762 §14).
+            if record.cache_flush and now >= ours.multicast_at + MULTICAST_INTERVAL:
+                self._announce_again(ours, now)
+        return False
+
+    def _announce_again(self, ours: RecordSet, now: float) -> None:
+        """Multicast a set within the second after which others would forget it (RFC 6762 §10.1, §10.2).
+
+        After a random delay, since other hosts may have the same to say: theirs then spares us ours.
+        """
+        at = max(now + self._rng.uniform(*SHARED_DELAY), ours.multicast_at + MULTICAST_INTERVAL)
+        self._plan.add(ours, at, may_wait=False, is_answer=False)
+        self._counters["records put right"] += 1
+
+    def _drop_duplicates(self, seen: dict[Identity, int]) -> None:
+        """Take another host's answer for ours, if it has the whole set with TTLs not below ours (RFC 6762
+        §7.4)."""
+        for planned in list(self._plan):
+            if all(seen.get(record.identity, -1) >= record.ttl for record in planned.records):
+                self._plan.discard(planned)
+                self._counters["duplicates suppressed"] += 1
+
+    # Time
+
+    def next_wakeup(self) -> float | None:
+        """Return when to call `advance`, or None while there is nothing to do."""
+        at = min(
+            self._registry.next_wakeup(),
+            self._registry.announcer.next_wakeup(),
+            self._registry.goodbyes.next_wakeup(),
+            self._truncated.next_wakeup(),
+            self._delayed.next_wakeup(),
+            self._plan.next_wakeup(self._truncated.times),
+        )
+        return None if at == inf else at
+
+    def advance(self, now: float) -> None:
+        """Do what is due."""
+        for payload in self._registry.advance(now):
+            self._outbox.multicast(payload)
+            self._counters["probes"] += 1
+        for record_set in self._registry.announcer.due(now):
+            at = max(now, record_set.multicast_at + MULTICAST_INTERVAL)
+            self._plan.add(record_set, at, may_wait=False, is_answer=False)
+        for query in self._truncated.take(now):
+            # What was multicast since the query came has been seen by whoever asked.
+            answers = {
+                answer: unicast
+                for answer, unicast in query.answers.items()
+                if answer.is_current and answer.multicast_at < query.begun_at
+            }
+            self._respond(answers, query.source, now, now, may_wait=False)
+            self._plan.expect()
+        for destination, delayed in self._delayed.take(now):
+            current = [answer for answer in delayed if answer.is_current]
+            if current:
+                self._send_unicast(current, destination, now)
+        self._flush(now)
+
+    def _flush(self, now: float) -> None:
+        """Multicast what is due: goodbyes first, then everything else in as few messages as possible."""
+        for payload in pack_records(self._registry.goodbyes.take(now), self._sizes):
+            self._outbox.multicast(payload)
+            self._counters["goodbyes"] += 1
+        if self._plan.next_wakeup(self._truncated.times) > now:
+            return
+        due, answers = self._plan.take(now)
+        due = [record_set for record_set in due if record_set.is_current]
+        extras = [
+            extra
+            for extra in self._zone.additionals([answer for answer in answers if answer.is_current])
+            if extra not in due and now >= extra.multicast_at + MULTICAST_INTERVAL
+        ]
+        payloads, room = pack_response(due, extras, self._sizes)
+        for payload in payloads:
+            self._outbox.multicast(payload)
+        self._counters["multicast responses"] += len(payloads)
+        for record_set in due + room:
+            record_set.mark_multicast(now)
+            self._plan.discard(record_set)
+
+    # The fast way
+
+    def prepare(self, key: bytes, message: Message, now: float) -> None:
+        """Keep the answer to a plain query, to be found by its octets; see `answer_ready`.
+
+        :param key: the datagram without its ID.
+        :param message: the same, with one question and nothing else.
+        """
+        answers = self._zone.answers(message.questions[0])
+        if not answers:
+            return
+        extras = self._zone.additionals(answers)
+        legacy = pack_legacy(0, message.questions, answers, extras, self._sizes)
+        ready = ReadyAnswer(legacy[2:])
+        if message.questions[0].unicast and all(answer.unique for answer in answers):
+            payloads, _ = pack_response(answers, extras, self._sizes)
+            if len(payloads) == 1:
+                ready.unicast = payloads[0]
+                ready.unicast_until = min([answer.unicast_until for answer in answers])
+        self.ready.put(key, ready)
+
+    def answer_ready(
+        self, ready: ReadyAnswer, datagram: bytes, source: Address, multicast: bool, now: float
+    ) -> bool:
+        """Answer a query whose answer is ready; False when it must go the long way.
+
+        The rules are those of `handle_query`: a simple resolver is always answered at once by unicast, and so
+        is a question for a unicast response about unique records that were multicast within a quarter of
+        their TTL.
+        """
+        place = self.neighbourhood.place(source[0])
+        if source[1] != MDNS_PORT:
+            if place is Place.NOWHERE or (place is Place.OFF_LINK and not multicast):
+                return False
+            payload = datagram[:2] + ready.legacy
+        elif now < ready.unicast_until and place is Place.ON_LINK:
+            payload = ready.unicast
+        else:
+            return False
+        if self._rate.allows(source[0], now):
+            self._outbox.unicast(payload, source)
+            self._counters["ready answers"] += 1
+        else:
+            self._counters["answers over rate"] += 1
+        return True

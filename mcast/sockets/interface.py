@@ -236,7 +236,16 @@ def zone_index(zone: str, available: Iterable[Interface] | None = None) -> int:
     """
     if zone in ("", "0"):
         return 0
-    interface = find_interface(zone, interfaces() if available is None else available)
+    if available is None:
+        # Asked for single datagrams: first the quick way.
+        try:
+            if zone.isascii() and zone.isdigit():
+                socket.if_indextoname(int(zone))
+                return int(zone)
+            return socket.if_nametoindex(zone)
+        except (OSError, OverflowError):
+            available = interfaces()
+    interface = find_interface(zone, available)
     if interface is None:
         raise ValueError(f"zone {zone}: no such interface")
     return interface.index

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections import Counter
 from typing import Any
 
@@ -12,7 +13,9 @@ from twisted.internet.interfaces import IListeningPort, IReactorFDSet
 from twisted.internet.protocol import DatagramProtocol
 from zope.interface import implementer
 
+from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
+from mcast.sockets.options import Options
 from mcast.sockets.port import MAX_DATAGRAM, GroupPort, SocketAddress
 from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.stock import StockPort
@@ -75,6 +78,26 @@ def listen_multicast(
     return adapted
 
 
+def is_port_held(port: int, *, ipv6: bool) -> bool:
+    """Tell whether another socket is bound to this UDP port, by trying to bind without sharing.
+
+    Unicast to a shared port reaches only one of the sockets, so mDNS must not ask for it then
+    (RFC 6762 §15.1). Ask before opening the port oneself.
+
+    :raises OSError: for any reason but a port that is held, such as a family that is not supported.
+    """
+    with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        if ipv6:
+            Options(trial, ipv6=True).set_v6only()
+        try:
+            trial.bind(("::" if ipv6 else "", port))
+        except OSError as problem:
+            if problem.errno == errno.EADDRINUSE:
+                return True
+            raise
+    return False
+
+
 def listen_group(reactor: Any, protocol: GroupProtocol, **settings: Any) -> GroupListener:
     """Receive the groups of a protocol on each interface it chose, and follow the interfaces.
 
@@ -101,13 +124,16 @@ class _Member(DatagramProtocol):
 
     noisy = False
 
-    def __init__(self, protocol: GroupProtocol) -> None:
+    def __init__(self, protocol: GroupProtocol, interface: int) -> None:
         self.datagram_arrived = protocol.datagram_arrived
         self._protocol = protocol
+        self._arrival = Arrival(interface, None, None)
 
     def datagramReceived(self, datagram: bytes, addr: SocketAddress) -> None:
         # Only a stock port calls this.
-        self._protocol.datagramReceived(datagram, addr)
+        answer = self.datagram_arrived(datagram, addr, self._arrival)
+        if answer is not None:
+            self._protocol.reply(answer, addr, self._arrival)
 
 
 @implementer(IListeningPort)
@@ -121,7 +147,7 @@ class GroupListener:
     """
 
     def __init__(
-        self, reactor: Any, protocol: GroupProtocol, *, arrivals: bool = False, **settings: Any
+        self, reactor: Any, protocol: GroupProtocol, *, arrivals: bool | None = None, **settings: Any
     ) -> None:
         self.reactor = reactor
         self.protocol = protocol
@@ -178,7 +204,7 @@ class GroupListener:
             port = listen_multicast(
                 self.reactor,
                 group.port,
-                _Member(self.protocol),
+                _Member(self.protocol, interface),
                 group=group,
                 pinned=interface,
                 **self._settings,

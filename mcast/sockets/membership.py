@@ -164,14 +164,18 @@ class Memberships:
 
     def _wanted(self, available: tuple[Interface, ...]) -> dict[tuple[Group, int], Interface]:
         chosen = select_interfaces(self._selectors, available, strict=False)
-        wanted = {}
+        wanted: dict[tuple[Group, int], Interface] = {}
+        taken: set[tuple[str, int, int]] = set()  # a group may be given with and without a zone
         for group in self._sources:
             places: Iterable[Interface] = chosen
             if group.zone:
                 named = find_interface(group.zone, available)
                 places = () if named is None or not named.up else (named,)
             for interface in places:
-                wanted[group, interface.index] = interface
+                place = (group.host, group.port, interface.index)
+                if place not in taken:
+                    taken.add(place)
+                    wanted[group, interface.index] = interface
         return wanted
 
     def _join(self, key: tuple[Group, int], interface: Interface) -> None:

@@ -82,9 +82,11 @@ class Platform:
     ipv6_recvhoplimit: int | None = None
     ipv6_hoplimit: int | None = None
     ipv4_unicast_if: int | None = None
-    """Sets the interface for unicast: IP_UNICAST_IF (network order) or IP_BOUND_IF (host order)."""
+    """Sets the interface for unicast: IP_UNICAST_IF or IP_BOUND_IF."""
     ipv6_unicast_if: int | None = None
-    unicast_if_network_order: bool = True
+    ipv4_unicast_if_swapped: bool = False
+    """Is the index of IP_UNICAST_IF in network order?"""
+    ipv6_unicast_if_swapped: bool = False
     bind_to_index: int | None = None
     """SO_BINDTOIFINDEX."""
 
@@ -127,6 +129,8 @@ LINUX = Platform(
     ipv6_hoplimit=52,
     ipv4_unicast_if=50,
     ipv6_unicast_if=76,
+    ipv4_unicast_if_swapped=True,
+    ipv6_unicast_if_swapped=True,
     bind_to_index=62,
 )
 
@@ -165,7 +169,6 @@ MACOS = Platform(
     ipv6_hoplimit=47,
     ipv4_unicast_if=25,
     ipv6_unicast_if=125,
-    unicast_if_network_order=False,
 )
 
 BSD = Platform(
@@ -240,6 +243,7 @@ WINDOWS = Platform(
     ipv6_hoplimit=21,
     ipv4_unicast_if=31,
     ipv6_unicast_if=31,
+    ipv4_unicast_if_swapped=True,
 )
 
 
@@ -360,9 +364,8 @@ class Options:
         level, option = self._of(row.ipv4_unicast_if, row.ipv6_unicast_if)
         if option is None:
             return False
-        # Windows wants network order for IPv4 only; Linux for both.
-        swap = row.unicast_if_network_order and not (self._ipv6 and not row.mreqn)
-        self._sock.setsockopt(level, option, struct.pack("!I" if swap else "=I", interface))
+        swapped = row.ipv6_unicast_if_swapped if self._ipv6 else row.ipv4_unicast_if_swapped
+        self._sock.setsockopt(level, option, struct.pack("!I" if swapped else "=I", interface))
         return True
 
     def set_hop_limit(self, hops: int) -> None:

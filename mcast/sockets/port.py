@@ -25,9 +25,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
-from mcast.sockets.group import Group, parse_address
+from mcast.sockets.group import MAX_PORT, Group, parse_address
 from mcast.sockets.interface import Interface, default_interfaces, find_interface, interfaces, zone_index
-from mcast.sockets.options import AncillaryData, Options
+from mcast.sockets.options import AncillaryData, Options, check_hops
 from mcast.sockets.source import check_source
 
 SocketAddress = tuple[Any, ...]
@@ -68,17 +68,20 @@ class GroupPort:
 
     Open it by `listen_multicast`. Where the protocol has a method ``datagram_arrived(data, address,
     arrival)`` it gets each datagram with its `Arrival`, and the address as the system gave it: for IPv6
-    ``(host, port, flow, scope)``. Any other protocol gets ``datagramReceived(data, (host, port))``, the host
-    of a link-local sender with its scope (``fe80::1%2``), so that an answer finds the way back.
+    ``(host, port, flow, scope)``; bytes that it returns are sent back by the interface the datagram came
+    from, the fastest way to answer. Any other protocol gets ``datagramReceived(data, (host, port))``, the
+    host of a link-local sender with its scope (``fe80::1%2``), so that an answer finds the way back.
 
     :param group: bind to this group's address, so that nothing else is received. The port then sends
         from a second socket, since a group is never a source address (RFC 1112 §6.2).
     :param pinned: index of the only interface this port is used with. Arrivals then need no ancillary
         data from the system, and what is sent leaves there.
-    :param arrivals: ask the system how each datagram arrived (costs about 8 % of the receive rate).
+    :param arrivals: ask the system how each datagram arrived, which takes a good part of the receive
+        rate; None for "where it is not known otherwise".
     :param hop_limit: of multicast sent, 0-255.
     :param unicast_hop_limit: of unicast sent; None for the system's default.
     :param shared: let other sockets bind the same port.
+    :raises ValueError: a port or hop limit out of range.
     """
 
     disconnected = False
@@ -94,7 +97,7 @@ class GroupPort:
         interface: str = "",
         group: Group | None = None,
         pinned: int = 0,
-        arrivals: bool = True,
+        arrivals: bool | None = None,
         max_packet_size: int = MAX_DATAGRAM,
         hop_limit: int = 1,
         unicast_hop_limit: int | None = None,
@@ -102,6 +105,11 @@ class GroupPort:
         receive_buffer: int | None = None,
         shared: bool = True,
     ) -> None:
+        if not 0 <= port <= MAX_PORT:
+            raise ValueError(f"port {port}: outside 0-{MAX_PORT}")
+        check_hops(hop_limit)
+        if unicast_hop_limit is not None:
+            check_hops(unicast_hop_limit)
         self.reactor = reactor
         self.protocol = protocol
         self.ipv6 = ipv6
@@ -129,7 +137,7 @@ class GroupPort:
         self._seen: dict[tuple[tuple[int, int, bytes], ...], Arrival | None] = {}
         self._logged: set[tuple[int, int | None, str]] = set()
         self._read_errors = 0
-        self._deliver: Callable[[bytes, SocketAddress, Arrival], object] = self._deliver_plainly
+        self._deliver: Callable[[bytes, SocketAddress, Arrival], bytes | None] = self._deliver_plainly
         self._stopping = False
         self._waiting: list[defer.Deferred[None]] = []
 
@@ -154,7 +162,8 @@ class GroupPort:
         self._port = sock.getsockname()[1]
         arrived = getattr(self.protocol, "datagram_arrived", None)
         self._deliver = self._deliver_plainly if arrived is None else arrived
-        self._arrivals = self._arrivals and not self._pinned and arrived is not None
+        if self._arrivals is None:
+            self._arrivals = not self._pinned and arrived is not None
         if self._arrivals:
             self._options.receive_arrival()
         self.protocol.makeConnection(self)
@@ -286,14 +295,14 @@ class GroupPort:
         receive = sock.recvfrom
         deliver = self._deliver
         limit = self._max_packet_size
-        arrival = UNKNOWN_ARRIVAL
-        if self._pinned:
-            arrival = Arrival(self._pinned, None if self.group is None else self.group.host, None)
+        size = limit + 1  # one octet more than wanted shows that a datagram was cut, on every system
+        arrival = self._pinned_arrival()
+        # A pinned port has nothing to choose, so what it sends back goes straight to the socket.
+        answer = (self._sender or self._sending_socket()).sendto if self._pinned else None
         count = 0
         for count in range(READ_BATCH):
             try:
-                # One octet more than wanted shows that a datagram was cut, on every system.
-                data, address = receive(limit + 1)
+                data, address = receive(size)
             except BlockingIOError:
                 return count
             except OSError as problem:
@@ -303,9 +312,18 @@ class GroupPort:
                 self.counters["truncated"] += 1
                 continue
             try:
-                deliver(data, address, arrival)
+                reply = deliver(data, address, arrival)
             except Exception:
                 self._protocol_failed()
+                continue
+            if reply is not None:
+                if answer is None:
+                    self.send(reply, address, arrival.interface)
+                else:
+                    try:
+                        answer(reply, address)
+                    except OSError as problem:
+                        self._send_failed(problem, self._pinned)
             if self._stopping:
                 break
         return count + 1
@@ -314,11 +332,12 @@ class GroupPort:
         receive = sock.recvmsg
         deliver = self._deliver
         limit = self._max_packet_size
+        size = limit + 1
         seen = self._seen
         count = 0
         for count in range(READ_BATCH):
             try:
-                data, ancillary, _, address = receive(limit + 1, _ANCILLARY_SIZE)
+                data, ancillary, _, address = receive(size, _ANCILLARY_SIZE)
             except BlockingIOError:
                 return count
             except OSError as problem:
@@ -337,12 +356,22 @@ class GroupPort:
                 self.counters["not_joined"] += 1
                 continue
             try:
-                deliver(data, address, arrival)
+                reply = deliver(data, address, arrival)
             except Exception:
                 self._protocol_failed()
+                continue
+            if reply is not None:
+                self.send(reply, address, arrival.interface)
             if self._stopping:
                 break
         return count + 1
+
+    def _pinned_arrival(self) -> Arrival:
+        if not self._pinned:
+            return UNKNOWN_ARRIVAL
+        assert self._options is not None
+        bound = self.group if self._options.binds_groups else None
+        return Arrival(self._pinned, None if bound is None else bound.host, None)
 
     def _arrival(self, key: tuple[tuple[int, int, bytes], ...]) -> Arrival | None:
         assert self._options is not None

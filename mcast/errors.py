@@ -31,3 +31,18 @@ class InvalidService(McastError, ValueError):
         super().__init__(f"{part}: {reason}")
         self.part = part
         self.reason = reason
+
+
+class ServicesFileError(McastError):
+    """A file of services has a fault; who wrote the file is to blame.
+
+    :param source: the file, as the user named it.
+    :param line: where the fault is, counted from 1.
+    :param reason: what is wrong there.
+    """
+
+    def __init__(self, source: str, line: int, reason: str) -> None:
+        super().__init__(f"{source}:{line}: {reason}")
+        self.source = source
+        self.line = line
+        self.reason = reason

@@ -137,7 +137,14 @@ class Service:
 
     def notes(self) -> tuple[Note, ...]:
         """Return what is allowed and not advised, for a log or a person (RFC 6763 §6.2, §6.4)."""
-        return tuple(note for text in self.texts for note in text.notes())
+        notes = [note for text in self.texts for note in text.notes()]
+        try:
+            self.type.check()
+        except InvalidService as error:
+            # One that was given as a ServiceType: there are such types, and somebody may have to publish
+            # them.
+            notes.insert(0, Note(str(error), warning=True))
+        return tuple(notes)
 
 
 def default_name(type: ServiceType, host: str) -> str:

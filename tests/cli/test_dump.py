@@ -1,0 +1,98 @@
+"""``mcast dump`` prints packets line by line, and with ``--lint`` what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.cli.command import FAILED, GOOD, NOT_ALL, Output
+from mcast.cli.dump import Dump
+from mcast.dns.codes import RESPONSE_FLAGS, RecordType
+from mcast.dns.messages import Message, Question, encode
+from mcast.dns.names import Name
+from mcast.dns.records import pointer
+
+TYPE = Name.parse("_http._tcp.local.")
+PTR = pointer(TYPE, Name.from_labels(("My Web", "_http", "_tcp", "local")), 4500)
+RESPONSE = encode(Message(flags=RESPONSE_FLAGS, answers=(PTR,)))
+QUERY = encode(Message(questions=(Question(TYPE, RecordType.PTR, unicast=True),)))
+WRONG = encode(Message(flags=RESPONSE_FLAGS, answers=(PTR.with_cache_flush(True),)))
+
+
+class DumpTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.stream = StringIO()
+
+    def dump(
+        self, *payloads: bytes, lint: bool = False, json_lines: bool = False, count: int | None = None
+    ) -> Dump:
+        dump = Dump(Output(self.stream, json_lines=json_lines), lint=lint, count=count)
+        for payload in payloads:
+            dump.packet(payload, ("192.0.2.1", 5353), "eth0", False, True, 0.0, 255)
+        return dump
+
+    def lines(self) -> list[str]:
+        return self.stream.getvalue().splitlines()
+
+    def test_record(self) -> None:
+        self.dump(RESPONSE)
+        (line,) = self.lines()
+        self.assertEqual(
+            line.split(" ", 1)[1],
+            "eth0 192.0.2.1 response an _http._tcp.local. PTR 4500 My Web._http._tcp.local.",
+        )
+
+    def test_question(self) -> None:
+        self.dump(QUERY)
+        self.assertIn("eth0 192.0.2.1 query qu _http._tcp.local. PTR QU", self.lines()[0])
+
+    def test_json(self) -> None:
+        self.dump(RESPONSE, json_lines=True)
+        event = json.loads(self.lines()[0])
+        self.assertEqual(
+            {
+                key: event[key]
+                for key in ("event", "kind", "section", "name", "type", "ttl", "cache_flush", "data")
+            },
+            {
+                "event": "record",
+                "kind": "response",
+                "section": "answers",
+                "name": "_http._tcp.local.",
+                "type": "PTR",
+                "ttl": 4500,
+                "cache_flush": False,
+                "data": "My Web._http._tcp.local.",
+            },
+        )
+
+    def test_malformed_packet_is_shown_as_such(self) -> None:
+        self.dump(b"\xff" * 20)
+        self.assertIn("192.0.2.1 malformed: ", self.lines()[0])
+
+    def test_empty_packet_is_shown(self) -> None:
+        self.dump(bytes(12))
+        self.assertIn("query empty (12 octets)", self.lines()[0])
+
+    def test_lint_names_rule_section_and_sender(self) -> None:
+        dump = self.dump(WRONG, lint=True)
+        (line,) = self.lines()
+        self.assertIn("eth0 192.0.2.1 cache-flush-on-shared (RFC 6762 §10.2): ", line)
+        self.assertEqual(dump.status, NOT_ALL)
+
+    def test_lint_counts_a_malformed_packet(self) -> None:
+        self.dump(b"\xff" * 20, lint=True)
+        self.assertIn("malformed (RFC 1035 §4)", self.lines()[0])
+
+    def test_lint_of_good_packets_is_silent(self) -> None:
+        self.assertEqual(self.dump(RESPONSE, lint=True).status, GOOD)
+        self.assertEqual(self.lines(), [])
+
+    def test_nothing_seen(self) -> None:
+        self.assertEqual(self.dump().status, NOT_ALL)
+        self.assertEqual(self.dump(lint=True).status, FAILED)
+
+    def test_count(self) -> None:
+        self.assertTrue(self.dump(QUERY, QUERY, count=2).is_done)

@@ -33,12 +33,21 @@ def read_name(data: bytes, start: int, names: Names) -> tuple[Name, int]:
     :raises MalformedMessage: a pointer does not lead backwards, or into the header, or the name is too long.
     :raises IndexError: the datagram ends within the name.
     """
+    if not names:
+        # The first name of a datagram has nothing to point to. That a known name stands here is seen faster
+        # than read: since a name tells its own end, octets that are a valid name cannot be read as another
+        # one.
+        position = data.find(b"\0", start, start + MAX_NAME) + 1
+        name = interned.get(data[start:position])
+        if name is not None:
+            names[start + POINTER] = name
+            return name, position
     length = data[start]
     position = start + length + 1
     # One label and a pointer is what most names consist of, when they do not consist of a pointer alone.
     if 0 < length < 0x40 and (length := data[position]) >= 0xC0:
         pointer = length << 8 | data[position + 1]
-        suffix = names.get(pointer) or _read_suffix(data, start, pointer, names)
+        suffix = names.get(pointer) or read_suffix(data, start, pointer, names)
         wire = data[start:position] + suffix.wire
         position += 2
     else:
@@ -54,13 +63,6 @@ def read_name(data: bytes, start: int, names: Names) -> tuple[Name, int]:
 
 def _read_labels(data: bytes, start: int, names: Names) -> tuple[bytes, int]:
     """Return the wire form, perhaps too long, of the name at ``start``, and the position after it."""
-    if data[start] < 0x40:
-        # That a known name stands here is seen faster than read: since a name tells its own end, octets that
-        # are a valid name cannot be read as another one.
-        position = data.find(b"\0", start, start + MAX_NAME) + 1
-        wire = data[start:position]
-        if wire in interned:
-            return wire, position
     position = start
     for _ in _STEPS:
         length = data[position]
@@ -70,12 +72,12 @@ def _read_labels(data: bytes, start: int, names: Names) -> tuple[bytes, int]:
             position += length + 1
             continue
         pointer = length << 8 | data[position + 1]
-        suffix = names.get(pointer) or _read_suffix(data, start, pointer, names)
+        suffix = names.get(pointer) or read_suffix(data, start, pointer, names)
         return data[start:position] + suffix.wire, position + 2
     raise MalformedMessage("a name is too long", start)
 
 
-def _read_suffix(data: bytes, start: int, pointer: int, names: Names) -> Name:
+def read_suffix(data: bytes, start: int, pointer: int, names: Names) -> Name:
     """Return the name that ``pointer`` leads to, when it is met for the first time.
 
     :param start: where the name that ends in the pointer begins.

@@ -1,8 +1,9 @@
 """How cached records are kept: as octets, since an object for each would take several times the memory.
 
-A `Cell` is what the cache holds of one name: the places of the capital letters in its owner name (the name itself
-stands in lower case as the key), then its records one after the other. The many records of one name, as the PTR records
-of a service type, are a `Crowd` of members instead, in which a record is found without reading the others.
+A `Cell` is what the cache holds of one name: the places of the capital letters in its owner name (the name
+itself stands in lower case as the key), then its records one after the other. The many records of one name,
+as the PTR records of a service type, are a `Crowd` of members instead, in which a record is found without
+reading the others.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ _pack_member = _MEMBER.pack
 _MEMBER_SIZE: Final = _MEMBER.size
 
 _FOLDED, _CAPITALS, _WHOLE = range(3)
-"""How a member tells its rdata: it is the key; it is the key but for some capital letters; or it stands there."""
+"""How a member tells its rdata: it is the key; it is the key but for some capital letters; or it stands
+there."""
 
 SPELLED_TYPES: Final = frozenset({RecordType.PTR, RecordType.CNAME, RecordType.NS, RecordType.DNAME})
 """Types whose rdata is one name and nothing else."""
@@ -128,11 +130,6 @@ def unpack_cell(cell: Cell) -> list[Held]:
 def member_key(rtype: int, folded: bytes) -> bytes:
     """Return what a member of a crowd is found by."""
     return rtype.to_bytes(2, "big") + folded
-
-
-def member_type(key: bytes) -> int:
-    """Return the type of a member, given its key."""
-    return key[0] << 8 | key[1]
 
 
 def pack_member(held: Held, key: bytes) -> bytes:

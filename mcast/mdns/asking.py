@@ -1,0 +1,71 @@
+"""Questions and known answers into query messages (RFC 6762 §5.3, §7.1, §7.2)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from mcast.dns.codes import QUERY_FLAGS
+from mcast.dns.messages import MessageBuilder, Question
+from mcast.dns.records import Record
+
+_QUESTION_OVERHEAD: Final = 4
+"""Octets of type and class (RFC 1035 §4.1.2)."""
+
+_RECORD_OVERHEAD: Final = 12
+"""Octets of a record whose owner name is a pointer, without its rdata (RFC 1035 §4.1.3, §4.1.4)."""
+
+_ALONE_OVERHEAD: Final = 22
+"""Octets of a header (RFC 1035 §4.1.1), and of a record without its owner name and rdata."""
+
+Asked = tuple[Question, Sequence[Record]]
+"""A question and its known answers."""
+
+
+def query_packets(asked: Iterable[Asked], max_size: int) -> Iterator[bytes]:
+    """Yield messages that ask the questions, as few as will do.
+
+    Questions share packets. Known answers follow their question in the same packet and, when they do not
+    fit, in further packets without questions; all of these but the last have the TC bit (RFC 6762 §7.2).
+    The messages that belong together so are next to each other.
+
+    :param max_size: octets of a message (RFC 6762 §17).
+    """
+    listing: deque[Asked] = deque()
+    plain: deque[Question] = deque()
+    for question, known in asked:
+        if known:
+            listing.append((question, known))
+        else:
+            plain.append(question)
+    while listing or plain:
+        builder = MessageBuilder(max_size, flags=QUERY_FLAGS)
+        answers: list[Record] = []
+        while listing and builder.add_question(listing[0][0]):
+            answers += listing.popleft()[1]
+        # Questions without known answers fill up the packet where the answers leave room, which is not
+        # known before these are written, as questions come first; so their uncompressed size is counted.
+        room = max_size - sum([_RECORD_OVERHEAD + len(record.rdata) for record in answers])
+        while plain:
+            if answers and builder.size + len(plain[0].name.wire) + _QUESTION_OVERHEAD > room:
+                break
+            if not builder.add_question(plain[0]):
+                break
+            plain.popleft()
+        for record in answers:
+            if builder.add_answer(record):
+                continue
+            if _ALONE_OVERHEAD + len(record.name.wire) + len(record.rdata) > max_size:
+                # It fits no packet, so it cannot be listed; the price is that it is answered again.
+                continue
+            yield builder.build(truncated=True)
+            builder = MessageBuilder(max_size, flags=QUERY_FLAGS)
+            builder.add_answer(record)
+        if not builder.is_empty:
+            yield builder.build()
+        elif plain:
+            # No question is longer than 260 octets, but somebody may set an MTU below that.
+            plain.popleft()
+        else:
+            listing.popleft()

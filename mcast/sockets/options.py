@@ -43,7 +43,7 @@ class Platform:
     mreqn: bool
     """Is an IPv4 membership an ip_mreqn with an index? Windows takes an ip_mreq with 0.0.0.index."""
     reuse_port: int | None
-    """SO_REUSEPORT; on Windows SO_REUSEADDR alone shares a port."""
+    """SO_REUSEPORT where sharing a port needs it; SO_REUSEADDR is always set."""
     bind_group: bool
     """May a socket bind to a group address, so that the kernel delivers nothing else?"""
     ipv4_multicast_if: int
@@ -89,6 +89,9 @@ class Platform:
     ipv6_unicast_if_swapped: bool = False
     bind_to_index: int | None = None
     """SO_BINDTOIFINDEX."""
+    group_sends: bool = False
+    """May a socket bound to a group send? Linux then takes the source address from the interface, as RFC 1112
+    §6.2 wants it; elsewhere it would be the group, or the system refuses."""
 
 
 LINUX = Platform(
@@ -98,7 +101,9 @@ LINUX = Platform(
     storage_offset=struct.calcsize("P"),  # aligned as unsigned long
     byte_switches=False,
     mreqn=True,
-    reuse_port=15,
+    # SO_REUSEADDR is enough, and SO_REUSEPORT does harm: since Linux 6.6 a multicast datagram for which one
+    # socket qualifies goes to any socket of its SO_REUSEPORT group, also to one that joined elsewhere.
+    reuse_port=None,
     bind_group=True,
     ipv4_multicast_if=32,
     ipv4_multicast_ttl=33,
@@ -132,6 +137,7 @@ LINUX = Platform(
     ipv4_unicast_if_swapped=True,
     ipv6_unicast_if_swapped=True,
     bind_to_index=62,
+    group_sends=True,
 )
 
 MACOS = Platform(
@@ -279,12 +285,16 @@ class Options:
         """May this system bind a socket to a group address?"""
         return self._platform.bind_group
 
+    @property
+    def group_sends(self) -> bool:
+        """May a socket bound to a group send on this system?"""
+        return self._platform.group_sends
+
     # Sharing and reception
 
     def share_port(self) -> None:
         """Let other sockets that share it too bind the same port (RFC 6762 §15.1)."""
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Both, since two sockets share on Linux only when they have one of the two in common.
         if self._platform.reuse_port is not None:
             self._sock.setsockopt(socket.SOL_SOCKET, self._platform.reuse_port, 1)
 

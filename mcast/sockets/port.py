@@ -72,8 +72,9 @@ class GroupPort:
     from, the fastest way to answer. Any other protocol gets ``datagramReceived(data, (host, port))``, the
     host of a link-local sender with its scope (``fe80::1%2``), so that an answer finds the way back.
 
-    :param group: bind to this group's address, so that nothing else is received. The port then sends
-        from a second socket, since a group is never a source address (RFC 1112 §6.2).
+    :param group: bind to this group's address, so that nothing else is received. What is sent comes from
+        the group's port; except on Linux from a second socket, since a group is never a source address
+        (RFC 1112 §6.2).
     :param pinned: index of the only interface this port is used with. Arrivals then need no ancillary
         data from the system, and what is sent leaves there.
     :param arrivals: ask the system how each datagram arrived, which takes a good part of the receive
@@ -469,15 +470,18 @@ class GroupPort:
         self.write(b"".join(seq), addr)
 
     def _sending_socket(self) -> socket.socket:
-        if self.group is None:
-            self._sender = None
-            return self._require_socket()
-        self._require_socket()
+        own = self._require_socket()
+        if self.group is None or Options(own, ipv6=self.ipv6).group_sends:
+            return own
         sock = self._open()
+        options = Options(sock, ipv6=self.ipv6)
         # Nobody reads it: let a stranger fill no more than the system's minimum.
-        Options(sock, ipv6=self.ipv6).set_receive_buffer(0)
+        options.set_receive_buffer(0)
         if self._broadcast:
-            Options(sock, ipv6=self.ipv6).set_broadcast(True)
+            options.set_broadcast(True)
+        # From the group's port: there a firewall, or a connected socket, expects an answer to come from.
+        options.share_port()
+        sock.bind(("::" if self.ipv6 else "", self._port))
         self._sender = sock
         return sock
 

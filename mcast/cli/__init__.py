@@ -1,1 +1,62 @@
-"""The mcast command."""
+"""The `mcast` command; each sub-command is a module of its own, imported only when it is used.
+
+A sub-command is a line in `COMMANDS` and a module with two functions::
+
+    def configure(parser: argparse.ArgumentParser) -> None      # its arguments; "--json" is there already
+    async def run(reactor, arguments, output: Output) -> int    # the exit status
+
+See `mcast.cli.command` for what they share.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+COMMANDS = {
+    "ping": ("mcast.cli.ping", "find out who answers on a group, and how fast"),
+    "listen": ("mcast.cli.listen", "join groups and print what arrives"),
+    "send": ("mcast.cli.send", "send datagrams to a group"),
+    "interfaces": ("mcast.cli.interfaces", "list the interfaces of this host and the groups joined on them"),
+}
+"""Name of each sub-command: its module, and what it does in one line."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the `mcast` command.
+
+    :param argv: the arguments without the program's name; those of the process when None.
+    :returns: the exit status: 0 good, 1 not everything that was expected, 2 nothing or an error.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"mcast {_version()}")
+        return 0
+    name = arguments[0]
+    if name not in COMMANDS:
+        print(f"mcast: {name}: no such command; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    module, description = COMMANDS[name]
+    from mcast.cli.command import main_of
+
+    return main_of(import_module(module), name, description, arguments[1:])
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {description}" for name, (_, description) in COMMANDS.items()]
+    return "\n".join(
+        ["usage: mcast COMMAND …", "", *lines, "", '"mcast COMMAND --help" tells the options of a command.']
+    )
+
+
+def _version() -> str:
+    try:
+        return version("txmcast")
+    except PackageNotFoundError:  # run from a folder that was never installed
+        return "(not installed)"

@@ -1,1 +1,1 @@
-"""The echo responder and the ping client. Stands on mcast.sockets."""
+"""The echo responder, which answers what is sent to a group, and the client that finds responders."""

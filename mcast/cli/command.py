@@ -1,0 +1,227 @@
+"""What the sub-commands of `mcast` share: arguments, output, errors, the reactor."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from types import ModuleType
+from typing import Any, NoReturn, TextIO
+
+from mcast.errors import McastError
+
+GOOD = 0
+"""Exit status: everything that was expected."""
+
+NOT_ALL = 1
+"""Exit status: something, but not all that was expected."""
+
+FAILED = 2
+"""Exit status: nothing, or an error; argparse uses the same for its errors."""
+
+
+class CommandError(McastError):
+    """What keeps a command from its work, in one line for the person who gave it."""
+
+
+class Output:
+    """Standard output, as text for people or as JSON for programs, one object a line.
+
+    Each line is flushed at once: it may be read by a program that waits for it.
+
+    :param stopped: called once when nobody reads any more (``mcast listen … | head``).
+    """
+
+    def __init__(self, stream: TextIO, *, json_lines: bool) -> None:
+        self._stream = stream
+        self.json = json_lines
+        """Does the reader want JSON?"""
+        self.closed = False
+        """Has the reader gone?"""
+        self.on_closed: Callable[[], object] = lambda: None
+        """Called once when the reader has gone (``mcast listen … | head``)."""
+
+    def text(self, line: str) -> None:
+        """Print one line for people; nothing when the reader wants JSON."""
+        if not self.json:
+            self._write(line)
+
+    def event(self, **fields: Any) -> None:
+        """Print one JSON object; nothing when the reader wants text."""
+        if self.json:
+            self._write(json.dumps(fields, ensure_ascii=False))
+
+    def _write(self, line: str) -> None:
+        if self.closed:
+            return
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            self.closed = True
+            # Python flushes standard output once more at exit, and would complain then.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            self.on_closed()
+        except UnicodeEncodeError:
+            encoding = self._stream.encoding
+            self._stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            self._stream.flush()
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error and leave with status 2."""
+        self.exit(FAILED, f"{self.prog}: {message}\n")
+
+
+def checked(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Make an argument type of a function that raises ValueError with a line for people."""
+
+    def convert_argument(text: str) -> Any:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert_argument
+
+
+def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """Return an argument type: a whole number in a range."""
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise ValueError(f"{text}: not a whole number") from None
+        return int(_in_range(text, number, minimum, maximum))
+
+    return checked(convert)
+
+
+def decimal(minimum: float, maximum: float | None = None) -> Callable[[str], float]:
+    """Return an argument type: a finite number in a range."""
+
+    def convert(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValueError(f"{text}: not a number") from None
+        return _in_range(text, number, minimum, maximum)
+
+    return checked(convert)
+
+
+def _in_range(text: str, number: float, minimum: float, maximum: float | None) -> float:
+    # Written so that "nan", which is neither, is refused.
+    if not (number >= minimum and number <= (sys.float_info.max if maximum is None else maximum)):
+        limits = f"less than {minimum}" if maximum is None else f"outside {minimum}-{maximum}"
+        raise ValueError(f"{text}: {limits}")
+    return number
+
+
+def add_interface_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the repeatable ``-I``/``--interface``; the list is empty when none is named."""
+    parser.add_argument(
+        "-I",
+        "--interface",
+        dest="interfaces",
+        metavar="IF",
+        action="append",
+        default=[],
+        help="interface by name, index or address; may be repeated (default: all that are up)",
+    )
+
+
+Run = Callable[[Any, argparse.Namespace, Output], Coroutine[Any, Any, int]]
+
+
+def main_of(command: ModuleType, name: str, description: str, argv: Sequence[str]) -> int:
+    """Run one sub-command and return its exit status."""
+    parser = Parser(prog=f"mcast {name}", description=(command.__doc__ or description).strip())
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    command.configure(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else FAILED
+    return run_command(name, command.run, arguments, Output(sys.stdout, json_lines=arguments.json))
+
+
+def run_command(name: str, run: Run, arguments: argparse.Namespace, output: Output) -> int:
+    """Run a coroutine function in the reactor, and return the exit status.
+
+    Ctrl-C and SIGTERM cancel what the coroutine awaits: it may catch CancelledError, sum up and return a
+    status. What it raises is one line on standard error, unless it is a fault of ours.
+    """
+    # Imported late: "mcast ping --help" needs no reactor.
+    from twisted.internet import reactor
+    from twisted.internet.defer import CancelledError, Deferred
+    from twisted.internet.error import CannotListenError, ReactorNotRunning
+
+    _log_warnings(name)
+    status = FAILED
+    running: Deferred[int] | None = None
+
+    def start() -> None:
+        nonlocal running
+        running = Deferred.fromCoroutine(run(reactor, arguments, output))
+        output.on_closed = running.cancel
+        running.addBoth(finished)
+
+    def finished(result: Any) -> None:
+        nonlocal status, running
+        running = None
+        if isinstance(result, int):
+            status = result
+        elif result.check(CommandError, OSError, CannotListenError):
+            print(f"mcast {name}: {one_line(result.value)}", file=sys.stderr)
+        elif not result.check(CancelledError):
+            result.printTraceback(sys.stderr)
+        with suppress(ReactorNotRunning):  # when it is stopping already, by a signal
+            reactor.stop()
+
+    def stopping() -> Deferred[int] | None:
+        # Returned, so that the reactor waits until the command has summed up.
+        waiting = running
+        if waiting is not None:
+            waiting.cancel()
+        return running
+
+    reactor.addSystemEventTrigger("before", "shutdown", stopping)
+    reactor.callWhenRunning(start)
+    reactor.run()
+    return status
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, with the system's own words for a system error, in one line."""
+    cause = getattr(error, "socketError", None)
+    if isinstance(cause, OSError):  # twisted.internet.error.CannotListenError
+        return f"port {getattr(error, 'port', '')}: {one_line(cause)}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split())
+
+
+def _log_warnings(name: str) -> None:
+    """Print warnings, and nothing below, as lines on standard error."""
+    from twisted.logger import ILogObserver, LogLevel, formatEvent, globalLogBeginner
+    from zope.interface import implementer
+
+    @implementer(ILogObserver)
+    def observe(event: dict[str, Any]) -> None:
+        if event["log_level"] in (LogLevel.warn, LogLevel.error):
+            print(f"mcast {name}: {formatEvent(event)}", file=sys.stderr)
+        elif event["log_level"] is LogLevel.critical:
+            print(f"mcast {name}: {formatEvent(event)}", file=sys.stderr)
+            if "log_failure" in event:
+                event["log_failure"].printTraceback(sys.stderr)
+
+    globalLogBeginner.beginLoggingTo([observe], redirectStandardIO=False)

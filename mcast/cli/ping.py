@@ -1,0 +1,218 @@
+"""Send numbered probes to a group, and show who answers, on which interface, and how fast.
+
+Exit status: 0 when as many responders answered as expected (one, or --expect), 1 when some but
+fewer did, 2 when none did or something is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+
+from mcast.cli.command import (
+    FAILED,
+    GOOD,
+    NOT_ALL,
+    CommandError,
+    Output,
+    add_interface_argument,
+    decimal,
+    whole,
+)
+from mcast.cli.groups import add_sending_arguments, parse_group, sending_interfaces
+from mcast.echo.client import EchoClient
+from mcast.echo.probe import DEFAULT_PROBE_SIZE, MAX_PROBE_SIZE
+from mcast.echo.session import Answer, Responder, Session
+
+MIN_INTERVAL = 0.0001
+"""Seconds. Our choice: ten thousand probes a second are what one responder answers by default."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument(
+        "group", metavar="GROUP[:PORT]", type=parse_group, help="such as 224.0.0.123:7645 or ff02::123%%eth0"
+    )
+    parser.add_argument("-c", "--count", type=whole(1), help="probes to send (default: until Ctrl-C)")
+    parser.add_argument(
+        "-i", "--interval", type=decimal(MIN_INTERVAL), default=1.0, help="seconds between two (default: 1)"
+    )
+    parser.add_argument(
+        "-s",
+        "--size",
+        type=whole(0, MAX_PROBE_SIZE),
+        default=DEFAULT_PROBE_SIZE,
+        help=f"octets of a probe, 0-{MAX_PROBE_SIZE} (default: {DEFAULT_PROBE_SIZE})",
+    )
+    parser.add_argument(
+        "-w",
+        "--wait",
+        type=decimal(0, 3600),
+        default=1.0,
+        help="seconds to wait for the last answers; later ones are late (default: 1)",
+    )
+    add_interface_argument(parser)
+    add_sending_arguments(parser)
+    parser.add_argument("--source", default="", metavar="ADDRESS", help="send from this address of this host")
+    parser.add_argument("--expect", type=whole(1), default=1, metavar="N", help="responders expected")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the summary only")
+
+
+async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> int:
+    """Ping until the count is reached or somebody interrupts."""
+    group = arguments.group
+    interfaces = sending_interfaces(group, arguments.interfaces, arguments.source)
+    names = {each.index: each.name for each in interfaces}
+    report = _Report(output, names, quiet=arguments.quiet)
+    client = EchoClient(
+        reactor,
+        group,
+        interfaces,
+        report.answer,
+        count=arguments.count,
+        interval=arguments.interval,
+        size=arguments.size,
+        wait=arguments.wait,
+        source=arguments.source,
+        hop_limit=arguments.ttl,
+        loopback=not arguments.no_loopback,
+    )
+    output.text(f"PING {group}: {arguments.size} octets by {', '.join(names.values())}")
+    with suppress(CancelledError):  # Ctrl-C: what was heard until now is summed up
+        await client.start()
+    report.summary(client.session)
+    if client.refused and not client.session.total_sent:
+        raise CommandError(f"{group}: no probe could be sent")
+    heard = len(client.session.responders)
+    if heard == 0:
+        return FAILED
+    return GOOD if heard >= arguments.expect else NOT_ALL
+
+
+class _Report:
+    """Prints answers and the summary."""
+
+    def __init__(self, output: Output, names: dict[int, str], *, quiet: bool) -> None:
+        self._output = output
+        self._names = names
+        self._quiet = quiet
+
+    def answer(self, answer: Answer) -> None:
+        """Print one answer."""
+        if self._quiet:
+            return
+        interface = self._interface(answer.interface)
+        milliseconds = round(answer.time * 1000, 3)
+        marks = [
+            mark
+            for mark, holds in (
+                ("duplicate", answer.duplicate),
+                ("late", answer.late),
+                ("reordered", answer.reordered),
+            )
+            if holds
+        ]
+        self._output.text(
+            f"{self._host(answer.responder)}: if={interface} seq={answer.number} size={answer.size} "
+            f"hops={'?' if answer.hops is None else answer.hops} ms={milliseconds:.3f}"
+            + (f" ({', '.join(marks)})" if marks else "")
+        )
+        self._output.event(
+            event="answer",
+            responder=self._host(answer.responder),
+            interface=interface,
+            seq=answer.number,
+            size=answer.size,
+            hops=answer.hops,
+            ms=milliseconds,
+            duplicate=answer.duplicate,
+            late=answer.late,
+            reordered=answer.reordered,
+        )
+
+    def summary(self, session: Session) -> None:
+        """Print the table of responders."""
+        rows = [self._row(session, each) for each in session.responders]
+        for row in rows:
+            self._output.event(event="summary", **row)
+        count = len(rows)
+        self._output.text(
+            f"--- {session.total_sent} probes sent, {count or 'no'} responder{'' if count == 1 else 's'}"
+        )
+        if rows:
+            for line in _table(rows):
+                self._output.text(line)
+        for row in rows:
+            if row["duplicates"] >= row["received"]:
+                self._output.text(
+                    f"{row['responder']} answers each probe more than once: several responders run on it, or "
+                    "the network copies"
+                )
+        if session.foreign:
+            self._output.text(f"{session.foreign} datagrams answered no probe of ours")
+        if session.overflow:
+            self._output.text(f"{session.overflow} answers of more responders than are told apart")
+
+    def _row(self, session: Session, responder: Responder) -> dict[str, Any]:
+        sent, times = session.sent_to(responder), responder.times
+        median, p95 = times.percentiles(0.5, 0.95)
+        return {
+            "responder": self._host(responder.host),
+            "interface": self._interface(responder.interface),
+            "sent": sent,
+            "received": responder.received,
+            "loss": round(100 * (sent - responder.received) / sent, 2) if sent else 0.0,
+            "duplicates": responder.duplicates,
+            "reordered": responder.reordered,
+            "late": responder.late,
+            "min": round(times.minimum * 1000, 3),
+            "median": round(median * 1000, 3),
+            "p95": round(p95 * 1000, 3),
+            "max": round(times.maximum * 1000, 3),
+            "first": round(responder.first_after * 1000, 3),
+        }
+
+    def _interface(self, index: int) -> str:
+        return self._names.get(index, str(index))
+
+    def _host(self, host: str) -> str:
+        address, zone, index = host.partition("%")
+        return f"{address}%{self._interface(int(index))}" if zone else address
+
+
+_HEADINGS = {
+    "responder": "responder",
+    "interface": "if",
+    "sent": "sent",
+    "received": "recv",
+    "loss": "loss%",
+    "duplicates": "dup",
+    "reordered": "reord",
+    "late": "late",
+    "min": "min",
+    "median": "median",
+    "p95": "p95",
+    "max": "max ms",
+    "first": "first ms",
+}
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the rows under their headings, words to the left and numbers to the right."""
+    cells = [list(_HEADINGS.values())]
+    for row in rows:
+        cells.append([f"{row[key]:.3f}" if key in _MILLISECONDS else str(row[key]) for key in _HEADINGS])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if place < 2 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    ]
+
+
+_MILLISECONDS = ("min", "median", "p95", "max", "first")

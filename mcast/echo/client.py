@@ -1,0 +1,149 @@
+"""The echo client: probes to a group, and the answers of whoever is there."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import DatagramProtocol
+
+from mcast.echo.probe import DEFAULT_PROBE_SIZE
+from mcast.echo.session import Answer, Session
+from mcast.sockets.arrival import Arrival
+from mcast.sockets.group import Group
+from mcast.sockets.interface import Interface
+from mcast.sockets.listen import listen_multicast
+
+CATCH_UP_LIMIT = 1.0
+"""Seconds of probes sent in one go when we were late. Our choice: a loaded host keeps its pace, one that
+slept does not flood."""
+
+
+class EchoClient(DatagramProtocol):
+    """Sends numbered probes to one group, each by every interface given, and gathers the answers.
+
+    The answers come to its own port, by unicast; it joins nothing. Answers that do not carry the probe's
+    number are matched by guess, see `Session`.
+
+    :param interfaces: where to send; each needs an address of the group's family.
+    :param answered: called with each answer as it arrives.
+    :param count: probes to send, None for no end.
+    :param interval: seconds between two probes.
+    :param size: octets of a probe.
+    :param wait: seconds after the last probe until the end; an answer that takes longer is late.
+    :param source: send from this address of ours.
+    :param settings: ``hop_limit``, ``loopback`` and others of `GroupPort`.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        reactor: Any,
+        group: Group,
+        interfaces: Sequence[Interface],
+        answered: Callable[[Answer], object],
+        *,
+        count: int | None = None,
+        interval: float = 1.0,
+        size: int = DEFAULT_PROBE_SIZE,
+        wait: float = 1.0,
+        source: str = "",
+        rng: random.Random | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+        **settings: Any,
+    ) -> None:
+        self.session = Session(size=size, wait=wait, rng=rng or random.Random())
+        self.refused = 0
+        """Probes that the system refused to send; the port logs why, once."""
+        self._reactor = reactor
+        self._group = group
+        self._interfaces = tuple(interfaces)
+        self._answered = answered
+        self._count = count
+        self._interval = interval
+        self._wait = wait
+        self._source = source
+        self._clock = clock
+        self._settings = settings
+        self._port: Any = None
+        self._timer: IDelayedCall | None = None
+        self._next_number = 0
+        self._next_at = 0.0
+        self._done: Deferred[None] = Deferred(lambda _: self.stop())
+
+    def start(self) -> Deferred[None]:
+        """Open the port and begin.
+
+        :returns: fires when the last answer was waited for; cancel it to end before. The port is then closed.
+        :raises OSError: the port cannot be opened.
+        """
+        self._port = listen_multicast(
+            self._reactor,
+            0,
+            self,
+            interface=self._source,
+            ipv6=self._group.ipv6,
+            shared=False,
+            **self._settings,
+        )
+        self._next_at = self._clock()
+        self._send_due()
+        return self._done
+
+    def stop(self) -> None:
+        """End now; the Deferred of `start` fires, unless it was cancelled. May be called twice."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        if self._port is not None:
+            port, self._port = self._port, None
+            port.stopListening().addCallback(self._closed)
+
+    def _closed(self, _: object) -> None:
+        if not self._done.called:
+            self._done.callback(None)
+
+    def _send_due(self) -> None:
+        self._timer = None
+        now = self._clock()
+        self._next_at = max(self._next_at, now - CATCH_UP_LIMIT)
+        while self._next_at <= now and not self._is_last_sent():
+            self._send_probe(self._next_number)
+            self._next_number += 1
+            # From when it was due, not from now: or each delay of ours would slow the pace.
+            self._next_at += self._interval
+        if self._is_last_sent():
+            self._timer = self._reactor.callLater(self._wait, self.stop)
+        else:
+            self._timer = self._reactor.callLater(max(0.0, self._next_at - self._clock()), self._send_due)
+
+    def _is_last_sent(self) -> bool:
+        return self._count is not None and self._next_number >= self._count
+
+    def _send_probe(self, number: int) -> None:
+        session, address = self.session, (self._group.host, self._group.port)
+        for interface in self._interfaces:
+            index = interface.index
+            data = session.probe(index, number)
+            # Noted before, since on one host the answer may be here before send() returns.
+            session.sent(index, number, self._clock())
+            if not self._port.send(data, address, index):
+                session.unsent(index, number)
+                self.refused += 1
+
+    def datagram_arrived(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> None:
+        """Take an answer; `GroupPort` calls this."""
+        now = self._clock()
+        host = f"{address[0]}%{address[3]}" if len(address) > 3 and address[3] else address[0]
+        answer = self.session.answer(data, host, address[1], arrival.interface, arrival.hop_limit, now)
+        if answer is not None:
+            self._answered(answer)
+
+    def datagramReceived(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
+        # A stock port calls this; it does not tell the interface.
+        self.datagram_arrived(datagram, addr, Arrival(0, None, None))

@@ -1,0 +1,55 @@
+"""What an echo responder counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Drop(str, Enum):
+    """Why a datagram was received and not answered; the value is the word shown to people."""
+
+    RATE = "rate limit"
+    """The source has had its replies of this second (``--max-rate``)."""
+    SOURCE = "source address"
+    """The source is a multicast, broadcast or unspecified address: the answer would reach many hosts, or
+    none."""
+    PORT = "source port"
+    """The source port is zero, or the datagram may itself be an answer."""
+    OFF_LINK = "source off link"
+    """A link-local group was asked from beyond the link: only a forged source can do that."""
+    OWN_HOST = "own host"
+    """The datagram comes from this host, and ``--no-loopback`` asks not to answer it."""
+    UNICAST = "not to the group"
+    """The datagram was sent to this host alone: it may be an answer, and to answer answers makes a loop."""
+    TRUNCATED = "truncated"
+    """The datagram was larger than the receive buffer; half an echo is no echo."""
+    SEND = "send refused"
+    """The system refused to send the answer, or its buffer was full."""
+
+
+@dataclass(slots=True)
+class EchoCounters:
+    """Counts since the start: every datagram received is answered or dropped for one cause."""
+
+    received: int = 0
+    answered: int = 0
+    dropped: dict[Drop, int] = field(default_factory=lambda: dict.fromkeys(Drop, 0))
+
+    def drop(self, cause: Drop) -> None:
+        """Count one datagram that is not answered."""
+        self.dropped[cause] += 1
+
+    def add(self, other: EchoCounters) -> None:
+        """Add the counts of ``other``, a port that is closed or one of several."""
+        self.received += other.received
+        self.answered += other.answered
+        for cause, count in other.dropped.items():
+            self.dropped[cause] += count
+
+    def __str__(self) -> str:
+        causes = ", ".join(f"{cause.value} {count}" for cause, count in self.dropped.items() if count)
+        total = sum(self.dropped.values())
+        return f"received {self.received}, answered {self.answered}, dropped {total}" + (
+            f" ({causes})" if causes else ""
+        )

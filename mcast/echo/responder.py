@@ -1,0 +1,108 @@
+"""The echo responder as a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from mcast.echo.counters import Drop, EchoCounters
+from mcast.echo.sources import DEFAULT_MAX_RATE, Sources
+from mcast.sockets.arrival import Arrival
+from mcast.sockets.group import Group, Scope
+from mcast.sockets.interface import Interface
+from mcast.sockets.protocol import GroupProtocol
+
+RESERVED_PORTS = 1024
+"""Ports below are those of services, among them old ones that answer anything (RFC 862, RFC 864; RFC 6335
+§6)."""
+
+
+class EchoResponder(GroupProtocol):
+    """Answers each datagram sent to its groups, to the sender alone, by the interface it arrived on.
+
+    It is no weapon and makes no loop: it answers only what was sent to a group, by unicast, at most
+    ``max_rate`` times a second to one source, never more octets than were sent unless ``reply`` has more,
+    and for link-local groups only neighbours on the link.
+
+    :param groups: what to join; see `GroupProtocol` for ``selectors``, ``sources`` and others.
+    :param reply: answered in place of the payload; None for an echo.
+    :param max_rate: replies a second to one source, 0 for no limit.
+    :param answer_own: answer programs on this host.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[Group] = (),
+        *,
+        selectors: Sequence[str] = (),
+        sources: Sequence[str] = (),
+        reply: bytes | None = None,
+        max_rate: int = DEFAULT_MAX_RATE,
+        answer_own: bool = True,
+        **settings: Any,
+    ) -> None:
+        super().__init__(groups, selectors=selectors, sources=sources, **settings)
+        self.echo_counters = EchoCounters()
+        self.fixed_reply = reply
+        self._max_rate = max_rate
+        self._answer_own = answer_own
+        self._tables: dict[int, Sources] = {}
+        self._ports = frozenset(group.port for group in self.groups)
+        self._link_local = any(group.scope <= Scope.LINK_LOCAL for group in self.groups)
+
+    def sources_on(self, interface: int) -> Sources:
+        """Return who is answered on the interface with this index; 0 when the system does not tell which it
+        is."""
+        table = self._tables.get(interface)
+        if table is None:
+            table = Sources(
+                lambda: self._joined_interfaces(interface),
+                own=tuple if self._answer_own else self._own_addresses,
+                max_rate=self._max_rate,
+            )
+            self._tables[interface] = table
+        return table
+
+    def datagram_arrived(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> None:
+        """Answer a datagram, or count why not."""
+        self.echo_counters.received += 1
+        drop = self._refusal(address, arrival)
+        if drop is None and not self.reply(
+            data if self.fixed_reply is None else self.fixed_reply, address, arrival
+        ):
+            drop = Drop.SEND
+        if drop is None:
+            self.echo_counters.answered += 1
+        else:
+            self.echo_counters.drop(drop)
+
+    def _refusal(self, address: tuple[Any, ...], arrival: Arrival) -> Drop | None:
+        host, port = address[0].partition("%")[0], address[1]
+        if port == 0:
+            return Drop.PORT
+        on_link_only = self._link_local
+        if arrival.destination is not None:
+            destination = ip_address(arrival.destination)
+            if not destination.is_multicast:
+                return Drop.UNICAST
+            on_link_only = Group(destination, 1).scope <= Scope.LINK_LOCAL
+        elif port in self._ports or port < RESERVED_PORTS:
+            # It may have come by unicast, and then be the answer of another responder, which answers from the
+            # group's port, or of a service that was sent a datagram in our name.
+            return Drop.PORT
+        table = self.sources_on(arrival.interface)
+        table.turn(self.transport.reactor.seconds())  # type: ignore[union-attr]
+        return table.admit(host, on_link_only)
+
+    def group_left(self, group: Group, interface: Interface) -> None:
+        """Forget the sources heard there, and log."""
+        self._tables.pop(interface.index, None)
+        super().group_left(group, interface)
+
+    def _joined_interfaces(self, index: int) -> set[Interface]:
+        joined = self.memberships.joined if self.memberships is not None else ()
+        return {interface for _, interface in joined if index in (0, interface.index)}
+
+    def _own_addresses(self) -> list[IPv4Address | IPv6Address]:
+        return [each.address for interface in self._enumerate() for each in interface.addresses]

@@ -1,0 +1,212 @@
+"""What a ping client sent and heard: the answers of any number of unknown responders."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from mcast.echo.probe import Probe
+from mcast.echo.statistics import Times
+
+HORIZON = 65_536
+"""Probes remembered on each interface. Our choice: at a thousand a second an answer is a minute late before
+it is no longer known."""
+
+MAX_RESPONDERS = 1024
+"""Responders told apart. Our choice: more than one table can show; answers of further ones are counted and
+dropped."""
+
+ANONYMOUS_REACH = 64
+"""How many probes back an answer without a number is matched. Our choice: it is a guess, and a small one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer to a probe."""
+
+    responder: str
+    """Numeric address, with the zone of a link-local one."""
+    port: int
+    interface: int
+    """Index of the interface it arrived on."""
+    number: int
+    """Of the probe that is answered."""
+    size: int
+    hops: int | None
+    """TTL or hop limit with which it arrived; None when the system does not tell."""
+    time: float
+    """Seconds since the probe was sent."""
+    duplicate: bool
+    """This responder has answered this probe before."""
+    late: bool
+    """It took longer than the client waits."""
+    reordered: bool
+    """A later probe was answered before."""
+
+
+class Responder:
+    """What one responder has answered."""
+
+    def __init__(self, host: str, interface: int, sent_on: int, first_at: float, rng: random.Random) -> None:
+        self.host = host
+        self.interface = interface
+        """Index of the interface its answers arrive on."""
+        self.sent_on = sent_on
+        """Index of the interface its probes were sent by."""
+        self.first_after = first_at
+        """Seconds from the first probe of all to its first answer."""
+        self.received = 0
+        """Probes answered, each counted once."""
+        self.duplicates = 0
+        self.reordered = 0
+        self.late = 0
+        self.times = Times(rng)
+        """Of the first answer to each probe."""
+        self._newest = -1
+        self._answered: set[int] = set()
+
+    def has_answered(self, number: int) -> bool:
+        """Has it answered this probe before?"""
+        return number in self._answered
+
+    def note(self, answer: Answer) -> None:
+        """Count an answer."""
+        if answer.duplicate:
+            self.duplicates += 1
+            return
+        self.received += 1
+        self.reordered += answer.reordered
+        self.late += answer.late
+        self.times.add(answer.time)
+        self._newest = max(self._newest, answer.number)
+        self._answered.add(answer.number)
+        if len(self._answered) > 2 * HORIZON:
+            self._answered = {each for each in self._answered if each > self._newest - HORIZON}
+
+    def is_behind(self, number: int) -> bool:
+        """Has it answered a later probe already?"""
+        return number < self._newest
+
+
+class Session:
+    """The probes of one client and the answers to them; opens no socket and reads no clock.
+
+    Instants are seconds on the caller's clock.
+
+    :param size: octets of each probe.
+    :param wait: seconds after which an answer is late.
+    :param rng: for the session's number and the sampling of times.
+    """
+
+    def __init__(self, *, size: int, wait: float, rng: random.Random) -> None:
+        self._id = rng.getrandbits(32)
+        self._size = size
+        self._wait = wait
+        self._rng = rng
+        self._started_at: float | None = None
+        self._sent_at: dict[int, dict[int, float]] = {}
+        self._sent: dict[int, int] = {}
+        self._responders: dict[tuple[str, int], Responder] = {}
+        self.foreign = 0
+        """Answers to probes of another client, or to probes that are forgotten."""
+        self.overflow = 0
+        """Answers of responders beyond `MAX_RESPONDERS`."""
+
+    def probe(self, interface: int, number: int) -> bytes:
+        """Return the datagram of one probe."""
+        return Probe(self._id, interface, number).encode(self._size)
+
+    def sent(self, interface: int, number: int, now: float) -> None:
+        """Note that a probe left by an interface."""
+        if self._started_at is None:
+            self._started_at = now
+        sent_at = self._sent_at.setdefault(interface, {})
+        sent_at[number] = now
+        self._sent[interface] = self._sent.get(interface, 0) + 1
+        if len(sent_at) > HORIZON:
+            del sent_at[next(iter(sent_at))]
+
+    def unsent(self, interface: int, number: int) -> None:
+        """Take back the last `sent`: the system refused the probe after all."""
+        if self._sent_at[interface].pop(number, None) is not None:
+            self._sent[interface] -= 1
+
+    def sent_by(self, interface: int) -> int:
+        """Return how many probes have left by an interface."""
+        return self._sent.get(interface, 0)
+
+    def sent_to(self, responder: Responder) -> int:
+        """Return how many probes have left by the interface that this responder answers."""
+        return self.sent_by(responder.sent_on)
+
+    @property
+    def total_sent(self) -> int:
+        """Probes sent on all interfaces together."""
+        return sum(self._sent.values())
+
+    @property
+    def responders(self) -> tuple[Responder, ...]:
+        """Every responder heard, in the order of their first answers."""
+        return tuple(self._responders.values())
+
+    def answer(
+        self, data: bytes, host: str, port: int, interface: int, hops: int | None, now: float
+    ) -> Answer | None:
+        """Note a datagram that came back.
+
+        :param host: its source, with the zone of a link-local address.
+        :param interface: index of the interface it arrived on, 0 when the system does not tell.
+        :returns: the answer, or None when it answers no probe of ours.
+        """
+        probe = Probe.decode(data)
+        if probe is None:
+            probe = self._guess(host, interface)
+        elif probe.session != self._id:
+            probe = None
+        sent_at = None if probe is None else self._sent_at.get(probe.interface, {}).get(probe.number)
+        if probe is None or sent_at is None:
+            self.foreign += 1
+            return None
+        arrived_on = interface or probe.interface
+        responder = self._responders.get((host, arrived_on))
+        if responder is None:
+            if len(self._responders) >= MAX_RESPONDERS:
+                self.overflow += 1
+                return None
+            assert self._started_at is not None
+            first_after = now - self._started_at
+            responder = Responder(host, arrived_on, probe.interface, first_after, self._rng)
+            self._responders[host, arrived_on] = responder
+        duplicate = responder.has_answered(probe.number)
+        answer = Answer(
+            responder=host,
+            port=port,
+            interface=arrived_on,
+            number=probe.number,
+            size=len(data),
+            hops=hops,
+            time=now - sent_at,
+            duplicate=duplicate,
+            late=now - sent_at > self._wait,
+            reordered=not duplicate and responder.is_behind(probe.number),
+        )
+        responder.note(answer)
+        return answer
+
+    def _guess(self, host: str, interface: int) -> Probe | None:
+        """Match an answer with a text of its own, which has no number.
+
+        It is taken for one to the newest probe that its responder has not answered yet.
+        """
+        known = self._responders.get((host, interface))
+        sent_on = known.sent_on if known else interface
+        sent_at = self._sent_at.get(sent_on)
+        if not sent_at and len(self._sent_at) == 1:
+            sent_on, sent_at = next(iter(self._sent_at.items()))
+        if not sent_at:
+            return None
+        newest = next(reversed(sent_at))
+        for number in range(newest, max(newest - ANONYMOUS_REACH, -1), -1):
+            if number in sent_at and not (known and known.has_answered(number)):
+                return Probe(self._id, sent_on, number)
+        return Probe(self._id, sent_on, newest)

@@ -1,0 +1,45 @@
+"""Round-trip times, summed up in bounded space."""
+
+from __future__ import annotations
+
+import random
+from array import array
+from collections.abc import Iterator
+
+MAX_SAMPLES = 100_000
+"""Times kept for the percentiles of one responder. Our choice: exact for a day of one a second, within one
+percent beyond; 800 kB."""
+
+
+class Times:
+    """A growing set of durations in seconds: exact minimum and maximum, percentiles from at most
+    `MAX_SAMPLES`."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._kept = array("d")
+        self.count = 0
+        self.minimum = 0.0
+        self.maximum = 0.0
+
+    def add(self, duration: float) -> None:
+        """Count one duration."""
+        self.minimum = min(self.minimum, duration) if self.count else duration
+        self.maximum = max(self.maximum, duration)
+        self.count += 1
+        if len(self._kept) < MAX_SAMPLES:
+            self._kept.append(duration)
+        else:
+            # Vitter's algorithm R: each of the ``count`` durations is kept with the same probability.
+            place = self._rng.randrange(self.count)
+            if place < MAX_SAMPLES:
+                self._kept[place] = duration
+
+    def percentiles(self, *fractions: float) -> Iterator[float]:
+        """Yield for each of ``fractions`` the smallest duration that so large a part does not exceed; 0.0 if
+        none."""
+        ordered = sorted(self._kept)
+        for fraction in fractions:
+            # Nearest rank: the answer is always a time that was measured.
+            rank = -int(-fraction * len(ordered) // 1)
+            yield ordered[max(rank, 1) - 1] if ordered else 0.0

@@ -477,11 +477,7 @@ class Querier:
         looks = series.record_at <= now
         if looks:
             helds = self._expire(series, now)
-            if any(series.needs_refresh(held, now) for held in helds):
-                is_due = True
-                variation = self._rng.uniform(0, REFRESH_VARIATION)
-                for other in self._series[series.key]:
-                    other.variation = variation
+            is_due = is_due or any(series.needs_refresh(held, now) for held in helds)
         if series.ask_at < NEVER and series.not_before <= now:
             series.step(now)
         if is_due:

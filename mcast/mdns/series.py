@@ -78,7 +78,7 @@ class Series:
         """There is no such record, and the askers know it."""
         self._interval = 0.0
         self._stepped_at = -NEVER
-        self.variation = variation
+        self.variation: Final = variation
         """What is added to the parts of the lifetime at which records are asked for again."""
 
     def start(self, at: float, not_before: float) -> None:

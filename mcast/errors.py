@@ -46,3 +46,14 @@ class ServicesFileError(McastError):
         self.source = source
         self.line = line
         self.reason = reason
+
+
+class NameTaken(McastError):
+    """Another host on the link has this name, and nobody but the caller can choose another.
+
+    :param name: the whole name that was lost.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is taken by another host")
+        self.name = name

@@ -283,7 +283,7 @@ class MessageBuilder:
     so the order of the message is the fast one.
 
     :param max_size: the most octets of the message (RFC 6762 §17: the MTU less IP and UDP headers).
-    :param oversize: the most octets of a message with one record and nothing else, which may be larger than
+    :param oversize: the most octets of a message with one record besides questions, which may be larger than
         ``max_size`` since a record that is too large goes alone, in fragments (RFC 6762 §17). By default
         there is no such exception.
     :param id: non-zero only in legacy unicast responses (RFC 6762 §18.1).

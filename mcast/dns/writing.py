@@ -6,8 +6,8 @@ import struct
 from typing import Final
 
 from mcast.dns.codes import CLASS_MASK, PSEUDO_TYPES, TOP_BIT, RecordType
-from mcast.dns.names import Name
-from mcast.dns.rdata import ANY_TAIL, COMPRESSED_TYPES, LAYOUTS, POINTER, name_span
+from mcast.dns.names import Name, end_of_wire
+from mcast.dns.rdata import ANY_TAIL, COMPRESSED_TYPES, LAYOUTS, POINTER, Layout, name_span
 from mcast.dns.records import Record
 
 MAX_POINTER: Final = 0x3FFF
@@ -47,7 +47,11 @@ class Writer:
             names.popitem()
 
     def write_name(self, wire: bytes) -> None:
-        """Write an uncompressed name in wire form, with a pointer for the longest known end of it."""
+        """Write an uncompressed name in wire form, with a pointer for the longest known end of it.
+
+        :raises IndexError: ``wire`` is cut short.
+        :raises ValueError: there is more after its end.
+        """
         buffer = self.buffer
         names = self._names
         pointer = names.get(wire)
@@ -57,16 +61,18 @@ class Writer:
         base = len(buffer)
         at = 0
         rest = wire
-        while len(rest) > 1:
+        while length := rest[0]:
             if base + at <= MAX_POINTER:
                 names[rest] = (POINTER + base + at).to_bytes(2, "big")
-            at += rest[0] + 1
+            at += length + 1
             rest = wire[at:]
             pointer = names.get(rest)
             if pointer is not None:
                 buffer += wire[:at]
                 buffer += pointer
                 return
+        if len(rest) != 1:
+            raise ValueError("octets after the end of a name")
         buffer += wire
 
     def write_question(self, name: Name, qtype: int, qclass: int, unicast: bool) -> None:
@@ -114,23 +120,26 @@ class Writer:
             buffer += rdata
             return
         start = len(buffer)
-        layout = LAYOUTS[rtype]
-        if layout.names == 1 and layout.tail != ANY_TAIL:
-            # The name ends the rdata: this is PTR or SRV, so it is worth a shorter way.
-            buffer += rdata[: layout.fixed]
-            self.write_name(rdata[layout.fixed :])
-        else:
-            at, end = name_span(layout, rdata)
-            buffer += rdata[:at]
-            while at < end:
-                following = _skip_name(rdata, at)
-                self.write_name(rdata[at:following])
-                at = following
-            buffer += rdata[end:]
+        try:
+            self._write_compressed(LAYOUTS[rtype], rdata)
+        except IndexError:
+            raise ValueError(f"the rdata of type {rtype} is cut short") from None
         _LENGTH(buffer, start - 2, len(buffer) - start)
 
-
-def _skip_name(octets: bytes, position: int) -> int:
-    while octets[position]:
-        position += octets[position] + 1
-    return position + 1
+    def _write_compressed(self, layout: Layout, rdata: bytes) -> None:
+        """Write rdata with pointers for the names in it."""
+        buffer = self.buffer
+        if layout.names == 1 and layout.tail != ANY_TAIL:
+            # PTR, SRV and most others: the name ends the rdata, so that nobody has to look where it ends.
+            if layout.fixed:
+                buffer += rdata[: layout.fixed]
+                rdata = rdata[layout.fixed :]
+            self.write_name(rdata)
+            return
+        at, end = name_span(layout, rdata)
+        buffer += rdata[:at]
+        while at < end:
+            following = end_of_wire(rdata, at)
+            self.write_name(rdata[at:following])
+            at = following
+        buffer += rdata[end:]

@@ -47,7 +47,7 @@ class LimitTests(SynchronousTestCase):
         self.assertRaises(ValueError, Name.parse, ".name")
 
     def test_reserved_lengths(self) -> None:
-        """M-C-2: the length bits 0x40 and 0x80 are refused, and a pointer has no place in a name of its own."""
+        """M-C-2: the length bits 0x40 and 0x80 are refused, as are pointers."""
         self.assertRaises(ValueError, Name.from_wire, b"\x40" + b"a" * 64 + b"\0")
         self.assertRaises(ValueError, Name.from_wire, b"\x80" + b"a" * 128 + b"\0")
         self.assertRaises(ValueError, Name.from_wire, b"\x01a\xc0\x00")

@@ -276,10 +276,14 @@ class Lan:
                 Path("/proc/sys/net/ipv6/conf/default/addr_gen_mode").write_text("1")
             _batch(host.namespace, "link set lo up")
             for link in range(self.links):
-                self.plug(host, link)
+                self.plug(host, link, wait=False)
+        self._wait_for_forwarding()
 
-    def plug(self, host: Host, link: int) -> None:
-        """Connect a host to a link with a new interface ``ethLINK`` and its addresses."""
+    def plug(self, host: Host, link: int, *, wait: bool = True) -> None:
+        """Connect a host to a link with a new interface ``ethLINK`` and its addresses.
+
+        :param wait: return only when packets pass.
+        """
         device, far = f"eth{link}", f"h{host.number}l{link}"
         mac = f"02:77:00:00:{link:02x}:{host.number + 1:02x}"
         _batch(
@@ -294,6 +298,18 @@ class Lan:
             f"addr add {host.ipv6(link)}/64 dev {device} nodad",
             f"addr add {host.link_local(link)}/64 dev {device} nodad",
         )
+        if wait:
+            self._wait_for_forwarding()
+
+    def _wait_for_forwarding(self) -> None:
+        """Wait for the bridges: the kernel takes its time to see that a port has a carrier."""
+
+        def all_forward() -> bool:
+            words = _run("bridge", "-n", self.switch, "link", "show").split()
+            states = [after for word, after in itertools.pairwise(words) if word == "state"]
+            return all(state == "forwarding" for state in states)
+
+        wait_until(all_forward, "the bridges to forward")
 
     def unplug(self, host: Host, link: int) -> None:
         """Take the interface ``ethLINK`` away from a host."""
@@ -310,19 +326,36 @@ class Lan:
 
 
 class LanTestCase(SynchronousTestCase):
-    """Tests that share one `Lan`, built before the first of them and deleted after the last."""
+    """Tests that share one `Lan`, built before the first of them.
+
+    What a test changes on it, the test changes back.
+    """
 
     hosts: ClassVar[int] = 2
     links: ClassVar[int] = 1
-    lan: ClassVar[Lan]
 
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.lan = Lan(cls.hosts, cls.links)
+    def setUp(self) -> None:
+        self.lan = _lan_of(type(self))
+        for host in self.lan.hosts:
+            # A socket left open would take datagrams from the next test.
+            self.addCleanup(host.close)
 
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.lan.close()
+
+class _Current:
+    """The `Lan` in use: trial knows no setUpClass, so the next class that wants another one deletes it."""
+
+    test_case: type[LanTestCase] | None = None
+    lan: Lan | None = None
+
+
+def _lan_of(test_case: type[LanTestCase]) -> Lan:
+    if _Current.test_case is not test_case or _Current.lan is None:
+        if _Current.lan is not None:
+            _Current.lan.close()
+        _Current.test_case = _Current.lan = None
+        _Current.lan = Lan(test_case.hosts, test_case.links)
+        _Current.test_case = test_case
+    return _Current.lan
 
 
 def _enter(descriptor: int) -> None:
@@ -333,7 +366,7 @@ def _enter(descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _run(*words: str, standard_input: str | None = None) -> None:
+def _run(*words: str, standard_input: str | None = None) -> str:
     done = subprocess.run(
         words,
         input=standard_input,
@@ -344,6 +377,7 @@ def _run(*words: str, standard_input: str | None = None) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _batch(namespace: str, *lines: str) -> None:

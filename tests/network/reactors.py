@@ -1,0 +1,145 @@
+"""Tests that run ports of ours on a reactor of their own, on the first host of a `Lan`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from twisted.internet import asyncioreactor, epollreactor, pollreactor, selectreactor
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import DatagramProtocol
+
+from mcast.sockets.arrival import Arrival
+from mcast.sockets.listen import listen_multicast
+from mcast.sockets.port import GroupPort
+from tests.network.lan import Host, LanTestCase, wait_until
+
+T = TypeVar("T")
+
+
+def make_reactor(name: str) -> Any:
+    """Return a new reactor that is not the global one: epoll, poll, select or asyncio."""
+    if name == "asyncio":
+        return asyncioreactor.AsyncioSelectorReactor(asyncio.SelectorEventLoop())
+    if name == "poll":
+        return pollreactor.PollReactor()
+    if name == "select":
+        return selectreactor.SelectReactor()
+    return epollreactor.EPollReactor()
+
+
+class Recorder(DatagramProtocol):
+    """Keeps what arrives on a port of ours."""
+
+    noisy = False
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+        self.addresses: list[tuple[Any, ...]] = []
+        self.arrivals: list[Arrival] = []
+
+    def datagram_arrived(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> bytes | None:
+        self.data.append(data)
+        self.addresses.append(address)
+        self.arrivals.append(arrival)
+        return None
+
+
+class PlainRecorder(DatagramProtocol):
+    """Keeps what arrives on any port, as a protocol written for stock Twisted does."""
+
+    noisy = False
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+        self.addresses: list[tuple[Any, ...]] = []
+
+    def datagramReceived(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
+        self.data.append(datagram)
+        self.addresses.append(addr)
+
+
+class ReactorLanTestCase(LanTestCase):
+    """Tests whose thread is on the first host; ``there`` is the second."""
+
+    links = 2
+    reactor_name: ClassVar[str] = "epoll"
+    reactor: Any
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.here, self.there = self.lan.hosts[:2]
+        stack = contextlib.ExitStack()
+        stack.enter_context(self.here.inside())
+        self.reactor = make_reactor(self.reactor_name)
+        self._open: list[Any] = []
+        # Last in, first out: the ports are closed on the reactor, that is ended, then the host is left.
+        self.addCleanup(stack.close)
+        self.addCleanup(self._end_reactor)
+        self.addCleanup(self._close_ports)
+
+    def _close_ports(self) -> None:
+        for port in self._open:
+            self.wait(port.stopListening())
+
+    def _end_reactor(self) -> None:
+        for call in self.reactor.getDelayedCalls():
+            call.cancel()
+        for selectable in self.reactor.removeAll():
+            selectable.connectionLost(None)
+        for reader in list(self.reactor._internalReaders):
+            self.reactor.removeReader(reader)
+            reader.connectionLost(None)
+        if self.reactor_name == "asyncio":
+            self.reactor._asyncioEventloop.close()
+
+    def open(self, port: int = 0, protocol: DatagramProtocol | None = None, **settings: Any) -> GroupPort:
+        """Return a new port of ours, closed after the test."""
+        made = listen_multicast(self.reactor, port, protocol or Recorder(), **settings)
+        assert isinstance(made, GroupPort)
+        return self.close_later(made)
+
+    def close_later(self, port: T) -> T:
+        """Close a port after the test."""
+        self._open.append(port)
+        return port
+
+    def wait(self, deferred: Deferred[T] | None) -> T | None:
+        """Return what a Deferred fires with, while the reactor runs."""
+        if deferred is None:
+            return None
+        results: list[T] = []
+        failures: list[Any] = []
+        deferred.addCallbacks(results.append, failures.append)
+        self.until(lambda: results or failures, "a Deferred to fire")
+        if failures:
+            failures[0].raiseException()
+        return results[0]
+
+    def until(self, condition: Callable[[], object], what: str, timeout: float = 5.0) -> None:
+        """Run the reactor until the condition holds; fail naming ``what`` if that takes too long."""
+        wait_until(condition, what, timeout, step=lambda: self.reactor.iterate(0.005))
+
+    def turn(self, seconds: float = 0.1) -> None:
+        """Run the reactor for a while: long enough for what must not come to come."""
+        end = self.reactor.seconds() + seconds
+        while self.reactor.seconds() < end:
+            self.reactor.iterate(0.005)
+
+    def heard(self, recorder: Recorder | PlainRecorder, *expected: bytes) -> None:
+        """Wait for these datagrams, in whatever order, and for no other."""
+        self.until(lambda: len(recorder.data) >= len(expected), f"{expected} to arrive")
+        self.assertEqual(sorted(recorder.data), sorted(expected))
+
+
+def group_sender(host: Host, ipv6: bool, interface: str, hops: int = 1) -> socket.socket:
+    """Return a socket of another host that sends multicast by one of its interfaces."""
+    made = host.udp_socket(ipv6, interface=interface)
+    if ipv6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, hops)
+    else:
+        made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, hops)
+    return made

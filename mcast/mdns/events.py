@@ -33,6 +33,13 @@ class Reprobing(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Updated(Event):
+    """An update of a published group has come into force; of several that waited together the last one."""
+
+    handle: int
+
+
+@dataclass(frozen=True, slots=True)
 class Conflicted(Event):
     """A name is lost to another host, and its group has left the link; the handle means nothing any more.
 
@@ -45,8 +52,8 @@ class Conflicted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Yielded(Event):
-    """Another host defends a name that the group has among its verified records: these records are no longer
-    published on this link, the rest of the group stays in use.
+    """Another host has a name that the group has among its verified records: these are no longer published on
+    this link, the rest of the group stays in use.
 
     Seen when two responders of one machine both publish the reverse mapping of its addresses.
     """

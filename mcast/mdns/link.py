@@ -18,14 +18,12 @@ from mcast.mdns.events import Event
 from mcast.mdns.limits import MAX_RATE
 from mcast.mdns.outbox import Address, Outbox, Transmission
 from mcast.mdns.packing import Sizes
+from mcast.mdns.querying import Querier
 from mcast.mdns.responding import Responder
 from mcast.mdns.sources import Neighbourhood, Place
 from mcast.mdns.timing import ANNOUNCEMENTS, DEFAULT_MTU, MAX_PACKET, MDNS_PORT
 
 __all__ = ["Event", "Link", "Transmission"]
-
-_PLAIN_FLAGS_MASK = 0xFA0F
-"""QR, OPCODE, TC and RCODE: all zero in a query that is answered without further ado (RFC 6762 §18)."""
 
 _ONE_QUESTION = bytes((0, 1, 0, 0, 0, 0, 0, 0))
 """The counts of a query with one question and no records."""
@@ -74,17 +72,27 @@ class Link:
         self._events: list[Event] = []
         self._is_up = True
         self._neighbourhood = Neighbourhood(networks)
+        sizes = Sizes.of_link(mtu, ipv6)
         self.responder = Responder(
             outbox=self.outbox,
             events=self._events,
             rng=rng,
-            sizes=Sizes.of_link(mtu, ipv6),
+            sizes=sizes,
             neighbourhood=self._neighbourhood,
             counters=self.counters,
             unicast_responses=unicast_responses,
             is_own=is_own,
             max_rate=max_rate,
             announcements=announcements,
+        )
+        self.querier = Querier(
+            outbox=self.outbox,
+            events=self._events,
+            rng=rng,
+            sizes=sizes,
+            counters=self.counters,
+            now=now,
+            unicast_responses=unicast_responses,
         )
         self._ready = self.responder.ready.get
         self._answer_ready = self.responder.answer_ready
@@ -97,8 +105,13 @@ class Link:
         """
         key = datagram[2:]
         ready = self._ready(key)
-        if ready is not None and self._answer_ready(ready, datagram, source, multicast, now):
-            return
+        if ready is not None:
+            if self._answer_ready(ready, datagram, source, multicast, now):
+                return
+            if multicast and now < ready.quiet_until and source[1] == MDNS_PORT:
+                self.counters["repetitions suppressed"] += 1
+                self._observe_query(datagram, ready.message, source, multicast, now)
+                return
         if not self._is_up:
             self.counters["received while down"] += 1
             return
@@ -121,7 +134,7 @@ class Link:
         if message.is_response:
             self._receive_response(message, source, multicast, now)
         else:
-            self._receive_query(message, key, source, multicast, now)
+            self._receive_query(message, datagram, source, multicast, now)
 
     def _receive_response(self, message: Message, source: Address, multicast: bool, now: float) -> None:
         if source[1] != MDNS_PORT:
@@ -134,28 +147,43 @@ class Link:
             return
         self.counters["responses received"] += 1
         self.responder.handle_response(message, source, multicast, now)
+        self.querier.handle_response(message, source, multicast, now)
 
     def _receive_query(
-        self, message: Message, key: bytes, source: Address, multicast: bool, now: float
+        self, message: Message, datagram: bytes, source: Address, multicast: bool, now: float
     ) -> None:
         if not multicast and self._neighbourhood.place(source[0]) is not Place.ON_LINK:
             # RFC 6762 §5.5: direct queries are answered for the link only.
             self.counters["queries from off the link"] += 1
             return
         self.counters["queries received"] += 1
-        self.responder.handle_query(message, source, multicast, now)
-        if key[2:10] == _ONE_QUESTION and not message.flags & _PLAIN_FLAGS_MASK:
-            self.responder.prepare(key, message, now)
+        is_plain = datagram[4:12] == _ONE_QUESTION and not message.truncated
+        self.responder.handle_query(message, source, multicast, now, datagram[2:] if is_plain else b"")
+        self._observe_query(datagram, message, source, multicast, now)
+
+    def _observe_query(
+        self, datagram: bytes, message: Message, source: Address, multicast: bool, now: float
+    ) -> None:
+        """Let the querier learn from what others ask, and not from the echo of what it has asked itself."""
+        if not self.querier.was_sent(datagram, now):
+            self.querier.observe_query(message, source, multicast, now)
 
     def next_wakeup(self) -> float | None:
         """Return when to call `advance`, or None while there is nothing to wait for."""
-        return self.responder.next_wakeup()
+        first = self.responder.next_wakeup()
+        second = self.querier.next_wakeup()
+        if first is None or second is None:
+            return first if second is None else second
+        return min(first, second)
 
     def advance(self, now: float) -> None:
         """Do what is due at ``now``; too early or too often does no harm."""
         at = self.responder.next_wakeup()
         if at is not None and at <= now:
             self.responder.advance(now)
+        at = self.querier.next_wakeup()
+        if at is not None and at <= now:
+            self.querier.advance(now)
 
     def transmissions(self, now: float) -> list[Transmission]:
         """Return what is to be sent, oldest first, and forget it."""
@@ -184,9 +212,11 @@ class Link:
         """The link works again, or may be another one than before: start anew (RFC 6762 §8)."""
         self._is_up = True
         self.responder.set_up(now)
+        self.querier.set_up(now)
 
     def link_down(self, now: float) -> None:
         """The link carries nothing: send nothing, wake for nothing, answer nothing, until `link_up`."""
         self._is_up = False
         self.outbox.clear()
         self.responder.set_down(now)
+        self.querier.set_down(now)

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from math import inf
 
 from mcast.dns.records import Identity, Record
 from mcast.mdns.timing import AGGREGATION_DELAY
 from mcast.mdns.zone import RecordSet
+
+
+class Reason(Enum):
+    """Why a set is multicast."""
+
+    ANSWER = auto()
+    """Somebody has asked for it: additional records go along, and another host may have answered already."""
+    CORRECTION = auto()
+    """Others hold something wrong: not needed any more when another host puts it right."""
+    DUTY = auto()
+    """It is announced or defended, whatever others say."""
 
 
 @dataclass(slots=True)
@@ -19,8 +31,7 @@ class _Plan:
     """When it is due."""
     latest: float
     """Until when it may wait for company."""
-    is_answer: bool
-    """It answers a question, so additional records go along."""
+    reasons: set[Reason]
 
 
 class MulticastPlan:
@@ -36,7 +47,7 @@ class MulticastPlan:
     def __iter__(self) -> Iterator[RecordSet]:
         return iter(self._plans)
 
-    def add(self, record_set: RecordSet, at: float, *, may_wait: bool, is_answer: bool) -> None:
+    def add(self, record_set: RecordSet, at: float, reason: Reason, *, may_wait: bool = False) -> None:
         """Plan a set; one that is planned already is sent at the earlier of both times.
 
         :param may_wait: it has a random delay anyway, so it may wait for others that are due a little later.
@@ -44,17 +55,30 @@ class MulticastPlan:
         latest = at + AGGREGATION_DELAY if may_wait else at
         plan = self._plans.get(record_set)
         if plan is None:
-            self._plans[record_set] = _Plan(at, latest, is_answer)
+            self._plans[record_set] = _Plan(at, latest, {reason})
             self._due_at = None
             return
-        plan.is_answer |= is_answer
+        plan.reasons.add(reason)
         if at < plan.at or latest < plan.latest:
             plan.at = min(at, plan.at)
             plan.latest = min(latest, plan.latest)
             self._due_at = None
 
+    def due_at(self, record_set: RecordSet) -> float:
+        """Return when a set is due; infinity when it is not planned."""
+        plan = self._plans.get(record_set)
+        return plan.at if plan else inf
+
+    def spare(self, record_set: RecordSet) -> bool:
+        """Plan a set no longer since another host has sent it, unless we must all the same."""
+        plan = self._plans.get(record_set)
+        if plan is None or Reason.DUTY in plan.reasons:
+            return False
+        self.discard(record_set)
+        return True
+
     def discard(self, record_set: RecordSet) -> None:
-        """Plan a set no longer: it was sent, by us or by another host, or is gone."""
+        """Plan a set no longer: it was sent."""
         if self._plans.pop(record_set, None) is not None:
             self._due_at = None
 
@@ -85,7 +109,7 @@ class MulticastPlan:
     def take(self, now: float) -> tuple[list[RecordSet], list[RecordSet]]:
         """Return the sets that are due, and which of them answer a question; they are planned no longer."""
         due = [record_set for record_set, plan in self._plans.items() if plan.at <= now]
-        answers = [record_set for record_set in due if self._plans[record_set].is_answer]
+        answers = [record_set for record_set in due if Reason.ANSWER in self._plans[record_set].reasons]
         for record_set in due:
             del self._plans[record_set]
         self._due_at = None
@@ -97,6 +121,7 @@ class Goodbyes:
 
     def __init__(self) -> None:
         self._planned: dict[Identity, tuple[float, Record]] = {}
+        self._due_at = inf
 
     def __bool__(self) -> bool:
         return bool(self._planned)
@@ -104,6 +129,7 @@ class Goodbyes:
     def add(self, record: Record, at: float) -> None:
         """Plan the goodbye of a record, whose TTL does not matter."""
         self._planned[record.identity] = (at, record.with_ttl(0))
+        self._due_at = min(self._due_at, at)
 
     def cancel(self, record: Record) -> None:
         """Plan no goodbye of a record that is published again."""
@@ -112,14 +138,18 @@ class Goodbyes:
     def clear(self) -> None:
         """Plan nothing."""
         self._planned.clear()
+        self._due_at = inf
 
     def next_wakeup(self) -> float:
-        """Return when the next goodbye leaves; infinity when there is none."""
-        return min([at for at, _ in self._planned.values()], default=inf)
+        """Return when to call `take`; infinity when nothing is planned."""
+        return self._due_at
 
     def take(self, now: float) -> list[Record]:
         """Return the records to say goodbye to now."""
+        if self._due_at > now:
+            return []
         due = [record for at, record in self._planned.values() if at <= now]
         for record in due:
             del self._planned[record.identity]
+        self._due_at = min([at for at, _ in self._planned.values()], default=inf)
         return due

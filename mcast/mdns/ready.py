@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 
+from mcast.dns.messages import Message
+from mcast.mdns.zone import RecordSet
+
 MAX_READY = 8192
-"""Queries whose answer is kept.
+"""Queries whose answer is kept, each with at most two messages.
 
 Our choice: several types of question for each of a thousand services. The table is emptied when it is full
 and when anything published changes, so that a stranger who fills it with other spellings makes us as slow as
@@ -14,18 +18,25 @@ without it, and no slower.
 
 
 class ReadyAnswer:
-    """The responses to one query, whose ID is the only thing that may differ."""
+    """What a plain query gets: one question, no records. Only its ID may differ from time to time."""
 
-    __slots__ = ("legacy", "unicast", "unicast_until")
+    __slots__ = ("answers", "legacy", "message", "quiet_until", "unicast", "unicast_until")
 
-    def __init__(self, legacy: bytes) -> None:
-        self.legacy = legacy
-        """The response to a simple resolver, without the ID."""
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        """The query."""
+        self.legacy = b""
+        """The response to a simple resolver, without the ID; empty when nobody has asked for it yet."""
         self.unicast = b""
-        """The response to a question for a unicast response."""
+        """The response to a host that wants a unicast one at once."""
+        self.answers: Sequence[RecordSet] = ()
+        """Or what it gets after a random delay."""
         self.unicast_until = -inf
-        """Until when that may be given (RFC 6762 §5.4). When it is over, the records are multicast once, and
+        """Until when these may be given (RFC 6762 §5.4). When it is over the records are multicast once, and
         then there is a new limit."""
+        self.quiet_until = -inf
+        """Until when the same question for a multicast response changes nothing: every answer is planned
+        already, or was multicast within the last second (RFC 6762 §6)."""
 
 
 class ReadyAnswers:
@@ -41,11 +52,17 @@ class ReadyAnswers:
     def __len__(self) -> int:
         return len(self._answers)
 
-    def put(self, key: bytes, answer: ReadyAnswer) -> None:
-        """Keep an answer."""
-        if len(self._answers) >= MAX_READY:
-            self._answers.clear()
-        self._answers[key] = answer
+    def make(self, key: bytes, message: Message) -> ReadyAnswer:
+        """Return the answer to a query, a new one if there is none, to be filled in by the caller.
+
+        :param key: the datagram without its ID.
+        """
+        answer = self._answers.get(key)
+        if answer is None:
+            if len(self._answers) >= MAX_READY:
+                self._answers.clear()
+            answer = self._answers[key] = ReadyAnswer(message)
+        return answer
 
     def clear(self) -> None:
         """Forget all answers, since they may be wrong now."""

@@ -13,7 +13,16 @@ from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import Identity, Record
 from mcast.mdns.announcing import Announcer, UpdateLimit
-from mcast.mdns.events import Claimed, Conflicted, Event, Oversized, ProbingFailed, Reprobing, Yielded
+from mcast.mdns.events import (
+    Claimed,
+    Conflicted,
+    Event,
+    Oversized,
+    ProbingFailed,
+    Reprobing,
+    Updated,
+    Yielded,
+)
 from mcast.mdns.groups import RecordGroup
 from mcast.mdns.packing import Sizes, pack_probes, size_alone
 from mcast.mdns.planning import Goodbyes
@@ -258,7 +267,9 @@ class Registry:
         before = set(registration.published)
         self._adopt(registration)
         if set(self._entries(registration)) == before:
+            self._events.append(Updated(registration.handle))
             return
+        self._events.append(Updated(registration.handle))
         registration.limit.count(now)
         # RFC 6762 §8.4: a shared record's goodbye comes before the new data, and for a unique one the
         # cache-flush bit does it; goodbyes leave before announcements (see Responder), and only sets that are
@@ -308,8 +319,24 @@ class Registry:
                     self._part(farewell, claim.name, contested, heard, now)
                 self._events.append(Conflicted(handle, claim.name))
             else:
-                registration.yielded.add(claim.name.key)
-                self._events.append(Yielded(handle, claim.name))
+                self._yield(registration, claim.name, now)
+
+    def yield_name(self, claim: Claim, now: float) -> None:
+        """Give up a verified name to a host that shows more right to it."""
+        handles = sorted(claim.handles)
+        self.prober.lose(claim, now)
+        for handle in handles:
+            self._yield(self._registrations[handle], claim.name, now)
+
+    def _yield(self, registration: _Registration, name: Name, now: float) -> None:
+        registration.yielded.add(name.key)
+        if registration.is_published:
+            # Without a goodbye: the records of the other host may look like ours.
+            self._sync(registration, now)
+        registration.farewells = [
+            farewell for farewell in registration.farewells if farewell.record.name != name
+        ]
+        self._events.append(Yielded(registration.handle, name))
 
     def _part(
         self, farewell: Farewell, lost: Name, contested: set[bytes], heard: Collection[int], now: float

@@ -16,7 +16,7 @@ from mcast.mdns.groups import RecordGroup
 from mcast.mdns.limits import MAX_RATE, RateLimit
 from mcast.mdns.outbox import Address, Outbox
 from mcast.mdns.packing import Sizes, pack_legacy, pack_records, pack_response
-from mcast.mdns.planning import MulticastPlan
+from mcast.mdns.planning import MulticastPlan, Reason
 from mcast.mdns.probing import Claim, probe_data
 from mcast.mdns.ready import ReadyAnswer, ReadyAnswers
 from mcast.mdns.registry import Registry
@@ -162,15 +162,23 @@ class Responder:
 
     # Queries
 
-    def handle_query(self, message: Message, source: Address, multicast: bool, now: float) -> None:
-        """Answer a query, or plan to."""
+    def handle_query(
+        self, message: Message, source: Address, multicast: bool, now: float, key: bytes = b""
+    ) -> None:
+        """Answer a query, or plan to.
+
+        :param key: the datagram without its ID if it is a plain query (one question and nothing else), so
+            that the next one like it is answered by `answer_ready`.
+        """
         known: KnownAnswers = {record.identity: record.ttl for record in message.answers}
         host = source[0]
         if source[1] != MDNS_PORT:
-            self._answer_legacy(message, known, source, now)
+            self._answer_legacy(message, known, source, now, key)
             return
         if message.authorities and self._prober.is_active:
             self._break_ties(message, now)
+        if message.authorities:
+            self._make_way(message, now)
         if known and host in self._truncated:
             self._truncated.strike(host, known)
             self._plan.expect()
@@ -200,7 +208,9 @@ class Responder:
             # RFC 6762 §6, §6.3: no delay only if nobody else can have an answer to anything in this message.
             at_once = is_complete and len(message.questions) == 1 and all(answer.unique for answer in answers)
             delay = 0.0 if at_once else self._rng.uniform(*SHARED_DELAY)
-            self._respond(answers, source, now, now + delay, may_wait=not at_once)
+            self._respond(answers, source, now, now + delay, may_wait=not at_once, key=key)
+            if key:
+                self._make_ready(key, message, answers, now)
         self._flush(now)
 
     def _is_probe(self, question: Question, proposals: Iterable[Record], found: Iterable[RecordSet]) -> bool:
@@ -221,11 +231,18 @@ class Responder:
         for answer in defences:
             if answer not in direct or now >= answer.unicast_until:
                 at = max(now, answer.multicast_at + DEFENCE_INTERVAL)
-                self._plan.add(answer, at, may_wait=False, is_answer=False)
+                self._plan.add(answer, at, Reason.DUTY)
         self._counters["names defended"] += 1
 
     def _respond(
-        self, answers: dict[RecordSet, bool], source: Address, now: float, at: float, *, may_wait: bool
+        self,
+        answers: dict[RecordSet, bool],
+        source: Address,
+        now: float,
+        at: float,
+        *,
+        may_wait: bool,
+        key: bytes = b"",
     ) -> None:
         """Send or plan answers, each by the way it was asked for.
 
@@ -239,7 +256,7 @@ class Responder:
             if unicast and is_on_link and now < answer.unicast_until:
                 direct.append(answer)
             elif at >= answer.multicast_at + MULTICAST_INTERVAL:
-                self._plan.add(answer, at, may_wait=may_wait, is_answer=True)
+                self._plan.add(answer, at, Reason.ANSWER, may_wait=may_wait)
             else:
                 # RFC 6762 §6: who asks has seen it just now, or will ask again.
                 self._counters["repetitions suppressed"] += 1
@@ -247,14 +264,16 @@ class Responder:
             return
         if at <= now:
             self._send_unicast(direct, source, now)
-        elif not self._delayed.add(source, direct, at):
+        elif not self._delayed.add(source, direct, at, key):
             # RFC 6762 Appendix D: one multicast answers all of them.
             self._counters["delayed responses over limit"] += 1
             for answer in direct:
                 if at >= answer.multicast_at + MULTICAST_INTERVAL:
-                    self._plan.add(answer, at, may_wait=may_wait, is_answer=True)
+                    self._plan.add(answer, at, Reason.ANSWER, may_wait=may_wait)
 
-    def _answer_legacy(self, message: Message, known: KnownAnswers, source: Address, now: float) -> None:
+    def _answer_legacy(
+        self, message: Message, known: KnownAnswers, source: Address, now: float, key: bytes
+    ) -> None:
         """Answer a simple resolver: at once, by unicast, in the form that it knows (RFC 6762 §6.7).
 
         Without a random delay: the reply goes to one ephemeral port, where it collides with nobody's
@@ -267,9 +286,10 @@ class Responder:
                     answers[answer] = None
         if answers and self._may_send(source, now):
             extras = self._zone.additionals(answers)
-            self._outbox.unicast(
-                pack_legacy(message.id, message.questions, answers, extras, self._sizes), source
-            )
+            payload = pack_legacy(message.id, message.questions, answers, extras, self._sizes)
+            self._outbox.unicast(payload, source)
+            if key:
+                self.ready.make(key, message).legacy = payload[2:]
             self._counters["legacy responses"] += 1
 
     def _may_send(self, source: Address, now: float) -> bool:
@@ -307,6 +327,22 @@ class Responder:
             if probe_data(self._registry.proposals(claim)) < probe_data(theirs):
                 self._counters["probes deferred"] += 1
                 self._prober.defer(claim, now)
+
+    def _make_way(self, message: Message, now: float) -> None:
+        """Give a verified name up to a host that probes for it with other data.
+
+        That we need not probe for it rests on what we know of it, and whoever probes knows better: the owner
+        is back whose proxy we were, or another responder on this machine maps our common address to its own
+        name. Such a one would take our defence for a conflict, and look for another host name for ever.
+        """
+        for question in message.questions:
+            claim = self._prober.get(question.name.key)
+            if claim is None or not claim.verified or not claim.is_held:
+                continue
+            theirs = [record for record in message.authorities if record.name == question.name]
+            if theirs and probe_data(theirs) != probe_data(self._registry.proposals(claim)):
+                if not all(map(self._is_own, theirs)):
+                    self._registry.yield_name(claim, now)
 
     # Responses
 
@@ -386,15 +422,15 @@ class Responder:
         After a random delay, since other hosts may have the same to say: theirs then spares us ours.
         """
         at = max(now + self._rng.uniform(*SHARED_DELAY), ours.multicast_at + MULTICAST_INTERVAL)
-        self._plan.add(ours, at, may_wait=False, is_answer=False)
+        self._plan.add(ours, at, Reason.CORRECTION)
         self._counters["records put right"] += 1
 
     def _drop_duplicates(self, seen: dict[Identity, int]) -> None:
         """Take another host's answer for ours, if it has the whole set with TTLs not below ours (RFC 6762
         §7.4)."""
         for planned in list(self._plan):
-            if all(seen.get(record.identity, -1) >= record.ttl for record in planned.records):
-                self._plan.discard(planned)
+            is_seen = all(seen.get(record.identity, -1) >= record.ttl for record in planned.records)
+            if is_seen and self._plan.spare(planned):
                 self._counters["duplicates suppressed"] += 1
 
     # Time
@@ -418,7 +454,7 @@ class Responder:
             self._counters["probes"] += 1
         for record_set in self._registry.announcer.due(now):
             at = max(now, record_set.multicast_at + MULTICAST_INTERVAL)
-            self._plan.add(record_set, at, may_wait=False, is_answer=False)
+            self._plan.add(record_set, at, Reason.DUTY)
         for query in self._truncated.take(now):
             # What was multicast since the query came has been seen by whoever asked.
             answers = {
@@ -458,41 +494,46 @@ class Responder:
 
     # The fast way
 
-    def prepare(self, key: bytes, message: Message, now: float) -> None:
-        """Keep the answer to a plain query, to be found by its octets; see `answer_ready`.
-
-        :param key: the datagram without its ID.
-        :param message: the same, with one question and nothing else.
-        """
-        answers = self._zone.answers(message.questions[0])
-        if not answers:
+    def _make_ready(self, key: bytes, message: Message, answers: dict[RecordSet, bool], now: float) -> None:
+        """Keep what a plain query got, for the next one like it."""
+        ready = self.ready.make(key, message)
+        if not all(answers.values()):
+            ready.quiet_until = min([self._quiet_until(answer, now) for answer in answers])
             return
-        extras = self._zone.additionals(answers)
-        legacy = pack_legacy(0, message.questions, answers, extras, self._sizes)
-        ready = ReadyAnswer(legacy[2:])
-        if message.questions[0].unicast and all(answer.unique for answer in answers):
-            payloads, _ = pack_response(answers, extras, self._sizes)
-            if len(payloads) == 1:
-                ready.unicast = payloads[0]
-                ready.unicast_until = min([answer.unicast_until for answer in answers])
-        self.ready.put(key, ready)
+        ready.unicast_until = min([answer.unicast_until for answer in answers])
+        if not all(answer.unique for answer in answers):
+            ready.answers = list(answers)
+        elif now < ready.unicast_until:
+            payloads, _ = pack_response(answers, self._zone.additionals(answers), self._sizes)
+            # More than one message is not worth the memory.
+            ready.unicast = payloads[0] if len(payloads) == 1 else b""
+
+    def _quiet_until(self, answer: RecordSet, now: float) -> float:
+        """Until when another question for a multicast of this set has no effect."""
+        planned_at = self._plan.due_at(answer)
+        if planned_at <= now + SHARED_DELAY[1]:
+            return planned_at
+        return answer.multicast_at + MULTICAST_INTERVAL - SHARED_DELAY[1]
 
     def answer_ready(
         self, ready: ReadyAnswer, datagram: bytes, source: Address, multicast: bool, now: float
     ) -> bool:
         """Answer a query whose answer is ready; False when it must go the long way.
 
-        The rules are those of `handle_query`: a simple resolver is always answered at once by unicast, and so
-        is a question for a unicast response about unique records that were multicast within a quarter of
-        their TTL.
+        The rules are those of `handle_query`: a simple resolver is always answered at once by unicast; a host
+        that wants a unicast response gets it if the records were multicast within a quarter of their TTL, at
+        once or, for shared records, after a random delay.
         """
         place = self.neighbourhood.place(source[0])
         if source[1] != MDNS_PORT:
-            if place is Place.NOWHERE or (place is Place.OFF_LINK and not multicast):
+            if not ready.legacy or place is Place.NOWHERE or (place is Place.OFF_LINK and not multicast):
                 return False
             payload = datagram[:2] + ready.legacy
         elif now < ready.unicast_until and place is Place.ON_LINK:
             payload = ready.unicast
+            if not payload:
+                at = now + self._rng.uniform(*SHARED_DELAY)
+                return bool(ready.answers) and self._delayed.add(source, ready.answers, at, datagram[2:])
         else:
             return False
         if self._rate.allows(source[0], now):

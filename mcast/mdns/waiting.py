@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import inf
 
@@ -23,6 +23,13 @@ MAX_DELAYED = 256
 
 Our choice: far more than there are queriers within 120 ms; one multicast then answers everybody else (RFC
 6762 Appendix D).
+"""
+
+MAX_DELAYED_SETS = 4096
+"""Record sets in all of these responses together.
+
+Our choice: what is encoded within a tenth of a second. With a thousand services of one type, four queriers
+get theirs by unicast and the others by the one multicast that is cheaper for all.
 """
 
 KnownAnswers = Mapping[Identity, int]
@@ -115,37 +122,66 @@ class TruncatedQueries:
         return due
 
 
+@dataclass(slots=True)
+class _Delayed:
+    """What one querier will get."""
+
+    due_at: float
+    answers: dict[RecordSet, None]
+    queries: set[bytes]
+    """The plain queries that this answers, as far as they were told."""
+
+
 class DelayedResponses:
     """Unicast responses waiting for their random delay; answers to one querier leave together."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Address, tuple[float, dict[RecordSet, None]]] = {}
+        self._waiting: dict[Address, _Delayed] = {}
+        self._size = 0
+        self._due_at = inf
 
-    def add(self, destination: Address, answers: Iterable[RecordSet], at: float) -> bool:
+    def add(
+        self, destination: Address, answers: Collection[RecordSet], at: float, query: bytes = b""
+    ) -> bool:
         """Plan answers; they leave with those that are planned for this querier already.
 
-        :returns: False when there are too many queriers.
+        :param query: what is answered, if it may come again.
+        :returns: False when too much is waiting.
         """
-        found = self._waiting.get(destination)
-        if found is None:
+        waiting = self._waiting.get(destination)
+        if waiting is not None and query in waiting.queries:
+            return True
+        if self._size + len(answers) > MAX_DELAYED_SETS:
+            return False
+        if waiting is None:
             if len(self._waiting) >= MAX_DELAYED:
                 return False
-            self._waiting[destination] = (at, dict.fromkeys(answers))
-        else:
-            found[1].update(dict.fromkeys(answers))
+            waiting = self._waiting[destination] = _Delayed(at, {}, set())
+            self._due_at = min(self._due_at, at)
+        before = len(waiting.answers)
+        waiting.answers.update(dict.fromkeys(answers))
+        self._size += len(waiting.answers) - before
+        if query:
+            waiting.queries.add(query)
         return True
 
     def clear(self) -> None:
         """Plan nothing."""
         self._waiting.clear()
+        self._size = 0
+        self._due_at = inf
 
     def next_wakeup(self) -> float:
         """Return when to call `take`; infinity when nothing waits."""
-        return min([at for at, _ in self._waiting.values()], default=inf)
+        return self._due_at
 
     def take(self, now: float) -> list[tuple[Address, list[RecordSet]]]:
         """Return the responses that are due."""
-        due = [(to, list(answers)) for to, (at, answers) in self._waiting.items() if at <= now]
-        for destination, _ in due:
+        if self._due_at > now:
+            return []
+        due = [(to, list(waiting.answers)) for to, waiting in self._waiting.items() if waiting.due_at <= now]
+        for destination, answers in due:
             del self._waiting[destination]
+            self._size -= len(answers)
+        self._due_at = min([waiting.due_at for waiting in self._waiting.values()], default=inf)
         return due

@@ -133,7 +133,7 @@ class Message:
         return None
 
 
-def decode(datagram: bytes) -> Message:
+def decode(datagram: bytes | bytearray | memoryview) -> Message:
     """Return the message that ``datagram`` holds.
 
     A record whose rdata is malformed is left out and counted in `Message.skipped`, so that one broken NSEC
@@ -142,6 +142,9 @@ def decode(datagram: bytes) -> Message:
 
     :raises MalformedMessage: header, names, or the bounds of records make no sense. Nothing else is raised.
     """
+    if type(datagram) is not bytes:
+        # The octets of names are looked up in dictionaries, which a bytearray cannot be.
+        datagram = bytes(datagram)
     try:
         identifier, flags, questions, answers, authorities, additionals = _unpack_header(datagram)
         names: Names = {}
@@ -177,6 +180,7 @@ def _decode_records(
     """
     size = len(data)
     sections: list[Sequence[Record]] = []
+    pseudo: list[PseudoRecord] = []
     for count in counts:
         if not count:
             sections.append(())
@@ -223,8 +227,7 @@ def _decode_records(
                 else:
                     rdata = data[start:position]
                     if rtype in PSEUDO_TYPES or (rtype == RecordType.SIG and rdata[:2] == b"\0\0"):
-                        pseudo = PseudoRecord(name, rtype, rclass, ttl, rdata)
-                        message.pseudo = (*message.pseudo, pseudo)
+                        pseudo.append(PseudoRecord(name, rtype, rclass, ttl, rdata))
                         continue
             except (MalformedMessage, IndexError):
                 message.skipped += 1
@@ -240,6 +243,8 @@ def _decode_records(
             record._identity = None
             records.append(record)
     message.answers, message.authorities, message.additionals = sections
+    if pseudo:
+        message.pseudo = pseudo
 
 
 def encode(message: Message, *, legacy: bool = False) -> bytes:

@@ -153,6 +153,10 @@ class HeaderTests(SynchronousTestCase):
         self.assertRaises(ValueError, encode, Message(id=65536))
         self.assertRaises(ValueError, encode, Message(flags=-1))
 
+    def test_any_kind_of_octets(self) -> None:
+        self.assertEqual(decode(bytearray(QUERY)), decode(QUERY))
+        self.assertEqual(decode(memoryview(QUERY)), decode(QUERY))
+
     def test_octets_after_the_message(self) -> None:
         """They are passed over, as dnslib does."""
         self.assertEqual(decode(QUERY + b"\xff\xff"), decode(QUERY))
@@ -192,7 +196,7 @@ class PseudoRecordTests(SynchronousTestCase):
         """M-10.2-13: the class is a payload size, and the record is no record."""
         message = decode(b"\0\0\x84\0\0\0\0\0\0\0\0\1" + self.OPT)
         self.assertEqual(message.additionals, [])
-        self.assertEqual(message.pseudo, (PseudoRecord(ROOT, 41, 0x8FA0, 0, b""),))
+        self.assertEqual(message.pseudo, [PseudoRecord(ROOT, 41, 0x8FA0, 0, b"")])
         self.assertEqual(message.payload_size, 36768)
 
     def test_no_opt(self) -> None:

@@ -1,0 +1,249 @@
+"""Browsing: which services of a type there are, and what becomes of them (RFC 6763 §4, §7.1, §9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Question
+from mcast.dns.names import LOCAL, Name
+from mcast.dns.records import Record, pointer
+from mcast.dnssd.following import Follower
+from mcast.dnssd.found import FoundService
+from mcast.dnssd.instances import InstanceName
+from mcast.dnssd.places import Place
+from mcast.dnssd.tracking import Instance, ServiceTracker, seen_on
+from mcast.dnssd.types import ServiceType, subtype_label, type_enumeration_name
+from mcast.errors import InvalidService
+from mcast.mdns.changes import RecordChange, RecordFlushed, RecordRemoved
+
+MAX_INSTANCES = 8192
+"""Instances followed at a time. Our choice: as many as a cache holds of one name; what strangers invent
+beyond that is counted and left alone."""
+
+MAX_TYPES = 1024
+"""Service types listed at a time. Our choice: more than there are registered ones in use on any link."""
+
+_PTR: Final = int(RecordType.PTR)
+
+
+class Browser(ServiceTracker):
+    """Follows all instances of service types or subtypes.
+
+    Instances listed by several of the names browsed for are one service each. `preferred` is for types that a
+    user takes for one (RFC 6763 §8).
+
+    :param types: what to browse for: types, each with one of its subtypes or None for all instances.
+    :param resolve: ask for SRV, TXT and addresses too; otherwise names are all that is reported.
+    """
+
+    def __init__(
+        self,
+        types: Iterable[tuple[ServiceType, str | bytes | None]],
+        domain: Name = LOCAL,
+        *,
+        resolve: bool = True,
+    ) -> None:
+        super().__init__()
+        self._resolves: Final = resolve
+        self._lists: Final[dict[bytes, tuple[Name, bytes | None]]] = {}
+        """The names whose PTR records list instances, each with its subtype, by their keys."""
+        for service_type, subtype in types:
+            if subtype is None:
+                name, label = service_type.in_domain(domain), None
+            else:
+                name, label = service_type.subtype_in_domain(subtype, domain), subtype_label(subtype)
+            self._lists[name.key] = (name, label)
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What is asked on every link, besides what follows from the answers."""
+        return tuple([Question(name, _PTR) for name, _ in self._lists.values()])
+
+    def reconfirm(self, name: Name, now: float) -> None:
+        instance = self._instances.get(name.key)
+        if instance is not None:
+            for place, key in instance.pointers:
+                self._doubt(instance, place, key, now)
+        super().reconfirm(name, now)
+
+    def _doubt(self, instance: Instance, place: Place, key: bytes, now: float) -> None:
+        name, _ = self._lists[key]
+        self._links[place].reconfirm(pointer(name, instance.name, 0), now)
+
+    def _begin_on(self, place: Place, now: float) -> None:
+        for question in self.questions:
+            self._ask(place, question, now)
+
+    def _end_on(self, place: Place, now: float) -> None:
+        for question in self.questions:
+            self._cancel(place, question, now)
+        for instance in list(self._instances.values()):
+            if place in instance.places:
+                instance.pointers[:] = [entry for entry in instance.pointers if entry[0] != place]
+                self._unfollow(instance, place, now)
+
+    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+        record = change.record
+        if record.type == _PTR and record.name.key in self._lists:
+            if isinstance(change, RecordFlushed | RecordRemoved):
+                self._unlisted(place, record, now)
+            else:
+                self._listed(place, record, now)
+            return
+        super()._record(place, change, now)
+        if record.type == RecordType.SRV and isinstance(change, RecordRemoved):
+            self._doubt_unanswered(place, record, now)
+
+    def _doubt_unanswered(self, place: Place, record: Record, now: float) -> None:
+        """Have the PTR records confirmed of an instance that has no SRV record any more.
+
+        RFC 6762 §10.4: "The rdata in a DNS-SD PTR record can be determined to be incorrect if attempts to
+        look up the SRV record it references are not successful."
+        """
+        instance = self._instances.get(record.name.key)
+        if instance is not None and not any(where == place for where, _ in instance.services):
+            for where, key in instance.pointers:
+                if where == place:
+                    self._doubt(instance, place, key, now)
+
+    def _listed(self, place: Place, record: Record, now: float) -> None:
+        target = record.rdata.lower()
+        instance = self._instances.get(target)
+        if instance is None:
+            if len(self._instances) >= MAX_INSTANCES:
+                self.counters["instances beyond the limit"] += 1
+                return
+            try:
+                # RFC 6763 §4.2: type and domain may be others than those asked for, but there has to be a
+                # type.
+                name = InstanceName.from_name(Name.from_wire(record.rdata)).name
+            except InvalidService:
+                self.counters["pointers to no instance"] += 1
+                return
+        else:
+            name = instance.name
+        entry = (place, record.name.key)
+        if instance is not None and entry in instance.pointers:
+            return
+        if instance is None:
+            instance = self._instances[target] = Instance(name)
+        instance.pointers.append(entry)
+        self._changed[target] = instance
+        self._follow(name, place, now)
+
+    def _unlisted(self, place: Place, record: Record, now: float) -> None:
+        target = record.rdata.lower()
+        instance = self._instances.get(target)
+        entry = (place, record.name.key)
+        if instance is None or entry not in instance.pointers:
+            return
+        instance.pointers.remove(entry)
+        self._changed[target] = instance
+        if all(where != place for where, _ in instance.pointers):
+            self._unfollow(instance, place, now)
+
+    def _ask_about(self, instance: Instance, place: Place, now: float) -> None:
+        if self._resolves:
+            super()._ask_about(instance, place, now)
+
+    def _is_there(self, instance: Instance) -> bool:
+        return not self._resolves or super()._is_there(instance)
+
+    def _found(self, instance: Instance, now: float) -> FoundService | None:
+        if self._resolves:
+            return super()._found(instance, now)
+        return FoundService(
+            instance.name,
+            None,
+            b"",
+            (),
+            tuple(instance.places),
+            seen_on(instance.places),
+            self._subtypes(instance),
+        )
+
+    def _subtypes(self, instance: Instance) -> tuple[bytes, ...]:
+        subtypes = {self._lists[key][1] for _, key in instance.pointers}
+        return tuple(sorted([subtype for subtype in subtypes if subtype is not None]))
+
+
+class TypeBrowser(Follower):
+    """Follows which service types there are at all (RFC 6763 §9)."""
+
+    def __init__(self, domain: Name = LOCAL) -> None:
+        super().__init__()
+        self.counters: dict[str, int] = {"types beyond the limit": 0, "pointers to no type": 0}
+        self._question: Final = Question(type_enumeration_name(domain), _PTR)
+        self._places: dict[ServiceType, list[tuple[Place, bytes]]] = {}
+        """Where each type is listed, and by which rdata: those of several domains are one type."""
+        self._shown: dict[ServiceType, None] = {}
+
+    def snapshot(self) -> tuple[ServiceType, ...]:
+        """Return the types there are, oldest first."""
+        return tuple(self._places)
+
+    def interfaces(self, service_type: ServiceType) -> tuple[str, ...]:
+        """Return the names of the interfaces on which there are services of a type."""
+        return seen_on([place for place, _ in self._places.get(service_type, ())])
+
+    def changes(self) -> tuple[list[ServiceType], list[ServiceType]]:
+        """Return the types that have come and those that have gone since the last call."""
+        added = [one for one in self._places if one not in self._shown]
+        removed = [one for one in self._shown if one not in self._places]
+        self._shown = dict.fromkeys(self._places)
+        return added, removed
+
+    def _begin_on(self, place: Place, now: float) -> None:
+        self._ask(place, self._question, now)
+
+    def _end_on(self, place: Place, now: float) -> None:
+        self._cancel(place, self._question, now)
+        for service_type, entries in list(self._places.items()):
+            entries[:] = [entry for entry in entries if entry[0] != place]
+            if not entries:
+                del self._places[service_type]
+
+    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+        record = change.record
+        labels = Name.from_wire(record.rdata).labels if record.type == _PTR else ()
+        try:
+            # RFC 6763 §9: "only the first two labels" matter.
+            service_type = ServiceType.from_labels(*labels[:2])
+        except (InvalidService, TypeError):
+            self.counters["pointers to no type"] += 1
+            return
+        entry = (place, record.rdata.lower())
+        entries = self._places.get(service_type, [])
+        if entry in entries:
+            entries.remove(entry)
+        if isinstance(change, RecordFlushed | RecordRemoved):
+            if not entries:
+                self._places.pop(service_type, None)
+        elif entries or len(self._places) < MAX_TYPES:
+            entries.append(entry)
+            self._places[service_type] = entries
+        else:
+            self.counters["types beyond the limit"] += 1
+
+    def _denied(self, place: Place, question: Question, now: float) -> None:
+        """There is nothing to do: no types is what was known before."""
+
+
+def preferred(services: Iterable[FoundService], types: Sequence[ServiceType]) -> list[FoundService]:
+    """Return each instance name once, of the type that stands first in ``types``.
+
+    For programs that can use several protocols, as a print dialogue does: a printer that offers three of
+    them is one printer to its user, who does not care for the protocol (RFC 6763 §8).
+    """
+    rank = {service_type: place for place, service_type in enumerate(types)}
+    best: dict[tuple[bytes, bytes], FoundService] = {}
+    for service in services:
+        label = service.name.labels[0].lower()
+        key = (label, service.domain.key)
+        other = best.get(key)
+        last = len(rank)
+        if other is None or rank.get(service.type, last) < rank.get(other.type, last):
+            best[key] = service
+    return list(best.values())

@@ -1,0 +1,170 @@
+"""From names to what can be connected to (RFC 6763 §5, RFC 2782)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+from typing import Final, Protocol, TypeVar
+
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Question
+from mcast.dns.names import Name
+from mcast.dnssd.following import Follower
+from mcast.dnssd.found import FoundService
+from mcast.dnssd.places import FoundAddress, Place
+from mcast.dnssd.tracking import SETTLE_DELAY, ServiceTracker
+from mcast.mdns.changes import RecordChange, RecordFlushed, RecordRemoved
+
+MAX_ALIASES = 8
+"""Aliases followed one after the other. Our choice: nobody needs more than one or two, and two that lead to
+each other must not be followed for ever."""
+
+
+LEAST_WEIGHT = 0.01
+"""What weight 0 counts: "a very small chance" beside others (RFC 2782), the same for all when there are no
+others. Our choice."""
+
+
+class Resolver(ServiceTracker):
+    """Follows one service instance, wherever it moves (RFC 6763 §3)."""
+
+    def __init__(self, name: Name) -> None:
+        super().__init__()
+        self.name: Final = name
+
+    @property
+    def service(self) -> FoundService | None:
+        """The service as `changes` reported it last, or None while it is not there."""
+        return self._shown.get(self.name.key)
+
+    def _begin_on(self, place: Place, now: float) -> None:
+        self._follow(self.name, place, now)
+
+
+class HostLookup(Follower):
+    """Looks for the addresses of one host.
+
+    Both families are asked for at once, and the answer is complete as soon as on one link both are known or
+    said not to exist (RFC 6762 §6.1).
+
+    :param ipv4: ask for A records.
+    :param ipv6: ask for AAAA records.
+    """
+
+    def __init__(self, name: Name, *, ipv4: bool = True, ipv6: bool = True) -> None:
+        super().__init__()
+        self.name: Final = name
+        self._types: Final = (RecordType.A,) * ipv4 + (RecordType.AAAA,) * ipv6
+        self._names: Final[list[Name]] = [name]
+        """The name, and those that it is an alias of."""
+        self._found: Final[dict[tuple[Place, bytes, bytes], None]] = {}
+        """Addresses by place, name key and rdata."""
+        self._denied_on: Final[set[tuple[Place, bytes, int]]] = set()
+        self._found_at: float | None = None
+
+    @property
+    def addresses(self) -> tuple[FoundAddress, ...]:
+        """What is known now, in a stable order; those of one interface together, IPv4 first."""
+        distinct = {(place.interface, len(rdata), rdata) for place, _, rdata in self._found}
+        return tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no more addresses are to be expected, though there may be none at all."""
+        key = self._names[-1].key
+        return any(
+            all(
+                (place, key, int(rtype)) in self._denied_on
+                or any(where == place and len(rdata) == _SIZES[rtype] for where, _, rdata in self._found)
+                for rtype in self._types
+            )
+            for place in self._links
+        )
+
+    def is_done(self, now: float) -> bool:
+        """Whether to wait no longer: it is complete, or there are addresses and others would have come by
+        now."""
+        return self.is_complete or (self._found_at is not None and now >= self._found_at + SETTLE_DELAY)
+
+    def next_wakeup(self) -> float | None:
+        """Return when `is_done` may change though nothing is heard until then."""
+        return None if self._found_at is None or self.is_complete else self._found_at + SETTLE_DELAY
+
+    def _questions(self, name: Name) -> list[Question]:
+        return [Question(name, rtype) for rtype in self._types]
+
+    def _begin_on(self, place: Place, now: float) -> None:
+        for name in list(self._names):
+            for question in self._questions(name):
+                self._ask(place, question, now)
+
+    def _end_on(self, place: Place, now: float) -> None:
+        for name in self._names:
+            for question in self._questions(name):
+                self._cancel(place, question, now)
+        for entry in [entry for entry in self._found if entry[0] == place]:
+            del self._found[entry]
+        self._denied_on.difference_update([entry for entry in self._denied_on if entry[0] == place])
+
+    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+        record = change.record
+        is_gone = isinstance(change, RecordFlushed | RecordRemoved)
+        if record.type == RecordType.CNAME:
+            if not is_gone:
+                self._follow_alias(Name.from_wire(record.rdata), now)
+            return
+        if record.type not in self._types:
+            return
+        entry = (place, record.name.key, record.rdata)
+        if is_gone:
+            self._found.pop(entry, None)
+        else:
+            self._found[entry] = None
+            self._denied_on.discard((place, record.name.key, record.type))
+        if not self._found:
+            self._found_at = None
+        elif self._found_at is None:
+            self._found_at = now
+
+    def _follow_alias(self, target: Name, now: float) -> None:
+        if target in self._names or len(self._names) > MAX_ALIASES:
+            return
+        self._names.append(target)
+        for place in self._links:
+            for question in self._questions(target):
+                self._ask(place, question, now)
+
+    def _denied(self, place: Place, question: Question, now: float) -> None:
+        self._denied_on.add((place, question.name.key, question.type))
+
+
+_SIZES: Final = {RecordType.A: 4, RecordType.AAAA: 16}
+
+
+class _Weighted(Protocol):
+    @property
+    def priority(self) -> int: ...
+
+    @property
+    def weight(self) -> int: ...
+
+
+_Target = TypeVar("_Target", bound=_Weighted)
+
+
+def in_order(targets: Iterable[_Target], rng: Random) -> list[_Target]:
+    """Return targets of SRV records in the order in which to try them (RFC 2782, RFC 6763 §5).
+
+    Lower priorities come first. Among equal ones each place is drawn, with chances in proportion to the
+    weights.
+    """
+    ordered: list[_Target] = []
+    waiting = sorted(targets, key=lambda target: (target.priority, target.weight))
+    while waiting:
+        group = [target for target in waiting if target.priority == waiting[0].priority]
+        waiting = waiting[len(group) :]
+        while group:
+            weights = [target.weight or LEAST_WEIGHT for target in group]
+            place = rng.choices(range(len(group)), weights)[0]
+            ordered.append(group.pop(place))
+    return ordered

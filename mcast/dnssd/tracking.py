@@ -1,0 +1,391 @@
+"""From records of several links to services (RFC 6763 §5, §6, §12)."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Question
+from mcast.dns.names import Name
+from mcast.dns.records import ServiceData
+from mcast.dnssd.following import Follower
+from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
+from mcast.dnssd.places import FoundAddress, Place
+from mcast.mdns.changes import RecordChange, RecordFlushed, RecordRemoved
+
+SETTLE_DELAY = 0.05
+"""How long a service with SRV, TXT and an address waits for addresses of the other family.
+
+Our choice: hosts send both together, or say by NSEC that there is only one; a wait is needed for those that
+send only what was asked for, and are at most so far behind.
+"""
+
+PATIENCE = 3.0
+"""How long a service with an SRV record waits for what else it should have, before it is shown without.
+
+Our choice: three questions are asked in this time (RFC 6762 §5.2).
+"""
+
+_SRV: Final = int(RecordType.SRV)
+_TXT: Final = int(RecordType.TXT)
+_ADDRESS_TYPES: Final = (int(RecordType.A), int(RecordType.AAAA))
+
+_Seen = list[tuple[Place, bytes]]
+"""Rdata and where it was seen, the newest last."""
+
+
+def take_in(seen: _Seen, place: Place, change: RecordChange) -> None:
+    """Bring a list up to date with what happened to a record."""
+    rdata = change.record.rdata
+    if isinstance(change, RecordFlushed):
+        # The host has said on this interface that the record is no longer true. What it said by the other
+        # family is as old, and will be put right in a moment too; to wait for that would show the change
+        # twice.
+        interface = place.interface
+        seen[:] = [entry for entry in seen if entry[1] != rdata or entry[0].interface != interface]
+        return
+    if (place, rdata) in seen:
+        seen.remove((place, rdata))
+    if not isinstance(change, RecordRemoved):
+        seen.append((place, rdata))
+
+
+def forget(seen: _Seen, place: Place) -> bool:
+    """Take out what was seen at a place; return whether there was anything."""
+    size = len(seen)
+    seen[:] = [entry for entry in seen if entry[0] != place]
+    return len(seen) != size
+
+
+def seen_on(places: Iterable[Place]) -> tuple[str, ...]:
+    """Return the names of the interfaces among places, in order."""
+    return tuple(sorted({place.interface for place in places}))
+
+
+class Host:
+    """A host that services are on."""
+
+    __slots__ = ("_views", "addresses", "denied", "name", "places", "users")
+
+    def __init__(self, name: Name) -> None:
+        self.name: Final = name
+        self.users: Final[set[bytes]] = set()
+        """The keys of the instances on this host."""
+        self.places: Final[Counter[Place]] = Counter()
+        """Where its addresses are asked for, and for how many instances."""
+        self.addresses: Final[_Seen] = []
+        self.denied: Final[set[tuple[Place, int]]] = set()
+        """Where it was said that there are no addresses of a family."""
+        self._views: Final[dict[tuple[str, ...], tuple[FoundAddress, ...]]] = {}
+
+    def changed(self) -> None:
+        """Forget what was made of the addresses."""
+        self._views.clear()
+
+    def found(self, interfaces: tuple[str, ...]) -> tuple[FoundAddress, ...]:
+        """Return the addresses on these interfaces.
+
+        A name means a host on one link only (RFC 6762 §3), so those of other interfaces may be another
+        host's.
+        """
+        view = self._views.get(interfaces)
+        if view is None:
+            distinct = {
+                (place.interface, len(rdata), rdata)
+                for place, rdata in self.addresses
+                if place.interface in interfaces
+            }
+            view = tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
+            self._views[interfaces] = view
+        return view
+
+    def is_complete(self, places: Iterable[Place]) -> bool:
+        """Whether at each of these places both families are known, or said not to exist."""
+        known = {(place, len(rdata)) for place, rdata in self.addresses}
+        return all(
+            ((place, 4) in known or (place, _ADDRESS_TYPES[0]) in self.denied)
+            and ((place, 16) in known or (place, _ADDRESS_TYPES[1]) in self.denied)
+            for place in places
+        )
+
+
+class Instance:
+    """What is known of one service instance."""
+
+    __slots__ = ("due", "host", "name", "places", "pointers", "services", "texts", "without_text")
+
+    def __init__(self, name: Name) -> None:
+        self.name: Final = name
+        self.places: Final[list[Place]] = []
+        """Where it is followed."""
+        self.pointers: Final[list[tuple[Place, bytes]]] = []
+        """Where it is listed, and the keys of the names that list it."""
+        self.services: Final[_Seen] = []
+        self.texts: Final[_Seen] = []
+        self.without_text: Final[set[Place]] = set()
+        self.host: Host | None = None
+        self.due: float | None = None
+        """When what is there is shown, though it is not complete."""
+
+    def current_service(self) -> bytes | None:
+        """Return the rdata of the SRV record that counts: of those seen where the newest was seen, the
+        first by priority (RFC 2782), the newer one of two that are equal in that."""
+        services = self.services
+        if not services:
+            return None
+        place, rdata = services[-1]
+        if len(services) == 1:
+            return rdata
+        # Priority is the first field, so octets compare as numbers do.
+        return min([one for where, one in reversed(services) if where == place], key=lambda one: one[:2])
+
+
+class ServiceTracker(Follower):
+    """Follows service instances: asks for SRV and TXT, then for the addresses of the host, and reports each
+    real change once.
+
+    What changes is kept until `changes` is called, and compared then with what was reported last. So
+    however late that is, there is at most one change for each service.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counters: Counter[str] = Counter()
+        self._instances: dict[bytes, Instance] = {}
+        self._hosts: dict[bytes, Host] = {}
+        self._shown: dict[bytes, FoundService] = {}
+        """What was reported last of each instance that is there; an instance that goes and comes back
+        before anybody looks is the same service."""
+        self._changed: dict[bytes, Instance] = {}
+        """Instances to be looked at; some of them are no longer followed."""
+        self._changed_hosts: dict[bytes, Host] = {}
+        self._due: list[tuple[float, bytes]] = []
+        """A heap of when to look at instances again; those whose ``due`` is another are out of date."""
+
+    @property
+    def has_news(self) -> bool:
+        """Whether `changes` may have something to tell."""
+        return bool(self._changed or self._changed_hosts)
+
+    def snapshot(self) -> tuple[FoundService, ...]:
+        """Return the services as they were reported last."""
+        return tuple(self._shown.values())
+
+    def next_wakeup(self) -> float | None:
+        """Return when to call `changes` even if nothing is heard until then."""
+        due = self._due
+        while due:
+            at, key = due[0]
+            instance = self._instances.get(key)
+            if instance is not None and instance.due == at:
+                return at
+            heapq.heappop(due)
+        return None
+
+    def changes(self, now: float) -> list[Change]:
+        """Return what has changed since the last call."""
+        due = self._due
+        while due and due[0][0] <= now:
+            at, key = heapq.heappop(due)
+            instance = self._instances.get(key)
+            if instance is not None and instance.due == at:
+                self._changed[key] = instance
+        for host in self._changed_hosts.values():
+            for key in host.users:
+                self._changed[key] = self._instances[key]
+        self._changed_hosts.clear()
+        changed, self._changed = self._changed, {}
+        changes = []
+        for key, instance in changed.items():
+            change = self._look(key, instance, now)
+            if change is not None:
+                changes.append(change)
+        return changes
+
+    def reconfirm(self, name: Name, now: float) -> None:
+        """Take the hint that a service cannot be reached: have its records confirmed (RFC 6762 §10.4)."""
+        instance = self._instances.get(name.key)
+        if instance is None:
+            return
+        questions = [Question(name, _SRV)]
+        if instance.host is not None:
+            questions += [Question(instance.host.name, rtype) for rtype in _ADDRESS_TYPES]
+        for place in instance.places:
+            querier = self._links[place]
+            for question in questions:
+                for record in querier.records(question, now):
+                    querier.reconfirm(record, now)
+
+    # What is followed
+
+    def _follow(self, name: Name, place: Place, now: float) -> Instance:
+        key = name.key
+        instance = self._instances.get(key)
+        if instance is None:
+            instance = self._instances[key] = Instance(name)
+        if place not in instance.places:
+            instance.places.append(place)
+            self._changed[key] = instance
+            self._ask_about(instance, place, now)
+        return instance
+
+    def _ask_about(self, instance: Instance, place: Place, now: float) -> None:
+        if instance.host is not None:
+            self._use_host(instance.host, place, now)
+        self._ask(place, Question(instance.name, _SRV), now)
+        self._ask(place, Question(instance.name, _TXT), now)
+
+    def _unfollow(self, instance: Instance, place: Place, now: float) -> None:
+        self._cancel(place, Question(instance.name, _SRV), now)
+        self._cancel(place, Question(instance.name, _TXT), now)
+        instance.places.remove(place)
+        key = instance.name.key
+        self._changed[key] = instance
+        if instance.host is not None:
+            self._leave_host(instance.host, place, now)
+        forget(instance.texts, place)
+        instance.without_text.discard(place)
+        if forget(instance.services, place) or not instance.places:
+            self._find_host(instance, now)
+        if not instance.places:
+            del self._instances[key]
+
+    def _find_host(self, instance: Instance, now: float) -> None:
+        """Follow the host that the SRV record names now."""
+        rdata = instance.current_service()
+        target = None if rdata is None else rdata[6:]
+        old = instance.host
+        if old is not None:
+            if target is not None and target.lower() == old.name.key:
+                return
+            instance.host = None
+            old.users.discard(instance.name.key)
+            for place in instance.places:
+                self._leave_host(old, place, now)
+        if target is None:
+            return
+        key = target.lower()
+        host = self._hosts.get(key)
+        if host is None:
+            host = self._hosts[key] = Host(Name.from_wire(target))
+        instance.host = host
+        host.users.add(instance.name.key)
+        for place in instance.places:
+            self._use_host(host, place, now)
+
+    def _use_host(self, host: Host, place: Place, now: float) -> None:
+        host.places[place] += 1
+        if host.places[place] == 1:
+            for rtype in _ADDRESS_TYPES:
+                self._ask(place, Question(host.name, rtype), now)
+
+    def _leave_host(self, host: Host, place: Place, now: float) -> None:
+        host.places[place] -= 1
+        if host.places[place]:
+            return
+        del host.places[place]
+        for rtype in _ADDRESS_TYPES:
+            self._cancel(place, Question(host.name, rtype), now)
+            host.denied.discard((place, rtype))
+        forget(host.addresses, place)
+        host.changed()
+        if not host.places:
+            self._hosts.pop(host.name.key, None)
+
+    # What is heard
+
+    def _begin_on(self, place: Place, now: float) -> None:
+        raise NotImplementedError
+
+    def _end_on(self, place: Place, now: float) -> None:
+        for instance in [one for one in self._instances.values() if place in one.places]:
+            self._unfollow(instance, place, now)
+
+    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+        record = change.record
+        key = record.name.key
+        if record.type in _ADDRESS_TYPES:
+            host = self._hosts.get(key)
+            if host is not None and place in host.places:
+                take_in(host.addresses, place, change)
+                host.denied.discard((place, record.type))
+                host.changed()
+                self._changed_hosts[key] = host
+            return
+        instance = self._instances.get(key)
+        if instance is None or place not in instance.places:
+            return
+        if record.type == _SRV:
+            if isinstance(record.data, ServiceData):
+                take_in(instance.services, place, change)
+                self._find_host(instance, now)
+        elif record.type == _TXT:
+            take_in(instance.texts, place, change)
+            instance.without_text.discard(place)
+        self._changed[key] = instance
+
+    def _denied(self, place: Place, question: Question, now: float) -> None:
+        key = question.name.key
+        if question.type in _ADDRESS_TYPES:
+            host = self._hosts.get(key)
+            if host is not None and place in host.places:
+                host.denied.add((place, question.type))
+                self._changed_hosts[key] = host
+        elif question.type == _TXT:
+            instance = self._instances.get(key)
+            if instance is not None and place in instance.places:
+                instance.without_text.add(place)
+                self._changed[key] = instance
+
+    # What is reported
+
+    def _look(self, key: bytes, instance: Instance, now: float) -> Change | None:
+        """Report an instance, if there is something to report."""
+        if not instance.places or not self._is_there(instance):
+            instance.due = None
+            gone = self._shown.pop(key, None)
+            return None if gone is None else Removed(gone)
+        found = self._found(instance, now)
+        if found is None:
+            return None
+        instance.due = None
+        shown = self._shown.get(key)
+        if found == shown:
+            return None
+        self._shown[key] = found
+        return Added(found) if shown is None else Updated(found, shown)
+
+    def _is_there(self, instance: Instance) -> bool:
+        """Whether the service exists, though not all may be known of it."""
+        return bool(instance.services)
+
+    def _found(self, instance: Instance, now: float) -> FoundService | None:
+        """Return an instance as it may be shown, or None when it is not yet to be shown."""
+        service = instance.current_service()
+        host = instance.host
+        if service is None or host is None:
+            return None
+        interfaces = seen_on(instance.places)
+        addresses = host.found(interfaces)
+        has_text = bool(instance.texts or instance.without_text)
+        if not (has_text and addresses and host.is_complete(instance.places)):
+            if instance.due is None or (instance.due > now + SETTLE_DELAY and has_text and addresses):
+                instance.due = now + (SETTLE_DELAY if has_text and addresses else PATIENCE)
+                heapq.heappush(self._due, (instance.due, instance.name.key))
+            if instance.due > now:
+                return None
+        return FoundService(
+            instance.name,
+            service,
+            instance.texts[-1][1] if instance.texts else b"",
+            addresses,
+            tuple(instance.places),
+            interfaces,
+            self._subtypes(instance),
+        )
+
+    def _subtypes(self, instance: Instance) -> tuple[bytes, ...]:
+        return ()

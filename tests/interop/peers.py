@@ -235,6 +235,10 @@ class Responder:
     def log(self) -> str:
         return self.program.output
 
+    @property
+    def is_running(self) -> bool:
+        return self.program.is_running
+
     def wait_for(self, text: str, timeout: float = READY_TIMEOUT) -> None:
         """Wait until a line of the log holds the text."""
         self.program.wait_for(text, timeout)

@@ -68,6 +68,10 @@ class Program:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
     def output(self) -> str:
         """All lines so far."""
         with self._changed:

@@ -156,6 +156,7 @@ class GroupListener:
         self._senders: dict[tuple[bool, int], GroupPort | StockPort] = {}
         self._past: Counter[str] = Counter()
         self._closing: set[defer.Deferred[None]] = set()
+        self._listening = False
 
     @property
     def counters(self) -> Counter[str]:
@@ -173,16 +174,20 @@ class GroupListener:
         :raises ValueError: an unknown interface or zone, one that is down, or none usable.
         :raises OSError: nothing could be joined, or the port is taken.
         """
+        self._listening = True
         try:
             self.protocol.makeConnection(self)  # type: ignore[arg-type]  # it needs no more of a transport
         except BaseException:
-            for group, interface in list(self._ports):
-                self.leave(group, interface)
+            self._listening = False
+            for key in list(self._ports):
+                self._close(key)
             raise
 
     def stopListening(self) -> defer.Deferred[None]:
         """Leave every group and close every port; fires when they are closed."""
-        self.protocol.doStop()
+        if self._listening:
+            self._listening = False
+            self.protocol.doStop()
         for key in list(self._ports):
             self._close(key)
         return defer.gatherResults(list(self._closing)).addCallback(lambda _: None)

@@ -140,10 +140,16 @@ class Memberships:
 
     def _follow(self, available: tuple[Interface, ...]) -> list[OSError]:
         wanted = self._wanted(available)
-        for key in [key for key in self._joined if key not in wanted]:
-            self._leave(key, told=True)
         for key in [key for key in self._refused if key not in wanted]:
             del self._refused[key]
+        for key in list(self._joined):
+            interface = wanted.get(key)
+            if interface is None:
+                self._leave(key, told=True)
+            elif not interface.has_family(key[0].ipv6):
+                # Linux forgets the memberships of IPv4 with the last address.
+                self._leave(key, told=True)
+                self._refused[key] = errno.EADDRNOTAVAIL  # told by that, not once more as a refusal
         problems = []
         again = False
         for key, interface in wanted.items():

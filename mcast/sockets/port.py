@@ -569,6 +569,13 @@ class GroupPort:
         """
         address, index, origin = self._membership(group, interface, source)
         assert self._options is not None
+        sources = self._memberships.get((address, index))
+        if sources and (None in sources) is not (origin is None):
+            # RFC 3678 §4.1.3 wants EINVAL; Linux turns "any source" into "this one" without a word.
+            mixed = OSError(
+                errno.EINVAL, "joined for " + ("any source" if None in sources else "some sources")
+            )
+            raise _membership_error("join", address, index, mixed)
         try:
             self._options.join(address, index, origin)
         except OSError as problem:

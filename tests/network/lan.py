@@ -311,6 +311,12 @@ class Lan:
 
         wait_until(all_forward, "the bridges to forward")
 
+    def restore(self, host: Host, link: int) -> None:
+        """Bring ``ethLINK`` of a host up again, with its addresses, and return when packets pass."""
+        host.ip("link", "set", f"eth{link}", "up")
+        host.add_addresses(link)
+        self._wait_for_forwarding()
+
     def unplug(self, host: Host, link: int) -> None:
         """Take the interface ``ethLINK`` away from a host."""
         _run("ip", "-n", host.namespace, "link", "del", f"eth{link}")

@@ -95,7 +95,7 @@ class SendingTests(ReactorLanTestCase):
         self.assertEqual(right.recvfrom(100)[0], b"by eth1")
 
     def test_reply_leaves_where_it_came(self) -> None:
-        """G-4007-8-1, G-4007-5-1, G-3493-3.3-1: fe80::99 on two links is two peers, each answered on its own."""
+        """G-4007-8-1, G-4007-5-1, G-3493-3.3-1: fe80::99 on two links is two peers, both answered."""
         index = {name: self.there.index(name) for name in ("eth0", "eth1")}
         peers = {}
         recorder = Recorder()
@@ -247,8 +247,7 @@ class SendingTests(ReactorLanTestCase):
     def test_interface_is_down(self) -> None:
         """ENETUNREACH or ENETDOWN of an interface that is down is a refusal, not an exception."""
         self.here.ip("link", "set", "eth1", "down")
-        self.addCleanup(self.here.add_addresses, 1)
-        self.addCleanup(self.here.ip, "link", "set", "eth1", "up")
+        self.addCleanup(self.lan.restore, self.here, 1)
         port = self.open(0, ipv6=True)
         self.assertFalse(port.send(b"x", (LINK_LOCAL, PORT), self.here.index("eth1")))
         self.assertEqual(port.counters["send_refused"], 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
+from math import inf
 from typing import Final
 
 from mcast.dns.codes import RecordType
@@ -28,6 +30,10 @@ PATIENCE = 3.0
 
 Our choice: three questions are asked in this time (RFC 6762 §5.2).
 """
+
+CHANGES = 500
+"""Instances looked at in one call of `changes`. Our choice: about five milliseconds, as when the host of
+thousands of instances gets another address."""
 
 _SRV: Final = int(RecordType.SRV)
 _TXT: Final = int(RecordType.TXT)
@@ -175,7 +181,10 @@ class ServiceTracker(Follower):
         return tuple(self._shown.values())
 
     def next_wakeup(self) -> float | None:
-        """Return when to call `changes` even if nothing is heard until then."""
+        """Return when to call `changes` even if nothing is heard until then; in the past when that is at
+        once."""
+        if self.has_news:
+            return -inf
         due = self._due
         while due:
             at, key = due[0]
@@ -186,7 +195,7 @@ class ServiceTracker(Follower):
         return None
 
     def changes(self, now: float) -> list[Change]:
-        """Return what has changed since the last call."""
+        """Return what has changed since the last call; when `has_news` is still true, there is more."""
         due = self._due
         while due and due[0][0] <= now:
             at, key = heapq.heappop(due)
@@ -197,10 +206,10 @@ class ServiceTracker(Follower):
             for key in host.users:
                 self._changed[key] = self._instances[key]
         self._changed_hosts.clear()
-        changed, self._changed = self._changed, {}
+        changed = self._changed
         changes = []
-        for key, instance in changed.items():
-            change = self._look(key, instance, now)
+        for key in list(islice(changed, CHANGES)):
+            change = self._look(key, changed.pop(key), now)
             if change is not None:
                 changes.append(change)
         return changes

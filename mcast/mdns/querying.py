@@ -37,11 +37,15 @@ from mcast.mdns.timing import (
     UNICAST_RESPONSE_PERIOD,
 )
 
-WORK = 1000
+WORK = 400
 """Timers and records dealt with in one call of `advance`; the rest waits for the next.
 
 Our choice: about five milliseconds, after which the reactor should see to others.
 """
+
+MAX_COLLECTED = 10 * WORK
+"""Questions collected before the first of them leaves. Our choice: by then they have waited for some ten
+milliseconds."""
 
 PACKETS = 8
 """Messages made in one call of `advance`. Our choice: as above, when they are full of known answers."""
@@ -288,7 +292,7 @@ class Querier:
 
     def next_wakeup(self) -> float | None:
         """Return when to call `advance`, or None while there is nothing to wait for."""
-        if self._messages:
+        if self._messages or self._asking:
             return self._now
         timers = self._timers
         while timers and timers[0][2].wake_at != timers[0][0]:
@@ -317,7 +321,8 @@ class Querier:
                 until = now + QUERY_SLACK
         for timer in waiting:
             self._push(timer)
-        if self._asking:
+        # While more is due at once, questions are collected, so that their packets are full.
+        if self._asking and (work > 0 or len(self._asking) >= MAX_COLLECTED):
             self._messages.append(query_packets(self._asking, self._max_size))
             self._asking = []
         for _ in range(PACKETS):

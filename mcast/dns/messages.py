@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mcast.dns.codes import (
     CLASS_MASK,
@@ -277,8 +277,14 @@ def encode(message: Message, *, legacy: bool = False) -> bytes:
     return bytes(writer.buffer)
 
 
-Checkpoint = tuple[int, int, int, int]
-"""How many entries each section of a `MessageBuilder` has."""
+class Checkpoint(NamedTuple):
+    """A state of a `MessageBuilder`; of no use to others."""
+
+    counts: tuple[int, int, int, int]
+    """How many entries each section has."""
+    writer: Writer
+    mark: tuple[int, int]
+    """What the writer has written."""
 
 
 class MessageBuilder:
@@ -394,19 +400,24 @@ class MessageBuilder:
                 writer.write_record(record)
 
     def checkpoint(self) -> Checkpoint:
-        """Return the present state for `rollback`: how many entries each section has."""
+        """Return the present state, for `rollback`."""
         answers, authorities, additionals = self._sections
-        return (len(self._questions), len(answers), len(authorities), len(additionals))
+        counts = (len(self._questions), len(answers), len(authorities), len(additionals))
+        return Checkpoint(counts, self._writer, self._writer.mark())
 
     def rollback(self, checkpoint: Checkpoint) -> None:
         """Take out everything that was added since `checkpoint` returned this value."""
-        questions, *counts = checkpoint
+        questions, *counts = checkpoint.counts
         del self._questions[questions:]
         for section, count in zip(self._sections, counts, strict=True):
             del section[count:]
         self._last = max([number for number, count in enumerate(counts, 1) if count], default=0)
-        self._writer = Writer(self._legacy)
-        self._write_all(self._writer)
+        if self._writer is checkpoint.writer:
+            self._writer.rewind(checkpoint.mark)
+        else:
+            # An earlier section was added to in the meantime, so that the octets have moved.
+            self._writer = Writer(self._legacy)
+            self._write_all(self._writer)
 
     @property
     def size(self) -> int:

@@ -133,6 +133,17 @@ class RollbackTests(SynchronousTestCase):
         builder.add_answer(records.text(WEB, [b"a"], 120))
         self.assertEqual(decode(builder.build()).answers[0].name, WEB)
 
+    def test_rollback_within_the_order_of_the_message(self) -> None:
+        builder = MessageBuilder(1472)
+        builder.add_answer(ADDRESS)
+        before, checkpoint = builder.build(), builder.checkpoint()
+        builder.add_answer(records.pointer(TYPE, WEB, 120))
+        builder.add_additional(records.text(WEB, [b"a"], 120))
+        builder.rollback(checkpoint)
+        self.assertEqual(builder.build(), before)
+        builder.add_additional(records.text(WEB, [b"a"], 120))
+        self.assertEqual(decode(builder.build()).additionals[0].name, WEB)
+
     def test_earlier_section_after_rollback(self) -> None:
         """What is gone does not count for the order either."""
         builder = MessageBuilder(1472)

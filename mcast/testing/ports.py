@@ -1,0 +1,67 @@
+"""Port 5353 of a simulated host, as a Node wants it (`mcast.network.MulticastPort`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from mcast.mdns.timing import MDNS_PORT
+from mcast.network import IPV4_GROUP, IPV6_GROUP, Address, Receiver
+from mcast.sockets.interface import Interface
+from mcast.testing.captures import Packet
+from mcast.testing.endpoints import Endpoint, scope_of
+
+if TYPE_CHECKING:
+    from mcast.testing.hosts import SimulatedHost, SimulatedInterface
+
+HOP_LIMIT = 255
+"""Hop limit of everything that mDNS sends (RFC 6762 §11)."""
+
+
+class SimulatedPort(Endpoint):
+    """UDP port 5353 of one family on a simulated host."""
+
+    def __init__(self, host: SimulatedHost, clock: Clock, ipv6: bool, received: Receiver) -> None:
+        super().__init__(host, ipv6, MDNS_PORT)
+        self.shared = bool(host.bound(ipv6, MDNS_PORT))
+        """Whether another port of the host had 5353 before."""
+        self._clock = clock
+        self._group = IPV6_GROUP if ipv6 else IPV4_GROUP
+        self._received = received
+
+    def join(self, interface: Interface) -> None:
+        """Become a member of the mDNS group on an interface.
+
+        :raises OSError: it is gone.
+        """
+        self.join_group(self._group, interface.index)
+
+    def leave(self, interface: Interface) -> None:
+        """Leave the group there, if it was joined."""
+        self.memberships.discard((self._group, interface.index))
+
+    def send(self, payload: bytes, interface: int, destination: Address | None) -> bool:
+        """Send to an address, or to the group; False when the simulated system refuses."""
+        host, port = (self._group, MDNS_PORT) if destination is None else destination[:2]
+        try:
+            self.transmit(payload, host, port, interface, HOP_LIMIT)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> Deferred[None]:
+        """Close the port; fires, as with a real one, not before the next turn of the clock."""
+        self.shut()
+        closed: Deferred[None] = Deferred()
+        self._clock.callLater(0, closed.callback, None)
+        return closed
+
+    def take(self, packet: Packet, interface: SimulatedInterface) -> None:
+        """Hand over a datagram."""
+        self.counters["received"] += 1
+        source: Address = (packet.source, packet.source_port)
+        if self.ipv6:
+            source = (*source, 0, scope_of(packet.source, interface))
+        self._received(packet.payload, source, interface.index, packet.is_multicast)

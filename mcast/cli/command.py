@@ -148,7 +148,8 @@ def main_of(command: ModuleType, name: str, description: str, argv: Sequence[str
     command.configure(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     try:
-        arguments = parser.parse_args(argv)
+        # Intermixed: a word may follow options, as in "mcast send GROUP -c 3 Hello".
+        arguments = parser.parse_intermixed_args(argv)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else FAILED
     return run_command(name, command.run, arguments, Output(sys.stdout, json_lines=arguments.json))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol
 
@@ -74,7 +74,7 @@ class EchoClient(DatagramProtocol):
         self._timer: IDelayedCall | None = None
         self._next_number = 0
         self._next_at = 0.0
-        self._done: Deferred[None] = Deferred(lambda _: self.stop())
+        self._done: Deferred[None] = Deferred(self._cancelled)
 
     def start(self) -> Deferred[None]:
         """Open the port and begin.
@@ -96,13 +96,18 @@ class EchoClient(DatagramProtocol):
         return self._done
 
     def stop(self) -> None:
-        """End now; the Deferred of `start` fires, unless it was cancelled. May be called twice."""
+        """End now; the Deferred of `start` fires. May be called twice."""
+        self._close().addCallback(self._closed)
+
+    def _close(self) -> Deferred[None]:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-        if self._port is not None:
-            port, self._port = self._port, None
-            port.stopListening().addCallback(self._closed)
+        port, self._port = self._port, None
+        return maybeDeferred(port.stopListening) if port is not None else succeed(None)
+
+    def _cancelled(self, _: object) -> None:
+        self._close()
 
     def _closed(self, _: object) -> None:
         if not self._done.called:

@@ -1,0 +1,161 @@
+"""Tests for the pace and the end of the echo client."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.echo import client as module
+from mcast.echo.client import EchoClient
+from mcast.echo.probe import Probe
+from mcast.echo.session import Answer
+from mcast.sockets.arrival import Arrival
+from mcast.sockets.group import Group
+from tests.echo.fakes import ETH0, ETH1, FakeTransport
+
+
+class FakePort(FakeTransport):
+    stopped = False
+
+    def stopListening(self) -> Deferred[None]:
+        self.stopped = True
+        return succeed(None)
+
+
+class ClientTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.port = FakePort()
+        self.opened: list[dict[str, Any]] = []
+        self.answers: list[Answer] = []
+        self.patch(module, "listen_multicast", self.open)
+
+    def open(self, reactor: Clock, port: int, protocol: EchoClient, **settings: Any) -> FakePort:
+        self.opened.append({"port": port, **settings})
+        return self.port
+
+    def start(self, group: str = "224.0.0.123", **settings: Any) -> Deferred[None]:
+        self.client = EchoClient(
+            self.clock,
+            Group.parse(group, 7645),
+            settings.pop("interfaces", [ETH0]),
+            self.answers.append,
+            rng=random.Random(1),
+            clock=self.clock.seconds,
+            **settings,
+        )
+        return self.client.start()
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the probes sent until now."""
+        probes = [Probe.decode(data) for data, _, _ in self.port.sent]
+        return [probe.number for probe in probes if probe is not None]
+
+
+class PaceTests(ClientTestCase):
+    def test_first_at_once(self) -> None:
+        self.start()
+        self.assertEqual(self.numbers(), [0])
+
+    def test_each_interval(self) -> None:
+        self.start(interval=0.5)
+        self.clock.advance(0.49)
+        self.assertEqual(self.numbers(), [0])
+        self.clock.advance(0.01)
+        self.assertEqual(self.numbers(), [0, 1])
+
+    def test_each_interface(self) -> None:
+        self.start(interfaces=[ETH0, ETH1])
+        self.assertEqual([interface for _, _, interface in self.port.sent], [2, 3])
+        self.assertEqual(self.numbers(), [0, 0])
+
+    def test_to_the_group(self) -> None:
+        self.start("ff02::123")
+        self.assertEqual(self.port.sent[0][1], ("ff02::123", 7645))
+
+    def test_catches_up(self) -> None:
+        """A reactor that wakes late sends what was due: the pace is kept."""
+        self.start(interval=0.001)
+        self.clock.advance(0.0105)
+        self.assertEqual(len(self.numbers()), 11)
+
+    def test_no_flood_after_sleep(self) -> None:
+        """A host that slept an hour does not send an hour's probes."""
+        self.start(interval=0.01)
+        self.clock.advance(3600)
+        self.assertLessEqual(len(self.numbers()), 1 + 1 + 100)
+
+    def test_size(self) -> None:
+        self.start(size=1400)
+        self.assertEqual(len(self.port.sent[0][0]), 1400)
+
+    def test_settings_of_the_port(self) -> None:
+        """The port is our own, is bound to the source, and has the hop limit that was asked for."""
+        self.start(source="192.0.2.1", hop_limit=7)
+        self.assertEqual(
+            self.opened,
+            [{"port": 0, "interface": "192.0.2.1", "ipv6": False, "shared": False, "hop_limit": 7}],
+        )
+
+    def test_refused(self) -> None:
+        """A probe that the system refuses is not sent, and so not lost."""
+        self.port.refuse = True
+        self.start()
+        self.assertEqual((self.client.refused, self.client.session.total_sent), (1, 0))
+
+
+class EndTests(ClientTestCase):
+    def test_waits_for_the_last_answers(self) -> None:
+        done = self.start(count=2, interval=1.0, wait=0.5)
+        self.clock.advance(1.0)
+        self.clock.advance(0.49)
+        self.assertNoResult(done)
+        self.clock.advance(0.01)
+        self.assertIsNone(self.successResultOf(done))
+        self.assertEqual((self.numbers(), self.port.stopped), ([0, 1], True))
+
+    def test_cancelled(self) -> None:
+        done = self.start()
+        done.cancel()
+        self.failureResultOf(done, CancelledError)
+        self.assertTrue(self.port.stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stopped(self) -> None:
+        done = self.start()
+        self.client.stop()
+        self.client.stop()
+        self.successResultOf(done)
+
+
+class AnswerTests(ClientTestCase):
+    def test_ipv4(self) -> None:
+        self.start()
+        self.clock.advance(0.25)
+        self.client.datagram_arrived(self.port.sent[0][0], ("192.0.2.9", 7645), Arrival(2, "192.0.2.1", 64))
+        (answer,) = self.answers
+        self.assertEqual(
+            (answer.responder, answer.interface, answer.time, answer.hops), ("192.0.2.9", 2, 0.25, 64)
+        )
+
+    def test_ipv6_with_its_zone(self) -> None:
+        self.start("ff02::123")
+        self.client.datagram_arrived(self.port.sent[0][0], ("fe80::9", 7645, 0, 2), Arrival(2, "fe80::1", 64))
+        self.assertEqual(self.answers[0].responder, "fe80::9%2")
+
+    def test_stock_port(self) -> None:
+        """A stock port tells neither interface nor hop limit."""
+        self.start()
+        self.client.datagramReceived(self.port.sent[0][0], ("192.0.2.9", 7645))
+        (answer,) = self.answers
+        self.assertEqual((answer.interface, answer.hops), (2, None))
+
+    def test_something_else(self) -> None:
+        self.start()
+        self.client.stop()
+        self.client.datagram_arrived(b"mcp1" + bytes(20), ("192.0.2.9", 7645), Arrival(2, None, None))
+        self.assertEqual((self.answers, self.client.session.foreign), ([], 1))

@@ -63,9 +63,12 @@ one part in a hundred of the time, and each of them leaves a quarter of a second
 SMALL_SET = 64
 """Records in a set up to which it is not `CROWD_REST` that counts, but the exact time."""
 
-ECHO_PERIOD = 2.0
-"""For so long our own queries are recognised when they come back. Our choice: they do so within a
-millisecond."""
+ECHO_PERIOD = 0.5
+"""For so long our own queries are recognised when they come back.
+
+Our choice: they do so within a millisecond. Another program on this host may ask exactly the same, and it
+counts as another host does when it would spare us a question, half of an interval later.
+"""
 
 MAX_ECHOES = 512
 """Own queries so remembered. Our choice: more than the longest list of known answers has packets."""
@@ -284,7 +287,8 @@ class Querier:
                 self._observe(key, rtype, known, now)
 
     def was_sent(self, datagram: bytes, now: float) -> bool:
-        """Whether this is a query that we have sent just now and hear ourselves."""
+        """Whether this is a query that we have sent just now, and which we hear ourselves if it comes from
+        here."""
         at = self._echoes.get(datagram)
         return at is not None and now - at < ECHO_PERIOD
 

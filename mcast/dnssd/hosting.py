@@ -39,4 +39,7 @@ def alias_records(name: Name, host: Name) -> RecordGroup:
 
 def reverse_name(address: IPv4Address | IPv6Address) -> Name:
     """Return the name whose PTR record leads from an address to its host (RFC 1035 §3.5, RFC 3596 §2.5)."""
-    return Name.parse(address.reverse_pointer)
+    # Not by reverse_pointer, which fails on an address with a zone; what is packed has none.
+    if isinstance(address, IPv4Address):
+        return Name.from_labels([*(str(octet) for octet in reversed(address.packed)), "in-addr", "arpa"])
+    return Name.from_labels([*reversed(address.packed.hex()), "ip6", "arpa"])

@@ -1,18 +1,13 @@
-"""Host names: the label a host takes, and the records of its addresses (RFC 6762 §3)."""
+"""Host names: the label that a host takes (RFC 6762 §3)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address
 
-from mcast.dns import records
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.renaming import shortened
 from mcast.dnssd.types import encoded
 from mcast.errors import InvalidService
-from mcast.mdns.groups import RecordGroup
-from mcast.mdns.timing import HOST_TTL
 
 FALLBACK_LABEL = "host"
 """Our choice, for systems whose name has nothing that can serve; a conflict makes it "host-2"."""
@@ -53,27 +48,3 @@ def checked_host_label(label: str) -> str:
 def host_name(label: str, domain: Name = LOCAL) -> Name:
     """Return the host's full name, ``kitchen.local.``"""
     return Name.from_labels((label, *domain.labels))
-
-
-def host_records(host: Name, addresses: Iterable[IPv4Address | IPv6Address]) -> RecordGroup:
-    """Return what a link claims for a host: its addresses there, and the names that lead back from them.
-
-    The reverse mapping of an address is not probed for: who has the address has the name (RFC 6762 §8.1).
-
-    :param addresses: all those that are valid on the interface, of both families, and no others (RFC 6762
-        §6.2, §20).
-    """
-    distinct = tuple(dict.fromkeys(addresses))
-    return RecordGroup(
-        unique=tuple(records.address(host, one, ttl=HOST_TTL, cache_flush=True) for one in distinct),
-        verified=tuple(
-            records.pointer(reverse_name(one), host, ttl=HOST_TTL, cache_flush=True) for one in distinct
-        ),
-    )
-
-
-def reverse_name(address: IPv4Address | IPv6Address) -> Name:
-    """Return the name that leads back from an address (RFC 1035 §3.5, RFC 3596 §2.5)."""
-    if isinstance(address, IPv4Address):
-        return Name.from_labels([*(str(octet) for octet in reversed(address.packed)), "in-addr", "arpa"])
-    return Name.from_labels([*reversed(address.packed.hex()), "ip6", "arpa"])

@@ -64,4 +64,6 @@ class SimulatedPort(Endpoint):
         source: Address = (packet.source, packet.source_port)
         if self.ipv6:
             source = (*source, 0, scope_of(packet.source, interface))
-        self._received(packet.payload, source, interface.index, packet.is_multicast)
+        answer = self._received(packet.payload, source, interface.index, packet.is_multicast)
+        if answer is not None:
+            self.send(answer, interface.index, source)

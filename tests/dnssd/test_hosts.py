@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.dns.names import Name
-from mcast.dnssd.hosts import checked_host_label, host_label, host_name, host_records, reverse_name
+from mcast.dnssd.hosts import checked_host_label, host_label, host_name
 from mcast.errors import InvalidService
-
-KITCHEN = Name.parse("kitchen.local")
 
 
 class SystemNameTests(SynchronousTestCase):
@@ -56,35 +51,3 @@ class ChosenNameTests(SynchronousTestCase):
 
     def test_full_name(self) -> None:
         self.assertEqual(host_name("Kitchen").wire, b"\x07Kitchen\x05local\x00")
-
-
-class HostRecordTests(SynchronousTestCase):
-    ADDRESSES = (ip_address("192.0.2.7"), ip_address("fe80::1"))
-
-    def test_addresses(self) -> None:
-        group = host_records(KITCHEN, self.ADDRESSES)
-        self.assertEqual(
-            [(one.name, one.data, one.ttl) for one in group.unique],
-            [(KITCHEN, a, 120) for a in self.ADDRESSES],
-        )
-        self.assertEqual(group.shared, ())
-
-    def test_reverse(self) -> None:
-        """Reverse mappings are known to be ours, and not probed for (RFC 6762 §8.1)."""
-        group = host_records(KITCHEN, self.ADDRESSES)
-        self.assertEqual(
-            [(str(one.name), one.data, one.ttl) for one in group.verified],
-            [
-                ("7.2.0.192.in-addr.arpa.", KITCHEN, 120),
-                ("1." + "0." * 28 + "8.e.f.ip6.arpa.", KITCHEN, 120),
-            ],
-        )
-
-    def test_address_given_twice(self) -> None:
-        self.assertEqual(len(host_records(KITCHEN, self.ADDRESSES * 2).unique), 2)
-
-    def test_reverse_name(self) -> None:
-        self.assertEqual(
-            str(reverse_name(ip_address("2001:db8::567:89ab"))),
-            "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.",
-        )

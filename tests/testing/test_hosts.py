@@ -204,3 +204,17 @@ class SourceTests(SynchronousTestCase):
         self.host.interface().set_addresses("2001:db8::7/64")
         self.assertEqual(self.host.interface().source_for("ff02::fb"), "2001:db8::7")
         self.assertTrue(self.host.interface().has(ip_address("2001:db8::7")))
+
+
+class AnswerTests(SynchronousTestCase):
+    def test_what_the_receiver_returns_is_sent_back(self) -> None:
+        """By the interface it came by, to where it came from."""
+        lan = SimulatedLan()
+        heard: list[object] = []
+        answering = lan.host("a", "one", "two").open(True, lambda payload, *_: b"re: " + payload)
+        asking = lan.host("b", "two").open(True, lambda *datagram: heard.append(datagram))
+        for interface in lan.host("a").interfaces():
+            answering.join(interface)
+        asking.send(b"who", 2, None)
+        lan.advance(1)
+        self.assertEqual(heard, [(b"re: who", ("fe80::2:1", 5353, 0, 2), 2, False)])

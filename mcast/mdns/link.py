@@ -33,6 +33,11 @@ def _nobody(_: Record) -> bool:
     return False
 
 
+def _hosts(networks: Sequence[IPv4Interface | IPv6Interface]) -> frozenset[str]:
+    """Return our addresses as they look in a source address."""
+    return frozenset([str(interface.ip) for interface in networks])
+
+
 class Link:
     """The state machine of one link.
 
@@ -72,6 +77,7 @@ class Link:
         self._events: list[Event] = []
         self._is_up = True
         self._neighbourhood = Neighbourhood(networks)
+        self._own_hosts = _hosts(networks)
         sizes = Sizes.of_link(mtu, ipv6)
         self.responder = Responder(
             outbox=self.outbox,
@@ -97,6 +103,17 @@ class Link:
         self._ready = self.responder.ready.get
         self._answer_ready = self.responder.answer_ready
 
+    def answer_at_once(self, datagram: bytes, source: Address, multicast: bool, now: float) -> bytes | None:
+        """Return the response to a plain query whose answer is ready, or None: give it to `receive`.
+
+        For a shell in a hurry, before `receive`. The response is for the sender alone, and needs neither the
+        outbox nor a look at `next_wakeup`; an empty one is nothing to send, but `next_wakeup` may have changed.
+        """
+        ready = self._ready(datagram[2:])
+        if ready is None:
+            return None
+        return self._answer_ready(ready, datagram, source, multicast, now)
+
     def receive(self, datagram: bytes, source: Address, multicast: bool, now: float) -> None:
         """Take in a datagram; whatever it holds, nothing is raised.
 
@@ -106,7 +123,10 @@ class Link:
         key = datagram[2:]
         ready = self._ready(key)
         if ready is not None:
-            if self._answer_ready(ready, datagram, source, multicast, now):
+            answer = self._answer_ready(ready, datagram, source, multicast, now)
+            if answer is not None:
+                if answer:
+                    self.outbox.unicast(answer, source)
                 return
             if multicast and now < ready.quiet_until and source[1] == MDNS_PORT:
                 self.counters["repetitions suppressed"] += 1
@@ -165,7 +185,8 @@ class Link:
         self, datagram: bytes, message: Message, source: Address, multicast: bool, now: float
     ) -> None:
         """Let the querier learn from what others ask, and not from the echo of what it has asked itself."""
-        if not self.querier.was_sent(datagram, now):
+        is_ours = source[0].partition("%")[0] in self._own_hosts and self.querier.was_sent(datagram, now)
+        if not is_ours:
             self.querier.observe_query(message, source, multicast, now)
 
     def next_wakeup(self) -> float | None:
@@ -205,6 +226,7 @@ class Link:
         """
         before = self._neighbourhood
         self._neighbourhood = self.responder.neighbourhood = Neighbourhood(networks)
+        self._own_hosts = _hosts(networks)
         if before.networks and networks and not self._neighbourhood.shares_network(before) and self._is_up:
             self.link_up(now)
 

@@ -114,6 +114,8 @@ class Prober:
             claim.is_held = verified and not self._is_suspended
             if not verified and not self._is_suspended:
                 self._start(claim, now)
+        else:
+            claim.verified = claim.verified and verified
         claim.handles.add(handle)
 
     def release(self, name_key: bytes, handle: int) -> None:
@@ -122,7 +124,7 @@ class Prober:
         if claim is not None:
             claim.handles.discard(handle)
             if not claim.handles:
-                self._forget(claim)
+                self.forget(claim)
 
     def restart(self, claim: Claim, now: float) -> None:
         """Probe for a name again, from the beginning (RFC 6762 §9)."""
@@ -187,9 +189,10 @@ class Prober:
             self._struggling_since = inf
         self._struggling_since = min(self._struggling_since, now)
         self._lost_at = now
-        self._forget(claim)
+        self.forget(claim)
 
-    def _forget(self, claim: Claim) -> None:
+    def forget(self, claim: Claim) -> None:
+        """End a claim, whoever wants the name."""
         claim.is_held = False
         self._claims.pop(claim.name.key, None)
         self._active.pop(claim.name.key, None)

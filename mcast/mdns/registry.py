@@ -324,7 +324,7 @@ class Registry:
     def yield_name(self, claim: Claim, now: float) -> None:
         """Give up a verified name to a host that shows more right to it."""
         handles = sorted(claim.handles)
-        self.prober.lose(claim, now)
+        self.prober.forget(claim)
         for handle in handles:
             self._yield(self._registrations[handle], claim.name, now)
 

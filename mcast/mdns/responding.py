@@ -340,9 +340,10 @@ class Responder:
             if claim is None or not claim.verified or not claim.is_held:
                 continue
             theirs = [record for record in message.authorities if record.name == question.name]
-            if theirs and probe_data(theirs) != probe_data(self._registry.proposals(claim)):
-                if not all(map(self._is_own, theirs)):
-                    self._registry.yield_name(claim, now)
+            if probe_data(theirs) == probe_data(self._registry.proposals(claim)):
+                continue
+            if not all(map(self._is_own, theirs)):
+                self._registry.yield_name(claim, now)
 
     # Responses
 
@@ -517,8 +518,10 @@ class Responder:
 
     def answer_ready(
         self, ready: ReadyAnswer, datagram: bytes, source: Address, multicast: bool, now: float
-    ) -> bool:
-        """Answer a query whose answer is ready; False when it must go the long way.
+    ) -> bytes | None:
+        """Return the response to a query whose answer is ready, or None when it must go the long way.
+
+        It is for the sender alone, and is empty when there is none, or none yet.
 
         The rules are those of `handle_query`: a simple resolver is always answered at once by unicast; a host
         that wants a unicast response gets it if the records were multicast within a quarter of their TTL, at
@@ -527,18 +530,18 @@ class Responder:
         place = self.neighbourhood.place(source[0])
         if source[1] != MDNS_PORT:
             if not ready.legacy or place is Place.NOWHERE or (place is Place.OFF_LINK and not multicast):
-                return False
+                return None
             payload = datagram[:2] + ready.legacy
         elif now < ready.unicast_until and place is Place.ON_LINK:
             payload = ready.unicast
             if not payload:
                 at = now + self._rng.uniform(*SHARED_DELAY)
-                return bool(ready.answers) and self._delayed.add(source, ready.answers, at, datagram[2:])
+                is_added = ready.answers and self._delayed.add(source, ready.answers, at, datagram[2:])
+                return b"" if is_added else None
         else:
-            return False
+            return None
         if self._rate.allows(source[0], now):
-            self._outbox.unicast(payload, source)
             self._counters["ready answers"] += 1
-        else:
-            self._counters["answers over rate"] += 1
-        return True
+            return payload
+        self._counters["answers over rate"] += 1
+        return b""

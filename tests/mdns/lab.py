@@ -1,0 +1,227 @@
+"""One link on a clock that tests set, and the packets of the hosts around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from random import Random
+
+from mcast.dns.codes import QUERY_FLAGS, RESPONSE_FLAGS, Flag, RecordType
+from mcast.dns.messages import Message, Question, decode, encode
+from mcast.dns.names import Name
+from mcast.dns.records import Record, address, pointer, service, text
+from mcast.mdns.events import Event
+from mcast.mdns.groups import RecordGroup
+from mcast.mdns.link import Link
+from mcast.mdns.outbox import Address
+from mcast.mdns.timing import HOST_TTL, OTHER_TTL
+
+PEER: Address = ("192.168.1.9", 5353)
+OTHER_PEER: Address = ("192.168.1.10", 5353)
+RESOLVER: Address = ("192.168.1.9", 40000)
+STRANGER: Address = ("10.9.9.9", 5353)
+
+A, AAAA, PTR, SRV, TXT, NSEC, ANY = (
+    RecordType.A,
+    RecordType.AAAA,
+    RecordType.PTR,
+    RecordType.SRV,
+    RecordType.TXT,
+    RecordType.NSEC,
+    RecordType.ANY,
+)
+
+HOST = Name.parse("kitchen.local")
+WEB = Name.parse(r"My Web._http._tcp.local")
+HTTP = Name.parse("_http._tcp.local")
+TYPES = Name.parse("_services._dns-sd._udp.local")
+REVERSE = Name.parse("2.1.168.192.in-addr.arpa")
+
+HOST_A = address(HOST, "192.168.1.2", HOST_TTL)
+HOST_AAAA = address(HOST, "fe80::2", HOST_TTL)
+HOST_REVERSE = pointer(REVERSE, HOST, HOST_TTL)
+WEB_SRV = service(WEB, 0, 0, 8080, HOST, HOST_TTL)
+WEB_TXT = text(WEB, [b"path=/"], OTHER_TTL)
+WEB_PTR = pointer(HTTP, WEB, OTHER_TTL)
+TYPE_PTR = pointer(TYPES, HTTP, OTHER_TTL)
+
+HOST_GROUP = RecordGroup(unique=(HOST_A,), verified=(HOST_REVERSE,))
+DUAL_GROUP = RecordGroup(unique=(HOST_A, HOST_AAAA), verified=(HOST_REVERSE,))
+WEB_GROUP = RecordGroup(unique=(WEB_SRV, WEB_TXT), shared=(WEB_PTR, TYPE_PTR))
+
+
+def service_group(index: int, strings: Sequence[bytes] = (b"path=/",)) -> RecordGroup:
+    """One of many web services."""
+    name = HTTP.prefixed(f"Web {index}")
+    return RecordGroup(
+        unique=(service(name, 0, 0, 8000 + index, HOST, HOST_TTL), text(name, strings, OTHER_TTL)),
+        shared=(pointer(HTTP, name, OTHER_TTL), TYPE_PTR),
+    )
+
+
+class Draw(Random):
+    """Draws the same point of every range: 0.0 is its lower end, 1.0 the upper one."""
+
+    point = 0.5
+
+    def uniform(self, a: float, b: float) -> float:
+        return a + (b - a) * self.point
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A packet that left the link."""
+
+    at: float
+    payload: bytes
+    destination: Address | None
+
+    @property
+    def message(self) -> Message:
+        return decode(self.payload)
+
+    @property
+    def records(self) -> list[Record]:
+        """All records, of whatever section."""
+        message = self.message
+        return [*message.answers, *message.authorities, *message.additionals]
+
+
+class Lab:
+    """A link, fed and drained."""
+
+    def __init__(
+        self,
+        *,
+        point: float = 0.5,
+        ipv6: bool = False,
+        networks: Sequence[str] = ("192.168.1.2/24",),
+        mtu: int = 1500,
+        max_rate: int = 1000,
+        announcements: int = 2,
+        unicast_responses: bool = True,
+        is_own: Callable[[Record], bool] = lambda record: False,
+        rng: Random | None = None,
+    ) -> None:
+        self.draw = Draw()
+        self.draw.point = point
+        self.now = 0.0
+        self.link = Link(
+            ipv6=ipv6,
+            networks=[interface(network) for network in networks],
+            rng=rng or self.draw,
+            now=0.0,
+            mtu=mtu,
+            max_rate=max_rate,
+            announcements=announcements,
+            unicast_responses=unicast_responses,
+            is_own=is_own,
+        )
+        self.responder = self.link.responder
+        self.sent: list[Sent] = []
+        self.events: list[Event] = []
+
+    def collect(self) -> list[Sent]:
+        """Take what the link has to send now."""
+        fresh = [Sent(self.now, *transmission) for transmission in self.link.transmissions(self.now)]
+        self.sent += fresh
+        self.events += self.link.events()
+        return fresh
+
+    def run(self, until: float) -> list[Sent]:
+        """Let time pass, waking the link whenever it wants to be; return what it sent."""
+        fresh = self.collect()
+        while (at := self.link.next_wakeup()) is not None and at <= until:
+            self.now = max(at, self.now)
+            self.link.advance(self.now)
+            fresh += self.collect()
+        self.now = until
+        return fresh
+
+    def pass_time(self, duration: float) -> list[Sent]:
+        """`run` for so many seconds."""
+        return self.run(self.now + duration)
+
+    def register(self, *groups: RecordGroup) -> list[int]:
+        return [self.responder.register(group, self.now) for group in groups]
+
+    def settle(self, *groups: RecordGroup) -> list[int]:
+        """Register groups and wait until they are announced and a good while has passed; forget all that."""
+        handles = self.register(*groups)
+        self.pass_time(15.0)
+        self.sent.clear()
+        self.events.clear()
+        return handles
+
+    def feed(self, message: Message | bytes, source: Address = PEER, *, multicast: bool = True) -> list[Sent]:
+        """Give the link a packet; return what it sent without any delay."""
+        payload = message if isinstance(message, bytes) else encode(message)
+        self.link.receive(payload, source, multicast, self.now)
+        return self.collect()
+
+    def ask(
+        self,
+        name: Name,
+        qtype: int = ANY,
+        source: Address = PEER,
+        *,
+        unicast: bool = False,
+        multicast: bool = True,
+        known: Sequence[Record] = (),
+        truncated: bool = False,
+    ) -> list[Sent]:
+        """Ask one question; return what was sent without any delay."""
+        question = Question(name, qtype, unicast=unicast)
+        return self.feed(query(question, known=known, truncated=truncated), source, multicast=multicast)
+
+    def probe(self, name: Name, *records: Record, source: Address = PEER, unicast: bool = True) -> list[Sent]:
+        """Probe for a name as another host."""
+        question = Question(name, ANY, unicast=unicast)
+        return self.feed(Message(questions=[question], authorities=records), source)
+
+    def hear(self, *records: Record, source: Address = PEER, multicast: bool = True) -> list[Sent]:
+        """Let another host send these records as answers."""
+        return self.feed(response(*records), source, multicast=multicast)
+
+
+def interface(text_form: str) -> IPv4Interface | IPv6Interface:
+    return ip_interface(text_form)
+
+
+def query(
+    *questions: Question, known: Sequence[Record] = (), truncated: bool = False, identifier: int = 0
+) -> Message:
+    flags = QUERY_FLAGS | (Flag.TRUNCATED if truncated else 0)
+    return Message(id=identifier, flags=flags, questions=questions, answers=known)
+
+
+def response(*records: Record, flags: int = RESPONSE_FLAGS) -> Message:
+    return Message(flags=flags, answers=records)
+
+
+def flushed(record: Record) -> Record:
+    """A unique record as its owner multicasts it."""
+    return record.with_cache_flush(True)
+
+
+def probes(sent: Sequence[Sent]) -> list[Sent]:
+    return [packet for packet in sent if not packet.message.is_response]
+
+
+def responses(sent: Sequence[Sent]) -> list[Sent]:
+    return [packet for packet in sent if packet.message.is_response]
+
+
+def times(sent: Sequence[Sent]) -> list[float]:
+    """When packets left, in milliseconds."""
+    return [round(packet.at * 1000) for packet in sent]
+
+
+def answers(sent: Sequence[Sent]) -> set[Record]:
+    """Everything in the answer sections; records are equal with equal TTL and flush bit."""
+    return {record for packet in responses(sent) for record in packet.message.answers}
+
+
+def identities(records: Sequence[Record]) -> set[object]:
+    return {record.identity for record in records}

@@ -572,9 +572,8 @@ class GroupPort:
         sources = self._memberships.get((address, index))
         if sources and (None in sources) is not (origin is None):
             # RFC 3678 §4.1.3 wants EINVAL; Linux turns "any source" into "this one" without a word.
-            mixed = OSError(
-                errno.EINVAL, "joined for " + ("any source" if None in sources else "some sources")
-            )
+            mode = "any source" if None in sources else "some sources"
+            mixed = OSError(errno.EINVAL, f"already joined for {mode}")
             raise _membership_error("join", address, index, mixed)
         try:
             self._options.join(address, index, origin)

@@ -105,6 +105,10 @@ class StockPort:
             return False
         return True
 
+    def getHandle(self) -> Any:
+        """Return the socket."""
+        return self.port.getHandle()
+
     def getHost(self) -> Any:
         """Return where the port is bound."""
         return self.port.getHost()

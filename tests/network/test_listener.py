@@ -125,7 +125,7 @@ class ListenerTests(ReactorLanTestCase):
         self.assertEqual(self.answer_to(client)[0], b"ack")
 
     def test_send_to_group(self) -> None:
-        """What is sent to a group leaves by each interface on which it is joined, or by the one that is named."""
+        """What is sent to a group leaves by each interface where it is joined, or by the one named."""
         protocol = RecordingGroups(GROUPS)
         self.listen(protocol)
         with self.there.inside():
@@ -181,11 +181,10 @@ class ListenerTests(ReactorLanTestCase):
         self.assertEqual(sorted(peer.data), sorted(group.host.encode() for group in GROUPS for _ in range(2)))
 
     def listen_stock(self, protocol: RecordingGroups, group: Group) -> IListeningPort:
-        return self.close_later(
-            self.reactor.listenMulticast(
-                PORT, protocol, interface="::" if group.ipv6 else "", listenMultiple=True
-            )
+        port: IListeningPort = self.reactor.listenMulticast(
+            PORT, protocol, interface="::" if group.ipv6 else "", listenMultiple=True
         )
+        return self.close_later(port)
 
     def test_unknown_interface(self) -> None:
         with self.assertRaisesRegex(ValueError, "interface eth9: no such interface"):
@@ -221,7 +220,7 @@ class ListenerTests(ReactorLanTestCase):
         listener = self.listen(RecordingGroups(GROUPS))
         ports = listener.ports
         self.wait(listener.stopListening())
-        self.assertEqual([port.fileno() for port in ports], [-1] * 4)
+        self.assertEqual([port.getHandle() for port in ports], [None] * 4)
 
 
 class AsyncioListenerTests(ListenerTests):

@@ -65,7 +65,7 @@ class ReportTests(ReactorLanTestCase):
 
 
 def read_reports(frame: bytes) -> list[tuple[int, str]]:
-    """Return (record type, group) for each group record of an IGMPv3 or MLDv2 report in a frame, else nothing."""
+    """Return (record type, group) for each record of an IGMPv3 or MLDv2 report in a frame, else nothing."""
     kind = frame[12:14]
     if kind == b"\x08\x00" and frame[23] == 2 and frame[30:34] == socket.inet_aton("224.0.0.22"):
         return _records(frame[14 + 4 * (frame[14] & 0xF) :], 0x22, 4, socket.AF_INET)

@@ -46,7 +46,7 @@ class SourceTests(ReactorLanTestCase):
         self.assertEqual(recorder.data, [b"1"])
 
     def test_ipv4_one_source(self) -> None:
-        """G-4607-4.2-1, G-3678-4.1-1: what another source sends to the same group and port is not delivered."""
+        """G-4607-4.2-1, G-3678-4.1-1: what another source sends to the group is not delivered."""
         self.assert_only_first_source(IPV4)
 
     def test_ipv6_one_source(self) -> None:

@@ -60,7 +60,8 @@ LAYOUTS: Final[dict[int, Layout]] = {
 """The types whose rdata holds names, so that compressed ones can be read (RFC 6762 §18.14)."""
 
 COMPRESSED_TYPES: Final = frozenset(
-    {
+    int(rtype)
+    for rtype in {
         RecordType.NS,
         RecordType.CNAME,
         RecordType.PTR,

@@ -180,6 +180,12 @@ class ClassTests(SynchronousTestCase):
         self.assertRaises(ValueError, encode, Message(answers=[Record(ROOT, 999, 0x8000, 0, b"")]))
         self.assertRaises(ValueError, encode, Message(questions=[Question(ROOT, 1, 0x8001)]))
 
+    def test_rdata_of_another_layout(self) -> None:
+        """What could be read by nobody is not written."""
+        self.assertRaises(ValueError, encode, Message(answers=[Record(ROOT, 12, 1, 0, b"\x01a\0\0")]))
+        self.assertRaises(ValueError, encode, Message(answers=[Record(ROOT, 12, 1, 0, b"\x01a")]))
+        self.assertRaises(ValueError, encode, Message(answers=[Record(ROOT, 6, 1, 0, b"\0\0")]))
+
     def test_numbers_out_of_range(self) -> None:
         self.assertRaises(ValueError, encode, Message(answers=[Record(ROOT, 65536, 1, 0, b"")]))
         self.assertRaises(ValueError, encode, Message(answers=[Record(ROOT, 999, 1, -1, b"")]))

@@ -195,6 +195,7 @@ class ComparisonTests(SynchronousTestCase):
         self.assertNotEqual(Name.parse("é"), Name.parse("É"))
         self.assertNotEqual(Name.parse("é"), Name.parse("e"))
         self.assertNotEqual(Name.parse("ß"), Name.parse("ss"))
+        self.assertNotEqual(Name.from_labels([b"\xc3"]), Name.from_labels([b"\xe3"]))
 
     def test_neighbours_of_letters_are_not_folded(self) -> None:
         """M-16-5: only 0x41 to 0x5A, so that "@[" are not "`{"."""

@@ -1,0 +1,357 @@
+"""How names are claimed, defended, given up and withdrawn, seen on the wire (RFC 6762 §8 to §10)."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import pairwise
+from typing import ClassVar
+
+from tests.interop.peers import Responder
+from tests.interop.probe import Packet, Prober
+from tests.interop.responding import HOST, TYPE, WEB, WEB_OPTION, addresses, asks, has, serve
+from tests.interop.scenes import SceneTestCase
+from tests.interop.wire import (
+    AAAA,
+    ANY,
+    IN,
+    PTR,
+    SRV,
+    TOP_BIT,
+    TXT,
+    A,
+    Labels,
+    Message,
+    Question,
+    Record,
+    address_record,
+    labels,
+    pointer_record,
+    probe,
+    query,
+    response,
+    service_record,
+    text_record,
+)
+
+SECOND_WEB = labels("My Web (2)", "_http._tcp.local")
+SECOND_HOST = labels("kitchen-2.local")
+OTHER_HOST = labels("other.local")
+
+LATE = 0.15
+"""Our choice: seconds that a busy machine may be late with what is due."""
+
+START = 10.0
+"""Our choice: seconds for a program to start and to send its first probe."""
+
+
+class ClaimTestCase(SceneTestCase):
+    """Each test starts a responder of its own; IPv4 alone, so that there is one thing to follow."""
+
+    prober: ClassVar[Prober]
+
+    @classmethod
+    def build(cls, stack: ExitStack) -> None:
+        cls.prober = stack.enter_context(Prober(cls.lan.hosts[1]))
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start = self.prober.sniffer.mark()
+
+    def serve(self, *arguments: str) -> Responder:
+        responder = serve(self.lan.hosts[0], "--no-ipv6", *(arguments or ("--service", WEB_OPTION)))
+        self.addCleanup(responder.close)
+        return responder
+
+    def sent(self, accepts: Callable[[Message], bool], start: int | None = None) -> list[Packet]:
+        """Return what the responder has sent by IPv4 and is accepted."""
+        first = self.start if start is None else start
+        near = self.lan.hosts[0].ipv4()
+        packets = self.prober.sniffer.poll()[first:]
+        return [one for one in packets if one.source == near and accepts(one.message)]
+
+    def wait(
+        self, accepts: Callable[[Message], bool], timeout: float = START, start: int | None = None
+    ) -> Packet:
+        """Return the first such packet of the responder."""
+        first = self.start if start is None else start
+        near = self.lan.hosts[0].ipv4()
+        return self.prober.sniffer.wait_for(
+            lambda packet: packet.source == near and accepts(packet.message), timeout, first
+        )
+
+    def wait_for_announcements(self, name: Labels = WEB, start: int | None = None) -> None:
+        """Wait for two announcements of the service."""
+        first = self.start if start is None else start
+        self.wait(has(name, SRV), START, first)
+        deadline = time.monotonic() + 3
+        while len(self.sent(has(name, SRV), first)) < 2:
+            if time.monotonic() > deadline:
+                raise AssertionError("no second announcement")
+            time.sleep(0.02)
+
+
+class StartTests(ClaimTestCase):
+    """Probing and announcing (RFC 6762 §8.1, §8.3)."""
+
+    def test_probes_and_announcements(self) -> None:
+        """M-8.1-2, M-8.1-5, M-8.1-9, M-8.2-2, M-8.3-3, M-8.3-4 on the wire."""
+        self.serve()
+        self.wait_for_announcements()
+        probes = self.sent(asks(WEB))
+        announcements = self.sent(has(WEB, SRV))
+        gaps = [later.at - earlier.at for earlier, later in pairwise([*probes, announcements[0]])]
+        self.assertEqual(len(probes), 3)
+        self.assertGreaterEqual(min(gaps), 0.249)
+        self.assertLess(max(gaps), 0.25 + LATE)
+        self.assertLess(abs(announcements[1].at - announcements[0].at - 1.0), LATE)
+        message = probes[0].message
+        self.assertIn(Question(WEB, ANY, IN | TOP_BIT), message.questions)
+        proposed = {(one.type, one.rclass) for one in message.authorities if one.name == WEB}
+        self.assertEqual(proposed, {(SRV, IN), (TXT, IN)})
+        announced = announcements[0].message
+        self.assertEqual({one.flush for one in announced.answers if one.type != PTR}, {True})
+
+    def test_own_packets_from_another_address(self) -> None:
+        """M-8.2.1-3, M-9-2: a reflector gives everything back, and nothing comes of it."""
+        responder = self.serve()
+        end = time.monotonic() + 6.0
+        given_back = self.start
+        while time.monotonic() < end:
+            packets = self.prober.sniffer.poll()
+            for packet in packets[given_back:]:
+                if packet.source == self.lan.hosts[0].ipv4() and packet.multicast:
+                    self.prober.send(packet.payload)
+            given_back = len(packets)
+            time.sleep(0.002)
+        self.assertEqual((len(self.sent(asks(WEB))), len(self.sent(has(WEB, SRV)))), (3, 2))
+        self.assertNotIn("(2)", responder.log)
+
+    def test_restart_keeps_the_name(self) -> None:
+        """A program killed and started again within a second has the name it had."""
+        first = self.serve()
+        self.wait_for_announcements()
+        first.program.end(signal.SIGKILL)
+        start = self.prober.sniffer.mark()
+        self.serve()
+        self.wait_for_announcements(WEB, start)
+        self.assertEqual(self.sent(asks(SECOND_WEB), start), [])
+
+    def test_simultaneous_probe_lost(self) -> None:
+        """M-8.2-5: the host with earlier data waits a second and asks for the same name again."""
+        self.serve()
+        first = self.wait(asks(WEB))
+        theirs = service_record(WEB, 0xFFFF, OTHER_HOST, flush=False)
+        self.prober.send(probe(WEB, theirs, text_record(WEB, b"zzzz", flush=False)))
+        again = self.wait(asks(WEB), 5, self.prober.sniffer.mark())
+        self.assertGreaterEqual(again.at - first.at, 0.999)
+        self.wait_for_announcements()
+
+    def test_simultaneous_probe_won(self) -> None:
+        """M-8.2-4: the host with later data goes on in time. TXT sorts before SRV and decides here."""
+        self.serve()
+        first = self.wait(asks(WEB))
+        self.prober.send(
+            probe(
+                WEB, service_record(WEB, 0xFFFF, OTHER_HOST, flush=False), text_record(WEB, b"a", flush=False)
+            )
+        )
+        announced = self.wait(has(WEB, SRV))
+        self.assertLess(announced.at - first.at, 0.75 + 2 * LATE)
+
+    def test_name_in_use(self) -> None:
+        """M-8.1-10, M-8.1-13, M-9-5: an answer of any type to a probe, and the next name is tried."""
+        self.serve()
+        self.wait(asks(WEB))
+        self.prober.send(response(text_record(WEB, b"taken")))
+        self.wait_for_announcements(SECOND_WEB)
+        self.assertEqual(self.sent(has(WEB, SRV)), [])
+
+    def test_pause_after_fifteen_conflicts(self) -> None:
+        """M-8.1-14."""
+        self.serve()
+        seen = self.start
+        probed: list[float] = []
+        end = time.monotonic() + 30
+        while time.monotonic() < end and len(probed) < 18:
+            packets = self.prober.sniffer.poll()
+            for packet in packets[seen:]:
+                message = packet.message
+                names = {one.name for one in message.questions if one.name[-2:] == (b"_tcp", b"local")}
+                if packet.source == self.lan.hosts[0].ipv4() and message.authorities and names:
+                    probed.append(packet.at)
+                    self.prober.send(response(*(text_record(name, b"taken") for name in names)))
+            seen = len(packets)
+            time.sleep(0.002)
+        gaps = [later - earlier for earlier, later in pairwise(probed)]
+        self.assertLess(max(gaps[:13]), 2.0)
+        self.assertGreaterEqual(min(gaps[15:]), 4.999)
+
+
+class DefenceTests(ClaimTestCase):
+    """What happens to names in use (RFC 6762 §8.1, §9, §10)."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.responder = self.serve()
+        self.wait_for_announcements()
+        time.sleep(1.05)
+        self.mark = self.prober.sniffer.mark()
+
+    def test_defended_against_a_probe(self) -> None:
+        """M-8.1-8: at once, with the records that are ours."""
+        self.prober.send(probe(WEB, service_record(WEB, 1, OTHER_HOST, flush=False)))
+        answer = self.wait(has(WEB, SRV), 2, self.mark)
+        asked = next(one for one in self.prober.sniffer.packets[self.mark :] if one.outgoing)
+        self.assertLess(answer.at - asked.at, LATE)
+        self.assertEqual(answer.destination, self.prober.address)
+
+    def test_conflict_is_probed_and_the_name_kept(self) -> None:
+        """M-9-3: when nobody answers the probes, the name stays ours."""
+        self.prober.send(response(service_record(WEB, 1, OTHER_HOST)))
+        self.wait_for_announcements(WEB, self.mark)
+        self.assertEqual(len(self.sent(asks(WEB), self.mark)), 3)
+
+    def test_lost_name_is_given_up(self) -> None:
+        """M-9-4: the new name is announced, and the old one is used no more, goodbyes at the end included."""
+        theirs = response(service_record(WEB, 1, OTHER_HOST), text_record(WEB, b"theirs"))
+        self.prober.send(theirs)
+        self.wait(asks(WEB), 3, self.mark)
+        self.prober.send(theirs)
+        lost = self.prober.sniffer.mark()
+        self.wait_for_announcements(SECOND_WEB, lost)
+        self.assertEqual(self.sent(has(WEB, SRV, 120), lost), [])
+        self.assertEqual(self.sent(lambda message: points(message, WEB, 4500), lost), [])
+        self.responder.close()
+        self.wait(lambda message: points(message, SECOND_WEB, 0), 2, lost)
+
+    def test_host_name_lost(self) -> None:
+        """The host takes another name, and its services point to that."""
+        theirs = response(address_record(HOST, "10.77.0.99"))
+        self.prober.send(theirs)
+        self.wait(asks(HOST), 3, self.mark)
+        self.prober.send(theirs)
+        self.wait(has(SECOND_HOST, A, 120), 5, self.mark)
+        moved = self.wait(
+            lambda message: any(one.target == SECOND_HOST for one in message.answers_for(WEB, SRV)),
+            5,
+            self.mark,
+        )
+        self.assertTrue(moved.multicast)
+
+    def test_foreign_goodbye_for_our_record(self) -> None:
+        """M-6.6-4, M-10.1-3: the record is put right within a second."""
+        service = next(one for one in self.sent(has(WEB, SRV)))
+        ours = service.message.answers_for(WEB, SRV)[0]
+        self.prober.send(response(Record(WEB, SRV, 0, ours.rdata, ours.rclass)))
+        self.wait(has(WEB, SRV, 120), 1 + LATE, self.mark)
+        self.assertEqual(self.sent(asks(WEB), self.mark), [])
+
+    def test_another_host_with_the_same_shared_name(self) -> None:
+        """M-6.6-1: a pointer of the same type to another instance is no conflict."""
+        self.prober.send(response(pointer_record(TYPE, labels("Else", "_http._tcp.local"))))
+        time.sleep(1)
+        self.assertEqual(self.sent(lambda message: True, self.mark), [])
+
+    def test_what_is_no_response_of_multicast_dns(self) -> None:
+        """M-6-15, M-18.3-2, M-18.11-2: from another port, or with an OPCODE or an RCODE."""
+        theirs = [service_record(WEB, 1, OTHER_HOST)]
+        self.prober.send(response(*theirs), port=0)
+        self.prober.send(response(*theirs, flags=4 << 11))
+        self.prober.send(response(*theirs, flags=3))
+        time.sleep(1)
+        self.assertEqual(self.sent(asks(WEB), self.mark), [])
+
+    def test_unicast_response_nobody_asked_for(self) -> None:
+        """M-6-17: an established name is not disturbed by it."""
+        self.prober.send(response(service_record(WEB, 1, OTHER_HOST)), to=self.lan.hosts[0].ipv4())
+        time.sleep(1)
+        self.assertEqual(self.sent(asks(WEB), self.mark), [])
+
+    def test_goodbye(self) -> None:
+        """M-10.1-1: at SIGTERM everything announced is withdrawn, and the program ends without a fault."""
+        announced = self.sent(has(WEB, SRV))[0].message.answers
+        began = time.monotonic()
+        status = self.responder.close()
+        self.assertEqual(status, 0)
+        self.assertLess(time.monotonic() - began, 2)
+        time.sleep(0.05)
+        gone = {
+            (one.name, one.type, one.rdata)
+            for packet in self.sent(lambda message: message.is_response, self.mark)
+            for one in packet.message.answers
+            if one.ttl == 0
+        }
+        self.assertEqual({(one.name, one.type, one.rdata) for one in announced} - gone, set())
+
+
+class LinkTests(ClaimTestCase):
+    """The link or its addresses change (RFC 6762 §8, §8.4, §10.2)."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.responder = self.serve()
+        self.wait_for_announcements()
+
+    def pull_plug(self, state: str) -> None:
+        """Take down, or up, the far end of the cable: the responder's host loses or regains the carrier."""
+        subprocess.run(["ip", "-n", self.lan.switch, "link", "set", "h0l0", state], check=True)
+
+    def test_carrier_lost_and_regained(self) -> None:
+        """M-8-2, M-10.2-1: everything is probed for and announced again."""
+        self.pull_plug("down")
+        self.addCleanup(self.pull_plug, "up")
+        time.sleep(1.5)
+        mark = self.prober.sniffer.mark()
+        self.pull_plug("up")
+        self.wait_for_announcements(WEB, mark)
+        self.assertEqual(len(self.sent(asks(WEB), mark)), 3)
+
+    def test_second_address(self) -> None:
+        """M-10.2-2, M-8.4-1, M-6.2-1: the whole set is announced, twice, and never a part of it."""
+        near = self.lan.hosts[0]
+        time.sleep(1.1)
+        mark = self.prober.sniffer.mark()
+        near.ip("addr", "add", "10.77.0.201/24", "dev", "eth0")
+        self.addCleanup(near.ip, "addr", "del", "10.77.0.201/24", "dev", "eth0")
+
+        def whole(message: Message) -> bool:
+            found = {one.address for one in message.answers_for(HOST, A)}
+            return message.is_response and found == {near.ipv4(), "10.77.0.201"}
+
+        self.wait(whole, 5, mark)
+        time.sleep(1.2)
+        self.assertEqual(len(self.sent(whole, mark)), 2)
+        self.assertEqual(len(self.sent(has(HOST, A), mark)), 2)
+
+    def test_address_gone(self) -> None:
+        near = self.lan.hosts[0]
+        near.ip("addr", "add", "10.77.0.202/24", "dev", "eth0")
+        self.wait(
+            lambda message: b"\x0a\x4d\x00\xca" in {one.rdata for one in message.answers_for(HOST, A)}, 5
+        )
+        time.sleep(2.2)
+        mark = self.prober.sniffer.mark()
+        near.ip("addr", "del", "10.77.0.202/24", "dev", "eth0")
+        announced = self.wait(has(HOST, A), 5, mark).message
+        self.assertEqual({one.address for one in announced.answers_for(HOST, A)}, {near.ipv4()})
+
+    def test_both_families_are_told(self) -> None:
+        """M-20-2: IPv4 packets tell the IPv6 addresses of the interface as well, where IPv6 is in use."""
+        self.responder.close()
+        mark = self.prober.sniffer.mark()
+        self.responder = serve(self.lan.hosts[0], "--service", WEB_OPTION)
+        self.addCleanup(self.responder.close)
+        self.wait_for_announcements(WEB, mark)
+        self.prober.send(query(Question(HOST, AAAA, IN | TOP_BIT)))
+        answer = self.wait(has(HOST, AAAA), 2, mark).message
+        found = {one.address for one in answer.answers_for(HOST, AAAA)}
+        self.assertEqual(found, set(addresses(self.lan.hosts[0])[1:]))
+
+
+def points(message: Message, target: Labels, ttl: int) -> bool:
+    """Whether the Answer Section has a pointer from the type to the instance with that TTL."""
+    return any(one.target == target and one.ttl == ttl for one in message.answers_for(TYPE, PTR))

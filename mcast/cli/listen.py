@@ -64,8 +64,8 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     """Print until the count is reached or somebody interrupts."""
     done: Deferred[None] = Deferred()
     try:
-        printer: _Printer = (
-            _Summer(arguments, output, done) if arguments.stats else _Printer(arguments, output, done)
+        printer: Printer = (
+            Summer(arguments, output, done) if arguments.stats else Printer(arguments, output, done)
         )
         listener = listen_group(reactor, printer, arrivals=True)
     except ValueError as error:
@@ -83,7 +83,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     return GOOD if printer.received >= (arguments.count or 1) else NOT_ALL
 
 
-class _Printer(GroupProtocol):
+class Printer(GroupProtocol):
     """Prints each datagram."""
 
     def __init__(self, arguments: argparse.Namespace, output: Output, done: Deferred[None]) -> None:
@@ -147,7 +147,7 @@ class _Printer(GroupProtocol):
         return str(address[0])
 
 
-class _Summer(_Printer):
+class Summer(Printer):
     """Prints the rates of each source and group."""
 
     def __init__(self, arguments: argparse.Namespace, output: Output, done: Deferred[None]) -> None:

@@ -66,7 +66,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     group = arguments.group
     interfaces = sending_interfaces(group, arguments.interfaces, arguments.source)
     names = {each.index: each.name for each in interfaces}
-    report = _Report(output, names, quiet=arguments.quiet)
+    report = Report(output, names, quiet=arguments.quiet)
     client = EchoClient(
         reactor,
         group,
@@ -92,7 +92,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     return GOOD if heard >= arguments.expect else NOT_ALL
 
 
-class _Report:
+class Report:
     """Prints answers and the summary."""
 
     def __init__(self, output: Output, names: dict[int, str], *, quiet: bool) -> None:
@@ -138,9 +138,8 @@ class _Report:
         rows = [self._row(session, each) for each in session.responders]
         for row in rows:
             self._output.event(event="summary", **row)
-        count = len(rows)
         self._output.text(
-            f"--- {session.total_sent} probes sent, {count or 'no'} responder{'' if count == 1 else 's'}"
+            f"--- {_counted(session.total_sent, 'probe')} sent, {_counted(len(rows), 'responder')}"
         )
         if rows:
             for line in _table(rows):
@@ -152,9 +151,11 @@ class _Report:
                     "the network copies"
                 )
         if session.foreign:
-            self._output.text(f"{session.foreign} datagrams answered no probe of ours")
+            self._output.text(f"{_counted(session.foreign, 'datagram')} answered no probe of ours")
         if session.overflow:
-            self._output.text(f"{session.overflow} answers of more responders than are told apart")
+            self._output.text(
+                f"{_counted(session.overflow, 'answer')} of more responders than are told apart"
+            )
 
     def _row(self, session: Session, responder: Responder) -> dict[str, Any]:
         sent, times = session.sent_to(responder), responder.times
@@ -181,6 +182,10 @@ class _Report:
     def _host(self, host: str) -> str:
         address, zone, index = host.partition("%")
         return f"{address}%{self._interface(int(index))}" if zone else address
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
 _HEADINGS = {

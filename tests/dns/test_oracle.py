@@ -253,19 +253,24 @@ class HostileTests(SynchronousTestCase):
         self.assertLess(understood, 9_500)
 
 
+def effort(octets: bytes) -> float:
+    """Return the seconds of CPU that it takes to read and use a datagram."""
+    started = process_time()
+    use(octets)
+    return process_time() - started
+
+
 class EffortTests(SynchronousTestCase):
     """9,000 octets cost no more than some milliseconds, whatever they are.
 
-    The limit is some hundred times what is needed: a reader that follows every pointer anew, or that has no
-    bound for a loop, takes longer by more than that.
+    The limit is ten times what is needed: a reader that follows every pointer anew takes twenty times as
+    long, and one that has no bound for a loop never ends.
     """
 
     def check(self, octets: bytes) -> None:
-        """Read a message, well or not, within half a second."""
+        """Read a message, well or not, in less than 60 ms; the best of three, since others work here too."""
         self.assertLessEqual(len(octets), 9000)
-        started = process_time()
-        use(octets)
-        self.assertLess(process_time() - started, 0.5)
+        self.assertLess(min([effort(octets) for _ in range(3)]), 0.06)
 
     def chain(self, first: bytes, link: bytes) -> bytes:
         """Return a message with a chain of 1,500 pointers in opaque rdata, and names that lead into it."""

@@ -54,12 +54,14 @@ Our choice: the announcement of some thousand services; only a link that is stuc
 BACKLOG_DELAY = 0.005
 """Seconds after which a full send buffer is tried again. Our choice: 100 Mbit/s drain 64 kB meanwhile."""
 
-Receiver = Callable[[bytes, Address, int, bool], None]
-"""Called for each datagram: ``(datagram, source, interface, multicast)``.
+Receiver = Callable[[bytes, Address, int, bool], bytes | None]
+"""Called for each datagram: ``(datagram, source, interface, multicast)``; bytes that it returns are sent
+back.
 
 The interface is the index of the one the datagram arrived on. ``multicast`` is true when it was sent to the
 mDNS group and false when it was sent to an address of this host; a datagram for another group or a broadcast
-address is dropped before it comes here. ``source`` may be handed to `MulticastPort.send` as it is.
+address is dropped before it comes here. What is returned goes to ``source`` by the same interface; ``source``
+may also be handed to `MulticastPort.send` as it is.
 """
 
 
@@ -232,7 +234,10 @@ class SocketPort(DatagramProtocol):
             self._elsewhere += 1
             return
         # Where the system does not tell the destination nearly everything is multicast.
-        self._received(data, address, interface, destination == self._group or destination is None)
+        multicast = destination == self._group or destination is None
+        answer = self._received(data, address, interface, multicast)
+        if answer is not None:
+            self.send(answer, interface, address)
 
     def _joined_changed(self) -> None:
         self._unicast_needs_interface = len(self._joined) > 1

@@ -23,7 +23,7 @@ from mcast.mdns.limits import MAX_RATE
 from mcast.mdns.link import Event, Link
 from mcast.mdns.timing import MDNS_PORT
 from mcast.network import IPV4_GROUP, IPV6_GROUP, Address, MulticastPort, Network, Receiver, SocketNetwork
-from mcast.publisher import Publisher, Renamed
+from mcast.publisher import Claim, Publisher, Renamed
 from mcast.registration import (
     AUTO,
     AliasRegistration,
@@ -98,7 +98,10 @@ class Node(TwistedService):
         self._rng = SystemRandom() if rng is None else rng
         self._max_rate = max_rate
         self._links: dict[tuple[int, bool], Attachment] = {}
-        self._routes: dict[bool, dict[int, Callable[[bytes, Address, bool], None]]] = {False: {}, True: {}}
+        self._routes: dict[bool, dict[int, Callable[[bytes, Address, bool], bytes | None]]] = {
+            False: {},
+            True: {},
+        }
         self._ports: dict[bool, MulticastPort] = {}
         self._listeners: list[LinkListener] = []
         self._troubles: set[str] = set()
@@ -126,6 +129,22 @@ class Node(TwistedService):
         """The full name of this host, as it is claimed now."""
         return self._host.owner
 
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Everything that is published or to be published: hosts, services, aliases, records."""
+        return tuple(self._publisher)
+
+    def publish(self, service: Service, renamed: Renamed | None = None) -> Registration:
+        """Publish a service, and return at once what will be claimed: `register` for those who do not wait.
+
+        :raises ValueError: the service has a record that no packet can hold (RFC 6762 §17).
+        """
+        if service.host is None:
+            self._publish_own_host()
+        registration = Registration(self._publisher, service, renamed)
+        self._publisher.add(registration)
+        return registration
+
     def register(self, service: Service, renamed: Renamed | None = None) -> Deferred[Registration]:
         """Publish a service.
 
@@ -134,9 +153,8 @@ class Node(TwistedService):
             second; it waits while there is none. Cancelling withdraws.
         :raises ValueError: the service has a record that no packet can hold (RFC 6762 §17).
         """
-        if service.host is None:
-            self._publish_own_host()
-        return self._publisher.add(Registration(self._publisher, service, renamed))
+        registration = self.publish(service, renamed)
+        return registration.when_claimed(registration.withdraw).addCallback(lambda _: registration)
 
     def publish_host(
         self,
@@ -155,7 +173,7 @@ class Node(TwistedService):
             if renamed is not None:
                 self._host.on_rename(renamed)
             return self._publish_own_host()
-        return self._publisher.add(HostRegistration(self._publisher, name, addresses, renamed))
+        return self._publisher.add_and_wait(HostRegistration(self._publisher, name, addresses, renamed))
 
     def publish_alias(self, name: str, renamed: Renamed | None = None) -> Deferred[AliasRegistration]:
         """Publish a further name of this host; fires as `register` does.
@@ -163,7 +181,7 @@ class Node(TwistedService):
         :raises InvalidService: the name cannot be a host's.
         """
         self._publish_own_host()
-        return self._publisher.add(AliasRegistration(self._publisher, name, renamed))
+        return self._publisher.add_and_wait(AliasRegistration(self._publisher, name, renamed))
 
     def publish_record(self, record: Record, unique: bool = True) -> Deferred[RecordRegistration]:
         """Publish a record as it is.
@@ -174,7 +192,7 @@ class Node(TwistedService):
         :returns: fires as `register` does.
         :raises ValueError: the record cannot be published, or no packet can hold it.
         """
-        return self._publisher.add(RecordRegistration(self._publisher, record, unique))
+        return self._publisher.add_and_wait(RecordRegistration(self._publisher, record, unique))
 
     def _publish_own_host(self) -> Deferred[HostRegistration]:
         if self._host not in self._publisher:
@@ -412,10 +430,9 @@ class Node(TwistedService):
     def _receiver(self, ipv6: bool) -> Receiver:
         routes = self._routes[ipv6].get
 
-        def received(datagram: bytes, source: Address, interface: int, multicast: bool) -> None:
+        def received(datagram: bytes, source: Address, interface: int, multicast: bool) -> bytes | None:
             receive = routes(interface)
-            if receive is not None:
-                receive(datagram, source, multicast)
+            return None if receive is None else receive(datagram, source, multicast)
 
         return received
 

@@ -152,10 +152,8 @@ class Publisher:
 
     # Claims
 
-    def add(self, claim: _C) -> Deferred[_C]:
-        """Register a claim on every link; fires with it when it is in use on all that work.
-
-        With no link it waits for one. Cancelling withdraws.
+    def add(self, claim: Claim) -> None:
+        """Register a claim on every link, or on those that will come.
 
         :raises ValueError: it has a record that no packet can hold (RFC 6762 §17).
         """
@@ -173,6 +171,10 @@ class Publisher:
             raise
         claim.is_withdrawn = False
         self._pump()
+
+    def add_and_wait(self, claim: _C) -> Deferred[_C]:
+        """Do as `add`; fire with the claim when it is in use on all working links. Cancelling withdraws."""
+        self.add(claim)
         return claim.when_claimed(lambda: self.withdraw(claim)).addCallback(lambda _: claim)
 
     def changed(self, claim: Claim) -> None:

@@ -8,7 +8,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final, Literal
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, execute, fail
 
 from mcast.dns.names import Name
 from mcast.dns.records import Record
@@ -20,9 +20,6 @@ from mcast.dnssd.service import Service
 from mcast.mdns.groups import RecordGroup
 from mcast.publisher import Claim, Publisher, Renamed
 from mcast.sockets.interface import Interface
-
-_FIXED = ("name", "type", "domain")
-"""What makes a service another one when it changes, so that `Registration.update` refuses it."""
 
 
 class Auto(Enum):
@@ -75,36 +72,37 @@ class Registration(Claim):
     def memory(self) -> str | None:
         return None if self.owner == self._wanted else f"service {self._wanted}"
 
-    def update(self, service: Service | None = None, /, **changes: Any) -> Deferred[None]:
+    def update(self, **changes: Any) -> Deferred[None]:
         """Publish changed data under the same name, without probing (RFC 6762 §8.4).
 
-        ``update(txt={"path": "/new"})`` changes what is named and leaves the rest; a `Service` takes the
-        place of the whole description, except the name. More than ten changes a minute are delayed and
-        joined.
+        ``update(txt={"path": "/new"}, port=81)`` changes what is named and leaves the rest. More than ten
+        changes a minute are delayed and joined.
 
-        :returns: fires when the change is on its way on every link; fails with `InvalidService` (a
-        ValueError) when
-            the data is not valid, and with ValueError when the name, type or domain would change or it is
-            withdrawn.
+        :returns: fires when the change is on its way on every link; fails with what `change` raises.
+        """
+        return execute(lambda: self.change(replace(self._service, **changes)))
+
+    def change(self, service: Service) -> None:
+        """Publish another description under the same name, at once; what it is called does not matter.
+
+        :raises ValueError: the type or domain is another one, it is withdrawn, or no packet can hold a
+        record.
         """
         if self.is_withdrawn:
-            return fail(ValueError(f"{self.owner} is withdrawn"))
+            raise ValueError(f"{self.owner} is withdrawn")
+        changed = service if service.name == self.name else replace(service, name=self.name)
+        if changed.instance != self._service.instance:
+            raise ValueError(
+                f"{service.type} in {service.domain}: {self.owner} cannot become that by an update"
+            )
+        if changed == self._service:
+            return
+        before, self._service = self._service, changed
         try:
-            if service is not None:
-                changes = {"name": self.name, **changes}
-            changed = replace(self._service if service is None else service, **changes)
-            for part in _FIXED:
-                if getattr(changed, part) != getattr(self._service, part):
-                    raise ValueError(f"{part} of {self.owner}: no update changes it, register it anew")
-            before, self._service = self._service, changed
-            try:
-                self._publisher.changed(self)
-            except ValueError:
-                self._service = before
-                raise
+            self._publisher.changed(self)
         except ValueError:
-            return fail()
-        return succeed(None)
+            self._service = before
+            raise
 
     def records(self, interface: Interface) -> RecordGroup:
         service = self._service if self._service.host is None else replace(self._service, host=None)
@@ -147,16 +145,10 @@ class HostRegistration(Claim):
     def memory(self) -> str | None:
         return None if self._label == self._wanted else f"host {self._wanted}"
 
-    def update(self, addresses: Iterable[IPv4Address | IPv6Address]) -> Deferred[None]:
-        """Publish other addresses in place of those given before; fires when they are on their way.
-
-        :raises ValueError: it follows the addresses of the interfaces by itself.
-        """
-        if isinstance(self._addresses, Auto):
-            raise ValueError(f"{self.owner} has the addresses of the interfaces")
-        self._addresses = tuple(addresses)
-        self._publisher.changed(self)
-        return succeed(None)
+    def update(self, addresses: Iterable[IPv4Address | IPv6Address] | Literal[Auto.AUTO]) -> Deferred[None]:
+        """Publish other addresses in place of those given before; fires when they are on their way."""
+        self._addresses = addresses if isinstance(addresses, Auto) else tuple(addresses)
+        return execute(self._publisher.changed, self)
 
     def records(self, interface: Interface) -> RecordGroup:
         if isinstance(self._addresses, Auto):
@@ -229,15 +221,16 @@ class RecordRegistration(Claim):
         return self._record.name
 
     def update(self, record: Record) -> Deferred[None]:
-        """Publish another record of the same name and type in its place; fires when it is on its way.
+        """Publish another record of the same name and type in its place.
 
-        :raises ValueError: the name or type is another one, or the record is too large for a packet.
+        :returns: fires when it is on its way; fails with ValueError when the name or type is another one, or
+        no
+            packet can hold it.
         """
         if (record.name, record.type) != (self._record.name, self._record.type):
-            raise ValueError(f"{record.name}: an update keeps the name and the type of {self.owner}")
+            return fail(ValueError(f"{record.name}: an update keeps the name and the type of {self.owner}"))
         self._record = record
-        self._publisher.changed(self)
-        return succeed(None)
+        return execute(self._publisher.changed, self)
 
     def records(self, interface: Interface) -> RecordGroup:
         return RecordGroup(unique=(self._record,)) if self._unique else RecordGroup(shared=(self._record,))

@@ -15,7 +15,9 @@ from twisted.python.usage import UsageError
 from mcast.echo.options import EchoOptions, make_echo_service
 from mcast.errors import McastError
 
-SUBCOMMANDS: tuple[tuple[str, str, str], ...] = ()
+SUBCOMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("mdns", "mcast.tap_mdns", "Publish this host and services by multicast DNS."),
+)
 """Name, module and description of each sub-command. The module has ``Options`` and ``makeService``, as any
 module of a Twisted plugin; it is imported when its sub-command is used."""
 

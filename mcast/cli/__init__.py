@@ -20,6 +20,7 @@ COMMANDS = {
     "listen": ("mcast.cli.listen", "join groups and print what arrives"),
     "send": ("mcast.cli.send", "send datagrams to a group"),
     "interfaces": ("mcast.cli.interfaces", "list the interfaces of this host and the groups joined on them"),
+    "publish": ("mcast.cli.publish", "publish a service by multicast DNS until Ctrl-C"),
 }
 """Name of each sub-command: its module, and what it does in one line."""
 

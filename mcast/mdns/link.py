@@ -107,7 +107,7 @@ class Link:
         """Return the response to a plain query whose answer is ready, or None: give it to `receive`.
 
         For a shell in a hurry, before `receive`. The response is for the sender alone, and needs neither the
-        outbox nor a look at `next_wakeup`; an empty one is nothing to send, but `next_wakeup` may have changed.
+        outbox nor a look at `next_wakeup`; an empty one is not sent, and `next_wakeup` may have changed.
         """
         ready = self._ready(datagram[2:])
         if ready is None:

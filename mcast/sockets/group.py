@@ -81,10 +81,10 @@ class Group:
         address, zone = parse_address(host)
         if port_text is None:
             if default_port is None:
-                raise ValueError(f"{text}: no port")
+                raise ValueError(f"{_shown(text)}: no port")
             return cls(address, default_port, zone)
         if not (port_text.isascii() and port_text.isdigit()) or len(port_text) > len(str(MAX_PORT)):
-            raise ValueError(f"{text}: port {port_text!r} is not a number from 1 to {MAX_PORT}")
+            raise ValueError(f"{_shown(text)}: port {port_text!r} is not a number from 1 to {MAX_PORT}")
         return cls(address, int(port_text), zone)
 
     @property
@@ -160,11 +160,16 @@ def parse_address(text: str) -> tuple[IPv4Address | IPv6Address, str]:
     """
     host, separator, zone = text.partition("%")
     if separator and (not zone or "%" in zone):
-        raise ValueError(f"{text}: the zone after '%' must be an interface name or index")
+        raise ValueError(f"{_shown(text)}: the zone after '%' must be an interface name or index")
     try:
         return ip_address(host), zone
     except (AddressValueError, ValueError):
-        raise ValueError(f"{text}: not an IP address") from None
+        raise ValueError(f"{_shown(text)}: not an IP address") from None
+
+
+def _shown(text: str) -> str:
+    """Return a person's text for an error of one line."""
+    return text if text.isprintable() else repr(text)
 
 
 def _scope_field(address: IPv6Address) -> Scope:
@@ -175,9 +180,9 @@ def _split_port(text: str) -> tuple[str, str | None]:
     if text.startswith("["):
         host, closed, rest = text[1:].partition("]")
         if not closed or (rest and not rest.startswith(":")):
-            raise ValueError(f"{text}: expected [ADDRESS] or [ADDRESS]:PORT")
+            raise ValueError(f"{_shown(text)}: expected [ADDRESS] or [ADDRESS]:PORT")
         if ":" not in host:
-            raise ValueError(f"{text}: only an IPv6 address stands in brackets")
+            raise ValueError(f"{_shown(text)}: only an IPv6 address stands in brackets")
         return host, rest[1:] if rest else None
     # Without brackets the last colon of an IPv6 address is part of it; a zone ends the address.
     address, separator, zone = text.partition("%")

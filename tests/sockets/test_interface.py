@@ -1,0 +1,137 @@
+"""Interfaces: which is meant, and who is a neighbour."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import ip_interface
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.sockets.interface import (
+    Interface,
+    InterfaceAddress,
+    default_interfaces,
+    find_interface,
+    interfaces,
+    select_interfaces,
+    zone_index,
+)
+
+
+def interface(name: str, index: int, *addresses: str, **flags: bool) -> Interface:
+    """Return an interface with addresses written as 192.0.2.1/24."""
+    parsed = [ip_interface(each) for each in addresses]
+    return Interface(
+        name, index, tuple(InterfaceAddress(each.ip, each.network.prefixlen) for each in parsed), **flags
+    )
+
+
+LO = interface("lo", 1, "127.0.0.1/8", "::1/128", loopback=True, multicast=False)
+ETH0 = interface("eth0", 2, "192.0.2.1/24", "2001:db8::1/64", "fe80::1/64")
+ETH1 = interface("eth1", 3, "198.51.100.1/24", "fe80::1/64")
+DOWN = interface("eth2", 4, "203.0.113.1/24", up=False)
+TUN = interface("tun0", 5, "10.8.0.1/32", multicast=False, point_to_point=True)
+ALL = (LO, ETH0, ETH1, DOWN, TUN)
+
+
+class SelectionTests(SynchronousTestCase):
+    """Interfaces by name, index or address."""
+
+    def test_default(self) -> None:
+        """Each that is up and does multicast; not loopback, while there are others."""
+        self.assertEqual(default_interfaces(ALL), (ETH0, ETH1))
+
+    def test_default_is_loopback_alone(self) -> None:
+        self.assertEqual(default_interfaces((LO, DOWN)), (LO,))
+
+    def test_by_name(self) -> None:
+        self.assertEqual(select_interfaces(["eth1"], ALL), (ETH1,))
+
+    def test_by_index(self) -> None:
+        self.assertEqual(select_interfaces(["3"], ALL), (ETH1,))
+
+    def test_by_ipv4_address(self) -> None:
+        self.assertEqual(select_interfaces(["198.51.100.1"], ALL), (ETH1,))
+
+    def test_by_ipv6_address(self) -> None:
+        self.assertEqual(select_interfaces(["2001:db8::1"], ALL), (ETH0,))
+
+    def test_by_scoped_address(self) -> None:
+        """G-4007-11.2-2: fe80::1%eth1 and fe80::1%3 are the same, and not fe80::1%eth0."""
+        found = [find_interface(text, ALL) for text in ("fe80::1%eth1", "fe80::1%3", "fe80::1%eth0")]
+        self.assertEqual(found, [ETH1, ETH1, ETH0])
+
+    def test_loopback_by_name(self) -> None:
+        self.assertEqual(select_interfaces(["lo"], ALL), (LO,))
+
+    def test_each_once(self) -> None:
+        self.assertEqual(select_interfaces(["eth0", "2", "192.0.2.1"], ALL), (ETH0,))
+
+    def test_unknown(self) -> None:
+        with self.assertRaisesRegex(ValueError, "interface eth9: no such interface"):
+            select_interfaces(["eth9"], ALL)
+
+    def test_down(self) -> None:
+        with self.assertRaisesRegex(ValueError, "interface eth2: is down"):
+            select_interfaces(["eth2"], ALL)
+
+    def test_none_usable(self) -> None:
+        with self.assertRaisesRegex(ValueError, "no usable interface"):
+            select_interfaces([], (DOWN,))
+
+    def test_unknown_while_running(self) -> None:
+        """While running an interface may be gone for a while."""
+        self.assertEqual(select_interfaces(["eth9", "eth2", "eth0"], ALL, strict=False), (ETH0,))
+
+    def test_zone_by_name_and_index(self) -> None:
+        """G-4007-11.2-2: %eth0 means the same as its index."""
+        self.assertEqual((zone_index("eth0", ALL), zone_index("2", ALL)), (2, 2))
+
+    def test_unknown_zone(self) -> None:
+        """G-4007-11.2-2: an unknown name is a clear error."""
+        with self.assertRaisesRegex(ValueError, "zone eth9: no such interface"):
+            zone_index("eth9")
+
+    def test_default_zone(self) -> None:
+        """G-4007-11.2-1: none and 0 mean the default zone."""
+        self.assertEqual((zone_index("", ALL), zone_index("0", ALL)), (0, 0))
+
+
+class NeighbourTests(SynchronousTestCase):
+    """`Interface.is_on_link`."""
+
+    def test_same_network(self) -> None:
+        self.assertTrue(ETH0.is_on_link("192.0.2.77"))
+
+    def test_other_network(self) -> None:
+        self.assertFalse(ETH0.is_on_link("198.51.100.77"))
+
+    def test_link_local(self) -> None:
+        """G-4007-5-1: a link-local address heard on a link belongs to that link."""
+        self.assertTrue(ETH1.is_on_link("fe80::77"))
+
+    def test_scoped_text(self) -> None:
+        self.assertTrue(ETH1.is_on_link("fe80::77%eth1"))
+
+    def test_global_ipv6(self) -> None:
+        self.assertEqual((ETH0.is_on_link("2001:db8::77"), ETH1.is_on_link("2001:db8::77")), (True, False))
+
+    def test_loopback(self) -> None:
+        """On loopback there is nobody but the host itself."""
+        self.assertTrue(LO.is_on_link("192.0.2.1"))
+
+
+class EnumerationTests(SynchronousTestCase):
+    """`interfaces` on this machine."""
+
+    def test_loopback_is_there(self) -> None:
+        found = [each for each in interfaces() if each.loopback]
+        self.assertIn("127.0.0.1", [str(own.address) for each in found for own in each.ipv4])
+
+    def test_names_and_indexes_agree(self) -> None:
+        for each in interfaces():
+            self.assertEqual(socket.if_nametoindex(each.name), each.index)
+
+    def test_by_index(self) -> None:
+        found = [each.index for each in interfaces()]
+        self.assertEqual(found, sorted(set(found)))

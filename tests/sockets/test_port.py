@@ -1,0 +1,386 @@
+"""`GroupPort` on loopback sockets and a fake reactor: its interfaces, bad input, and errors of the system."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Any, cast
+
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IMulticastTransport,
+    IReactorFDSet,
+    IReadDescriptor,
+    IUDPTransport,
+)
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from mcast.sockets.arrival import Arrival
+from mcast.sockets.group import Group
+from mcast.sockets.port import MAX_READ_ERRORS, MAX_ROUTES, READ_PAUSE, GroupPort
+
+
+@implementer(IReactorFDSet)
+class FakeReactor(Clock):
+    """A clock that keeps readers and never reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: list[Any] = []
+
+    def addReader(self, reader: Any) -> None:
+        if reader not in self.readers:
+            self.readers.append(reader)
+
+    def removeReader(self, reader: Any) -> None:
+        if reader in self.readers:
+            self.readers.remove(reader)
+
+    def addWriter(self, writer: Any) -> None:
+        raise NotImplementedError
+
+    def removeWriter(self, writer: Any) -> None:
+        raise NotImplementedError
+
+    def removeAll(self) -> list[Any]:
+        readers, self.readers = self.readers, []
+        return readers
+
+    def getReaders(self) -> list[Any]:
+        return self.readers
+
+    def getWriters(self) -> list[Any]:
+        return []
+
+
+class FailingSocket:
+    """A socket whose named methods fail with the next of these errors, until there are no more."""
+
+    def __init__(self, sock: socket.socket, method: str, *problems: OSError) -> None:
+        self._sock = sock
+        self._method = method
+        self._problems = list(problems)
+
+    def __getattr__(self, name: str) -> Any:
+        return self._fail if name == self._method and self._problems else getattr(self._sock, name)
+
+    def _fail(self, *_: object) -> None:
+        raise self._problems.pop(0)
+
+
+class Recorder(DatagramProtocol):
+    noisy = False
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+        self.refused = 0
+        self.stopped = 0
+
+    def datagram_arrived(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> None:
+        self.data.append(data)
+
+    def connectionRefused(self) -> None:
+        self.refused += 1
+
+    def stopProtocol(self) -> None:
+        self.stopped += 1
+
+
+class PortTestCase(SynchronousTestCase):
+    """A port on loopback."""
+
+    def setUp(self) -> None:
+        self.reactor = FakeReactor()
+        self.protocol = Recorder()
+
+    def open(self, protocol: DatagramProtocol | None = None, **settings: Any) -> GroupPort:
+        settings.setdefault("ipv6", False)
+        settings.setdefault("interface", "::1" if settings["ipv6"] else "127.0.0.1")
+        port = GroupPort(self.reactor, 0, protocol or self.protocol, **settings)
+        port.startListening()
+        self.addCleanup(port.connectionLost)
+        return port
+
+    def fail_next(self, port: GroupPort, method: str, *problems: OSError) -> None:
+        """Let the next calls of this method of the port's socket fail."""
+        handle = port.getHandle()
+        assert handle is not None
+        self.patch(port, "_socket", FailingSocket(handle, method, *problems))
+
+    def send_to(self, port: GroupPort, data: bytes) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(data, ("127.0.0.1", port.getHost().port))
+
+
+class InterfaceTests(PortTestCase):
+    """What Twisted may expect of it."""
+
+    def test_listening_port(self) -> None:
+        self.assertTrue(verifyObject(IListeningPort, self.open()))
+
+    def test_multicast_transport(self) -> None:
+        self.assertTrue(verifyObject(IMulticastTransport, self.open()))
+
+    def test_udp_transport(self) -> None:
+        self.assertTrue(verifyObject(IUDPTransport, self.open()))
+
+    def test_read_descriptor(self) -> None:
+        self.assertTrue(verifyObject(IReadDescriptor, self.open()))
+
+    def test_transport_of_the_protocol(self) -> None:
+        port = self.open()
+        self.assertIs(self.protocol.transport, port)
+
+    def test_stopping(self) -> None:
+        """Stopping fires once the protocol has been told, however often it is asked for."""
+        port = self.open()
+        stopped = [port.stopListening(), port.stopListening()]
+        self.assertNoResult(stopped[0])
+        self.reactor.advance(0)
+        stopped.append(port.stopListening())
+        self.assertEqual([self.successResultOf(each) for each in stopped], [None, None, None])
+        self.assertEqual((self.protocol.stopped, self.reactor.readers, port.fileno()), (1, [], -1))
+
+    def test_connected(self) -> None:
+        """Connected, a port writes without an address."""
+        port, peer = self.open(DatagramProtocol()), self.open()
+        port.connect("127.0.0.1", peer.getHost().port)
+        port.write(b"hello")
+        peer.doRead()
+        self.assertEqual(self.protocol.data, [b"hello"])
+
+    def test_parts_are_one_datagram(self) -> None:
+        port = self.open()
+        port.writeSequence([b"a", b"b"], ("127.0.0.1", port.getHost().port))
+        port.doRead()
+        self.assertEqual(self.protocol.data, [b"ab"])
+
+    def test_broadcast(self) -> None:
+        port = self.open()
+        port.setBroadcastAllowed(True)
+        handle = port.getHandle()
+        assert handle is not None
+        self.assertTrue(port.getBroadcastAllowed())
+        self.assertEqual(handle.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST), 1)
+
+    def test_default_ttl(self) -> None:
+        """G-1112-6.1-1: 1 on a port opened without an argument, and what was asked for otherwise."""
+        ttls = []
+        for settings in ({}, {"hop_limit": 255}):
+            handle = self.open(Recorder(), **settings).getHandle()
+            assert handle is not None
+            ttls.append(handle.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL))
+        self.assertEqual(ttls, [1, 255])
+
+    def test_ttl(self) -> None:
+        port = self.open()
+        port.setTTL(7)
+        self.assertEqual(port.getTTL(), 7)
+
+
+class BadInputTests(PortTestCase):
+    """What a person or a program does wrong is one line that names the value and the cause."""
+
+    def assert_refused(self, message: str, call: Any, *arguments: Any) -> None:
+        with self.assertRaisesRegex(ValueError, message):
+            call(*arguments)
+
+    def test_port_out_of_range(self) -> None:
+        self.assert_refused("port 65536: outside 0-65535", self.make_port, 65536)
+
+    def make_port(self, port: int, **settings: Any) -> GroupPort:
+        return GroupPort(self.reactor, port, self.protocol, ipv6=False, **settings)
+
+    def test_hop_limit_out_of_range(self) -> None:
+        """G-3493-5.2-2: 256 is an error before a socket is opened."""
+        with self.assertRaisesRegex(ValueError, "TTL 256: outside 0-255"):
+            self.make_port(0, hop_limit=256)
+
+    def test_ttl_out_of_range(self) -> None:
+        self.assert_refused("TTL -1: outside 0-255", self.open().setTTL, -1)
+
+    def test_join_unicast(self) -> None:
+        """G-1112-7.1-1: joining what is no group is an error to the caller."""
+        self.assert_refused("192.0.2.1: not a multicast address", self.open().join, "192.0.2.1", 1)
+
+    def test_join_other_family(self) -> None:
+        self.assert_refused("ff02::123: not an IPv4 group", self.open().join, "ff02::123", 1)
+
+    def test_join_unknown_interface(self) -> None:
+        self.assert_refused(
+            "interface nosuch0: no such interface", self.open().join, "224.0.0.123", "nosuch0"
+        )
+
+    def test_join_unknown_zone(self) -> None:
+        self.assert_refused("zone nosuch0: no such interface", self.open().join, "224.0.0.123%nosuch0")
+
+    def test_join_source_of_other_family(self) -> None:
+        self.assert_refused(
+            "source 2001:db8::1: not of the family of group 232.1.2.3",
+            self.open().join,
+            "232.1.2.3",
+            1,
+            "2001:db8::1",
+        )
+
+    def test_join_scope_zero(self) -> None:
+        """G-4291-2.7-2: joining ff00::1 is an error."""
+        self.assert_refused("ff00::1: scope 0 is reserved", self.open(ipv6=True).join, "ff00::1", 1)
+
+    def test_send_scope_zero(self) -> None:
+        """G-4291-2.7-2: sending to ff00::1 is an error."""
+        self.assert_refused(
+            "ff00::1: scope 0 is reserved", self.open(ipv6=True).send, b"x", ("ff00::1", 9), 1
+        )
+
+    def test_send_to_a_name(self) -> None:
+        self.assert_refused("printer.local: not an IP address", self.open().send, b"x", ("printer.local", 9))
+
+    def test_send_to_other_family(self) -> None:
+        self.assert_refused("::1: not an IPv4 address", self.open().send, b"x", ("::1", 9))
+
+    def test_send_by_two_interfaces(self) -> None:
+        """G-4007-6-1: the zone of an address and the interface have to agree."""
+        port = self.open(ipv6=True)
+        self.assert_refused(
+            "is on interface 1, cannot be sent by interface 2", port.send, b"x", ("fe80::1", 9, 0, 1), 2
+        )
+
+    def test_write_to_nobody(self) -> None:
+        self.assert_refused("not connected", self.open().write, b"x")
+
+    def test_join_group_fails(self) -> None:
+        """As Twisted's own, joinGroup tells by its Deferred."""
+        self.failureResultOf(self.open().joinGroup("192.0.2.1"), ValueError)
+
+    def test_leave_group_fails(self) -> None:
+        """G-1112-7.1-1: leaving what was not joined is an error to the caller."""
+        failure = self.failureResultOf(self.open().leaveGroup("224.0.0.123", 1), OSError)
+        self.assertEqual(failure.value.errno, errno.EADDRNOTAVAIL)
+
+
+class SystemErrorTests(PortTestCase):
+    """What the system refuses while running is counted, and logged once for each interface and cause."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.warnings: list[LogEvent] = []
+        observer = cast(ILogObserver, self.keep_warning)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+
+    def keep_warning(self, event: LogEvent) -> None:
+        if event.get("log_namespace") == "mcast.sockets.port.GroupPort" and event["log_level"].name == "warn":
+            self.warnings.append(event)
+
+    def refuse(self, *numbers: int) -> GroupPort:
+        """Send as often as there are errors, each time refused with the next."""
+        port = self.open()
+        self.fail_next(port, "sendto", *(OSError(number, errno.errorcode[number]) for number in numbers))
+        results = [port.send(b"x", ("127.0.0.1", 9)) for _ in numbers]
+        self.assertEqual(results, [False] * len(numbers))
+        return port
+
+    def test_refusals(self) -> None:
+        numbers = [errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EPERM, errno.ENETDOWN]
+        self.assertEqual(self.refuse(*numbers).counters["send_refused"], 4)
+        self.assertEqual(
+            [event["cause"] for event in self.warnings], [errno.errorcode[each] for each in numbers]
+        )
+
+    def test_full_buffer(self) -> None:
+        """EAGAIN and ENOBUFS are counted apart: the sender may try again."""
+        port = self.refuse(errno.EAGAIN, errno.ENOBUFS)
+        self.assertEqual((port.counters["send_full"], port.counters["send_refused"]), (2, 0))
+
+    def test_logged_once(self) -> None:
+        self.refuse(*[errno.EPERM] * 50)
+        self.assertEqual(len(self.warnings), 1)
+
+    def test_write_raises_nothing(self) -> None:
+        port = self.open()
+        self.fail_next(port, "sendto", OSError(errno.ENOBUFS, "No buffer space available"))
+        port.write(b"x", ("127.0.0.1", 9))
+        self.assertEqual(port.counters["send_full"], 1)
+
+    def test_works_again(self) -> None:
+        port = self.refuse(errno.ENETDOWN)
+        self.assertTrue(port.send(b"x", ("127.0.0.1", port.getHost().port)))
+
+    def read_with(self, *problems: OSError) -> GroupPort:
+        """Read once for each error, and once more what then comes."""
+        port = self.open(arrivals=False)
+        self.fail_next(port, "recvfrom", *problems)
+        self.send_to(port, b"after")
+        for _ in problems:
+            port.doRead()
+        port.doRead()
+        return port
+
+    def test_read_error(self) -> None:
+        """An unexpected error is counted, and the port goes on."""
+        port = self.read_with(OSError(errno.ENETDOWN, "Network is down"), OSError(errno.EIO, "I/O error"))
+        self.assertEqual((self.protocol.data, port.counters["read_errors"]), ([b"after"], 2))
+        self.assertEqual(len(self.warnings), 2)
+
+    def test_interrupted(self) -> None:
+        self.assertEqual(self.read_with(InterruptedError(errno.EINTR, "")).counters["read_errors"], 0)
+
+    def test_refused_peer(self) -> None:
+        """ECONNREFUSED is news of an earlier datagram, and no error of reading."""
+        port = self.read_with(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"))
+        self.assertEqual((self.protocol.refused, port.counters["read_errors"]), (1, 0))
+
+    def test_too_long_on_windows(self) -> None:
+        """Where the system fails for a datagram it had to cut, that is counted as one that was cut."""
+        self.assertEqual(self.read_with(OSError(errno.EMSGSIZE, "")).counters["truncated"], 1)
+
+    def test_broken_for_long(self) -> None:
+        """After many errors in a row reading rests, so that the reactor is not kept busy, and goes on."""
+        port = self.read_with(*(OSError(errno.EIO, "I/O error") for _ in range(MAX_READ_ERRORS - 1)))
+        self.assertIn(port, self.reactor.readers)
+        self.fail_next(port, "recvfrom", *(OSError(errno.EIO, "I/O error") for _ in range(MAX_READ_ERRORS)))
+        for _ in range(MAX_READ_ERRORS):
+            port.doRead()
+        self.assertNotIn(port, self.reactor.readers)
+        self.reactor.advance(READ_PAUSE)
+        self.assertIn(port, self.reactor.readers)
+
+    def test_closed_while_resting(self) -> None:
+        port = self.open(arrivals=False)
+        self.fail_next(port, "recvfrom", *(OSError(errno.EIO, "I/O error") for _ in range(MAX_READ_ERRORS)))
+        for _ in range(MAX_READ_ERRORS):
+            port.doRead()
+        port.stopListening()
+        self.reactor.advance(READ_PAUSE)
+        self.assertEqual(self.reactor.readers, [])
+
+    def test_remembered_destinations_are_bounded(self) -> None:
+        """Answering ever new senders takes no more memory than `MAX_ROUTES` of them."""
+        port = self.open()
+        for number in range(2 * MAX_ROUTES):
+            port.send(b"", ("127.0.0.1", 1 + number))
+        self.assertLessEqual(len(port._routes), MAX_ROUTES)
+
+    def test_taken(self) -> None:
+        """A port taken by a socket that does not share is one line that names it."""
+        holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(holder.close)
+        holder.bind(("127.0.0.1", 0))
+        taken = holder.getsockname()[1]
+        port = GroupPort(self.reactor, taken, self.protocol, ipv6=False, interface="127.0.0.1")
+        with self.assertRaisesRegex(OSError, f"UDP port {taken} on 127.0.0.1: already in use"):
+            port.startListening()
+
+
+class ZoneTests(SynchronousTestCase):
+    """Zones stay on this host."""
+
+    def test_sent_host_has_none(self) -> None:
+        """G-4007-6-1: what goes to the socket is the bare address; the zone is an interface index."""
+        self.assertEqual(Group.parse("ff02::123%eth0", 7645).host, "ff02::123")

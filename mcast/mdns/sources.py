@@ -41,6 +41,11 @@ class Neighbourhood:
             place = self._places[host] = self._find(host)
         return place
 
+    @property
+    def remembered(self) -> int:
+        """How many addresses are remembered."""
+        return len(self._places)
+
     def _find(self, host: str) -> Place:
         try:
             address = ip_address(host.partition("%")[0])

@@ -430,8 +430,11 @@ class Options:
         read = _read_arrival_ipv6 if self._ipv6 else _read_arrival_ipv4
         return read(self._platform, ancillary)
 
-    def outgoing_ancillary(self, interface: int) -> AncillaryData | None:
-        """Return what sendmsg needs to send one datagram by an interface; None where it cannot be told so."""
+    def outgoing_ancillary(self, interface: int, source: IPv4Address | None = None) -> AncillaryData | None:
+        """Return what sendmsg needs to send one datagram by an interface; None where it cannot be told so.
+
+        :param source: the address an IPv4 socket is bound to, which would not count otherwise.
+        """
         row = self._platform
         if self._ipv6:
             if row.ipv6_pktinfo is None:
@@ -439,7 +442,8 @@ class Options:
             return [(IPPROTO_IPV6, row.ipv6_pktinfo, struct.pack("@16sI", bytes(16), interface))]
         if row.ipv4_pktinfo is None or not row.ipv4_send_pktinfo:
             return None
-        return [(IPPROTO_IP, row.ipv4_pktinfo, struct.pack("@I4s4s", interface, bytes(4), bytes(4)))]
+        from_address = bytes(4) if source is None else source.packed
+        return [(IPPROTO_IP, row.ipv4_pktinfo, struct.pack("@I4s4s", interface, from_address, bytes(4)))]
 
     def _of(self, ipv4: int | None, ipv6: int | None) -> tuple[int, int]:
         # The option may be None; callers for which that can be so ask.

@@ -513,7 +513,8 @@ class GroupPort:
         assert self._options is not None
         if not interface or interface == self._pinned:
             return (str(target), port), None
-        return (str(target), port), self._options.outgoing_ancillary(interface)
+        source = IPv4(self._interface) if self._interface else None
+        return (str(target), port), self._options.outgoing_ancillary(interface, source)
 
     def _route_ipv6(
         self, target: IPv4 | IPv6, port: int, interface: int

@@ -1,0 +1,268 @@
+"""The `mcast` command between hosts."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tests.network.lan import Host, LanTestCase, wait_until
+from tests.network.test_echo import HELLO, IPV4, Program, responder
+
+MCAST = (sys.executable, "-m", "mcast.cli")
+
+
+def command(host: Host, *words: str, data: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `mcast` on a host to its end."""
+    return subprocess.run(
+        host.command(*MCAST, *words),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        input=data,
+        stdin=subprocess.DEVNULL if data is None else None,
+    )
+
+
+def objects(lines: str, event: str) -> list[dict[str, Any]]:
+    """Return the JSON objects of one event."""
+    return [each for each in map(json.loads, lines.splitlines()) if each["event"] == event]
+
+
+class PingTests(LanTestCase):
+    """Two responders on two hosts, a client on the third."""
+
+    hosts = 3
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.client, *self.servers = self.lan.hosts
+        for server in self.servers:
+            self.addCleanup(responder(server, joined=2).end)
+
+    def ping(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return command(self.client, "ping", *words)
+
+    def assert_both(self, done: subprocess.CompletedProcess[str], hosts: Sequence[str], count: int) -> None:
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        answers = objects(done.stdout, "answer")
+        self.assertEqual(
+            sorted((each["responder"], each["seq"]) for each in answers),
+            sorted((host, number) for host in hosts for number in range(count)),
+        )
+        self.assertEqual(
+            {(each["interface"], each["size"], each["hops"]) for each in answers}, {("eth0", 56, 64)}
+        )
+        summary = objects(done.stdout, "summary")
+        self.assertEqual(sorted(each["responder"] for each in summary), sorted(hosts))
+        self.assertEqual(
+            {(each["sent"], each["received"], each["loss"]) for each in summary}, {(count, count, 0.0)}
+        )
+
+    def test_ipv4(self) -> None:
+        done = self.ping("224.0.0.123:7645", *["-c", "3", "-i", "0.1", "-w", "0.3", "--json"])
+        self.assert_both(done, [each.ipv4() for each in self.servers], 3)
+
+    def test_ipv6(self) -> None:
+        done = self.ping("ff02::123%eth0:7645", *["-c", "3", "-i", "0.1", "-w", "0.3", "--json"])
+        self.assert_both(done, [f"{each.link_local()}%eth0" for each in self.servers], 3)
+
+    def test_table(self) -> None:
+        done = self.ping("224.0.0.123", *["-c", "2", "-i", "0.1", "-w", "0.3", "-q"])
+        title, headings, *rows = done.stdout.splitlines()[1:]
+        self.assertEqual(title, "--- 2 probes sent, 2 responders")
+        self.assertEqual(headings.split()[:5], ["responder", "if", "sent", "recv", "loss%"])
+        self.assertEqual(
+            sorted(row.split()[:5] for row in rows),
+            [[each.ipv4(), "eth0", "2", "2", "0.0"] for each in self.servers],
+        )
+
+    def test_pace(self) -> None:
+        """A thousand probes a second take a second."""
+        started_at = time.monotonic()
+        done = self.ping("224.0.0.123", *["-c", "1000", "-i", "0.001", "-w", "0.3", "-q", "--json"])
+        self.assertLess(time.monotonic() - started_at, 3.0)
+        self.assertEqual([each["received"] for each in objects(done.stdout, "summary")], [1000, 1000])
+
+    def test_as_many_as_expected(self) -> None:
+        self.assertEqual(self.ping("224.0.0.123", *["-c", "1", "-w", "0.3", "--expect", "2"]).returncode, 0)
+
+    def test_fewer_than_expected(self) -> None:
+        self.assertEqual(self.ping("224.0.0.123", *["-c", "1", "-w", "0.3", "--expect", "3"]).returncode, 1)
+
+    def test_nobody(self) -> None:
+        done = self.ping("224.0.0.124", *["-c", "1", "-w", "0.2"])
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--- 1 probe sent, no responders", done.stdout)
+
+    def test_largest(self) -> None:
+        done = self.ping("224.0.0.123", *["-c", "1", "-w", "0.5", "-s", "65507", "--json"])
+        self.assertEqual([each["size"] for each in objects(done.stdout, "answer")], [65507, 65507])
+
+    def test_source(self) -> None:
+        """The probes come from the address that was asked for."""
+        self.client.ip("addr", "add", "10.77.0.200/24", "dev", "eth0")
+        self.addCleanup(self.client.ip, "addr", "del", "10.77.0.200/24", "dev", "eth0")
+        listening = Program(self.servers[0], *MCAST, "listen", IPV4, "--json", "-c", "1")
+        wait_until(lambda: "7B0000E0     2" in self.servers[0].run("cat", "/proc/net/igmp"), "the join")
+        self.ping("224.0.0.123", *["-c", "1", "-w", "0.2", "--source", "10.77.0.200"])
+        listening.wait_for('"source": "10.77.0.200"')
+
+    def test_interrupt(self) -> None:
+        """Ctrl-C prints the summary."""
+        program = Program(self.client, *MCAST, "ping", "224.0.0.123", "-i", "0.1", "--expect", "2")
+        program.wait_for("seq=2")
+        program.process.send_signal(signal.SIGINT)
+        program.wait_for(", 2 responders")
+        program.wait_for("loss%")
+        self.assertEqual(program.process.wait(5), 0)
+
+    def test_interface_that_goes_down(self) -> None:
+        """What the system refuses to send is told once; when the interface is back it goes on."""
+        program = Program(self.client, *MCAST, "ping", "224.0.0.123", "-i", "0.02", "-I", "eth0")
+        program.wait_for("seq=")
+        self.client.ip("link", "set", "eth0", "down")
+        program.wait_for("cannot send")
+        self.client.ip("link", "set", "eth0", "up")
+        self.client.add_addresses()
+        heard = program.output.count("seq=")
+        program.wait_for("seq=", heard + 20)
+        program.process.send_signal(signal.SIGINT)
+        self.assertEqual(program.process.wait(5), 0)
+        self.assertEqual(program.end().count("cannot send"), 1)
+
+
+class ListenTests(LanTestCase):
+    """One host listens, another sends."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.sender, self.listener = self.lan.hosts
+
+    def listen(self, *words: str) -> Program:
+        program = Program(self.listener, *MCAST, "listen", *words)
+        wait_until(lambda: "7B0000E0" in self.listener.run("cat", "/proc/net/igmp"), "the join")
+        return program
+
+    def test_heard(self) -> None:
+        program = self.listen(IPV4, "ff02::123", "--json", "-c", "2")
+        self.assertEqual(command(self.sender, "send", IPV4, "Hello").returncode, 0)
+        self.assertEqual(command(self.sender, "send", "ff02::123%eth0", "-t", "7", "Hello 6").returncode, 0)
+        self.assertEqual(program.process.wait(5), 0)
+        first, second = objects(program.end(), "datagram")
+        self.assertEqual(
+            (first["interface"], first["source"], first["destination"], first["hops"], first["payload"]),
+            ("eth0", self.sender.ipv4(), IPV4, 1, "Hello"),
+        )
+        self.assertEqual(
+            (second["source"], second["destination"], second["hops"]),
+            (f"{self.sender.link_local()}%eth0", "ff02::123", 7),
+        )
+
+    def test_standard_input(self) -> None:
+        program = self.listen(IPV4, "--hex", "-c", "1")
+        command(self.sender, "send", IPV4, data="a\n")
+        program.wait_for("size=2: 61 0a")
+
+    def test_source_specific(self) -> None:
+        """Only the source that was named is heard."""
+        program = Program(
+            self.listener, *MCAST, "listen", "232.1.2.3", "--json", "--source", self.sender.ipv4(), "-c", "1"
+        )
+        wait_until(lambda: "030201E8" in self.listener.run("cat", "/proc/net/igmp"), "the join")
+        command(self.listener, "send", "232.1.2.3", "from another source")
+        command(self.sender, "send", "232.1.2.3", "from the source")
+        self.assertEqual(program.process.wait(5), 0)
+        self.assertEqual(
+            [each["payload"] for each in objects(program.end(), "datagram")], ["from the source"]
+        )
+
+    def test_stats(self) -> None:
+        program = self.listen(IPV4, "--stats", "0.5", "--json")
+        command(self.sender, "send", IPV4, "-c", "100", "-s", "100")
+        program.wait_for('"event": "stats"')
+        program.process.send_signal(signal.SIGINT)
+        self.assertEqual(program.process.wait(5), 0)
+        counted = objects(program.end(), "stats")
+        self.assertEqual(
+            (sum(each["packets"] for each in counted), sum(each["octets"] for each in counted)), (100, 10000)
+        )
+
+    def test_nothing(self) -> None:
+        program = self.listen(IPV4)
+        program.process.send_signal(signal.SIGINT)
+        self.assertEqual(program.process.wait(5), 2)
+
+    def test_many(self) -> None:
+        """All of many datagrams leave, as fast as the system takes them."""
+        done = command(self.sender, "send", IPV4, "-c", "2000", "-s", "1400", "--json")
+        (sent,) = objects(done.stdout, "sent")
+        self.assertEqual((sent["sent"], sent["refused"], done.returncode), (2000, 0, 0))
+
+
+class InterfacesTests(LanTestCase):
+    hosts = 1
+
+    def setUp(self) -> None:
+        super().setUp()
+        (self.host,) = self.lan.hosts
+
+    def test_groups(self) -> None:
+        """What any program of this host joined is listed."""
+        self.addCleanup(responder(self.host, joined=2).end)
+        done = command(self.host, "interfaces", "-I", "eth0", "--json")
+        (listed,) = objects(done.stdout, "interface")
+        self.assertIn("224.0.0.123", listed["groups"])
+        self.assertIn("ff02::123", listed["groups"])
+        self.assertIn(f"{self.host.ipv4()}/24", listed["addresses"])
+
+    def test_check(self) -> None:
+        done = command(self.host, "interfaces", "--check", "-I", "eth0", "--json")
+        self.assertEqual(
+            [(each["family"], each["works"]) for each in objects(done.stdout, "check")],
+            [("IPv4", True), ("IPv6", True)],
+        )
+        self.assertEqual(done.returncode, 0)
+
+    def test_down(self) -> None:
+        self.host.ip("link", "add", "br9", "type", "bridge")
+        self.addCleanup(self.host.ip, "link", "del", "br9")
+        done = command(self.host, "interfaces", "--check", "-I", "br9")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("IPv4: does not work: down", done.stdout)
+
+    def test_no_ipv4_address(self) -> None:
+        self.host.ip("addr", "flush", "dev", "eth0", "scope", "global")
+        self.addCleanup(self.host.add_addresses)
+        done = command(self.host, "interfaces", "--check", "-I", "eth0")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("IPv4: does not work: no IPv4 address", done.stdout)
+        self.assertIn("IPv6: works", done.stdout)
+
+    def test_reverse_path_filter(self) -> None:
+        """A setting that drops other senders is told, though we hear ourselves."""
+        self.host.run("sysctl", "-q", "-w", "net.ipv4.conf.eth0.rp_filter=1")
+        self.addCleanup(self.host.run, "sysctl", "-q", "-w", "net.ipv4.conf.eth0.rp_filter=0")
+        self.assertIn("rp_filter=1", command(self.host, "interfaces", "--check", "-I", "eth0").stdout)
+
+    def test_unknown(self) -> None:
+        done = command(self.host, "interfaces", "-I", "eth9")
+        self.assertEqual(
+            (done.returncode, done.stderr),
+            (2, "mcast interfaces: interface eth9: no such interface, index or address on this host\n"),
+        )
+
+
+class PlainClientTests(LanTestCase):
+    """`mcast send` speaks to the echo responder as any client does."""
+
+    def test_counted(self) -> None:
+        server, client = self.lan.hosts
+        program = responder(server, joined=2)
+        command(client, "send", IPV4, HELLO.decode(), "-c", "5")
+        self.assertIn("received 5, answered 5", program.end())

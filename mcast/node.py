@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
@@ -14,11 +15,18 @@ from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorCore
 from twisted.logger import Logger
 
+from mcast import discovery
 from mcast.attachment import Attachment
-from mcast.dns.names import Name
+from mcast.discovery import LOOKUP_TIMEOUT, ServiceBrowser, TypesBrowser
+from mcast.dns.codes import RecordType
+from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import Record
+from mcast.dnssd.collecting import Answer
+from mcast.dnssd.found import FoundService
 from mcast.dnssd.hosts import checked_host_label, host_label
+from mcast.dnssd.places import FoundAddress
 from mcast.dnssd.service import Service
+from mcast.dnssd.types import ServiceType
 from mcast.mdns.limits import MAX_RATE
 from mcast.mdns.link import Event, Link
 from mcast.mdns.timing import MDNS_PORT
@@ -32,6 +40,7 @@ from mcast.registration import (
     RecordRegistration,
     Registration,
 )
+from mcast.searching import Searches
 from mcast.sockets.interface import Interface, select_interfaces
 
 STOP_LIMIT = 1.0
@@ -103,6 +112,7 @@ class Node(TwistedService):
             True: {},
         }
         self._ports: dict[bool, MulticastPort] = {}
+        self._gone: Counter[str] = Counter()
         self._listeners: list[LinkListener] = []
         self._troubles: set[str] = set()
         self._retry: IDelayedCall | None = None
@@ -111,6 +121,7 @@ class Node(TwistedService):
         self._shutdown: Any = None
         self._stopping: Deferred[None] | None = None
         self._publisher = Publisher({} if state is None else state)
+        self._searches = Searches(reactor, self._links.values)
         label = host_label(socket.gethostname()) if hostname is None else checked_host_label(hostname)
         self._host = HostRegistration(self._publisher, label)
         self._publisher.hosts[None] = self._host
@@ -199,7 +210,96 @@ class Node(TwistedService):
             self._publisher.add(self._host)
         return self._host.when_claimed().addCallback(lambda _: self._host)
 
-    # Links, for those who ask questions
+    # Finding
+
+    def browse(
+        self,
+        types: str | ServiceType | Iterable[str | ServiceType],
+        subtype: str | bytes | None = None,
+        *,
+        domain: Name = LOCAL,
+        interfaces: Sequence[str] = (),
+        resolve: bool = True,
+    ) -> ServiceBrowser:
+        """Follow the services of a type, or of several types.
+
+        :param types: such as ``_http._tcp``.
+        :param subtype: only services that have this subtype.
+        :param interfaces: names, indexes or addresses of those to look on; by default all of the node's.
+        :param resolve: find out host, port, TXT and addresses too, and report a service when they are known.
+        :raises InvalidService: a type or subtype cannot be one.
+        """
+        several = (types,) if isinstance(types, str | ServiceType) else types
+        wanted = [(_service_type(one), subtype) for one in several]
+        return ServiceBrowser(self._searches, wanted, domain=domain, interfaces=interfaces, resolve=resolve)
+
+    def browse_types(self, *, domain: Name = LOCAL, interfaces: Sequence[str] = ()) -> TypesBrowser:
+        """Follow which service types there are (RFC 6763 §9)."""
+        return TypesBrowser(self._searches, domain=domain, interfaces=interfaces)
+
+    def resolve(
+        self,
+        instance: str,
+        type: str | ServiceType,
+        timeout: float = LOOKUP_TIMEOUT,
+        *,
+        domain: Name = LOCAL,
+        interfaces: Sequence[str] = (),
+    ) -> Deferred[FoundService]:
+        """Find out where a service is now (RFC 6763 §5); cancelling ends the search.
+
+        :param timeout: seconds, after which it fails with `NotFound`.
+        :raises InvalidService: the name or type cannot be one.
+        """
+        return discovery.resolve(
+            self._searches,
+            instance,
+            _service_type(type),
+            domain=domain,
+            timeout=timeout,
+            interfaces=interfaces,
+        )
+
+    def lookup(
+        self,
+        host: str | Name,
+        timeout: float = LOOKUP_TIMEOUT,
+        *,
+        interfaces: Sequence[str] = (),
+        ipv4: bool = True,
+        ipv6: bool = True,
+    ) -> Deferred[tuple[FoundAddress, ...]]:
+        """Find out the addresses of a host; cancelling ends the search.
+
+        Fires as soon as both families are known or denied, and with what there is when time is up.
+
+        :param host: ``printer`` stands for ``printer.local``.
+        :param timeout: seconds, after which it fails with `NotFound`; at once when the host denies having any.
+        :raises ValueError: no name.
+        """
+        return discovery.lookup(
+            self._searches, _host_name(host), timeout=timeout, interfaces=interfaces, ipv4=ipv4, ipv6=ipv6
+        )
+
+    def query(
+        self,
+        name: str | Name,
+        type: int = RecordType.ANY,
+        timeout: float = LOOKUP_TIMEOUT,
+        *,
+        interfaces: Sequence[str] = (),
+    ) -> Deferred[list[Answer]]:
+        """Gather the records that answer a question; cancelling ends the search.
+
+        Fires with what was heard when ``timeout`` seconds are over, and at once when a unique record, or the
+        denial of one, says that there is no more. Fails with `NotFound` when nothing was heard.
+
+        :raises ValueError: no name.
+        """
+        wanted = name if isinstance(name, Name) else Name.parse(name)
+        return discovery.query(self._searches, wanted, type, timeout=timeout, interfaces=interfaces)
+
+    # Links
 
     @property
     def links(self) -> tuple[Attachment, ...]:
@@ -228,7 +328,7 @@ class Node(TwistedService):
 
         ``node``: names published and claimed, conflicts, renames; ``ports``: for each family what its socket
         received, sent and dropped; ``links``: for each link, such as ``eth0/IPv4``, what it counted, by kind
-        and cause.
+        and cause; ``links gone``: the sums of the links that are no more, so that totals do not shrink.
         """
         claims = list(self._publisher)
         return {
@@ -242,6 +342,7 @@ class Node(TwistedService):
             },
             "ports": {"IPv6" if ipv6 else "IPv4": dict(port.counters) for ipv6, port in self._ports.items()},
             "links": {attachment.label: dict(attachment.link.counters) for attachment in self.links},
+            "links gone": dict(self._gone),
         }
 
     # Life
@@ -387,6 +488,7 @@ class Node(TwistedService):
         attachment = self._links.pop(key)
         del self._routes[attachment.ipv6][key[0]]
         attachment.stop()
+        self._gone += attachment.link.counters
         self._ports[attachment.ipv6].leave(attachment.interface)
         self._publisher.detach(attachment)
         self._on_events(attachment, ())
@@ -448,8 +550,19 @@ class Node(TwistedService):
             self._publisher.handle(attachment, event)
         if not events:
             self._publisher.check()
+        self._searches.handle(attachment, events)
         for listener in tuple(self._listeners):
             listener(attachment, events)
+
+
+def _service_type(type: str | ServiceType) -> ServiceType:
+    return type if isinstance(type, ServiceType) else ServiceType.parse(type, strict=False)
+
+
+def _host_name(host: str | Name) -> Name:
+    """Return a full name; "local." is appended to a single label and to nothing else (RFC 6762 §21)."""
+    name = host if isinstance(host, Name) else Name.parse(host)
+    return Name.from_labels((*name.labels, *LOCAL.labels)) if len(name.labels) == 1 else name
 
 
 def _carries(interface: Interface, ipv6: bool) -> bool:

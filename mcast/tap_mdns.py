@@ -182,11 +182,17 @@ class MDNSService(MultiService):
 
 
 def makeService(options: Options) -> MDNSService:
-    """Return the service that the options describe."""
+    """Return the service that the options describe.
+
+    :raises SystemExit: a file of services cannot be read or has a fault; the message says which.
+    """
     # The reactor is chosen by `twist --reactor`, and installed when this is called.
     from twisted.internet import reactor
 
-    return MDNSService(reactor, options)
+    try:
+        return MDNSService(reactor, options)
+    except UsageError as error:
+        raise SystemExit(f"mcast: {error}") from None
 
 
 _T = TypeVar("_T")

@@ -152,7 +152,9 @@ class PackingTests(SynchronousTestCase):
 
     def test_plain_questions_do_not_push_answers_out(self) -> None:
         """Known answers that fit with their question stay with it, however many other questions there are."""
-        plain = [(Question(TYPE.prefixed(f"Instance {number}"), SRV), []) for number in range(90)]
+        plain: list[tuple[Question, list[Record]]] = [
+            (Question(TYPE.prefixed(f"Instance {number}"), SRV), []) for number in range(90)
+        ]
         packets = list(query_packets([*plain, (TYPE_PTR, instances(20))], 1472))
         self.assertEqual([packet[2] & 0x02 for packet in packets], [0] * len(packets))
 

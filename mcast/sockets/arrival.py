@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+SocketAddress = tuple[Any, ...]
+"""(host, port) or, for IPv6, (host, port, flow information, scope id)."""
 
 
 class Arrival(NamedTuple):

@@ -290,6 +290,11 @@ class Options:
         """May a socket bound to a group send on this system?"""
         return self._platform.group_sends
 
+    @property
+    def sends_ipv4_by_interface(self) -> bool:
+        """Can this system be told the interface of an IPv4 datagram with that datagram?"""
+        return self._platform.ipv4_send_pktinfo
+
     # Sharing and reception
 
     def share_port(self) -> None:

@@ -7,10 +7,8 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from ipaddress import IPv4Address as IPv4
-from ipaddress import IPv6Address as IPv6
-from typing import Any
 
-from twisted.internet import defer, error
+from twisted.internet import defer
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -24,14 +22,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
+from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival, SocketAddress
 from mcast.sockets.group import MAX_PORT, Group, parse_address
-from mcast.sockets.interface import Interface, default_interfaces, find_interface, interfaces, zone_index
-from mcast.sockets.options import AncillaryData, Options, check_hops
-from mcast.sockets.source import check_source
+from mcast.sockets.interface import Interface, zone_index
+from mcast.sockets.joins import Joins, MembershipError, interface_index, interface_name
+from mcast.sockets.options import Options, check_hops
+from mcast.sockets.routes import Routes
 
-SocketAddress = tuple[Any, ...]
-"""(host, port) or, for IPv6, (host, port, flow information, scope id)."""
+__all__ = ["MAX_DATAGRAM", "READ_BATCH", "GroupPort", "MembershipError", "SocketAddress"]
 
 MAX_DATAGRAM = 65535
 """Octets of the largest datagram read whole by default; UDP over IPv4 carries 65507 (RFC 768, RFC 791)."""
@@ -39,8 +37,8 @@ MAX_DATAGRAM = 65535
 READ_BATCH = 256
 """Datagrams read at most before the reactor gets its turn. Our choice: at 10 µs each, timers wait some ms."""
 
-MAX_ROUTES = 1024
-"""Destinations remembered with their packed form, and arrivals. Our choice: some 200 kB at most."""
+MAX_ARRIVALS = 1024
+"""Different arrivals remembered, and kinds of errors. Our choice: some 200 kB at most."""
 
 MAX_READ_ERRORS = 16
 """Errors in a row after which reading rests for `READ_PAUSE`, so that a broken socket makes no busy loop."""
@@ -50,16 +48,6 @@ READ_PAUSE = 1.0
 
 _FULL = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
 _ANCILLARY_SIZE = 256  # octets; four control messages of 12 to 28 octets with their headers
-
-
-class MembershipError(OSError, error.MulticastJoinError):
-    """The system refused to join or leave a group; `errno` and `strerror` say why.
-
-    Also what a stock port fails with, so that code written for that needs no change.
-    """
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 @implementer(IListeningPort, IMulticastTransport, IReadDescriptor, ILoggingContext)
@@ -127,14 +115,11 @@ class GroupPort:
         self._loopback = loopback
         self._receive_buffer = receive_buffer
         self._shared = shared
-        self._outgoing = pinned
         self._broadcast = False
         self._connected = False
         self._socket: socket.socket | None = None
         self._sender: socket.socket | None = None
-        self._options: Options | None = None
-        self._memberships: dict[tuple[IPv4 | IPv6, int], set[IPv4 | IPv6 | None]] = {}
-        self._routes: dict[tuple[SocketAddress, int], tuple[SocketAddress, AncillaryData | None]] = {}
+        self._outgoing = pinned  # what the sockets are set to
         self._seen: dict[tuple[tuple[int, int, bytes], ...], Arrival | None] = {}
         self._logged: set[tuple[int, int | None, str]] = set()
         self._read_errors = 0
@@ -160,6 +145,9 @@ class GroupPort:
             raise
         self._socket = sock
         self._options = Options(sock, ipv6=self.ipv6)
+        source = None if self.ipv6 or self.group is not None or not self._interface else IPv4(self._interface)
+        self._routes = Routes(self._options, ipv6=self.ipv6, pinned=self._pinned, source=source)
+        self._joins = Joins(self._options, self._routes, ipv6=self.ipv6)
         self._port = sock.getsockname()[1]
         arrived = getattr(self.protocol, "datagram_arrived", None)
         self._deliver = self._deliver_plainly if arrived is None else arrived
@@ -248,7 +236,6 @@ class GroupPort:
             if sock is not None:
                 sock.close()
         self._socket = self._sender = None
-        self._memberships.clear()
         self.protocol.doStop()
         waiting, self._waiting = self._waiting, []
         for stopped in waiting:
@@ -370,30 +357,18 @@ class GroupPort:
     def _pinned_arrival(self) -> Arrival:
         if not self._pinned:
             return UNKNOWN_ARRIVAL
-        assert self._options is not None
         bound = self.group if self._options.binds_groups else None
         return Arrival(self._pinned, None if bound is None else bound.host, None)
 
     def _arrival(self, key: tuple[tuple[int, int, bytes], ...]) -> Arrival | None:
-        assert self._options is not None
         arrival: Arrival | None = Arrival(*self._options.read_arrival(key))
         assert arrival is not None
-        if not self._is_ours(arrival):
+        if not self._joins.covers(arrival):
             arrival = None
-        if len(self._seen) >= MAX_ROUTES:
+        if len(self._seen) >= MAX_ARRIVALS:
             self._seen.clear()
         self._seen[key] = arrival
         return arrival
-
-    def _is_ours(self, arrival: Arrival) -> bool:
-        # Linux asks only whether an IPv6 group was joined, not where (inet6_mc_check), and hands over what
-        # came in on another link when another socket joined it there (RFC 1112 §7.2).
-        if arrival.destination is None or not arrival.interface:
-            return True
-        address, _ = parse_address(arrival.destination)
-        if not address.is_multicast:
-            return True
-        return (address, arrival.interface) in self._memberships or (address, 0) in self._memberships
 
     def _deliver_plainly(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         if self.ipv6:
@@ -438,18 +413,17 @@ class GroupPort:
         :raises ValueError: no address of this family, an unknown zone, a group of scope 0, or a
             group that needs an interface and got none on a host with several.
         """
-        try:
-            target, ancillary = self._routes[address, interface]
-        except KeyError:
-            target, ancillary = self._route(address, interface)
         sock = self._sender or self._sending_socket()
+        target, ancillary, outgoing = self._routes.find(address, interface)
         try:
+            if outgoing is not None and outgoing != self._outgoing:
+                self._set_outgoing(outgoing)
             if ancillary is None:
                 sock.sendto(data, target)
             else:
                 sock.sendmsg((data,), ancillary, 0, target)
         except OSError as problem:
-            self._send_failed(problem, interface or (target[3] if self.ipv6 else 0) or self._outgoing)
+            self._send_failed(problem, interface or (target[3] if self.ipv6 else 0) or self._routes.outgoing)
             return False
         return True
 
@@ -461,7 +435,7 @@ class GroupPort:
             try:
                 self._require_socket().send(datagram)
             except OSError as problem:
-                self._send_failed(problem, self._outgoing)
+                self._send_failed(problem, self._routes.outgoing)
             return
         self.send(datagram, addr)
 
@@ -485,57 +459,6 @@ class GroupPort:
         self._sender = sock
         return sock
 
-    def _route(self, address: SocketAddress, interface: int) -> tuple[SocketAddress, AncillaryData | None]:
-        target, zone = parse_address(address[0])
-        port = address[1]
-        if (target.version == 6) is not self.ipv6:
-            raise ValueError(f"{target}: not an IPv{6 if self.ipv6 else 4} address")
-        if target.is_multicast:
-            Group(target, port)  # refuses scope 0 and a wrong port
-        scope = zone_index(zone) or (address[3] if len(address) > 3 else 0)
-        if scope and interface and scope != interface:
-            raise ValueError(
-                f"{address[0]}: is on interface {scope}, cannot be sent by interface {interface}"
-            )
-        wanted = interface or scope
-        if not self.ipv6:
-            route = self._route_ipv4(target, port, wanted)
-        else:
-            route = self._route_ipv6(target, port, wanted)
-        if len(self._routes) >= MAX_ROUTES:
-            self._routes.clear()
-        self._routes[address, interface] = route
-        return route
-
-    def _route_ipv4(
-        self, target: IPv4 | IPv6, port: int, interface: int
-    ) -> tuple[SocketAddress, AncillaryData | None]:
-        assert self._options is not None
-        if not interface or interface == self._pinned:
-            return (str(target), port), None
-        source = IPv4(self._interface) if self._interface else None
-        return (str(target), port), self._options.outgoing_ancillary(interface, source)
-
-    def _route_ipv6(
-        self, target: IPv4 | IPv6, port: int, interface: int
-    ) -> tuple[SocketAddress, AncillaryData | None]:
-        assert self._options is not None
-        scoped = target.is_link_local
-        if target.is_multicast:
-            scoped = Group(target, port).requires_interface
-        if scoped:
-            return (str(target), port, 0, interface or self._outgoing or self._sole_link(target)), None
-        if not interface or interface == self._pinned:
-            return (str(target), port, 0, 0), None
-        return (str(target), port, 0, 0), self._options.outgoing_ancillary(interface)
-
-    def _sole_link(self, target: IPv4 | IPv6) -> int:
-        links = default_interfaces(interfaces())
-        if len(links) != 1:
-            names = ", ".join(each.name for each in links) or "none"
-            raise ValueError(f"{target}: name an interface, there is not one link (RFC 4007 §6): {names}")
-        return links[0].index
-
     def _send_failed(self, problem: OSError, interface: int) -> None:
         self.counters["send_full" if problem.errno in _FULL else "send_refused"] += 1
         self._log_once(interface, problem, "send")
@@ -544,7 +467,7 @@ class GroupPort:
         key = (interface, problem.errno, doing)
         if key in self._logged:
             return
-        if len(self._logged) >= MAX_ROUTES:
+        if len(self._logged) >= MAX_ARRIVALS:
             self._logged.clear()
         self._logged.add(key)
         self._log.warn(
@@ -568,19 +491,7 @@ class GroupPort:
             source (RFC 4604 §2.2), a source of the other family.
         :raises MembershipError: the system refused.
         """
-        address, index, origin = self._membership(group, interface, source)
-        assert self._options is not None
-        sources = self._memberships.get((address, index))
-        if sources and (None in sources) is not (origin is None):
-            # RFC 3678 §4.1.3 wants EINVAL; Linux turns "any source" into "this one" without a word.
-            mode = "any source" if None in sources else "some sources"
-            mixed = OSError(errno.EINVAL, f"already joined for {mode}")
-            raise _membership_error("join", address, index, mixed)
-        try:
-            self._options.join(address, index, origin)
-        except OSError as problem:
-            raise _membership_error("join", address, index, problem) from None
-        self._memberships.setdefault((address, index), set()).add(origin)
+        self._joins.join(self._group(group), interface, source)
         self._seen.clear()
 
     def leave(
@@ -591,48 +502,20 @@ class GroupPort:
         :raises ValueError: as `join` does.
         :raises MembershipError: it was not joined.
         """
-        address, index, origin = self._membership(group, interface, source)
-        assert self._options is not None
-        sources = self._memberships.get((address, index), set())
-        if origin not in sources:
-            problem = OSError(errno.EADDRNOTAVAIL, "not joined")
-            raise _membership_error("leave", address, index, problem)
-        sources.discard(origin)
-        if not sources:
-            del self._memberships[address, index]
         self._seen.clear()
-        try:
-            self._options.leave(address, index, origin)
-        except OSError as problem:
-            # The interface went, and Linux took the membership with it, or keeps a husk of it.
-            if not sources and origin is not None and problem.errno == errno.ENODEV:
-                self._options.leave(address, index)
-            elif problem.errno not in (errno.ENODEV, errno.EADDRNOTAVAIL, errno.ENXIO):
-                raise _membership_error("leave", address, index, problem) from None
+        self._joins.leave(self._group(group), interface, source)
 
     @property
     def memberships(self) -> tuple[tuple[str, int, str | None], ...]:
         """What is joined: group, interface index, source or None."""
-        return tuple(
-            (str(group), index, None if source is None else str(source))
-            for (group, index), sources in self._memberships.items()
-            for source in sources
-        )
+        return () if self._socket is None else self._joins.memberships
 
-    def _membership(
-        self, group: Group | str, interface: Interface | int | str, source: str | None
-    ) -> tuple[IPv4 | IPv6, int, IPv4 | IPv6 | None]:
+    def _group(self, group: Group | str) -> Group:
         self._require_socket()
-        if isinstance(group, str):
-            address, zone = parse_address(group)
-            group = Group(address, self._port or 1, zone)
-        if group.ipv6 is not self.ipv6:
-            raise ValueError(f"{group.host}: not an IPv{6 if self.ipv6 else 4} group")
-        index = _index(interface) or zone_index(group.zone)
-        if not index and group.requires_interface:
-            index = self._outgoing or self._sole_link(group.address)
-        origin = check_source(group, source)
-        return group.address, index, origin
+        if isinstance(group, Group):
+            return group
+        address, zone = parse_address(group)
+        return Group(address, self._port, zone)
 
     def joinGroup(
         self, addr: Group | str, interface: Interface | int | str = "", source: str | None = None
@@ -650,19 +533,22 @@ class GroupPort:
 
     def getOutgoingInterface(self) -> int:
         """Return the index of the interface for multicast that names none; 0: the system chooses."""
-        return self._outgoing
+        return self._routes.outgoing
 
     def setOutgoingInterface(self, addr: Interface | int | str) -> defer.Deferred[int]:
         """Choose the interface for multicast that names none; fires with its index."""
-        return defer.execute(self._set_outgoing, addr)
+        return defer.execute(self._choose_outgoing, addr)
 
-    def _set_outgoing(self, interface: Interface | int | str) -> int:
-        index = _index(interface)
+    def _choose_outgoing(self, interface: Interface | int | str) -> int:
+        index = interface_index(interface)
+        self._set_outgoing(index)
+        self._routes.outgoing = index
+        return index
+
+    def _set_outgoing(self, index: int) -> None:
         for options in self._all_options():
             options.set_outgoing(index)
         self._outgoing = index
-        self._routes.clear()
-        return index
 
     def getLoopbackMode(self) -> bool:
         """Tell whether members on this host hear what we send."""
@@ -699,8 +585,7 @@ class GroupPort:
 
         :raises ValueError: no address of this family.
         """
-        target, _ = self._route((host, port), 0)
-        self._require_socket().connect(target)
+        self._require_socket().connect(self._routes.find((host, port), 0).target)
         self._connected = True
 
     def _all_options(self) -> list[Options]:
@@ -710,29 +595,3 @@ class GroupPort:
         if self._socket is None:
             raise OSError(errno.EBADF, f"UDP port {self._port} is closed")
         return self._socket
-
-
-def interface_name(index: int) -> str:
-    """Return the name of the interface with this index, or the index as text where there is none."""
-    try:
-        return socket.if_indextoname(index) if index else "any"
-    except OSError:
-        return str(index)
-
-
-def _index(interface: Interface | int | str) -> int:
-    if isinstance(interface, Interface):
-        return interface.index
-    if isinstance(interface, int):
-        return interface
-    if interface in ("", "0", "0.0.0.0", "::"):
-        return 0
-    found = find_interface(interface, interfaces())
-    if found is None:
-        raise ValueError(f"interface {interface}: no such interface, index or address on this host")
-    return found.index
-
-
-def _membership_error(doing: str, group: IPv4 | IPv6, index: int, problem: OSError) -> MembershipError:
-    where = interface_name(index)
-    return MembershipError(problem.errno, f"cannot {doing} {group} on {where}: {problem.strerror}")

@@ -22,7 +22,8 @@ from zope.interface.verify import verifyObject
 
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.port import MAX_READ_ERRORS, MAX_ROUTES, READ_PAUSE, GroupPort
+from mcast.sockets.port import MAX_READ_ERRORS, READ_PAUSE, GroupPort
+from mcast.sockets.routes import MAX_ROUTES
 
 
 @implementer(IReactorFDSet)

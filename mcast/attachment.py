@@ -51,7 +51,7 @@ class Attachment:
         # Bound once, for the some hundred thousand datagrams a second that want an answer that is ready.
         self._seconds = clock.seconds
         self._answer_at_once = link.answer_at_once
-        self._port = port
+        self.port = port
         self._events = events
         self.is_up = True
         """Whether the interface carries packets of this family, as far as the system tells."""
@@ -161,7 +161,7 @@ class Attachment:
 
     def _send(self, now: float) -> None:
         index = self.interface.index
-        send = self._port.send
+        send = self.port.send
         for payload, destination in self.link.transmissions(now):
             if not send(payload, index, destination) and destination is None:
                 self._unreachable(now)

@@ -57,3 +57,16 @@ class NameTaken(McastError):
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is taken by another host")
         self.name = name
+
+
+class NotFound(McastError):
+    """Nothing on the network answered in time, or the owner of the name said that there is no such thing.
+
+    :param what: what was looked for.
+    :param reason: what was seen instead.
+    """
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what}: {reason}")
+        self.what = what
+        self.reason = reason

@@ -55,13 +55,6 @@ RETRY_DELAY = 10.0
 Our choice: a change of the interfaces has it tried at once; this is for what gives no sign.
 """
 
-LinkListener = Callable[[Attachment, Sequence[Event]], None]
-"""Called with a link and what it reported; with nothing when the link came, went, or changed whether it
-works.
-
-A link that went is no longer in `Node.links`.
-"""
-
 
 class Node(TwistedService):
     """A host in Multicast DNS: it publishes, and it finds what others publish.
@@ -113,7 +106,6 @@ class Node(TwistedService):
         }
         self._ports: dict[bool, MulticastPort] = {}
         self._gone: Counter[str] = Counter()
-        self._listeners: list[LinkListener] = []
         self._troubles: set[str] = set()
         self._retry: IDelayedCall | None = None
         self._refusal: OSError | None = None
@@ -274,7 +266,8 @@ class Node(TwistedService):
         Fires as soon as both families are known or denied, and with what there is when time is up.
 
         :param host: ``printer`` stands for ``printer.local``.
-        :param timeout: seconds, after which it fails with `NotFound`; at once when the host denies having any.
+        :param timeout: seconds, after which it fails with `NotFound`; at once when the host denies having
+            any.
         :raises ValueError: no name.
         """
         return discovery.lookup(
@@ -305,14 +298,6 @@ class Node(TwistedService):
     def links(self) -> tuple[Attachment, ...]:
         """The links that exist now, whether they work or not; empty while the node does not run."""
         return tuple(self._links.values())
-
-    def add_listener(self, listener: LinkListener) -> None:
-        """Call ``listener`` with every event of every link, and when a link comes, goes or changes."""
-        self._listeners.append(listener)
-
-    def remove_listener(self, listener: LinkListener) -> None:
-        """Undo `add_listener`."""
-        self._listeners.remove(listener)
 
     def reconnect(self) -> None:
         """Probe, announce and ask anew on every link, as after sleep (RFC 6762 §8).
@@ -465,7 +450,7 @@ class Node(TwistedService):
             self._detach(key)
             self._attach(interface, attachment.ipv6)
             return
-        if not self._join(self._ports[attachment.ipv6], interface):
+        if not self._join(attachment.port, interface):
             self._suspend(attachment)
             return
         attachment.interface = interface
@@ -481,7 +466,7 @@ class Node(TwistedService):
         if attachment.is_up:
             self._log.info("{link} carries nothing for now", link=attachment.label)
             # Left, so that it is joined anew: Linux drops the membership with the last address.
-            self._ports[attachment.ipv6].leave(attachment.interface)
+            attachment.port.leave(attachment.interface)
             attachment.suspend()
 
     def _detach(self, key: tuple[int, bool]) -> None:
@@ -489,7 +474,7 @@ class Node(TwistedService):
         del self._routes[attachment.ipv6][key[0]]
         attachment.stop()
         self._gone += attachment.link.counters
-        self._ports[attachment.ipv6].leave(attachment.interface)
+        attachment.port.leave(attachment.interface)
         self._publisher.detach(attachment)
         self._on_events(attachment, ())
 
@@ -551,8 +536,6 @@ class Node(TwistedService):
         if not events:
             self._publisher.check()
         self._searches.handle(attachment, events)
-        for listener in tuple(self._listeners):
-            listener(attachment, events)
 
 
 def _service_type(type: str | ServiceType) -> ServiceType:

@@ -37,6 +37,12 @@ class Resolver(ServiceTracker):
         """The service as `changes` reported it last, or None while it is not there."""
         return self._shown.get(self.name.key)
 
+    @property
+    def host(self) -> Name | None:
+        """The host that the service is said to be on, whether that has been found or not."""
+        instance = self._instances.get(self.name.key)
+        return None if instance is None or instance.host is None else instance.host.name
+
     def _begin_on(self, place: Place, now: float) -> None:
         self._follow(self.name, place, now)
 

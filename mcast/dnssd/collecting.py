@@ -1,0 +1,74 @@
+"""Gathering the records that answer one question, from wherever they come."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Question
+from mcast.dns.names import Name
+from mcast.dns.records import Record
+from mcast.dnssd.following import Follower
+from mcast.dnssd.places import Place
+from mcast.mdns.changes import RecordChange, RecordRemoved
+
+MAX_ANSWERS = 10_000
+"""Answers gathered at most. Our choice: more than a link can mean; what strangers invent beyond is left."""
+
+
+class Answer(NamedTuple):
+    """A record, who said so and where."""
+
+    record: Record
+    """With the TTL that was left when it was gathered, in seconds."""
+    source: str | None
+    """The address of the sender; None when the record was known before."""
+    interface: str
+    """The name of the interface it was heard on."""
+
+
+class Collector(Follower):
+    """Gathers all answers to a question, or what denies that there are any.
+
+    :param name: the name to ask for.
+    :param rtype: the type to ask for; `RecordType.ANY` for all.
+    """
+
+    def __init__(self, name: Name, rtype: int) -> None:
+        super().__init__()
+        self.question: Final = Question(name, rtype)
+        self._found: Final[dict[tuple[Place, object], Answer]] = {}
+        self._denied_on: Final[set[Place]] = set()
+
+    @property
+    def answers(self) -> list[Answer]:
+        """What was gathered and is still valid, oldest first."""
+        return list(self._found.values())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing more is to be expected: a unique record, or its denial, says so (RFC 6762 §5.2,
+        §6.1).
+
+        A question for all types is never complete: a host may have more than it put into one packet.
+        """
+        if self.question.type == RecordType.ANY:
+            return False
+        return bool(self._denied_on) or any(answer.record.cache_flush for answer in self._found.values())
+
+    def _begin_on(self, place: Place, now: float) -> None:
+        self._ask(place, self.question, now)
+
+    def _end_on(self, place: Place, now: float) -> None:
+        self._cancel(place, self.question, now)
+
+    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+        key = (place, change.record.identity)
+        if isinstance(change, RecordRemoved):
+            self._found.pop(key, None)
+        elif key in self._found or len(self._found) < MAX_ANSWERS:
+            source = None if change.source is None else change.source[0]
+            self._found[key] = Answer(change.record, source, place.interface)
+
+    def _denied(self, place: Place, question: Question, now: float) -> None:
+        self._denied_on.add(place)

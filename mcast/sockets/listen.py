@@ -178,9 +178,10 @@ class GroupListener:
         try:
             self.protocol.makeConnection(self)  # type: ignore[arg-type]  # it needs no more of a transport
         except BaseException:
+            # Not started, so it is not stopped either; but it may be given to another port.
+            self.protocol.transport = None
             self._listening = False
-            for key in list(self._ports):
-                self._close(key)
+            self.stopListening()
             raise
 
     def stopListening(self) -> defer.Deferred[None]:

@@ -135,7 +135,8 @@ class GroupPort:
     def startListening(self) -> None:
         """Open and bind the socket, and start reading.
 
-        :raises OSError: what is wrong with the port or address, in one line.
+        :raises OSError: what is wrong with the port or address, in one line; and whatever the protocol
+            raises when it starts, the socket being closed then.
         """
         sock = self._open()
         try:
@@ -155,8 +156,14 @@ class GroupPort:
             self._arrivals = not self._pinned and arrived is not None
         if self._arrivals:
             self._options.receive_arrival()
-        self.protocol.makeConnection(self)
-        if self._socket is not None:
+        try:
+            self.protocol.makeConnection(self)
+        except BaseException:
+            # Not started, so it is not stopped either; but it may be given to another port.
+            self.protocol.transport = None
+            self._close()
+            raise
+        if not self._stopping:
             self.reactor.addReader(self)
 
     def _open(self) -> socket.socket:
@@ -230,16 +237,19 @@ class GroupPort:
         """Close the socket. Called by us, and by the reactor when it shuts down."""
         if self.disconnected:
             return
+        self._close()
+        self.protocol.doStop()
+        waiting, self._waiting = self._waiting, []
+        for stopped in waiting:
+            stopped.callback(None)
+
+    def _close(self) -> None:
         self.disconnected = self._stopping = True
         self.reactor.removeReader(self)
         for sock in (self._socket, self._sender):
             if sock is not None:
                 sock.close()
         self._socket = self._sender = None
-        self.protocol.doStop()
-        waiting, self._waiting = self._waiting, []
-        for stopped in waiting:
-            stopped.callback(None)
 
     # What the reactor asks
 

@@ -125,7 +125,11 @@ class GroupProtocol(DatagramProtocol):
             enumerate_interfaces=self._enumerate,
             use_netlink=self._use_netlink,
         )
-        self.memberships.start()
+        try:
+            self.memberships.start()
+        except BaseException:
+            self.memberships = self._transport = None
+            raise
 
     def stopProtocol(self) -> None:
         if self.memberships is not None:

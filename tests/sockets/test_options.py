@@ -15,17 +15,8 @@ from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.sockets.options import (
-    BSD,
-    LINUX,
-    MACOS,
-    WINDOWS,
-    Options,
-    Platform,
-    pack_group_source,
-    pack_membership,
-    platform_row,
-)
+from mcast.sockets.options import Options, pack_group_source, pack_membership
+from mcast.sockets.platforms import BSD, LINUX, MACOS, WINDOWS, Platform, platform_row
 
 IPV4 = IPv4Address("232.1.2.3")
 IPV4_SOURCE = IPv4Address("192.0.2.1")

@@ -22,7 +22,9 @@ from zope.interface.verify import verifyObject
 
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
+from mcast.sockets.listen import GroupListener
 from mcast.sockets.port import MAX_READ_ERRORS, READ_PAUSE, GroupPort
+from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.routes import MAX_ROUTES
 
 
@@ -97,7 +99,7 @@ class PortTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.reactor = FakeReactor()
-        self.protocol = Recorder()
+        self.protocol: Any = Recorder()
 
     def open(self, protocol: DatagramProtocol | None = None, **settings: Any) -> GroupPort:
         settings.setdefault("ipv6", False)
@@ -377,6 +379,26 @@ class SystemErrorTests(PortTestCase):
         port = GroupPort(self.reactor, taken, self.protocol, ipv6=False, interface="127.0.0.1")
         with self.assertRaisesRegex(OSError, f"UDP port {taken} on 127.0.0.1: already in use"):
             port.startListening()
+
+
+class StartingTests(PortTestCase):
+    """A protocol that refuses to start."""
+
+    def test_socket_is_closed(self) -> None:
+        """An unknown interface is an error of listening, and leaves no socket and no reader."""
+        self.protocol = GroupProtocol([Group.parse("224.0.0.123:7645")], selectors=["nosuch0"])
+        port = GroupPort(self.reactor, 0, self.protocol, ipv6=False)
+        with self.assertRaisesRegex(ValueError, "interface nosuch0: no such interface"):
+            port.startListening()
+        self.assertEqual((port.fileno(), self.reactor.readers, self.protocol.transport), (-1, [], None))
+
+    def test_listener_is_closed(self) -> None:
+        """The same for a listener, which may be started again with the same protocol."""
+        protocol = GroupProtocol([Group.parse("224.0.0.123:7645")], selectors=["nosuch0"])
+        listener = GroupListener(self.reactor, protocol)
+        self.assertRaises(ValueError, listener.startListening)
+        self.assertRaises(ValueError, listener.startListening)
+        self.assertEqual((listener.ports, self.reactor.readers), ((), []))
 
 
 class ZoneTests(SynchronousTestCase):

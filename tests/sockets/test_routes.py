@@ -9,7 +9,8 @@ from typing import cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.sockets.options import LINUX, MACOS, Options, Platform
+from mcast.sockets.options import Options
+from mcast.sockets.platforms import LINUX, MACOS, Platform
 from mcast.sockets.routes import Routes
 
 INDEX = struct.pack("=I", 5)

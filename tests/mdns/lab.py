@@ -213,7 +213,7 @@ def responses(sent: Sequence[Sent]) -> list[Sent]:
     return [packet for packet in sent if packet.message.is_response]
 
 
-def times(sent: Sequence[Sent]) -> list[float]:
+def times(sent: Sequence[Sent]) -> list[int]:
     """When packets left, in milliseconds."""
     return [round(packet.at * 1000) for packet in sent]
 

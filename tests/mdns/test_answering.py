@@ -432,6 +432,32 @@ class DestinationTests(SynchronousTestCase):
         sent = lab.ask(HOST, A, STRANGER, unicast=True)
         self.assertEqual([packet.destination for packet in sent + lab.pass_time(2.0)], [None])
 
+    def test_multicast_query_from_elsewhere_on_the_fast_path(self) -> None:
+        """M-11-6: the same when the answer was kept ready for somebody here."""
+        lab = settled()
+        lab.ask(HOST, A)
+        lab.pass_time(5.0)
+        lab.ask(HOST, A, unicast=True)
+        lab.sent.clear()
+        self.assertEqual([packet.destination for packet in lab.ask(HOST, A, STRANGER, unicast=True)], [None])
+
+    def test_link_local_source(self) -> None:
+        """M-5.5-2: a link-local address of IPv6 is on the link, whatever our prefixes are."""
+        lab = Lab(ipv6=True, networks=["fd00:1::2/64"])
+        lab.settle(HOST_GROUP)
+        self.assertEqual(len(lab.ask(HOST, A, ("fe80::9", 40000, 0, 3), multicast=False)), 1)
+
+    def test_set_with_a_new_member(self) -> None:
+        """M-5.4-7: a set that was multicast in an older form is due for a multicast, not for unicast."""
+        lab = settled()
+        lab.ask(HOST, A)
+        lab.pass_time(0.3)
+        more = (HOST_A, address(HOST, "192.168.1.3", 120))
+        group = RecordGroup(unique=more, verified=HOST_GROUP.verified)
+        lab.responder.update(1, group, lab.now)
+        sent = lab.ask(HOST, A, unicast=True) + lab.pass_time(1.0)
+        self.assertEqual([packet.destination for packet in sent], [None])
+
     def test_multicast_query_from_elsewhere_over_ipv6(self) -> None:
         """M-11-7: the same over IPv6."""
         lab = Lab(ipv6=True, networks=["fe80::2/64", "fd00:1::2/64"])

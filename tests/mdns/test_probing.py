@@ -119,6 +119,14 @@ class ProbeTests(SynchronousTestCase):
         sent = probes(lab.run(2.0))
         self.assertEqual([len(packet.message.questions) for packet in sent], [4, 4, 4])
 
+    def test_names_share_a_random_delay(self) -> None:
+        """M-8.1-3: whatever is drawn, names wanted at the same time, or while others wait, have one delay."""
+        lab = Lab(rng=Random(1))
+        for index in range(10):
+            lab.register(service_group(index))
+            lab.pass_time(0.001)
+        self.assertEqual([len(packet.message.questions) for packet in probes(lab.run(2.0))], [10, 10, 10])
+
     def test_a_hundred_services_share_packets(self) -> None:
         """M-8.1-3: a hundred services are not probed for in a hundred packets."""
         lab = Lab()
@@ -227,6 +235,15 @@ class ConflictWhileProbingTests(SynchronousTestCase):
     def test_by_unicast(self) -> None:
         """M-8.1-10: the defence of a QU probe comes by unicast, and counts."""
         self.assertEqual(self.hear_at(0.4, flushed(RIVAL_A), multicast=False).events, [Conflicted(1, HOST)])
+
+    def test_by_unicast_without_having_asked_for_it(self) -> None:
+        """RFC 6762 §6, §15.1: where probes do not ask for unicast responses, none counts."""
+        lab = Lab(point=0.0, unicast_responses=False)
+        lab.register(HOST_GROUP)
+        lab.run(0.4)
+        lab.hear(flushed(RIVAL_A), multicast=False)
+        lab.run(2.0)
+        self.assertEqual(lab.events, [Claimed(1)])
 
     def test_before_the_first_probe(self) -> None:
         """M-8.1-12: what comes during the random delay is ignored."""

@@ -1,0 +1,224 @@
+"""Whatever comes in: no exception, bounded memory, and answers all the same."""
+
+from __future__ import annotations
+
+import struct
+import time
+from random import Random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.dns.messages import Message, Question, encode
+from mcast.dns.names import Name
+from mcast.dns.records import Record, address, next_secure, text
+from mcast.mdns.limits import MAX_SOURCES
+from mcast.mdns.ready import MAX_READY
+from mcast.mdns.sources import MAX_REMEMBERED, Neighbourhood
+from tests.mdns.lab import (
+    ANY,
+    DUAL_GROUP,
+    HOST,
+    HOST_A,
+    HTTP,
+    PEER,
+    PTR,
+    RESOLVER,
+    SRV,
+    STRANGER,
+    WEB,
+    WEB_GROUP,
+    WEB_PTR,
+    WEB_SRV,
+    WEB_TXT,
+    A,
+    Lab,
+    flushed,
+    interface,
+    query,
+    response,
+)
+
+SEEDS = [
+    encode(query(Question(HOST, A))),
+    encode(query(Question(HTTP, PTR), Question(WEB, ANY, unicast=True), known=[WEB_PTR], truncated=True)),
+    encode(Message(questions=[Question(HOST, ANY)], authorities=[address(HOST, "192.168.1.77", 120)])),
+    encode(response(flushed(HOST_A), flushed(WEB_SRV), WEB_PTR, next_secure(HOST, [A], 120))),
+    encode(response(flushed(address(HOST, "192.168.1.77", 120)), flushed(text(WEB, [b"x"], 0)))),
+]
+SOURCES = [PEER, RESOLVER, STRANGER, ("0.0.0.0", 0), ("fe80::1", 5353, 0, 2)]
+
+SLOWLY = settings(
+    max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A valid packet with some octets changed, cut out or put in."""
+    octets = bytearray(draw(st.sampled_from(SEEDS)))
+    for _ in range(draw(st.integers(1, 6))):
+        place = draw(st.integers(0, len(octets) - 1)) if octets else 0
+        change = draw(st.integers(0, 3))
+        if change == 0 and octets:
+            octets[place] = draw(st.integers(0, 255))
+        elif change == 1:
+            octets[place:place] = draw(st.binary(max_size=12))
+        elif change == 2:
+            del octets[place : place + draw(st.integers(1, 12))]
+        elif octets:
+            octets[place] ^= 1 << draw(st.integers(0, 7))
+    return bytes(octets)
+
+
+class HypothesisTests(SynchronousTestCase):
+    """Made-up packets at every stage of a link's life."""
+
+    def setUp(self) -> None:
+        # One link that is settled, one that is probing all the time.
+        self.lab = Lab(max_rate=0)
+        self.lab.settle(DUAL_GROUP, WEB_GROUP)
+        self.young = Lab(max_rate=0, point=0.0)
+
+    def throw(self, payload: bytes, source: tuple[object, ...], multicast: bool) -> None:
+        self.young.register(WEB_GROUP)
+        for lab in (self.lab, self.young):
+            lab.feed(payload, source, multicast=multicast)
+            lab.pass_time(0.3)
+
+    @SLOWLY
+    @given(st.binary(max_size=300), st.sampled_from(SOURCES), st.booleans())
+    def test_random_octets(self, payload: bytes, source: tuple[object, ...], multicast: bool) -> None:
+        self.throw(payload, source, multicast)
+
+    @SLOWLY
+    @given(st.integers(0, 0xFFFF), st.binary(max_size=200), st.sampled_from(SOURCES))
+    def test_random_sections(self, flags: int, rest: bytes, source: tuple[object, ...]) -> None:
+        self.throw(struct.pack("!6H", 0, flags & 0x8780, 1, 1, 1, 1) + rest, source, True)
+
+    @settings(SLOWLY, max_examples=6000)
+    @given(mutated(), st.sampled_from(SOURCES), st.booleans())
+    def test_mutated_packets(self, payload: bytes, source: tuple[object, ...], multicast: bool) -> None:
+        self.throw(payload, source, multicast)
+
+    def tearDown(self) -> None:
+        self.lab.link.link_up(self.lab.now)
+        self.lab.pass_time(200.0)
+        self.assertIsNone(self.lab.link.responder.next_wakeup())
+
+
+class HandMadeTests(SynchronousTestCase):
+    """Packets that have brought others down."""
+
+    def setUp(self) -> None:
+        self.lab = Lab(max_rate=0)
+        self.lab.settle(DUAL_GROUP, WEB_GROUP)
+
+    def drop(self, payload: bytes) -> None:
+        """Feed a packet that must be dropped, quickly, and see that the next one is answered."""
+        began = time.process_time()
+        self.assertEqual(self.lab.feed(payload) + self.lab.pass_time(1.0), [])
+        self.assertLess(time.process_time() - began, 0.1)
+        self.assertEqual(len(self.lab.ask(HOST, A, RESOLVER)), 1)
+
+    def test_compression_loop(self) -> None:
+        self.drop(bytes((0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)) + b"\xc0\x0c\x00\xff\x00\x01")
+
+    def test_compression_loop_of_two(self) -> None:
+        self.drop(bytes((0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)) + b"\x01a\xc0\x10\x01b\xc0\x0c\x00\xff\x00\x01")
+
+    def test_counts_of_65535(self) -> None:
+        self.drop(struct.pack("!6H", 0, 0, *[0xFFFF] * 4) + bytes(500))
+
+    def test_counts_of_65535_in_a_response(self) -> None:
+        self.drop(struct.pack("!6H", 0, 0x8400, *[0xFFFF] * 4) + bytes(500))
+
+    def test_name_of_300_octets(self) -> None:
+        self.drop(struct.pack("!6H", 0, 0, 1, 0, 0, 0) + (b"\x3b" + b"a" * 59) * 5 + b"\0\0\xff\0\1")
+
+    def test_empty_datagram(self) -> None:
+        self.drop(b"")
+
+    def test_header_only(self) -> None:
+        self.drop(bytes(12))
+
+    def test_more_than_9000_octets(self) -> None:
+        """M-17-5: what is larger than any packet may be is dropped."""
+        self.drop(encode(query(Question(HOST, A))) + bytes(9000))
+        self.assertEqual(self.lab.link.counters["oversized datagrams"], 1)
+
+    def test_9000_octets_of_questions(self) -> None:
+        """M-17-5: a packet of full size is taken, and answered once for each record."""
+        question = encode(query(Question(HOST, A)))[12:]
+        tail = b"\xc0\x0c\x00\xff\x00\x01"
+        count = (8972 - 12 - len(question)) // len(tail)
+        payload = struct.pack("!6H", 0, 0, count + 1, 0, 0, 0) + question + tail * count
+        began = time.process_time()
+        self.lab.feed(payload)
+        self.assertEqual(len(self.lab.pass_time(1.0)), 1)
+        self.assertLess(time.process_time() - began, 0.2)
+
+    def test_9000_octets_of_known_answers(self) -> None:
+        """M-17-5: or of known answers."""
+        known = [Record(HTTP, PTR, 1, 4500, HTTP.prefixed(f"{number:x}").wire) for number in range(400)]
+        payload = encode(query(Question(HTTP, PTR), known=[*known, WEB_PTR]))
+        self.assertLess(len(payload), 9000)
+        self.drop(payload)
+
+    def test_9000_octets_of_records(self) -> None:
+        """M-17-5: or of records in a response."""
+        records = [address(HTTP.prefixed(f"{number:x}"), "192.168.1.9", 120) for number in range(400)]
+        self.drop(encode(response(*records)))
+
+
+class FloodTests(SynchronousTestCase):
+    """Many packets."""
+
+    def test_distinct_questions(self) -> None:
+        """Ten thousand distinct questions take less than the second in which they come, leave nothing behind,
+        and do not keep others from their answer."""
+        lab = Lab(max_rate=0)
+        lab.settle(DUAL_GROUP, WEB_GROUP)
+        packets = [encode(query(Question(Name.parse(f"n{number}.local"), A))) for number in range(10000)]
+        began = time.process_time()
+        for packet in packets:
+            lab.link.receive(packet, PEER, True, lab.now)
+        self.assertLess(time.process_time() - began, 1.0)
+        self.assertEqual(lab.collect() + lab.pass_time(1.0), [])
+        self.assertIsNone(lab.link.responder.next_wakeup())
+        self.assertEqual(len(lab.ask(HOST, A)), 1)
+
+    def test_distinct_spellings(self) -> None:
+        """Answers are kept ready for a bounded number of queries."""
+        lab = Lab(max_rate=0)
+        lab.settle(DUAL_GROUP, WEB_GROUP)
+        rng = Random(1)
+        wire = b"my web._http._tcp.local"
+        for _ in range(MAX_READY + 2000):
+            spelled = bytes(
+                [octet ^ 0x20 if chr(octet).isalpha() and rng.random() < 0.5 else octet for octet in wire]
+            )
+            lab.link.receive(
+                encode(query(Question(Name.parse(spelled.decode()), SRV))), RESOLVER, True, lab.now
+            )
+        self.assertLessEqual(len(lab.responder.ready), MAX_READY)
+        self.assertGreater(len(lab.responder.ready), 1000)
+
+    def test_distinct_sources(self) -> None:
+        """Of sources no more are remembered than there are hosts on a link."""
+        neighbourhood = Neighbourhood([interface("10.0.0.1/8")])
+        for number in range(MAX_REMEMBERED * 2 + 10):
+            neighbourhood.place(f"10.0.{number // 256}.{number % 256}")
+        self.assertLessEqual(neighbourhood.remembered, MAX_REMEMBERED)
+        self.assertEqual(MAX_SOURCES, 4096)
+
+    def test_conflict_with_everything(self) -> None:
+        """A host that contradicts all we say makes us send no stream of packets."""
+        lab = Lab(point=0.0)
+        lab.register(DUAL_GROUP, WEB_GROUP)
+        rivals = [flushed(address(HOST, "192.168.1.77", 120)), flushed(text(WEB, [b"rival"], 4500)), WEB_TXT]
+        while lab.now < 300.0:
+            lab.pass_time(0.9)
+            lab.hear(*rivals)
+        self.assertLess(len(lab.sent), 300)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import suppress
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
@@ -184,7 +185,10 @@ class Publisher:
         """
         for attachment, handle in claim.handles.items():
             group = claim.records(attachment.interface)
-            attachment.link.responder.update(handle, group, attachment.now())
+            # One message may cost the host and the service their names: then the service is off the link
+            # already, and its own event, which is still to come, registers it anew.
+            with suppress(KeyError):
+                attachment.link.responder.update(handle, group, attachment.now())
         self._pump()
 
     def withdraw(self, claim: Claim) -> Deferred[None]:
@@ -237,7 +241,8 @@ class Publisher:
         for claim in self._claims:
             handle = claim.handles.get(attachment)
             if handle is not None:
-                attachment.link.responder.update(handle, claim.records(attachment.interface), now)
+                with suppress(KeyError):  # lost just now, as above
+                    attachment.link.responder.update(handle, claim.records(attachment.interface), now)
         attachment.pump()
 
     def handle(self, attachment: Attachment, event: Event) -> None:

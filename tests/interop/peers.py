@@ -229,7 +229,8 @@ class Responder:
     """
 
     def __init__(self, host: Host, *arguments: str) -> None:
-        self.program = Program(host.command(sys.executable, "-m", "twisted", "mcast", "mdns", *arguments))
+        twist = (sys.executable, "-m", "twisted", "--log-format=text")
+        self.program = Program(host.command(*twist, "mcast", "mdns", *arguments))
 
     @property
     def log(self) -> str:

@@ -85,7 +85,7 @@ class SimulatedLan:
         """
         deferred: Deferred[_T] = ensureDeferred(waited_for)
         outcome: list[Any] = []
-        deferred.addBoth(outcome.append)
+        deferred.addBoth(_keep, outcome)
         end = self.clock.seconds() + within
         while not outcome:
             at = self.clock.next_at
@@ -100,3 +100,9 @@ class SimulatedLan:
 
     def __repr__(self) -> str:
         return f"<SimulatedLan at {self.now} with {len(self._hosts)} hosts>"
+
+
+def _keep(result: Any, outcome: list[Any]) -> Any:
+    """Keep a result, and leave it to others who wait for it; a failure has been seen then."""
+    outcome.append(result)
+    return None if isinstance(result, Failure) else result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
@@ -17,11 +17,11 @@ from mcast.mdns.timing import (
 from mcast.mdns.zone import RecordSet
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Series:
     """Sets announced together."""
 
-    sets: Sequence[RecordSet]
+    sets: list[RecordSet]
     left: int
     due_at: float
     interval: float
@@ -39,19 +39,26 @@ class Announcer:
             raise ValueError(f"there are {ANNOUNCEMENTS} to {MAX_ANNOUNCEMENTS} announcements, not {count}")
         self._count = count
         self._series: list[_Series] = []
+        self._series_of: dict[RecordSet, _Series] = {}
+        """The series that each set belongs to now; it may still be listed in an earlier one."""
 
-    def start(self, sets: Sequence[RecordSet], now: float) -> None:
+    def start(self, sets: Iterable[RecordSet], now: float) -> None:
         """Announce these sets, at once and then again; an unfinished series of any of them ends."""
-        if not sets:
-            return
-        again = set(sets)
-        for series in self._series:
-            series.sets = [record_set for record_set in series.sets if record_set not in again]
-        self._series.append(_Series(sets, self._count, now, ANNOUNCE_INTERVAL))
+        last = self._series[-1] if self._series else None
+        if last is None or last.due_at != now or last.left != self._count:
+            last = _Series([], self._count, now, ANNOUNCE_INTERVAL)
+            self._series.append(last)
+        for record_set in sets:
+            if self._series_of.get(record_set) is not last:
+                self._series_of[record_set] = last
+                last.sets.append(record_set)
+        if not last.sets:
+            self._series.pop()
 
     def clear(self) -> None:
         """Announce nothing more."""
         self._series.clear()
+        self._series_of.clear()
 
     def next_wakeup(self) -> float:
         """Return when to call `due`; infinity when there is nothing left to announce."""
@@ -63,13 +70,19 @@ class Announcer:
         for series in self._series:
             if series.due_at > now:
                 continue
-            series.sets = [record_set for record_set in series.sets if record_set.is_current]
+            series.sets = [
+                record_set
+                for record_set in series.sets
+                if record_set.is_current and self._series_of.get(record_set) is series
+            ]
             found += series.sets
             series.left -= 1
             # From this send: after a sleep the announcements must not come in one burst.
             series.due_at = now + series.interval
             series.interval *= 2
         self._series = [series for series in self._series if series.left and series.sets]
+        if not self._series:
+            self._series_of.clear()
         return found
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 from random import Random
 
 from mcast.dns.codes import RecordType
-from mcast.dns.messages import Message, Question
+from mcast.dns.messages import Message
 from mcast.dns.records import Record
 from mcast.mdns.events import Event
 from mcast.mdns.groups import RecordGroup
@@ -184,13 +184,19 @@ class Responder:
         if known and host in self._truncated:
             self._truncated.strike(host, known)
             self._plan.expect()
+        proposed: dict[bytes, set[int]] = {}
+        for proposal in message.authorities:
+            proposed.setdefault(proposal.name.key, set()).add(proposal.type)
         defences: dict[RecordSet, bool] = {}
         answers: dict[RecordSet, bool] = {}
         is_complete = True
         for question in dict.fromkeys(message.questions):
             found = self._zone.answers(question)
             is_complete = is_complete and bool(found)
-            wanted = defences if self._is_probe(question, message.authorities, found) else answers
+            types = proposed.get(question.name.key, ())
+            # RFC 6762 §6: a probe is known by a proposed record that "answers" its question.
+            is_probe = question.type in types or (question.type == RecordType.ANY and bool(types))
+            wanted = defences if is_probe and any(answer.unique for answer in found) else answers
             unicast = question.unicast or not multicast
             for answer in found:
                 if is_known(answer, known):
@@ -214,14 +220,6 @@ class Responder:
             if key:
                 self._make_ready(key, message, answers, now)
         self._flush(now)
-
-    def _is_probe(self, question: Question, proposals: Iterable[Record], found: Iterable[RecordSet]) -> bool:
-        """Whether somebody probes for a name of ours (RFC 6762 §6: a record in the authority section
-        "answers" the question)."""
-        return any(
-            proposal.name == question.name and question.type in (proposal.type, RecordType.ANY)
-            for proposal in proposals
-        ) and any(answer.unique for answer in found)
 
     def _defend(self, defences: dict[RecordSet, bool], source: Address, now: float) -> None:
         """Answer a probe for our name without delay (RFC 6762 §8.1)."""

@@ -51,7 +51,7 @@ class Watcher:
 
     def _break_ties(self, message: Message, now: float) -> None:
         """Compare what another host proposes for a name with what we do (RFC 6762 §8.2)."""
-        for question in message.questions:
+        for question in dict.fromkeys(message.questions):
             claim = self._prober.probing(question.name.key)
             if claim is None:
                 continue
@@ -74,7 +74,7 @@ class Watcher:
         is back whose proxy we were, or another responder on this machine maps our common address to its own
         name. Such a one would take our defence for a conflict, and look for another host name for ever.
         """
-        for question in message.questions:
+        for question in dict.fromkeys(message.questions):
             claim = self._prober.get(question.name.key)
             if claim is None or not claim.verified or not claim.is_held:
                 continue
@@ -93,12 +93,12 @@ class Watcher:
             return
         opposed: dict[Identity, Record] = {}
         contested: dict[bytes, Claim] = {}
-        seen: dict[Identity, int] = {}
+        copies: dict[RecordSet, dict[Identity, int]] = {}
         for record in chain(message.answers, message.authorities, message.additionals):
             key = record.name.key
             if self._prober.probing(key):
                 opposed[record.identity] = record
-            elif multicast and key in self._zone and self._conflicts(record, seen, now):
+            elif multicast and key in self._zone and self._conflicts(record, copies, now):
                 claim = self._prober.get(key)
                 if claim is not None:
                     contested[key] = claim
@@ -107,8 +107,7 @@ class Watcher:
         for claim in contested.values():
             self._counters["conflicts"] += 1
             self._registry.contest(claim, now)
-        if seen:
-            self._drop_duplicates(seen)
+        self._drop_duplicates(copies)
 
     def _yield_to(self, records: Iterable[Record], now: float) -> None:
         """Give up the names for which another host has answered our probe (RFC 6762 §8.1)."""
@@ -130,11 +129,11 @@ class Watcher:
                 heard = {record.type for record in telling if record.identity not in proposed}
                 self._registry.concede(claim, heard, now)
 
-    def _conflicts(self, record: Record, seen: dict[Identity, int], now: float) -> bool:
+    def _conflicts(self, record: Record, copies: dict[RecordSet, dict[Identity, int]], now: float) -> bool:
         """Whether a record contradicts a unique one of ours (RFC 6762 §9); does what else it calls for."""
         ours = self._zone.published(record)
         if ours is not None:
-            seen[record.identity] = record.ttl
+            copies.setdefault(ours, {})[record.identity] = record.ttl
             true_ttl = next(own.ttl for own in ours.records if own.identity == record.identity)
             if record.ttl < true_ttl * KNOWN_ANSWER_FRACTION:
                 # RFC 6762 §6.6, §10.1: put the TTL right, and rescue what another host said goodbye to.
@@ -142,15 +141,15 @@ class Watcher:
             return False
         if not record.ttl or self._zone.was_ours(record, now):
             return False
-        for ours in self._zone.sets(record.name.key, record.type):
-            if not ours.unique or ours.records[0].rclass != record.rclass:
-                continue
-            if not self._is_own(record):
-                return True
-            # Our own announcement for another link, come here by a bridge: it has flushed what we announced
-            # here more than a second ago, and nothing else (RFC 6762 §14).
-            if record.cache_flush and now >= ours.multicast_at + MULTICAST_INTERVAL:
-                self._announce_again(ours, now)
+        ours = self._zone.unique_set(record)
+        if ours is None:
+            return False
+        if not self._is_own(record):
+            return True
+        # Our own announcement for another link, come here by a bridge: it has flushed what we announced here
+        # more than a second ago, and nothing else (RFC 6762 §14).
+        if record.cache_flush and now >= ours.multicast_at + MULTICAST_INTERVAL:
+            self._announce_again(ours, now)
         return False
 
     def _announce_again(self, ours: RecordSet, now: float) -> None:
@@ -162,10 +161,10 @@ class Watcher:
         self._plan.add(ours, at, Reason.CORRECTION)
         self._counters["records put right"] += 1
 
-    def _drop_duplicates(self, seen: dict[Identity, int]) -> None:
+    def _drop_duplicates(self, copies: dict[RecordSet, dict[Identity, int]]) -> None:
         """Take another host's answer for ours, if it has the whole set with TTLs not below ours (RFC 6762
         §7.4)."""
-        for planned in list(self._plan):
-            is_seen = all(seen.get(record.identity, -1) >= record.ttl for record in planned.records)
-            if is_seen and self._plan.spare(planned):
+        for ours, ttls in copies.items():
+            is_whole = all(ttls.get(record.identity, -1) >= record.ttl for record in ours.records)
+            if is_whole and self._plan.spare(ours):
                 self._counters["duplicates suppressed"] += 1

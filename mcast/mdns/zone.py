@@ -275,6 +275,10 @@ class Zone:
         sets = owner.types.get(rtype) if owner else None
         return sets.values() if sets else ()
 
+    def unique_set(self, record: Record) -> RecordSet | None:
+        """Return the unique set of the name, type and class of ``record``."""
+        return self._find(record.name.key, record.type, record.rclass)
+
     def published(self, record: Record) -> RecordSet | None:
         """Return the set that ``record`` is a member of, whatever its TTL says."""
         for place in (record.rclass, record.identity):

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, next_secure, text
+from mcast.mdns.groups import RecordGroup
 from mcast.mdns.limits import MAX_SOURCES
 from mcast.mdns.ready import MAX_READY
 from mcast.mdns.sources import MAX_REMEMBERED, Neighbourhood
@@ -38,6 +39,7 @@ from tests.mdns.lab import (
     interface,
     query,
     response,
+    service_group,
 )
 
 SEEDS = [
@@ -159,6 +161,23 @@ class HandMadeTests(SynchronousTestCase):
         self.assertEqual(len(self.lab.pass_time(1.0)), 1)
         self.assertLess(time.process_time() - began, 0.2)
 
+    def test_9000_octets_of_probes(self) -> None:
+        """M-17-5: or of questions and proposals for our names."""
+        owner = encode(query(Question(HOST, A)))[12:-4]
+        questions = (
+            owner + b"\0\xff\0\1" + b"".join(b"\xc0\x0c" + struct.pack("!HH", n, 1) for n in range(1, 600))
+        )
+        proposals = b"\xc0\x0c\0\x01\0\1\0\0\0\x78\0\4\xc0\xa8\1\x01" * 320
+        payload = struct.pack("!6H", 0, 0, 600, 0, 320, 0) + questions + proposals
+        self.assertTrue(8500 < len(payload) < 9000)
+        young = Lab(point=0.0)
+        young.register(RecordGroup(unique=(address(HOST, "192.168.1.255", 120),)))
+        young.pass_time(0.1)
+        began = time.process_time()
+        self.assertTrue(self.lab.feed(payload))
+        young.feed(payload)
+        self.assertLess(time.process_time() - began, 0.1)
+
     def test_9000_octets_of_known_answers(self) -> None:
         """M-17-5: or of known answers."""
         known = [Record(HTTP, PTR, 1, 4500, HTTP.prefixed(f"{number:x}").wire) for number in range(400)]
@@ -188,6 +207,17 @@ class FloodTests(SynchronousTestCase):
         self.assertEqual(lab.collect() + lab.pass_time(1.0), [])
         self.assertIsNone(lab.link.responder.next_wakeup())
         self.assertEqual(len(lab.ask(HOST, A)), 1)
+
+    def test_others_with_many_services(self) -> None:
+        """Others' services cost the same however many we have ourselves."""
+        lab = Lab()
+        lab.settle(*[service_group(number) for number in range(1000)])
+        theirs = [Record(HTTP, PTR, 1, 4500, HTTP.prefixed(f"x{number}").wire) for number in range(300)]
+        payload = encode(response(*theirs))
+        began = time.process_time()
+        for _ in range(20):
+            lab.feed(payload)
+        self.assertLess(time.process_time() - began, 0.2)
 
     def test_distinct_spellings(self) -> None:
         """Answers are kept ready for a bounded number of queries."""

@@ -1,0 +1,92 @@
+"""Domains that are recommended for browsing and registering (RFC 6763 §11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import Final
+
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Question
+from mcast.dns.names import LOCAL, Name
+from mcast.dnssd.following import Follower
+from mcast.dnssd.hosting import reverse_name
+from mcast.dnssd.places import Place
+from mcast.mdns.changes import RecordChange, RecordFlushed, RecordRemoved
+
+MAX_DOMAINS = 64
+"""Domains listed at a time. Our choice: a person is to choose among them."""
+
+
+class DomainList(Enum):
+    """The lists there are, by their labels (RFC 6763 §11)."""
+
+    BROWSING = b"b"
+    DEFAULT_BROWSING = b"db"
+    REGISTERING = b"r"
+    DEFAULT_REGISTERING = b"dr"
+    LEGACY_BROWSING = b"lb"
+    """Browsed without being asked to, for clients that know one domain only."""
+
+    def in_domain(self, domain: Name = LOCAL) -> Name:
+        """Return the name whose PTR records are the list.
+
+        :param domain: ``local.``, or one that was learned otherwise, as by DHCP or from `address_domains`.
+        :raises ValueError: the whole is too long.
+        """
+        return Name.from_labels((self.value, b"_dns-sd", b"_udp", *domain.labels))
+
+
+def address_domains(addresses: Iterable[IPv4Interface | IPv6Interface]) -> tuple[Name, ...]:
+    """Return the domains for enumeration that follow from the addresses of a host: the reverse names of its
+    networks.
+
+    Link-local networks give none, since they are the same everywhere (RFC 6763 §11).
+    """
+    networks = [one.network for one in addresses if not (one.is_link_local or one.is_loopback)]
+    return tuple(dict.fromkeys([reverse_name(network.network_address) for network in networks]))
+
+
+class DomainBrowser(Follower):
+    """Follows one list of domains.
+
+    What it finds is advice: services can be browsed and registered in any other domain (RFC 6763 §11).
+    """
+
+    def __init__(self, which: DomainList, domain: Name = LOCAL) -> None:
+        super().__init__()
+        self.question: Final = Question(which.in_domain(domain), RecordType.PTR)
+        self._listed: dict[Name, list[Place]] = {}
+
+    @property
+    def domains(self) -> tuple[Name, ...]:
+        """The domains that are listed now, oldest first."""
+        return tuple(self._listed)
+
+    def _begin_on(self, place: Place, now: float) -> None:
+        self._ask(place, self.question, now)
+
+    def _end_on(self, place: Place, now: float) -> None:
+        self._cancel(place, self.question, now)
+        for domain in list(self._listed):
+            self._drop(domain, place)
+
+    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+        if change.record.type != RecordType.PTR:
+            return
+        domain = Name.from_wire(change.record.rdata)
+        self._drop(domain, place)
+        is_gone = isinstance(change, RecordFlushed | RecordRemoved)
+        if not is_gone and (domain in self._listed or len(self._listed) < MAX_DOMAINS):
+            self._listed.setdefault(domain, []).append(place)
+
+    def _drop(self, domain: Name, place: Place) -> None:
+        places = self._listed.get(domain, [])
+        if place in places:
+            places.remove(place)
+            if not places:
+                del self._listed[domain]
+
+    def _denied(self, place: Place, question: Question, now: float) -> None:
+        """There is nothing to do: no domains is what was known before."""

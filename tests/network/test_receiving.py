@@ -112,6 +112,24 @@ class ReceivingTests(ReactorLanTestCase):
         self.heard(other, b"elsewhere")
         self.heard(recorder, b"here")
 
+    def test_kernel_filters_ipv4(self) -> None:
+        """G-1112-7.2-1: a port that is told no arrivals relies on IP_MULTICAST_ALL being off."""
+        recorder = self.receive(IPV4, "eth0", arrivals=False)
+        other = self.receive(IPV4, "eth1")
+        self.send(IPV4, "eth1", b"elsewhere")
+        self.send(IPV4, "eth0", b"here")
+        self.heard(other, b"elsewhere")
+        self.heard(recorder, b"here")
+
+    def test_kernel_filters_ipv6_groups(self) -> None:
+        """IPV6_MULTICAST_ALL is off: without arrivals, a group that only another socket joined stays away."""
+        recorder = self.receive(LINK_LOCAL, "eth0", arrivals=False)
+        other = self.receive("ff02::124", "eth0")
+        self.send("ff02::124", "eth0", b"other")
+        self.send(LINK_LOCAL, "eth0", b"ours")
+        self.heard(other, b"other")
+        self.heard(recorder, b"ours")
+
     def test_group_of_another_socket(self) -> None:
         """IP_MULTICAST_ALL is off: a wildcard-bound port gets no group that only another socket joined."""
         recorder = self.receive(IPV4, "eth0")

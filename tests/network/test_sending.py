@@ -224,6 +224,52 @@ class SendingTests(ReactorLanTestCase):
             self.until(lambda peer=peer: readable(peer), "an answer")  # type: ignore[misc]
             self.assertEqual(peer.recvfrom(100)[0], b"answer")
 
+    def assert_answered_by_eth1(self, ipv6: bool, *, pinned: bool) -> None:
+        """A request that came by eth1 is answered by eth1, though the routes prefer eth0 for the asker."""
+
+        class Answering(Recorder):
+            def datagram_arrived(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> bytes:
+                return b"answer"
+
+        group = Group.parse(SITE_LOCAL if ipv6 else IPV4, PORT)
+        index = self.here.index("eth1")
+        settings: dict[str, Any] = {"group": group, "pinned": index} if pinned else {"ipv6": ipv6}
+        self.open(PORT, Answering(), **settings).join(group, index)
+        wire = self.there.open_socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
+        wire.bind(("eth1", 0x0003))
+        wire.setblocking(False)
+        asker = self.there.open_socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
+        # Its address on the first link, but sending by the second.
+        asker.bind((self.there.ipv6(0) if ipv6 else self.there.ipv4(0), 0))
+        if ipv6:
+            asker.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, self.there.index("eth1"))
+            # IPv6 wants a route by that interface, and a neighbour who would not answer there for himself.
+            route = ("route", "fd77::/64", "dev", "eth1", "metric", "5000")
+            neighbour = ("neigh", self.there.ipv6(0), "lladdr", "02:77:00:00:01:02", "dev", "eth1")
+            for what, *how in (route, neighbour):
+                self.here.ip("-6", what, "replace", *how)
+                self.addCleanup(self.here.ip, "-6", what, "del", *how)
+        else:
+            packed = bytes(8) + struct.pack("=I", self.there.index("eth1"))
+            asker.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, packed)
+        asker.sendto(b"question", (group.host, PORT))
+        self.until(lambda: b"answer" in read_all(wire), "the answer on the second link")
+
+    def test_ipv4_answer_by_arrival_interface(self) -> None:
+        """G-3542-6.1-1: for IPv4, by IP_PKTINFO."""
+        self.assert_answered_by_eth1(False, pinned=False)
+
+    def test_ipv6_answer_by_arrival_interface(self) -> None:
+        """G-3542-6.1-1: each reply leaves on the interface the request came by, also for global addresses."""
+        self.assert_answered_by_eth1(True, pinned=False)
+
+    def test_ipv4_pinned_answer(self) -> None:
+        """The same for a pinned port, which is told its interface once."""
+        self.assert_answered_by_eth1(False, pinned=True)
+
+    def test_ipv6_pinned_answer(self) -> None:
+        self.assert_answered_by_eth1(True, pinned=True)
+
     def test_mac_of_the_group(self) -> None:
         """G-1112-6.4-1: 224.0.0.251 goes to 01:00:5e:00:00:fb."""
         wire = self.there.open_socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
@@ -263,6 +309,16 @@ class AsyncioSendingTests(SendingTests):
     """The same on the asyncio reactor."""
 
     reactor_name = "asyncio"
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """Return all that has arrived at a socket that does not block."""
+    found = b""
+    while True:
+        try:
+            found += sock.recv(2000)
+        except BlockingIOError:
+            return found
 
 
 def readable(sock: socket.socket) -> bool:

@@ -61,8 +61,7 @@ class GroupPort:
     host of a link-local sender with its scope (``fe80::1%2``), so that an answer finds the way back.
 
     :param group: bind to this group's address, so that nothing else is received. What is sent comes from
-        the group's port; except on Linux from a second socket, since a group is never a source address
-        (RFC 1112 §6.2).
+        the group's port by a second socket, and never from the group's address (RFC 1112 §6.2).
     :param pinned: index of the only interface this port is used with. Arrivals then need no ancillary
         data from the system, and what is sent leaves there.
     :param arrivals: ask the system how each datagram arrived, which takes a good part of the receive
@@ -104,7 +103,7 @@ class GroupPort:
         self.ipv6 = ipv6
         self.group = group
         self.counters: Counter[str] = Counter()
-        """received, truncated, not_joined, read_errors, protocol_errors, sent, send_full, send_refused."""
+        """received, truncated, not_joined, read_errors, protocol_errors, send_full, send_refused."""
         self._port = port
         self._interface = interface
         self._pinned = pinned
@@ -455,8 +454,10 @@ class GroupPort:
 
     def _sending_socket(self) -> socket.socket:
         own = self._require_socket()
-        if self.group is None or Options(own, ipv6=self.ipv6).group_sends:
+        if self.group is None:
             return own
+        # A second socket on Linux too, where the first could send: the reactor watches the first, and the
+        # kernel would wake it for each datagram that has left, which takes a tenth of the rate of an echo.
         sock = self._open()
         options = Options(sock, ipv6=self.ipv6)
         # Nobody reads it: let a stranger fill no more than the system's minimum.
@@ -465,7 +466,7 @@ class GroupPort:
             options.set_broadcast(True)
         # From the group's port: there a firewall, or a connected socket, expects an answer to come from.
         options.share_port()
-        sock.bind(("::" if self.ipv6 else "", self._port))
+        sock.bind(own.getsockname() if options.group_sends else ("::" if self.ipv6 else "", self._port))
         self._sender = sock
         return sock
 

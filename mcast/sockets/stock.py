@@ -34,7 +34,7 @@ class StockPort:
         self.protocol = protocol
         self.reactor: Any = port.reactor
         self.counters: Counter[str] = Counter()
-        """sent_full, send_refused."""
+        """send_full, send_refused."""
         self.ipv6 = port.addressFamily == socket.AF_INET6
         self._options = Options(port.getHandle(), ipv6=self.ipv6)
         self._options.receive_only_joined()

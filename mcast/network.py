@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import errno
-import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,9 +19,9 @@ from mcast.mdns.timing import MAX_PACKET, MDNS_PORT
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface, interfaces
-from mcast.sockets.listen import listen_multicast
+from mcast.sockets.listen import is_port_held, listen_multicast
 from mcast.sockets.monitor import InterfaceMonitor
-from mcast.sockets.options import MAX_HOPS, Options
+from mcast.sockets.options import MAX_HOPS
 
 IPV4_GROUP = "224.0.0.251"
 """The IPv4 link-local group of multicast DNS (RFC 6762 §3)."""
@@ -152,7 +150,7 @@ class SocketPort(DatagramProtocol):
     noisy = False
 
     def __init__(self, reactor: Any, ipv6: bool, received: Receiver) -> None:
-        self.shared = _is_held(ipv6)
+        self.shared = is_port_held(MDNS_PORT, ipv6=ipv6)
         self._reactor = reactor
         self._ipv6 = ipv6
         self._group = IPV6_GROUP if ipv6 else IPV4_GROUP
@@ -278,18 +276,3 @@ class SocketPort(DatagramProtocol):
         waiting, self._backlog = self._backlog, deque()
         for payload, interface in waiting:
             self.send(payload, interface, None)
-
-
-def _is_held(ipv6: bool) -> bool:
-    """Tell whether a socket of this host holds port 5353, by binding it without the options for sharing.
-
-    The way that RFC 6762 §15.1 suggests; a failure of another kind is left to the real bind to report.
-    """
-    with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as trial:
-        if ipv6:
-            Options(trial, ipv6=True).set_v6only()
-        try:
-            trial.bind(("::" if ipv6 else "", MDNS_PORT))
-        except OSError as problem:
-            return problem.errno == errno.EADDRINUSE
-    return False

@@ -191,6 +191,44 @@ class UpdateTests(SynchronousTestCase):
         self.lab.pass_time(120.0)
         self.assertEqual(answers(self.lab.sent[-1:]), {flushed(numbered(99).unique[1])})
 
+    def test_changed_again_at_once(self) -> None:
+        """M-8.4-1: a second change ends the announcements of the first: its data comes twice, and no third
+        time."""
+        lab = Lab(announcements=4)
+        _, web = lab.settle(HOST_GROUP, WEB_GROUP)
+        lab.pass_time(10.0)
+        lab.responder.update(web, numbered(1), lab.now)
+        lab.pass_time(1.5)
+        lab.sent.clear()
+        lab.responder.update(web, numbered(2), lab.now)
+        start = lab.now
+        self.assertEqual(
+            [round(packet.at - start, 1) for packet in lab.pass_time(60.0)], [0.0, 1.0, 3.0, 7.0]
+        )
+
+    def test_dropped_name_is_free(self) -> None:
+        """M-8.1-1: a name that an update gives up is probed for when it is wanted again."""
+        name = Name.parse("Second._http._tcp.local")
+        group = RecordGroup(unique=(text(name, [b"x"], 4500),))
+        self.lab.responder.update(
+            self.web, RecordGroup(unique=(*WEB_GROUP.unique, *group.unique)), self.lab.now
+        )
+        self.lab.pass_time(5.0)
+        self.lab.responder.update(self.web, WEB_GROUP, self.lab.now)
+        self.lab.pass_time(5.0)
+        self.lab.register(group)
+        self.assertEqual(len(probes(self.lab.pass_time(5.0))), 3)
+
+    def test_name_of_a_superseded_update_is_free(self) -> None:
+        """M-8.1-1: so is one of an update that another has replaced before it came into force."""
+        names = [Name.parse(f"{word}._http._tcp.local") for word in ("Second", "Third")]
+        groups = [RecordGroup(unique=(*WEB_GROUP.unique, text(name, [b"x"], 4500))) for name in names]
+        for group in groups:
+            self.lab.responder.update(self.web, group, self.lab.now)
+        self.lab.pass_time(5.0)
+        self.lab.register(RecordGroup(unique=groups[0].unique[2:]))
+        self.assertEqual(len(probes(self.lab.pass_time(5.0))), 3)
+
     def test_same_content(self) -> None:
         """An update that changes nothing is no update."""
         self.lab.responder.update(self.web, WEB_GROUP, self.lab.now)

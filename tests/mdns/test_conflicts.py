@@ -108,6 +108,13 @@ class DefenceTests(ConflictCase):
         sent = self.lab.probe(HTTP, pointer(HTTP, Name.parse("Other._http._tcp.local"), 4500), unicast=False)
         self.assertEqual(times(sent + self.lab.pass_time(1.0)), [100020])
 
+    def test_probe_for_one_type(self) -> None:
+        """M-6-11: a probe may ask for the type that it proposes."""
+        self.lab.ask(HOST, ANY)
+        self.lab.pass_time(0.4)
+        sent = self.lab.feed(Message(questions=[Question(HOST, A)], authorities=[RIVAL_A]))
+        self.assertEqual(times(sent), [100400])
+
     def test_probe_with_several_questions(self) -> None:
         """M-6.3-3: the defence does not wait because others are asked for as well."""
         other = Name.parse("other.local")
@@ -461,6 +468,19 @@ class VerifiedNameTests(ConflictCase):
     def test_probed_for_with_our_data(self) -> None:
         """M-2-2: one with the same data is a cooperating one, and gets its answer."""
         self.assertTrue(self.lab.probe(REVERSE, HOST_REVERSE))
+
+    def test_also_a_unique_name(self) -> None:
+        """M-8.1-8: a name that another group has claimed as unique is defended, not given up."""
+        self.lab.register(RecordGroup(unique=(text(REVERSE, [b"x"], 4500),)))
+        self.lab.pass_time(5.0)
+        self.assertTrue(self.lab.probe(REVERSE, self.OTHER_REVERSE))
+        self.assertEqual([event for event in self.lab.events if isinstance(event, Yielded)], [])
+
+    def test_tried_again_on_another_link(self) -> None:
+        """M-8-2: when the link may be another one, it is published again."""
+        self.lab.probe(REVERSE, self.OTHER_REVERSE)
+        self.lab.link.link_up(self.lab.now)
+        self.assertIn(flushed(HOST_REVERSE), answers(self.lab.pass_time(5.0)))
 
     def test_stays_given_up(self) -> None:
         """What was given up does not come back with the next update."""

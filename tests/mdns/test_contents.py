@@ -162,6 +162,14 @@ class DenialTests(SynchronousTestCase):
         self.lab.pass_time(0.5)
         self.assertEqual(self.lab.ask(HOST, AAAA) + self.lab.pass_time(0.4), [])
 
+    def test_once_a_second_whatever_changes(self) -> None:
+        """M-6-18: also when the name changes meanwhile, as long as its types stay the same."""
+        self.lab.ask(WEB, MX)
+        self.lab.pass_time(0.3)
+        group = RecordGroup(unique=(WEB_SRV, text(WEB, [b"new"], 4500)), shared=WEB_GROUP.shared)
+        self.lab.responder.update(2, group, self.lab.now)
+        self.assertEqual(denied_types(self.lab.ask(WEB, MX) + self.lab.pass_time(0.6)), [])
+
     def test_type_that_comes_later(self) -> None:
         """M-6.1-1: after an update the denial is another."""
         self.lab.ask(HOST, MX)

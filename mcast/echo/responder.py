@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -83,10 +84,10 @@ class EchoResponder(GroupProtocol):
             return Drop.PORT
         on_link_only = self._link_local
         if arrival.destination is not None:
-            destination = ip_address(arrival.destination)
-            if not destination.is_multicast:
+            scope = _scope_of(arrival.destination)
+            if scope is None:
                 return Drop.UNICAST
-            on_link_only = Group(destination, 1).scope <= Scope.LINK_LOCAL
+            on_link_only = scope <= Scope.LINK_LOCAL
         elif port in self._ports or port < RESERVED_PORTS:
             # It may have come by unicast, and then be the answer of another responder, which answers from the
             # group's port, or of a service that was sent a datagram in our name.
@@ -106,3 +107,10 @@ class EchoResponder(GroupProtocol):
 
     def _own_addresses(self) -> list[IPv4Address | IPv6Address]:
         return [each.address for interface in self._enumerate() for each in interface.addresses]
+
+
+@lru_cache(maxsize=256)
+def _scope_of(destination: str) -> Scope | None:
+    """Return how far a group reaches, None for an address that is no group."""
+    address = ip_address(destination)
+    return Group(address, 1).scope if address.is_multicast else None

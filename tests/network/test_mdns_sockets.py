@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
-from mcast.network import IPV4_GROUP, IPV6_GROUP, MDNS_PORT, Address, SocketNetwork, SocketPort
+from mcast.mdns.timing import MDNS_PORT
+from mcast.network import IPV4_GROUP, IPV6_GROUP, Address, SocketNetwork, SocketPort
 from mcast.sockets.interface import Interface, interfaces
 from tests.interop.probe import Packet, Sniffer
 from tests.network.reactors import ReactorLanTestCase
@@ -162,7 +164,7 @@ class SocketPortTests(ReactorLanTestCase):
         port, _ = self.port()
         send = port._port.send
 
-        def full(*_: object) -> bool:
+        def full(data: bytes, address: tuple[Any, ...], interface: int = 0) -> bool:
             port._port.counters["send_full"] += 1
             return False
 

@@ -31,6 +31,18 @@ PATIENCE = 3.0
 Our choice: three questions are asked in this time (RFC 6762 §5.2).
 """
 
+LOSS_PATIENCE = 11.0
+"""How long a service whose host has no address any more is shown as it was.
+
+Our choice: a host that is gone loses its address records and its SRV records one after the other, each at
+the end of its TTL. That is one event and not two: the SRV record is put in doubt, and within ten seconds it
+is confirmed or flushed (RFC 6762 §10.4).
+"""
+
+DOUBTED = 64
+"""SRV records put in doubt when a host has lost its addresses. Our choice: what is left expires in its
+time."""
+
 CHANGES = 500
 """Instances looked at in one call of `changes`. Our choice: about five milliseconds, as when the host of
 thousands of instances gets another address."""
@@ -323,6 +335,8 @@ class ServiceTracker(Follower):
                 host.denied.discard((place, record.type))
                 host.changed()
                 self._changed_hosts[key] = host
+                if not host.addresses and isinstance(change, RecordRemoved):
+                    self._doubt_services(host, place, now)
             return
         instance = self._instances.get(key)
         if instance is None or place not in instance.places:
@@ -335,6 +349,13 @@ class ServiceTracker(Follower):
             take_in(instance.texts, place, change)
             instance.without_text.discard(place)
         self._changed[key] = instance
+
+    def _doubt_services(self, host: Host, place: Place, now: float) -> None:
+        """Have the SRV records confirmed that lead to a host without addresses."""
+        querier = self._links[place]
+        for key in islice(host.users, DOUBTED):
+            for record in querier.records(Question(self._instances[key].name, _SRV), now, flushed=False):
+                querier.reconfirm(record, now)
 
     def _denied(self, place: Place, question: Question, now: float) -> None:
         key = question.name.key
@@ -381,9 +402,10 @@ class ServiceTracker(Follower):
         addresses = host.found(interfaces)
         has_text = bool(instance.texts or instance.without_text)
         if not (has_text and addresses and host.is_complete(instance.places)):
-            if instance.due is None or (instance.due > now + SETTLE_DELAY and has_text and addresses):
-                instance.due = now + (SETTLE_DELAY if has_text and addresses else PATIENCE)
-                heapq.heappush(self._due, (instance.due, instance.name.key))
+            due = now + self._patience(instance, host, bool(has_text and addresses))
+            if instance.due is None or instance.due > due:
+                instance.due = due
+                heapq.heappush(self._due, (due, instance.name.key))
             if instance.due > now:
                 return None
         return FoundService(
@@ -395,6 +417,14 @@ class ServiceTracker(Follower):
             interfaces,
             self._subtypes(instance),
         )
+
+    def _patience(self, instance: Instance, host: Host, is_usable: bool) -> float:
+        """Return how long to wait for what is missing."""
+        if is_usable:
+            return SETTLE_DELAY
+        shown = self._shown.get(instance.name.key)
+        has_lost = shown is not None and bool(shown.addresses) and shown.host == host.name
+        return LOSS_PATIENCE if has_lost else PATIENCE
 
     def _subtypes(self, instance: Instance) -> tuple[bytes, ...]:
         return ()

@@ -398,6 +398,23 @@ class RemovalTests(SynchronousTestCase):
         self.lab.pass_time(300)
         self.assertEqual(self.lab.told(), [("Removed", "One")])
 
+    def test_killed_with_addresses_first(self) -> None:
+        """A host whose address records expire before its SRV records is one event, not two."""
+        self.lab.pass_time(60)
+        self.lab.hear(located("One"))
+        self.lab.pass_time(120)
+        self.assertEqual(self.lab.told(), [("Removed", "One")])
+
+    def test_an_address_lost_for_good(self) -> None:
+        """A service that is confirmed, on a host without an address, is shown so in the end."""
+        self.lab.pass_time(60)
+        self.lab.hear(located("One"))
+        self.lab.pass_time(61)
+        self.lab.hear(located("One"))
+        self.lab.pass_time(30)
+        self.assertEqual(shown(self.lab.last()), [])
+        self.assertEqual(self.lab.told(), [("Updated", "One")])
+
     def test_the_listing_of_a_killed_one(self) -> None:
         """RFC 6762 §10.4: an SRV record that nobody confirms makes the PTR record that led to it doubtful."""
         self.lab.pass_time(140)

@@ -19,7 +19,10 @@ from mcast.testing.ports import SimulatedPort
 from mcast.testing.transports import MemoryPort
 
 FIRST_INDEX = 2
-"""Index of a host's first interface; 1 is the loopback interface of real hosts, which these do without."""
+"""Index of a host's first interface; 1 is the loopback interface of real hosts, of which these have none."""
+
+REPLUG_DELAY = 1.0
+"""Seconds without carrier when a cable moves to another link. Our choice."""
 
 FIRST_FREE_PORT = 49152
 """Where the ports begin that are given to whoever asks for any (RFC 6335 §6)."""
@@ -95,13 +98,19 @@ class SimulatedInterface:
         self.set_carrier(False)
 
     def plug(self, link: SimulatedLink | None = None) -> None:
-        """Put the cable in again, or into another link, keeping the addresses."""
-        if link is not None and link is not self.link:
-            self.link.interfaces.remove(self)
-            self.link = link
-            link.interfaces.append(self)
-            self.host.changed()
-        self.set_carrier(True)
+        """Put the cable in again, or into another link, keeping the addresses.
+
+        Another link is without carrier for `REPLUG_DELAY` seconds: nobody changes a cable faster, and
+        the host would not notice that it is elsewhere.
+        """
+        if link is None or link is self.link:
+            self.set_carrier(True)
+            return
+        self.unplug()
+        self.link.interfaces.remove(self)
+        self.link = link
+        link.interfaces.append(self)
+        self.host.call_later(REPLUG_DELAY, self.set_carrier, True)
 
     def set_up(self, up: bool) -> None:
         """Switch the interface off or on, as an administrator does."""
@@ -198,6 +207,10 @@ class SimulatedHost:
         for endpoint in self._endpoints:
             endpoint.memberships = {pair for pair in endpoint.memberships if pair[1] != interface.index}
         self.changed()
+
+    def call_later(self, delay: float, call: Callable[..., object], *arguments: object) -> None:
+        """Call something on the simulation's clock."""
+        self._clock.callLater(delay, call, *arguments)
 
     def changed(self) -> None:
         """Tell the watchers, soon, and once for all that changes at one time."""

@@ -208,8 +208,20 @@ class CarrierTests(LinkTestCase):
     def test_moved_on_the_way(self) -> None:
         self.a.port.send(b"hello", 2, None)
         self.b.host.interface().plug(self.lan.link("elsewhere"))
-        self.lan.advance(1)
+        self.lan.advance(2)
         self.assertEqual(self.b.heard, [])
+
+    def test_moved(self) -> None:
+        """For a second there is no carrier; then the other link is heard."""
+        stranger = Hearer(self.lan.host("stranger", "elsewhere"))
+        interface = self.b.host.interface()
+        interface.plug(self.lan.link("elsewhere"))
+        self.assertFalse(interface.carrier)
+        self.lan.advance(1)
+        self.assertTrue(interface.carrier)
+        stranger.port.send(b"there", 2, None)
+        self.say(b"here")
+        self.assertEqual(self.b.payloads, [b"there"])
 
 
 class InjectionTests(LinkTestCase):

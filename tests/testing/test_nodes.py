@@ -74,3 +74,14 @@ class NodeTests(SynchronousTestCase):
         host.connect(self.lan.link("second"))
         self.lan.advance(60)
         self.assertEqual({packet.link for packet in self.lan.packets}, {"second"})
+
+    def test_goodbye_is_seen_at_once(self) -> None:
+        """A browser on another host learns of a service's end from the goodbye, not from its TTL (RFC 6762 §10.1)."""
+        node = run_node(self.lan, self.lan.host("a"), "kitchen")
+        registration = self.register(node)
+        browser = run_node(self.lan, self.lan.host("b"), "hall").browse("_http._tcp")
+        self.lan.advance(5)
+        self.assertEqual([service.instance for service in browser.snapshot()], ["Web"])
+        self.lan.result(registration.withdraw())
+        self.lan.advance(2)
+        self.assertEqual(browser.snapshot(), ())

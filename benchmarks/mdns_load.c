@@ -1,11 +1,13 @@
 /* Ask a multicast DNS responder as fast as it answers, or at a fixed rate, and tell what came back.
  *
- * mdns_load QUERIES SOURCE SOURCE-PORT DESTINATION DESTINATION-PORT SECONDS WINDOW RATE PATIENCE
+ * mdns_load QUERIES SOURCE SOURCE-PORT DESTINATION DESTINATION-PORT SECONDS WINDOW RATE PATIENCE MERGED
  *
  * QUERIES is a file of DNS messages, each after its length as two octets in network order; they are sent in turn,
- * every one with a new id, by which its answer is recognised (RFC 6762 §18.1: a unicast response has the id of the
- * query). With RATE 0 there are WINDOW queries under way: 64 at first and one more for each answer until then, so that
- * they do not come in one burst. Otherwise RATE a second are sent, at most WINDOW under way. A query is given up after PATIENCE ms: it was lost, or answered by multicast, which has no id.
+ * every one with a new id, by which its answer is recognised. A response without id (RFC 6762 §18.1) answers the
+ * oldest query for the name of its first record, or with MERGED 1 all queries for the names of all its records: an
+ * answer that had to wait may serve several (§6.4). With RATE 0 there are WINDOW queries under way, 64 at first and
+ * one more for each answer until then, so that they do not come in one burst. Otherwise RATE a second are sent, at
+ * most WINDOW under way. A query is given up after PATIENCE ms: it was lost, or answered by multicast.
  *
  * Before that all queries are sent twice within half a second and not counted, since a responder multicasts its
  * answer where it has not done so lately (RFC 6762 §5.4). The result is one JSON object on standard output.
@@ -13,6 +15,7 @@
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -42,6 +45,7 @@ enum {
 static unsigned char queries[MAX_QUERIES][MAX_QUERY];
 static int query_length[MAX_QUERIES];
 static int query_count;
+static uint16_t query_of[IDS]; /* which query was sent with this id */
 
 static int64_t sent_at[IDS]; /* 0: this id is not under way */
 static uint16_t order[ORDER]; /* ids in the order of sending; some of them have been answered already */
@@ -50,6 +54,11 @@ static unsigned head, tail; /* free-running; the entry is at the value modulo OR
 
 static uint32_t *samples;
 static long sample_count;
+
+static int64_t count_from, end; /* what is sent in between counts */
+static long window, allowed;    /* queries that may be under way: at last, and now */
+static long under_way, answered, empty;
+static double octets, records;
 
 static int64_t now(void)
 {
@@ -128,6 +137,97 @@ static double percentile(double p)
     return samples[i] / 1000.0;
 }
 
+/* Write the name at the offset, in full and in lower case; return the offset after it, or 0. */
+static unsigned read_name(const unsigned char *m, unsigned length, unsigned at, unsigned char *name, int *octets)
+{
+    unsigned after = 0, hops = 0, i;
+    *octets = 0;
+    while (at < length && m[at]) {
+        if (m[at] >= 0xC0) {
+            if (at + 1 >= length || ++hops > 64)
+                return 0;
+            after = after ? after : at + 2;
+            at = (m[at] & 0x3F) << 8 | m[at + 1];
+            continue;
+        }
+        if (at + m[at] >= length || *octets + m[at] + 2 > 256)
+            return 0;
+        for (i = 0; i <= m[at]; i++)
+            name[(*octets)++] = tolower(m[at + i]);
+        at += m[at] + 1;
+    }
+    if (at >= length)
+        return 0;
+    name[(*octets)++] = 0;
+    return after ? after : at + 1;
+}
+
+/* The query for that name, or -1. */
+static int query_for(const unsigned char *name, int octets)
+{
+    static int last;
+    int tried, i;
+    for (tried = 0; tried < query_count; tried++) {
+        /* Queries are sent in turn, so the answer is likely to be for the next one. */
+        int q = (last + tried) % query_count;
+        if (query_length[q] - 12 - 4 != octets)
+            continue;
+        for (i = 0; i < octets && name[i] == tolower(queries[q][12 + i]); i++)
+            ;
+        if (i == octets) {
+            last = q;
+            return q;
+        }
+    }
+    return -1;
+}
+
+/* Count the query with this id as answered by the message. */
+static void settle(unsigned id, const unsigned char *m, unsigned length, int64_t t)
+{
+    int answers = m[6] << 8 | m[7];
+    under_way--;
+    if (allowed < window)
+        allowed++;
+    if (sent_at[id] >= count_from && sent_at[id] < end) {
+        if (!answers || (m[3] & 15))
+            empty++;
+        else
+            answered++;
+        octets += length;
+        records += answers + (m[8] << 8 | m[9]) + (m[10] << 8 | m[11]);
+        if (sample_count < MAX_SAMPLES)
+            samples[sample_count++] = (uint32_t)(t - sent_at[id]);
+    }
+    sent_at[id] = 0;
+}
+
+/* Count what a response without id answers; return the number of queries. */
+static int answer_without_id(const unsigned char *m, unsigned length, int merged, int64_t t)
+{
+    unsigned char name[256];
+    unsigned offset = 12, at;
+    int left = m[6] << 8 | m[7], octets_of_name, matched = 0;
+    for (; left > 0 && (merged || !matched); left--) {
+        int query;
+        offset = read_name(m, length, offset, name, &octets_of_name);
+        if (!offset || offset + 10 > length)
+            break;
+        offset += 10 + (m[offset + 8] << 8 | m[offset + 9]);
+        query = query_for(name, octets_of_name);
+        for (at = head; query >= 0 && at != tail; at++) {
+            unsigned id = order[at % ORDER];
+            if (query_of[id] == query && sent_at[id] && sent_at[id] == order_time[at % ORDER]) {
+                settle(id, m, length, t);
+                matched++;
+                if (!merged)
+                    break;
+            }
+        }
+    }
+    return matched;
+}
+
 int main(int argc, char **argv)
 {
     static unsigned char answers[BATCH][MAX_ANSWER];
@@ -135,15 +235,13 @@ int main(int argc, char **argv)
     struct iovec out_vec[BATCH], in_vec[BATCH];
     struct sockaddr_in destination;
     static unsigned char sending[BATCH][MAX_QUERY];
-    int64_t duration, start, count_from, end, t, patience;
-    long window, allowed, rate, sent = 0, counted = 0, answered = 0, lost = 0, empty = 0, unknown = 0, planned = 0;
-    long under_way = 0, next_query = 0, warming;
-    double octets = 0, records = 0;
+    int64_t duration, start, t, patience;
+    long rate, sent = 0, counted = 0, lost = 0, unknown = 0, planned = 0, next_query = 0, warming;
     unsigned next_id = 1;
-    int s, i, n;
+    int s, i, n, merged;
 
-    if (argc != 10) {
-        fprintf(stderr, "usage: mdns_load QUERIES SOURCE PORT DESTINATION PORT SECONDS WINDOW RATE PATIENCE\n");
+    if (argc != 11) {
+        fprintf(stderr, "usage: mdns_load QUERIES SOURCE PORT DESTINATION PORT SECONDS WINDOW RATE PATIENCE MERGED\n");
         return 2;
     }
     read_queries(argv[1]);
@@ -152,6 +250,7 @@ int main(int argc, char **argv)
     duration = (int64_t)(atof(argv[6]) * SECOND);
     window = atol(argv[7]);
     rate = atol(argv[8]);
+    merged = atoi(argv[10]);
     patience = (int64_t)(atof(argv[9]) * SECOND / 1000);
     if (window < 1 || window > IDS / 2) {
         fprintf(stderr, "the window is from 1 to %d\n", IDS / 2);
@@ -189,25 +288,21 @@ int main(int argc, char **argv)
         for (i = 0; i < n; i++) {
             unsigned char *m = answers[i];
             unsigned id = m[0] << 8 | m[1];
-            int answer_count = m[6] << 8 | m[7];
-            if (in[i].msg_len < 12 || !(m[2] & 0x80) || !sent_at[id]) {
+            int matched;
+            if (in[i].msg_len < 12 || !(m[2] & 0x80)) {
                 unknown++;
                 continue;
             }
-            under_way--;
-            if (allowed < window)
-                allowed++;
-            if (sent_at[id] >= count_from && sent_at[id] < end) {
-                if (!answer_count || (m[3] & 15))
-                    empty++;
+            if (id) {
+                if (sent_at[id])
+                    settle(id, m, in[i].msg_len, t);
                 else
-                    answered++;
-                octets += in[i].msg_len;
-                records += answer_count + (m[8] << 8 | m[9]) + (m[10] << 8 | m[11]);
-                if (sample_count < MAX_SAMPLES)
-                    samples[sample_count++] = (uint32_t)(t - sent_at[id]);
+                    unknown++;
+                continue;
             }
-            sent_at[id] = 0;
+            matched = answer_without_id(m, in[i].msg_len, merged, t);
+            if (!matched)
+                unknown++;
         }
         while (head != tail) {
             unsigned id = order[head % ORDER];
@@ -252,6 +347,7 @@ int main(int argc, char **argv)
             sending[i][0] = next_id >> 8;
             sending[i][1] = next_id & 255;
             out_vec[i].iov_len = query_length[next_query];
+            query_of[next_id] = next_query;
             next_query = (next_query + 1) % query_count;
             sent_at[next_id] = t;
             order[tail % ORDER] = next_id;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
@@ -13,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mcast.dns.codes import RecordType
+from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.browsing import Browser, TypeBrowser
 from mcast.dnssd.collecting import Answer, Collector
@@ -24,6 +26,7 @@ from mcast.dnssd.resolving import HostLookup, Resolver
 from mcast.dnssd.types import ServiceType
 from mcast.errors import NotFound
 from mcast.feed import Feed
+from mcast.oneshot import Reply, ask
 from mcast.searching import Search, Searches
 
 LOOKUP_TIMEOUT = 3.0
@@ -348,6 +351,20 @@ def query(
         lambda: collector.answers,
     )
     return found.start(collector, interfaces, news)
+
+
+def query_server(
+    reactor: Any, name: Name, rtype: int, server: str, port: int, *, timeout: float, rng: Random
+) -> Deferred[list[Answer]]:
+    """See `Node.query`."""
+
+    def answers(reply: Reply) -> list[Answer]:
+        if not reply.message.answers:
+            raise NotFound(str(name), f"{server} says that there is no such record")
+        return [Answer(record, reply.source, "") for record in reply.message.answers]
+
+    asked = ask(reactor, Question(name, rtype), server, port, timeout=timeout, rng=rng)
+    return asked.addCallback(answers)
 
 
 class _LookUp(Generic[_T]):

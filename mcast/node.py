@@ -281,15 +281,24 @@ class Node(TwistedService):
         timeout: float = LOOKUP_TIMEOUT,
         *,
         interfaces: Sequence[str] = (),
+        server: str | None = None,
+        port: int = MDNS_PORT,
     ) -> Deferred[list[Answer]]:
         """Gather the records that answer a question; cancelling ends the search.
 
         Fires with what was heard when ``timeout`` seconds are over, and at once when a unique record, or the
         denial of one, says that there is no more. Fails with `NotFound` when nothing was heard.
 
-        :raises ValueError: no name.
+        :param server: ask this host alone, by its address, on the link or not; the first response counts, and
+            it fails with `NotFound` when that has no answer. See `mcast.oneshot.ask` for what else it raises.
+        :param port: of the server; 53 is that of a conventional one.
+        :raises ValueError: no name, no address.
         """
         wanted = name if isinstance(name, Name) else Name.parse(name)
+        if server is not None:
+            return discovery.query_server(
+                self._reactor, wanted, type, server, port, timeout=timeout, rng=self._rng
+            )
         return discovery.query(self._searches, wanted, type, timeout=timeout, interfaces=interfaces)
 
     # Links

@@ -21,6 +21,10 @@ COMMANDS = {
     "send": ("mcast.cli.send", "send datagrams to a group"),
     "interfaces": ("mcast.cli.interfaces", "list the interfaces of this host and the groups joined on them"),
     "publish": ("mcast.cli.publish", "publish a service by multicast DNS until Ctrl-C"),
+    "browse": ("mcast.cli.browse", "list the services on the network, or follow them"),
+    "resolve": ("mcast.cli.resolve", "find out where a service is, or a host, or whose an address is"),
+    "query": ("mcast.cli.query", "ask one question by multicast DNS and print all answers"),
+    "dump": ("mcast.cli.dump", "print every multicast DNS packet, or what is wrong with it"),
 }
 """Name of each sub-command: its module, and what it does in one line."""
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, NoReturn, TextIO
 
+from mcast.dnssd.instances import displayable
 from mcast.errors import McastError
 
 GOOD = 0
@@ -52,7 +53,8 @@ class Output:
     def event(self, **fields: Any) -> None:
         """Print one JSON object; nothing when the reader wants text."""
         if self.json:
-            self._write(json.dumps(fields, ensure_ascii=False))
+            # What could steer a terminal is escaped as JSON escapes it.
+            self._write(displayable(json.dumps(fields, ensure_ascii=False)))
 
     def _write(self, line: str) -> None:
         if self.closed:

@@ -1,4 +1,4 @@
-"""Record data as text, as zone files write it (RFC 1035 §5.1)."""
+"""Records as text, as zone files write them (RFC 1035 §5.1)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,20 @@ def show_data(record: Record) -> str:
         # RFC 3597 §5: the form of rdata that nobody knows the layout of.
         return f"\\# {len(data)} {data.hex()}".rstrip()
     return str(data)
+
+
+def parse_type(text: str) -> int:
+    """Read a type: a mnemonic in any case, ``TYPE123`` (RFC 3597 §5), or a number.
+
+    :raises ValueError: none of these, or not in 1 to 65535.
+    """
+    mnemonic = text.upper()
+    if mnemonic in RecordType.__members__:
+        return int(RecordType[mnemonic])
+    digits = mnemonic.removeprefix("TYPE")
+    if not digits.isascii() or not digits.isdigit() or not 0 < int(digits) <= 0xFFFF:
+        raise ValueError(f"{text}: neither a record type that is known nor a number from 1 to 65535")
+    return int(digits)
 
 
 def _quote(string: bytes) -> str:

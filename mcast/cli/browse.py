@@ -1,0 +1,252 @@
+"""List the services of a type on the local network, or of all types.
+
+TYPE is like _http._tcp, or _http._tcp,_printer for one of its subtypes. The list ends when nothing new has
+come for a while; with --follow it goes on until Ctrl-C, and each line begins with + for a service that has
+come, = for one that is different now, - for one that has gone.
+
+exit status: 0 services were found, 1 none was found, 2 error
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+
+from mcast.cli.command import GOOD, NOT_ALL, Output, checked, decimal
+from mcast.cli.finding import (
+    add_node_arguments,
+    columns,
+    plain_attributes,
+    plain_endpoint,
+    plain_text,
+    service_fields,
+    started_node,
+)
+from mcast.discovery import ServiceBrowser, TypeAdded, TypeChange
+from mcast.dnssd.found import Added, Change, FoundService, Removed
+from mcast.dnssd.types import ServiceType, subtype_label
+from mcast.network import Network
+from mcast.node import Node
+
+QUIET = 2.0
+"""Seconds without news after which a list of names is taken to be complete.
+
+Our choice: an answer may be 120 ms late, and the question is repeated after one second (RFC 6762 §5.2, §6).
+"""
+
+QUIET_RESOLVING = 3.5
+"""The same when services are resolved: the patience with a host that does not tell its addresses, and some
+time more."""
+
+MARKS = {"added": "+", "updated": "=", "removed": "-"}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``mcast browse``."""
+    parser.add_argument(
+        "type",
+        metavar="TYPE[,SUBTYPE]",
+        nargs="?",
+        type=checked(parse_type),
+        help="such as _http._tcp or _http._tcp,_printer (default: all types)",
+    )
+    parser.add_argument("-r", "--resolve", action="store_true", help="show host, port, addresses and TXT too")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+    parser.add_argument(
+        "-w",
+        "--wait",
+        type=decimal(0),
+        metavar="SECONDS",
+        help=f"end after so long without news (default: {QUIET}, when resolving {QUIET_RESOLVING})",
+    )
+    add_node_arguments(parser)
+
+
+def parse_type(text: str) -> tuple[ServiceType, str | None]:
+    """Read a type and perhaps one subtype after a comma; whatever can be published can be browsed for.
+
+    :raises ValueError: naming the part that is wrong.
+    """
+    first, comma, subtype = text.partition(",")
+    if comma:
+        subtype_label(subtype)
+    return ServiceType.parse(first, strict=False), subtype if comma else None
+
+
+async def run(
+    reactor: Any, arguments: argparse.Namespace, output: Output, network: Network | None = None
+) -> int:
+    """Run ``mcast browse``; return the exit status."""
+    # A program that reads JSON gets all fields, whether it thought of asking or not.
+    resolve = arguments.resolve or output.json
+    wait: float | None = None
+    if not arguments.follow:
+        wait = arguments.wait
+        if wait is None:
+            wait = QUIET_RESOLVING if resolve else QUIET
+    listing = Listing(output, resolve=resolve, follow=arguments.follow)
+    node = started_node(reactor, arguments, network, patient=arguments.follow)
+    done: Deferred[None] = Deferred()
+    quiet = _Quiet(reactor, wait, done)
+
+    def changed(change: Change) -> None:
+        quiet.news()
+        listing.change(change)
+
+    browser: AllTypes | ServiceBrowser
+    if arguments.type is None:
+        browser = AllTypes(node, changed, quiet.news, resolve=resolve)
+    else:
+        service_type, subtype = arguments.type
+        browser = node.browse(service_type, subtype, resolve=resolve)
+        browser.add_listener(changed)
+    try:
+        await done
+    except CancelledError:
+        pass
+    finally:
+        # First, lest what we cease to see be taken for gone.
+        browser.close()
+        quiet.stop()
+        await node.stopService()
+    listing.end()
+    return GOOD if listing.found else NOT_ALL
+
+
+class _Quiet:
+    """Fires when there was no news for some time.
+
+    :param wait: seconds; None to wait for ever.
+    """
+
+    def __init__(self, reactor: Any, wait: float | None, done: Deferred[None]) -> None:
+        self._wait = wait
+        self._timer: IDelayedCall | None = None
+        if wait is not None:
+            self._timer = reactor.callLater(wait, done.callback, None)
+
+    def news(self) -> None:
+        """Begin to wait anew."""
+        if self._timer is not None and self._timer.active():
+            assert self._wait is not None
+            self._timer.reset(self._wait)
+
+    def stop(self) -> None:
+        """Wait no longer."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+
+class AllTypes:
+    """Browses for every service type there is, as types come and go (RFC 6763 §9).
+
+    :param changed: called with each change of a service.
+    :param news: called when a type has come.
+    """
+
+    def __init__(
+        self, node: Node, changed: Callable[[Change], object], news: Callable[[], object], *, resolve: bool
+    ) -> None:
+        self._node = node
+        self._changed = changed
+        self._news = news
+        self._resolve = resolve
+        self._browsers: dict[ServiceType, ServiceBrowser] = {}
+        self._types = node.browse_types()
+        self._types.add_listener(self._type_changed)
+
+    def close(self) -> None:
+        """Browse no longer."""
+        self._types.close()
+        for browser in self._browsers.values():
+            browser.close()
+
+    def _type_changed(self, change: TypeChange) -> None:
+        if not isinstance(change, TypeAdded):
+            self._tidy(change.type)
+        elif change.type not in self._browsers:
+            self._news()
+            browser = self._node.browse(change.type, resolve=self._resolve)
+            self._browsers[change.type] = browser
+            browser.add_listener(partial(self._service_changed, change.type))
+
+    def _service_changed(self, service_type: ServiceType, change: Change) -> None:
+        self._changed(change)
+        if isinstance(change, Removed):
+            self._tidy(service_type)
+
+    def _tidy(self, service_type: ServiceType) -> None:
+        """Browse no longer for a type that is not listed and of which no service is left.
+
+        The last host of a type may go without taking back that it exists, or the other way round.
+        """
+        browser = self._browsers.get(service_type)
+        if browser is not None and service_type not in self._types.snapshot() and not browser.snapshot():
+            del self._browsers[service_type]
+            browser.close()
+
+
+class Listing:
+    """Prints services: changes as they come, or for people one table at the end.
+
+    :param now: tells the time, in seconds since 1970.
+    """
+
+    def __init__(
+        self, output: Output, *, resolve: bool, follow: bool, now: Callable[[], float] = time.time
+    ) -> None:
+        self.found = False
+        """Was there any service?"""
+        self._output = output
+        self._resolve = resolve
+        self._follow = follow
+        self._now = now
+        self._services: dict[bytes, FoundService] = {}
+
+    def change(self, change: Change) -> None:
+        """Take in what has happened to a service."""
+        event = _event(change)
+        service = change.service
+        self.found = self.found or event != "removed"
+        self._output.event(event=event, **service_fields(service), time=self._now())
+        if self._follow:
+            self._output.text("  ".join([MARKS[event], *filter(None, self._row(service))]))
+        elif event == "removed":
+            self._services.pop(service.name.key, None)
+        else:
+            self._services[service.name.key] = service
+
+    def end(self) -> None:
+        """Print the table, if there is to be one."""
+        if not self._services:
+            return
+        head = ["NAME", "TYPE", "INTERFACE"]
+        if self._resolve:
+            head += ["HOST", "ADDRESS", "TXT"]
+        services = sorted(
+            self._services.values(), key=lambda one: (one.type.key, one.name.labels[0].lower(), one.name.key)
+        )
+        for line in columns([head, *map(self._row, services)]):
+            self._output.text(line)
+
+    def _row(self, service: FoundService) -> list[str]:
+        kind = str(service.type)
+        if service.subtypes:
+            kind = ",".join([kind, *map(plain_text, service.subtypes)])
+        row = [service.instance_name.display, kind, " ".join(service.interfaces)]
+        if self._resolve:
+            addresses = " ".join([str(found.address) for found in service.addresses])
+            row += [plain_endpoint(service), addresses, plain_attributes(service)]
+        return row
+
+
+def _event(change: Change) -> str:
+    if isinstance(change, Added):
+        return "added"
+    return "removed" if isinstance(change, Removed) else "updated"

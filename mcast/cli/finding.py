@@ -1,0 +1,141 @@
+"""What `mcast browse`, `resolve` and `query` share: their node, and how they show what was found."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mcast.cli.command import CommandError, add_interface_argument
+from mcast.dns.names import Name
+from mcast.dnssd.found import FoundService
+from mcast.dnssd.instances import displayable
+from mcast.dnssd.places import FoundAddress
+from mcast.errors import NotFound
+from mcast.network import Network, SocketNetwork
+from mcast.node import Node
+from mcast.sockets.interface import select_interfaces
+
+
+def add_node_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what chooses the links to look on."""
+    add_interface_argument(parser)
+    parser.add_argument("--no-ipv4", action="store_true", help="IPv6 only")
+    parser.add_argument("--no-ipv6", action="store_true", help="IPv4 only")
+
+
+def started_node(
+    reactor: Any,
+    arguments: argparse.Namespace,
+    network: Network | None = None,
+    interfaces: Sequence[str] = (),
+    *,
+    patient: bool = False,
+) -> Node:
+    """Return a running node on the links that were chosen; it publishes nothing.
+
+    :param interfaces: use these instead of those in the arguments.
+    :param patient: go on without any link: one may come.
+    :raises CommandError: there is no such interface, or none to use.
+    :raises OSError: port 5353 cannot be opened.
+    """
+    if arguments.no_ipv4 and arguments.no_ipv6:
+        raise CommandError("--no-ipv4 and --no-ipv6 together leave nothing to use")
+    network = SocketNetwork(reactor) if network is None else network
+    selectors = interfaces or arguments.interfaces
+    try:
+        select_interfaces(selectors, network.interfaces(), strict=bool(selectors) or not patient)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    node = Node(
+        reactor,
+        interfaces=selectors,
+        ipv4=not arguments.no_ipv4,
+        ipv6=not arguments.no_ipv6,
+        network=network,
+    )
+    node.startService()
+    if not node.links and not patient:
+        node.stopService()
+        raise CommandError("no interface is up and capable of multicast")
+    return node
+
+
+def tell_not_found(command: str, error: NotFound) -> None:
+    """Print on standard error that nothing was found; it is no fault, and the exit status says it too."""
+    print(f"mcast {command}: {displayable(str(error))}", file=sys.stderr)
+
+
+def plain_name(name: Name) -> str:
+    """Return a name as a person writes it: nothing escaped but what could forge a line of output, and
+    without the final dot (RFC 6763 §4.2, §13.1)."""
+    labels = [label.decode("utf-8", "backslashreplace") for label in name.labels]
+    return displayable(".".join(labels)) or "."
+
+
+def plain_text(value: bytes) -> str:
+    """Return octets from the network as text on one line."""
+    return displayable(value.decode("utf-8", "backslashreplace"))
+
+
+def plain_attributes(service: FoundService) -> str:
+    """Return the TXT attributes as ``key=value`` with spaces between."""
+    return " ".join(
+        displayable(key) if value is None else f"{displayable(key)}={plain_text(value)}"
+        for key, value in service.txt.items()
+    )
+
+
+def plain_endpoint(service: FoundService) -> str:
+    """Return host and port, or nothing while they are not known."""
+    return "" if service.host is None else f"{plain_name(service.host)}:{service.port}"
+
+
+def service_fields(service: FoundService) -> dict[str, Any]:
+    """Return what the JSON object of a service says."""
+    texts, others = attribute_fields(service.txt.items())
+    return {
+        "instance": service.instance,
+        "type": str(service.type),
+        "domain": str(service.domain),
+        "subtypes": [subtype.decode("utf-8", "backslashreplace") for subtype in service.subtypes],
+        "host": None if service.host is None else str(service.host),
+        "port": service.port,
+        "txt": texts,
+        "txt_base64": others,
+        "addresses": address_fields(service.addresses),
+        "interfaces": list(service.interfaces),
+    }
+
+
+def attribute_fields(
+    attributes: Iterable[tuple[str, bytes | None]],
+) -> tuple[dict[str, str | None], dict[str, str]]:
+    """Divide attributes into those whose values are UTF-8, or have none, and the others in base64."""
+    texts: dict[str, str | None] = {}
+    others: dict[str, str] = {}
+    for key, value in attributes:
+        try:
+            texts[key] = None if value is None else value.decode("utf-8")
+        except UnicodeDecodeError:
+            assert value is not None
+            others[key] = base64.b64encode(value).decode("ascii")
+    return texts, others
+
+
+def address_fields(addresses: Iterable[FoundAddress]) -> list[dict[str, str]]:
+    """Return addresses for JSON, link-local ones with their zone."""
+    return [{"address": str(found.address), "interface": found.interface} for found in addresses]
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table; the last column is not padded."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [*(f"{cell:{width}}" for cell, width in zip(row[:-1], widths, strict=False)), row[-1]]
+        ).rstrip()
+        for row in rows
+    ]

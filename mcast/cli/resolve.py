@@ -1,0 +1,216 @@
+"""Find out where a service is, the addresses of a host, or the host of an address.
+
+  mcast resolve 'My Web' _http._tcp     host, port, addresses and TXT of a service
+  mcast resolve kitchen.local           addresses of a host
+  mcast resolve 192.0.2.1               host name of an address
+
+exit status: 0 it was found, 1 nothing was found in time, 2 error
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+
+from mcast.cli.command import FAILED, GOOD, NOT_ALL, CommandError, Output, checked, decimal
+from mcast.cli.finding import (
+    add_node_arguments,
+    address_fields,
+    plain_name,
+    plain_text,
+    service_fields,
+    started_node,
+    tell_not_found,
+)
+from mcast.discovery import LOOKUP_TIMEOUT
+from mcast.dns.codes import RecordType
+from mcast.dns.names import LOCAL, Name
+from mcast.dnssd.found import FoundService
+from mcast.dnssd.hosting import reverse_name
+from mcast.dnssd.instances import InstanceName, displayable, instance_name
+from mcast.dnssd.types import ServiceType
+from mcast.errors import InvalidService, NotFound
+from mcast.network import Network
+from mcast.node import Node
+
+ROW = 16
+"""Octets in a line of a hex dump."""
+
+Subject = InstanceName | Name | IPv4Address | IPv6Address
+"""What can be resolved: a service, a host, an address."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``mcast resolve``."""
+    parser.add_argument("name", metavar="NAME", help="a service, a host in .local, or an address")
+    parser.add_argument(
+        "type", metavar="TYPE", nargs="?", type=checked(_parse_type), help="the type of a service: _http._tcp"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="TXT values as octets too, links, priority and weight"
+    )
+    parser.add_argument(
+        "-w",
+        "--wait",
+        type=decimal(0),
+        default=LOOKUP_TIMEOUT,
+        metavar="SECONDS",
+        help=f"give up after so long (default: {LOOKUP_TIMEOUT:g})",
+    )
+    add_node_arguments(parser)
+
+
+def _parse_type(text: str) -> ServiceType:
+    return ServiceType.parse(text, strict=False)
+
+
+async def run(
+    reactor: Any, arguments: argparse.Namespace, output: Output, network: Network | None = None
+) -> int:
+    """Run ``mcast resolve``; return the exit status."""
+    try:
+        subject, zone = parse_subject(arguments.name, arguments.type)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    report = Report(output, verbose=arguments.verbose)
+    node = started_node(reactor, arguments, network, zone)
+    try:
+        await _resolve(node, subject, arguments.wait, report)
+    except NotFound as error:
+        tell_not_found("resolve", error)
+        return NOT_ALL
+    except CancelledError:
+        return FAILED
+    finally:
+        await node.stopService()
+    return GOOD
+
+
+async def _resolve(node: Node, subject: Subject, timeout: float, report: Report) -> None:
+    if isinstance(subject, InstanceName):
+        report.service(await node.resolve(subject.instance, subject.type, timeout, domain=subject.domain))
+    elif isinstance(subject, Name):
+        found = await node.lookup(subject, timeout)
+        report.host(subject, [(str(one.address), one.interface) for one in found], address_fields(found))
+    else:
+        answers = await node.query(reverse_name(subject), RecordType.PTR, timeout)
+        for answer in dict.fromkeys(
+            [(one.record.rdata, one.interface) for one in answers if one.record.type == RecordType.PTR]
+        ):
+            report.address(str(subject), Name.from_wire(answer[0]), answer[1])
+
+
+def parse_subject(text: str, service_type: ServiceType | None) -> tuple[Subject, Sequence[str]]:
+    """Return what a person wants resolved, and the zone, if one was named.
+
+    :raises ValueError: naming what cannot be resolved.
+    """
+    if service_type is not None:
+        return instance_name(text, service_type), ()
+    address, percent, zone = text.partition("%")
+    try:
+        return ip_address(address), (zone,) if percent else ()
+    except ValueError:
+        if not address.strip("0123456789."):
+            raise
+    try:
+        return InstanceName.parse(text), ()
+    except InvalidService:
+        pass
+    name = Name.parse(text)
+    if len(name.labels) == 1:
+        # RFC 6762 §21: the one thing "local." is appended to.
+        name = Name.from_labels((*name.labels, *LOCAL.labels))
+    if not name.is_within(LOCAL):
+        raise ValueError(f"{displayable(text)}: multicast DNS knows only hosts in .local")
+    return name, ()
+
+
+class Report:
+    """Prints what was resolved.
+
+    :param verbose: with all details, and TXT values as octets.
+    :param now: tells the time, in seconds since 1970.
+    """
+
+    def __init__(self, output: Output, *, verbose: bool, now: Callable[[], float] = time.time) -> None:
+        self._output = output
+        self._verbose = verbose
+        self._now = now
+
+    def service(self, service: FoundService) -> None:
+        """Print where a service is, and what it says of itself."""
+        self._output.event(event="resolved", **service_fields(service), time=self._now())
+        write = self._output.text
+        write(f"name       {service.instance_name.display}")
+        write(f"type       {service.type}")
+        location = service.location
+        if location is not None:
+            write(f"host       {plain_name(location.target)}")
+            write(f"port       {location.port}")
+            if self._verbose:
+                write(f"priority   {location.priority}")
+                write(f"weight     {location.weight}")
+        for found in service.addresses:
+            write(f"address    {found.address} on {found.interface}")
+        if self._verbose:
+            write(f"links      {' '.join(map(str, service.places))}")
+        for key, value in service.txt.items():
+            self._attribute(displayable(key), value)
+
+    def _attribute(self, key: str, value: bytes | None) -> None:
+        if value is None:
+            self._output.text(f"txt        {key}")
+        elif not self._verbose:
+            self._output.text(f"txt        {key}={plain_text(value)}")
+        else:
+            self._output.text(f"txt        {key}: {len(value)} octet{'s' * (len(value) != 1)}")
+            for line in hex_dump(value):
+                self._output.text(f"           {line}")
+
+    def host(self, name: Name, addresses: Sequence[tuple[str, str]], fields: list[dict[str, str]]) -> None:
+        """Print the addresses of a host."""
+        self._output.event(event="resolved", host=str(name), addresses=fields, time=self._now())
+        for address, interface in addresses:
+            self._output.text(f"{plain_name(name)}  {address}  {interface}")
+
+    def address(self, address: str, host: Name, interface: str) -> None:
+        """Print the host of an address."""
+        self._output.event(
+            event="resolved", address=address, host=str(host), interface=interface, time=self._now()
+        )
+        self._output.text(f"{address}  {plain_name(host)}  {interface}")
+
+
+def hex_dump(value: bytes) -> list[str]:
+    """Return lines with octets and, beside them, what they are as UTF-8 (RFC 6763 §6.5).
+
+    A character stands in the line of its first octet; what is no UTF-8, or cannot be shown, is a dot.
+    """
+    shown = _characters(value)
+    return [
+        f"{value[start : start + ROW].hex(' '):{3 * ROW - 1}}  {''.join(shown[start : start + ROW])}"
+        for start in range(0, len(value), ROW)
+    ]
+
+
+def _characters(value: bytes) -> list[str]:
+    """Return for each octet the character that begins there, or nothing within one."""
+    shown: list[str] = []
+    while len(shown) < len(value):
+        start = len(shown)
+        for size in (1, 2, 3, 4):
+            try:
+                character = value[start : start + size].decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+            shown += [character if character.isprintable() else ".", *[""] * (len(character.encode()) - 1)]
+            break
+        else:
+            shown.append(".")
+    return shown

@@ -1,0 +1,224 @@
+"""One-shot queries on the reactor, from a port of their own (RFC 6762 §5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from random import Random, SystemRandom
+from typing import Any, NamedTuple
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import DatagramProtocol
+from twisted.protocols.basic import Int16StringReceiver
+from twisted.python.failure import Failure
+
+from mcast.dns.messages import Message, Question
+from mcast.errors import NotFound
+from mcast.mdns.oneshot import OneShotQuery
+from mcast.mdns.timing import MDNS_PORT, ONE_SHOT_TIMEOUT
+from mcast.network import IPV4_GROUP
+from mcast.sockets.listen import listen_multicast
+
+RETRY_DELAY = 1.0
+"""Seconds until a question that was not answered is repeated; doubled each time. Our choice: that of
+RFC 6762 §5.2."""
+
+STREAM_TIMEOUT = 3.0
+"""Seconds that the answer by TCP may take, after a truncated one has come. Our choice: as a look-up."""
+
+_PORT_TRIES = 3
+
+
+class Reply(NamedTuple):
+    """The response to a one-shot query."""
+
+    message: Message
+    """With `Message.truncated` set when it was too large, and could not be had by TCP either."""
+    source: str
+    """The address of who answered."""
+
+
+def ask(
+    reactor: Any,
+    question: Question,
+    server: str = IPV4_GROUP,
+    port: int = MDNS_PORT,
+    *,
+    timeout: float = ONE_SHOT_TIMEOUT,
+    interface: int = 0,
+    rng: Random | None = None,
+    listen: Callable[..., Any] = listen_multicast,
+) -> Deferred[Reply]:
+    """Ask one host, or all on the link, and take the first response.
+
+    The question is repeated while nothing comes. A response that says it was truncated is asked for again
+    over TCP (RFC 6762 §18.5). Cancelling ends it.
+
+    :param server: the address of a host, on the link or not, with zone where it needs one; or one of the
+        groups of multicast DNS.
+    :param port: of the server; a conventional server, on another port than 5353, is asked to recurse.
+    :param timeout: seconds, after which it fails with `NotFound`.
+    :param interface: the index of the one to send by; 0 leaves it to the system.
+    :raises ValueError: no address.
+    :raises OSError: the system refuses a port, or to send.
+    """
+    one_shot = _OneShot(reactor, question, server, port, timeout, SystemRandom() if rng is None else rng)
+    one_shot.start(interface, listen)
+    return one_shot.result
+
+
+class _OneShot(DatagramProtocol):
+    """One query under way."""
+
+    noisy = False
+
+    def __init__(
+        self, reactor: Any, question: Question, server: str, port: int, timeout: float, rng: Random
+    ) -> None:
+        self.result: Deferred[Reply] = Deferred(lambda _: self._close())
+        self._reactor = reactor
+        self._server = server
+        self._address = ip_address(server)
+        self._port = port
+        self._timeout = timeout
+        self._query = OneShotQuery(
+            question,
+            rng.randrange(0x10000),
+            reactor.seconds(),
+            timeout=timeout,
+            recursive=port != MDNS_PORT,
+        )
+        self._interface = 0
+        self._delay = RETRY_DELAY
+        self._retry: IDelayedCall | None = None
+        self._end: IDelayedCall | None = None
+        self._listening: Any = None
+        self._stream: Deferred[None] | None = None
+
+    def start(self, interface: int, listen: Callable[..., Any]) -> None:
+        """Open a port and ask."""
+        self._interface = interface
+        ipv6 = self._address.version == 6
+        refused = []
+        for _ in range(_PORT_TRIES):
+            self._listening = listen(
+                self._reactor, 0, self, ipv6=ipv6, interface="::" if ipv6 else "", hop_limit=255
+            )
+            if self._listening.getHost().port != MDNS_PORT:
+                break
+            # RFC 6762 §5.1: "MUST NOT be sent using UDP source port 5353". A system may be set up to give
+            # that port to whoever asks for any; it is held until we have another.
+            refused.append(self._listening)
+        for one in refused:
+            one.stopListening()
+        if self._listening in refused:
+            raise OSError("the system gives no port but 5353")
+        self._end = self._reactor.callLater(self._timeout, self._give_up)
+        if not self._send():
+            self._close()
+            raise OSError(f"{self._server}: it cannot be sent to")
+
+    def datagramReceived(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
+        """Take a datagram; only who was asked may answer, from the port that was asked."""
+        if self._query.response is not None or addr[1] != self._port:
+            return
+        if not (
+            self._address.is_multicast or ip_address(addr[0].partition("%")[0]).packed == self._address.packed
+        ):
+            return
+        if not self._query.receive(datagram, self._reactor.seconds()):
+            return
+        response = self._query.response
+        assert response is not None
+        if self._query.is_truncated:
+            self._ask_by_stream(addr[0] if self._address.is_multicast else self._server, response)
+        else:
+            self._succeed(Reply(response, addr[0]))
+
+    def _send(self) -> bool:
+        self._retry = self._reactor.callLater(self._delay, self._send)
+        self._delay *= 2
+        return bool(self._listening.send(self._query.payload, (self._server, self._port), self._interface))
+
+    def _ask_by_stream(self, host: str, truncated: Message) -> None:
+        """Repeat the query over TCP; where that fails, the truncated response is better than none."""
+        self._stop_timers()
+        endpoint = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
+        query = OneShotQuery(
+            self._query.question,
+            truncated.id,
+            self._reactor.seconds(),
+            timeout=STREAM_TIMEOUT,
+            recursive=self._port != MDNS_PORT,
+        )
+        answered: Deferred[Message] = Deferred()
+        connected = connectProtocol(
+            endpoint(self._reactor, host, self._port), _Stream(query, answered, self._reactor)
+        )
+        connected.addCallback(lambda stream: answered.addBoth(_hang_up, stream))
+        connected.addTimeout(STREAM_TIMEOUT, self._reactor)
+        self._stream = connected.addCallbacks(
+            lambda message: self._succeed(Reply(message, host)),
+            lambda _: self._succeed(Reply(truncated, host)),
+        )
+
+    def _give_up(self) -> None:
+        self._end = None
+        error = NotFound(
+            str(self._query.question.name), f"no answer from {self._server} within {self._timeout:g} s"
+        )
+        self._close()
+        self.result.errback(error)
+
+    def _succeed(self, reply: Reply) -> None:
+        self._stream = None
+        if self._listening is not None:
+            self._close()
+            self.result.callback(reply)
+
+    def _stop_timers(self) -> None:
+        for timer in (self._retry, self._end):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._retry = self._end = None
+
+    def _close(self) -> None:
+        self._stop_timers()
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.stopListening()
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.cancel()
+
+
+class _Stream(Int16StringReceiver):
+    """The query over TCP: length and message each way (RFC 1035 §4.2.2)."""
+
+    MAX_LENGTH = 0xFFFF
+
+    def __init__(self, query: OneShotQuery, answered: Deferred[Message], reactor: Any) -> None:
+        self._query = query
+        self._answered = answered
+        self._reactor = reactor
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.write(self._query.stream_payload)
+
+    def stringReceived(self, string: bytes) -> None:
+        if self._query.receive(string, self._reactor.seconds()) and not self._answered.called:
+            assert self._query.response is not None
+            self._answered.callback(self._query.response)
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        if not self._answered.called:
+            self._answered.errback(reason)
+
+
+def _hang_up(result: Any, stream: _Stream) -> Any:
+    if stream.transport is not None:
+        stream.transport.loseConnection()
+    return result

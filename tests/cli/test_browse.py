@@ -1,0 +1,209 @@
+"""``mcast browse`` lists services, and follows them."""
+
+from __future__ import annotations
+
+from mcast.cli import browse
+from mcast.cli.command import GOOD, NOT_ALL, CommandError
+from tests.cli.finding_lab import FindingTestCase
+
+
+class TableTests(FindingTestCase):
+    command = browse
+
+    def test_names(self) -> None:
+        self.publish()
+        self.publish("Files", port=81)
+        self.assertEqual(self.run_command("_http._tcp"), GOOD)
+        self.assertEqual(
+            self.lines,
+            ["NAME    TYPE        INTERFACE", "Files   _http._tcp  eth0", "My Web  _http._tcp  eth0"],
+        )
+
+    def test_resolved(self) -> None:
+        self.publish(txt={"path": "/", "flag": None})
+        self.run_command("_http._tcp", "--resolve")
+        head, row = self.lines
+        self.assertEqual(head.split(), ["NAME", "TYPE", "INTERFACE", "HOST", "ADDRESS", "TXT"])
+        self.assertEqual(
+            row, "My Web  _http._tcp  eth0       there.local:80  10.0.1.2 fe80::1:2%eth0  path=/ flag"
+        )
+
+    def test_nothing(self) -> None:
+        began = self.lan.now
+        self.assertEqual(self.run_command("_http._tcp"), NOT_ALL)
+        self.assertEqual(self.lines, [])
+        self.assertAlmostEqual(self.lan.now - began, browse.QUIET)
+
+    def test_wait(self) -> None:
+        began = self.lan.now
+        self.run_command("_http._tcp", "--wait", "0.5")
+        self.assertAlmostEqual(self.lan.now - began, 0.5)
+
+    def test_news_keep_it_going(self) -> None:
+        done = self.start("_http._tcp", "--wait", "2")
+        self.lan.advance(1)
+        self.publish()
+        self.lan.advance(1.5)
+        self.assertNoResult(done)
+        self.lan.advance(2)
+        self.assertEqual(self.successResultOf(done), GOOD)
+
+    def test_service_that_went_meanwhile_is_not_listed(self) -> None:
+        registration = self.publish()
+        done = self.start("_http._tcp", "--wait", "5")
+        self.lan.advance(1)
+        self.lan.result(registration.withdraw())
+        self.assertEqual(self.lan.result(done), GOOD)
+        self.assertEqual(self.lines, [])
+
+    def test_instance_alone_and_unescaped(self) -> None:
+        """S-4.2-2, S-13.1-1: the first label, with its dots and spaces as they are."""
+        self.publish("A web page. Really")
+        self.run_command("_http._tcp")
+        self.assertEqual(self.lines[1], "A web page. Really  _http._tcp  eth0")
+
+    def test_control_characters_are_escaped(self) -> None:
+        """A terminal must not obey what a stranger sent."""
+        self.publish(txt={"a": "\x1b[2J\u202e"})
+        self.run_command("_http._tcp", "--resolve")
+        self.assertTrue(self.lines[1].endswith("a=\\u001b[2J\\u202e"), self.lines[1])
+
+    def test_all_types(self) -> None:
+        self.publish()
+        self.publish("Printer", "_ipp._tcp", 631)
+        self.run_command()
+        self.assertEqual(
+            [line.split()[-2] for line in self.lines[1:]], ["_http._tcp", "_ipp._tcp"], self.lines
+        )
+
+    def test_subtype(self) -> None:
+        self.publish("Plain")
+        self.publish("Printer", subtypes=["_printer"])
+        self.run_command("_http._tcp,_printer")
+        self.assertEqual(self.lines[1:], ["Printer  _http._tcp,_printer  eth0"])
+
+    def test_type_that_breaks_the_rules_of_names(self) -> None:
+        """What others publish can be browsed for, whatever RFC 6335 thinks of it."""
+        self.assertEqual(self.run_command("_much_too_long_a_name._tcp", "--wait", "0.1"), NOT_ALL)
+
+    def test_unknown_interface(self) -> None:
+        with self.assertRaisesRegex(CommandError, "wlan7"):
+            self.run_command("_http._tcp", "--interface", "wlan7")
+
+    def test_interface(self) -> None:
+        """What is on another interface is not seen."""
+        self.publish()
+        self.here.connect(self.lan.link("empty"))
+        self.assertEqual(self.run_command("_http._tcp", "--interface", "eth1"), NOT_ALL)
+
+    def test_no_usable_interface(self) -> None:
+        self.here.interface().set_up(False)
+        with self.assertRaisesRegex(CommandError, "none is up"):
+            self.run_command("_http._tcp")
+
+
+class FollowTests(FindingTestCase):
+    command = browse
+
+    def test_signs(self) -> None:
+        registration = self.publish(txt={"a": "1"})
+        following = self.start("_http._tcp", "--follow", "--resolve")
+        self.lan.advance(3)
+        registration.update(txt={"a": "2"})
+        self.lan.advance(3)
+        self.lan.result(registration.withdraw())
+        self.lan.advance(100)
+        self.assertNoResult(following)
+        following.cancel()
+        self.assertEqual(self.lan.result(following), GOOD)
+        rest = "My Web  _http._tcp  eth0  there.local:80  10.0.1.2 fe80::1:2%eth0"
+        self.assertEqual(self.lines, [f"+  {rest}  a=1", f"=  {rest}  a=2", f"-  {rest}  a=2"])
+
+    def test_nothing_until_the_interrupt(self) -> None:
+        following = self.start("_http._tcp", "--follow")
+        self.lan.advance(100)
+        following.cancel()
+        self.assertEqual(self.lan.result(following), NOT_ALL)
+
+    def test_interface_that_comes_later(self) -> None:
+        self.publish()
+        self.here.interface().set_up(False)
+        following = self.start("_http._tcp", "--follow")
+        self.lan.advance(5)
+        self.here.interface().set_up(True)
+        self.lan.advance(5)
+        self.assertEqual(self.lines, ["+  My Web  _http._tcp  eth0"])
+        following.cancel()
+        self.lan.result(following)
+
+    def test_type_that_comes_later(self) -> None:
+        following = self.start("--follow")
+        self.lan.advance(100)
+        self.publish("Printer", "_ipp._tcp", 631)
+        self.lan.advance(3)
+        self.assertEqual(self.lines, ["+  Printer  _ipp._tcp  eth0"])
+        following.cancel()
+        self.lan.result(following)
+
+    def test_type_that_is_gone_is_asked_for_no_longer(self) -> None:
+        registration = self.publish("Printer", "_ipp._tcp", 631)
+        following = self.start("--follow")
+        self.lan.advance(3)
+        self.lan.result(registration.withdraw())
+        self.lan.advance(5)
+        self.lan.packets.clear()
+        self.lan.advance(7200)
+        asked = {str(one.name) for packet in self.lan.packets.queries for one in packet.message.questions}
+        self.assertEqual(asked, {"_services._dns-sd._udp.local."})
+        following.cancel()
+        self.lan.result(following)
+
+
+class JsonTests(FindingTestCase):
+    command = browse
+
+    def test_all_fields_without_asking(self) -> None:
+        self.publish(txt={"text": "Zoë", "octets": b"\xff\x00", "flag": None}, subtypes=["_printer"])
+        self.assertEqual(self.run_command("_http._tcp,_printer", json_lines=True), GOOD)
+        (found,) = self.objects
+        self.assertIsInstance(found.pop("time"), float)
+        self.assertEqual(
+            found,
+            {
+                "event": "added",
+                "instance": "My Web",
+                "type": "_http._tcp",
+                "domain": "local.",
+                "subtypes": ["_printer"],
+                "host": "there.local.",
+                "port": 80,
+                "txt": {"text": "Zoë", "flag": None},
+                "txt_base64": {"octets": "/wA="},
+                "addresses": [
+                    {"address": "10.0.1.2", "interface": "eth0"},
+                    {"address": "fe80::1:2%eth0", "interface": "eth0"},
+                ],
+                "interfaces": ["eth0"],
+            },
+        )
+
+    def test_written_at_once(self) -> None:
+        following = self.start("_http._tcp", "--follow", json_lines=True)
+        registration = self.publish(txt={"a": "1"})
+        self.lan.advance(2)
+        self.assertEqual([one["event"] for one in self.objects], ["added"])
+        registration.update(txt={"a": "2"})
+        self.lan.advance(2)
+        self.assertEqual([one["txt"] for one in self.objects[1:]], [{"a": "2"}])
+        self.lan.result(registration.withdraw())
+        self.lan.advance(2)
+        self.assertEqual([one["event"] for one in self.objects], ["added", "updated", "removed"])
+        following.cancel()
+        self.lan.result(following)
+
+    def test_control_characters_are_escaped(self) -> None:
+        """Also those that JSON lets stand, such as CSI."""
+        self.publish(txt={"a": "\x9b2J"})
+        self.run_command("_http._tcp", json_lines=True)
+        self.assertIn('"\\u009b2J"', self.lines[0])
+        self.assertEqual(self.objects[0]["txt"], {"a": "\x9b2J"})

@@ -1,0 +1,135 @@
+"""``mcast resolve`` finds services, hosts, and whose an address is."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.cli import resolve
+from mcast.cli.command import GOOD, NOT_ALL, CommandError
+from mcast.cli.resolve import hex_dump
+from tests.cli.finding_lab import FindingTestCase
+
+
+class ServiceTests(FindingTestCase):
+    command = resolve
+
+    def test_service(self) -> None:
+        self.publish(txt={"path": "/", "flag": None})
+        self.assertEqual(self.run_command("My Web", "_http._tcp"), GOOD)
+        self.assertEqual(
+            self.lines,
+            [
+                "name       My Web",
+                "type       _http._tcp",
+                "host       there.local",
+                "port       80",
+                "address    10.0.1.2 on eth0",
+                "address    fe80::1:2%eth0 on eth0",
+                "txt        path=/",
+                "txt        flag",
+            ],
+        )
+
+    def test_whole_name(self) -> None:
+        self.publish("A web page. Really")
+        self.assertEqual(self.run_command("A web page\\. Really._http._tcp.local"), GOOD)
+        self.assertEqual(self.lines[0], "name       A web page. Really")
+
+    def test_octets_beside_text(self) -> None:
+        """S-6.5-4: values as a hex dump, with what they are as UTF-8 beside it."""
+        self.publish(txt={"icon": b"\x89Zo\xc3\xab\x00"})
+        self.run_command("My Web", "_http._tcp", "--verbose")
+        at = self.lines.index("txt        icon: 6 octets")
+        self.assertEqual(self.lines[at + 1].split(None, 6), ["89", "5a", "6f", "c3", "ab", "00", ".Zoë."])
+
+    def test_json(self) -> None:
+        self.publish()
+        self.run_command("My Web", "_http._tcp", json_lines=True)
+        (found,) = self.objects
+        self.assertEqual(
+            [found[key] for key in ("event", "instance", "host", "port")],
+            ["resolved", "My Web", "there.local.", 80],
+        )
+
+    def test_nobody(self) -> None:
+        self.assertEqual(self.run_command("Nobody", "_http._tcp", "--wait", "1"), NOT_ALL)
+        self.assertEqual(
+            self.errors.getvalue(), "mcast resolve: Nobody._http._tcp.local.: no answer within 1 s\n"
+        )
+        self.assertEqual(self.lines, [])
+
+
+class HostTests(FindingTestCase):
+    command = resolve
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.lan.advance(3)
+
+    def test_addresses(self) -> None:
+        self.assertEqual(self.run_command("there.local"), GOOD)
+        self.assertEqual(self.lines, ["there.local  10.0.1.2  eth0", "there.local  fe80::1:2%eth0  eth0"])
+
+    def test_single_label(self) -> None:
+        self.assertEqual(self.run_command("there"), GOOD)
+
+    def test_json(self) -> None:
+        self.run_command("there.local", json_lines=True)
+        (found,) = self.objects
+        self.assertEqual((found["event"], found["host"]), ("resolved", "there.local."))
+        self.assertEqual(found["addresses"][0], {"address": "10.0.1.2", "interface": "eth0"})
+
+    def test_name_outside_local(self) -> None:
+        """No other name is asked for by multicast (RFC 6762 §13)."""
+        with self.assertRaisesRegex(CommandError, "only hosts in .local"):
+            self.run_command("www.example.com")
+
+    def test_nobody(self) -> None:
+        self.assertEqual(self.run_command("nobody.local"), NOT_ALL)
+
+
+class AddressTests(FindingTestCase):
+    command = resolve
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.lan.advance(3)
+
+    def test_ipv4(self) -> None:
+        self.assertEqual(self.run_command("10.0.1.2"), GOOD)
+        self.assertEqual(self.lines, ["10.0.1.2  there.local  eth0"])
+
+    def test_ipv6(self) -> None:
+        self.assertEqual(self.run_command("fe80::1:2"), GOOD)
+        self.assertEqual(self.lines, ["fe80::1:2  there.local  eth0"])
+
+    def test_zone_chooses_the_interface(self) -> None:
+        self.here.connect(self.lan.link("empty"))
+        self.assertEqual(self.run_command("fe80::1:2%eth1", "--wait", "1"), NOT_ALL)
+
+    def test_json(self) -> None:
+        self.run_command("10.0.1.2", json_lines=True)
+        (found,) = self.objects
+        self.assertEqual(
+            [found[key] for key in ("event", "address", "host", "interface")],
+            ["resolved", "10.0.1.2", "there.local.", "eth0"],
+        )
+
+    def test_no_address(self) -> None:
+        with self.assertRaisesRegex(CommandError, "10.0.1.777"):
+            self.run_command("10.0.1.777")
+
+
+class HexDumpTests(SynchronousTestCase):
+    def test_lines_of_sixteen(self) -> None:
+        lines = hex_dump(bytes(range(0x41, 0x41 + 17)))
+        self.assertEqual(lines[0], "41 42 43 44 45 46 47 48 49 4a 4b 4c 4d 4e 4f 50  ABCDEFGHIJKLMNOP")
+        self.assertEqual(lines[1].split(), ["51", "Q"])
+
+    def test_character_across_two_lines(self) -> None:
+        lines = hex_dump(b"x" * 15 + "ë".encode() + b"y")
+        self.assertTrue(lines[0].endswith("xxxë"))
+        self.assertTrue(lines[1].endswith("  y"))
+
+    def test_nothing(self) -> None:
+        self.assertEqual(hex_dump(b""), [])

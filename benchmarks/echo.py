@@ -3,8 +3,9 @@
     python benchmarks/echo.py [--quick] [--rounds N] [--seconds S] [--json FILE]
 
 Linux, root, gcc and two cores: the load generator (load.c) has one for itself, the server the other.
-The servers take turns in each round, so that a machine that changes its speed changes it for all; a
-ratio is the median over the rounds of the ratio within a round.
+All servers run all the time, each on a port of its own, and take turns for each figure, so that a
+machine that changes its speed changes it for all; a ratio is the median over the rounds of the ratio
+of two measurements that were made one after the other.
 """
 
 from __future__ import annotations
@@ -26,24 +27,26 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
-GROUP, PORT, INTERFACE = "224.0.0.123", 7645, "eth0"
-BASE = "Python loop"
-MCAST = "twist mcast"
-PYTHON_SERVER = (sys.executable, str(HERE / "echo_servers.py"))
-TARGET = (GROUP, str(PORT), INTERFACE)
+GROUP, FIRST_PORT, INTERFACE = "224.0.0.123", 7645, "eth0"
+C, BASE, ASYNCIO, STOCK, MCAST = "C loop", "Python loop", "asyncio", "Twisted listenMulticast", "twist mcast"
+SERVERS = (C, BASE, ASYNCIO, STOCK, MCAST)
 
-SERVERS: dict[str, tuple[str, ...]] = {
-    "C loop": (str(BUILD / "echo_loop"), *TARGET),
-    BASE: (*PYTHON_SERVER, "bare", *TARGET),
-    "asyncio": (*PYTHON_SERVER, "asyncio", *TARGET),
-    "Twisted listenMulticast": (*PYTHON_SERVER, "twisted", *TARGET),
-    # The load is one source: with the default limit of 10,000 replies a second it would not be answered.
-    # The limit is counted all the same; 0 only makes it high.
-    MCAST: (
-        *(sys.executable, "-m", "twisted", "mcast", "--max-rate", "0"),
-        *("--group", GROUP, "--port", str(PORT), "--interface", INTERFACE),
-    ),
-}
+
+def command(name: str, port: str) -> tuple[str, ...]:
+    """Return the command line of a server."""
+    target = (GROUP, port, INTERFACE)
+    if name == C:
+        return str(BUILD / "echo_loop"), *target
+    if name == MCAST:
+        # The load is one source: with the default limit of 10,000 replies a second it would not be
+        # answered. The limit is counted all the same; 0 only makes it high.
+        limit = ("--max-rate", "0")
+        where = ("--group", GROUP, "--port", port, "--interface", INTERFACE)
+        return sys.executable, "-m", "twisted", "mcast", *limit, *where
+    kind = {BASE: "bare", ASYNCIO: "asyncio", STOCK: "twisted"}[name]
+    return sys.executable, str(HERE / "echo_servers.py"), kind, *target
+
+
 OUTSTANDING = (8, 128)
 LOSS_RATES = (50_000, 100_000)
 RTT_RATE = 1_000
@@ -52,10 +55,10 @@ CPU_RATE = 20_000
 GOALS = (
     ("of the Python loop, 8 outstanding", BASE, "window 8", 0.9),
     ("of the Python loop, 128 outstanding", BASE, "window 128", 0.9),
-    ("of stock Twisted, 8 outstanding", "Twisted listenMulticast", "window 8", 1.2),
-    ("of stock Twisted, 128 outstanding", "Twisted listenMulticast", "window 128", 1.2),
-    ("of asyncio, 8 outstanding", "asyncio", "window 8", 4.5),
-    ("of asyncio, 128 outstanding", "asyncio", "window 128", 4.5),
+    ("of stock Twisted, 8 outstanding", STOCK, "window 8", 1.2),
+    ("of stock Twisted, 128 outstanding", STOCK, "window 128", 1.2),
+    ("of asyncio, 8 outstanding", ASYNCIO, "window 8", 4.5),
+    ("of asyncio, 128 outstanding", ASYNCIO, "window 128", 4.5),
 )
 """What `twist mcast` is to reach: a share of another server's rate."""
 
@@ -102,27 +105,30 @@ def compile_programs() -> None:
         run("gcc", "-O2", "-Wall", "-o", str(BUILD / name), str(HERE / f"{name}.c"))
 
 
-class Bench:
-    """One server under load."""
+class Server:
+    """One server, and the load on it."""
 
-    def __init__(self, where: Link, cores: Sequence[int], name: str) -> None:
+    def __init__(self, where: Link, cores: Sequence[int], name: str, port: int) -> None:
         self._where = where
         self._load_core = cores[0]
+        self._target = (GROUP, str(port), INTERFACE)
         # Output is thrown away: a log line is part of no figure.
         self._process = subprocess.Popen(
-            where.on(where.server, cores[1], *SERVERS[name]),
+            where.on(where.server, cores[1], *command(name, str(port))),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=HERE.parent,
         )
-        for _ in range(50):
+        for _ in range(100):
             time.sleep(0.1)
             if self.load("rate", 64, 0.02, 100)["answered"]:
                 return
+        self.close()
         raise RuntimeError(f"{name} does not answer")
 
     def load(self, mode: str, size: int, seconds: float, number: int) -> dict[str, Any]:
-        words = (str(BUILD / "load"), mode, *TARGET, str(size), str(seconds), str(number))
+        """Run the load generator once, and return what it found."""
+        words = (str(BUILD / "load"), mode, *self._target, str(size), str(seconds), str(number))
         done: dict[str, Any] = json.loads(run(*self._where.on(self._where.client, self._load_core, *words)))
         return done
 
@@ -130,24 +136,37 @@ class Bench:
         """Return the nanoseconds that the server has been on a processor, as the scheduler counts them."""
         return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[0])
 
-    def measure(self, size: int, seconds: float) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for outstanding in OUTSTANDING:
-            found[f"window {outstanding}"] = self.load("window", size, seconds, outstanding)["rate"]
-        for rate in LOSS_RATES:
-            done = self.load("rate", size, seconds, rate)
-            found[f"loss {rate}"] = 100 * done["lost"] / done["sent"]
-        done = self.load("rate", size, seconds, RTT_RATE)
-        found["p50"], found["p99"] = done["p50_us"], done["p99_us"]
-        before = self.cpu_ns()
-        done = self.load("rate", size, seconds, CPU_RATE)
-        found["cpu"] = (self.cpu_ns() - before) / 1000 / max(done["answered"], 1)
-        return found
-
     def close(self) -> None:
         self._process.terminate()
         self._process.wait(5)
 
+
+def measure_window(server: Server, size: int, seconds: float, outstanding: int) -> dict[str, float]:
+    return {f"window {outstanding}": server.load("window", size, seconds, outstanding)["rate"]}
+
+
+def measure_loss(server: Server, size: int, seconds: float, rate: int) -> dict[str, float]:
+    done = server.load("rate", size, seconds, rate)
+    return {f"loss {rate}": 100 * done["lost"] / done["sent"]}
+
+
+def measure_rtt(server: Server, size: int, seconds: float, rate: int) -> dict[str, float]:
+    done = server.load("rate", size, seconds, rate)
+    return {"p50": done["p50_us"], "p99": done["p99_us"]}
+
+
+def measure_cpu(server: Server, size: int, seconds: float, rate: int) -> dict[str, float]:
+    before = server.cpu_ns()
+    answered = server.load("rate", size, seconds, rate)["answered"]
+    return {"cpu": (server.cpu_ns() - before) / 1000 / max(answered, 1)}
+
+
+MEASUREMENTS = (
+    *((measure_window, each) for each in OUTSTANDING),
+    *((measure_loss, each) for each in LOSS_RATES),
+    (measure_rtt, RTT_RATE),
+    (measure_cpu, CPU_RATE),
+)
 
 Results = dict[tuple[str, int], list[dict[str, float]]]
 
@@ -155,16 +174,19 @@ Results = dict[tuple[str, int], list[dict[str, float]]]
 def measure_all(
     where: Link, cores: Sequence[int], sizes: Sequence[int], rounds: int, seconds: float
 ) -> Results:
-    results: Results = {(name, size): [] for name in SERVERS for size in sizes}
-    for turn, name in itertools.product(range(rounds), SERVERS):
-        bench = Bench(where, cores, name)
-        try:
-            for size in sizes:
-                results[name, size].append(bench.measure(size, seconds))
-        finally:
-            bench.close()
-        last = results[name, sizes[0]][-1]
-        print(f"round {turn + 1}: {name}: {last['window 8']:.0f}/s", file=sys.stderr)
+    results: Results = {(name, size): [{} for _ in range(rounds)] for name in SERVERS for size in sizes}
+    with contextlib.ExitStack() as stack:
+        servers: dict[str, Server] = {}
+        for port, name in enumerate(SERVERS, FIRST_PORT):
+            servers[name] = Server(where, cores, name, port)
+            stack.callback(servers[name].close)
+        for turn, size, (measure, number) in itertools.product(range(rounds), sizes, MEASUREMENTS):
+            # In another order each time: no server always comes after the same one.
+            order = SERVERS if turn % 2 else SERVERS[::-1]
+            for name in order:
+                found = measure(servers[name], size, seconds, number)
+                results[name, size][turn].update(found)
+            print(f"round {turn + 1} of {rounds}: {size} octets, {number}", file=sys.stderr)
     return results
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from itertools import chain
+from typing import Final, NamedTuple
 
 from mcast.dns.codes import QUERY_FLAGS
 from mcast.dns.messages import MessageBuilder, Question
@@ -19,8 +20,20 @@ _RECORD_OVERHEAD: Final = 12
 _ALONE_OVERHEAD: Final = 22
 """Octets of a header (RFC 1035 §4.1.1), and of a record without its owner name and rdata."""
 
-Asked = tuple[Question, Sequence[Record]]
-"""A question and its known answers."""
+
+class Asked(NamedTuple):
+    """A question and its known answers."""
+
+    question: Question
+    known: Iterable[Record] = ()
+    """Taken one by one as the packets are filled, since there may be thousands."""
+    size: int = 0
+    """About how many octets they take, or any number above that of a packet; 0 when there are none."""
+
+    @classmethod
+    def listing(cls, question: Question, known: Sequence[Record]) -> Asked:
+        """Make one of a few known answers."""
+        return cls(question, known, sum([_RECORD_OVERHEAD + len(record.rdata) for record in known]))
 
 
 def query_packets(asked: Iterable[Asked], max_size: int) -> Iterator[bytes]:
@@ -34,26 +47,26 @@ def query_packets(asked: Iterable[Asked], max_size: int) -> Iterator[bytes]:
     """
     listing: deque[Asked] = deque()
     plain: deque[Question] = deque()
-    for question, known in asked:
-        if known:
-            listing.append((question, known))
+    for one in asked:
+        if one.size:
+            listing.append(one)
         else:
-            plain.append(question)
+            plain.append(one.question)
     while listing or plain:
         builder = MessageBuilder(max_size, flags=QUERY_FLAGS)
-        answers: list[Record] = []
-        while listing and builder.add_question(listing[0][0]):
-            answers += listing.popleft()[1]
+        lists: list[Asked] = []
+        while listing and builder.add_question(listing[0].question):
+            lists.append(listing.popleft())
         # Questions without known answers fill up the packet where the answers leave room, which is not
         # known before these are written, as questions come first; so their uncompressed size is counted.
-        room = max_size - sum([_RECORD_OVERHEAD + len(record.rdata) for record in answers])
+        room = max_size - sum([one.size for one in lists])
         while plain:
-            if answers and builder.size + len(plain[0].name.wire) + _QUESTION_OVERHEAD > room:
+            if lists and builder.size + len(plain[0].name.wire) + _QUESTION_OVERHEAD > room:
                 break
             if not builder.add_question(plain[0]):
                 break
             plain.popleft()
-        for record in answers:
+        for record in chain.from_iterable([one.known for one in lists]):
             if builder.add_answer(record):
                 continue
             if _ALONE_OVERHEAD + len(record.name.wire) + len(record.rdata) > max_size:

@@ -20,10 +20,12 @@ from mcast.mdns.cells import (
     Cell,
     Crowd,
     Held,
+    Times,
     capitals,
     cell_head,
     fold,
     member_key,
+    member_times,
     pack_cell,
     pack_head,
     pack_member,
@@ -271,6 +273,27 @@ class Cache:
     def lookup(self, key: bytes, rtype: int, now: float) -> list[Held]:
         """Return the valid records of a name and type, or of all types for `RecordType.ANY`."""
         return [held for held in self._of_type(key, rtype) if held.received_at + held.ttl > now]
+
+    def survey(self, key: bytes, rtype: int) -> list[Times] | None:
+        """Return the times of the records of a crowded name and type; None when the name is not crowded.
+
+        For those who look at thousands of records at once: this is several times as fast as `all_of`.
+        """
+        known = self._names.get(key)
+        if not isinstance(known, Crowd):
+            return None
+        if rtype == RecordType.ANY:
+            return member_times(known.members.items())
+        prefix = rtype.to_bytes(2, "big")
+        return member_times([entry for entry in known.members.items() if entry[0][:2] == prefix])
+
+    def member(self, key: bytes, member: bytes) -> Held | None:
+        """Return a record that a survey has told of, if it is still there."""
+        known = self._names.get(key)
+        if not isinstance(known, Crowd):
+            return None
+        packed = known.members.get(member)
+        return unpack_member(member, packed) if packed else None
 
     def has(self, key: bytes, rtype: int) -> bool:
         """Whether there may be records of a name and type: a quick look that does not see which have

@@ -154,6 +154,21 @@ def unpack_member(key: bytes, member: bytes) -> Held:
     return Held(received_at, ttl, key[0] << 8 | key[1], flags, rdata)
 
 
+class Times(NamedTuple):
+    """When a member of a crowd was heard, and how long it is good for: what a survey of all of them needs."""
+
+    key: bytes
+    """The key of the member."""
+    received_at: float
+    ttl: int
+    flags: int
+
+
+def member_times(members: Iterable[tuple[bytes, bytes]]) -> list[Times]:
+    """Return the times of those members, given with their keys, that are not gone."""
+    return [Times(key, *_unpack_member(member)[:3]) for key, member in members if member]
+
+
 GONE: Final = b""
 """What a crowd keeps of a member that is gone until its turn in `Crowd.order` comes."""
 

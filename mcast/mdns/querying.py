@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from mcast.dns.codes import PSEUDO_TYPES, RecordClass, RecordType
 from mcast.dns.messages import Message, Question
@@ -15,7 +15,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import NextSecure, Record
 from mcast.mdns.asking import Asked, query_packets
 from mcast.mdns.cache import Cache, Outcome
-from mcast.mdns.cells import DISPUTED, FLUSHED, LEAVING, UNIQUE, Held, fold
+from mcast.mdns.cells import DISPUTED, FLUSHED, LEAVING, UNIQUE, Held, Times, fold
 from mcast.mdns.changes import Denied, RecordAdded, RecordChange, RecordFlushed, RecordRemoved, RecordRescued
 from mcast.mdns.events import Event
 from mcast.mdns.observing import MAX_OBSERVATIONS, Observation
@@ -29,6 +29,7 @@ from mcast.mdns.timing import (
     FLUSH_DELAY,
     GOODBYE_DELAY,
     KNOWN_ANSWER_FRACTION,
+    MAX_PACKET,
     MDNS_PORT,
     OBSERVATION_REST,
     QUERY_SLACK,
@@ -62,6 +63,16 @@ one part in a hundred of the time, and each of them leaves a quarter of a second
 
 SMALL_SET = 64
 """Records in a set up to which it is not `CROWD_REST` that counts, but the exact time."""
+
+MAX_LATE = 500
+"""Records of such a set that are removed or asked for in one look. Our choice: some milliseconds."""
+
+MAX_OBSERVED_SET = 1000
+"""Records of a set up to which it is observed whether others ask for them in vain.
+
+Our choice: to tell which of thousands of PTR records are no longer true takes too long; the SRV record of
+each instance is observed by itself.
+"""
 
 ECHO_PERIOD = 0.5
 """For so long our own queries are recognised when they come back.
@@ -473,19 +484,22 @@ class Querier:
         data = Record(_ROOT, RecordType.NSEC, RecordClass.IN, 0, held.rdata).data
         return isinstance(data, NextSecure) and rtype not in data.types
 
-    def _plan(self, series: Series, helds: Iterable[Held], now: float) -> None:
+    def _plan(self, series: Series, helds: Iterable[Held | Times], now: float) -> None:
         """Set when the first of these valid records needs attention."""
-        helds = list(helds)
         series.record_at = min([series.attention_at(held, now) for held in helds], default=NEVER)
-        if len(helds) > SMALL_SET:
-            series.record_at = max(series.record_at, now + CROWD_REST * len(helds))
 
     def _wake_series(self, series: Series, now: float) -> int:
-        helds: list[Held] = []
-        is_due = series.not_before <= now and series.ask_at < NEVER
+        helds: Sequence[Held | Times] = ()
+        crowd = None
+        is_due = series.ask_at < NEVER and series.not_before <= now
         looks = series.record_at <= now
         if looks:
-            helds = self._expire(series, now)
+            survey = self.cache.survey(series.key, series.type)
+            if survey is None or len(survey) <= SMALL_SET:
+                helds = self._expire(series, now)
+            else:
+                crowd = self._look_through(series, survey, now)
+                helds = crowd.late
             is_due = is_due or any(series.needs_refresh(held, now) for held in helds)
         if series.ask_at < NEVER and series.not_before <= now:
             series.step(now)
@@ -493,8 +507,50 @@ class Querier:
             self._ask_now(series, now)
         if looks:
             self._plan(series, helds, now)
+        if crowd is not None:
+            series.record_at = max(min(series.record_at, crowd.earliest), crowd.not_before)
         self._arm(series, min(series.ask_at, series.record_at))
-        return 1 + len(helds)
+        return 1 + len(helds) + (0 if crowd is None else crowd.work)
+
+    def _look_through(self, series: Series, survey: Sequence[Times], now: float) -> _Crowd:
+        """Do what `_expire` does for the thousands of answers to a question, as far as time allows."""
+        key = series.key
+        expired: list[bytes] = []
+        late: dict[tuple[float, int], Times] = {}
+        earliest = NEVER
+        for times in survey:
+            member, received_at, ttl, flags = times
+            at = received_at + ttl
+            if at <= now:
+                expired.append(member)
+                continue
+            if not flags & LEAVING:
+                at = received_at + REFRESH_POINTS[0] * ttl
+                if at <= now:
+                    # Those of one packet have the same times, and are asked for together.
+                    if len(late) < MAX_LATE:
+                        late[received_at, ttl] = times
+                    else:
+                        earliest = now
+                    continue
+            if at < earliest:
+                earliest = at
+        gone = [held for member in expired[:MAX_LATE] if (held := self.cache.member(key, member)) is not None]
+        if gone:
+            self._remove(key, gone)
+            if not self.cache.has(key, series.type):
+                self._resume(series, (), self._first_query_at(now), now)
+        rest = 0.0 if len(expired) > MAX_LATE else CROWD_REST * len(survey)
+        if len(expired) > MAX_LATE:
+            earliest = now
+        return _Crowd(list(late.values()), earliest, now + rest, len(survey) // 8 + len(gone))
+
+    def _remove(self, key: bytes, helds: Sequence[Held]) -> None:
+        """Forget records, and tell those who ask for them."""
+        owner = self.cache.owner(key)
+        self.cache.remove(key, helds)
+        for held in helds:
+            self._report(RecordRemoved, _as_record(owner, held))
 
     def _ask_now(self, series: Series, now: float) -> None:
         is_unicast = series.is_unicast and self.unicast_responses
@@ -504,25 +560,39 @@ class Querier:
         series.is_unicast = False
         series.asked_at = now
         self.counters["questions asked"] += 1
-        question = Question(series.name, series.type, RecordClass.IN, is_unicast)
-        self._asking.append((question, self._known_answers(series.name, series.type, now)))
+        self._asking.append(self._asked(Question(series.name, series.type, RecordClass.IN, is_unicast), now))
 
-    def _known_answers(self, name: Name, rtype: int, now: float) -> list[Record]:
-        """Return what to list with a question: shared records that are good for more than half of their TTL.
+    def _asked(self, question: Question, now: float) -> Asked:
+        """Return a question with what is to be listed: shared records that are good for more than half of
+        their TTL.
 
         RFC 6762 §7.1; without the cache-flush bit (§10.2), and with the time that is left.
         """
-        return [
+        name = question.name
+        survey = self.cache.survey(name.key, question.type)
+        if survey is not None and len(survey) > SMALL_SET:
+            return Asked(question, self._listed(name, survey, now), MAX_PACKET)
+        known = [
             Record(name, held.type, RecordClass.IN, int(held.expires_at - now), held.rdata)
-            for held in self.cache.all_of(name.key, rtype)
+            for held in self.cache.all_of(name.key, question.type)
             if self._is_listed(held, now)
         ]
+        return Asked.listing(question, known)
+
+    def _listed(self, name: Name, survey: Iterable[Times], now: float) -> Iterator[Record]:
+        """Yield the known answers of a crowd."""
+        for times in survey:
+            if self._is_listed(times, now):
+                held = self.cache.member(name.key, times.key)
+                if held is not None:
+                    ttl = int(times.received_at + times.ttl - now)
+                    yield Record(name, held.type, RecordClass.IN, ttl, held.rdata)
 
     @staticmethod
-    def _is_listed(held: Held, now: float) -> bool:
+    def _is_listed(held: Held | Times, now: float) -> bool:
         if held.flags & (UNIQUE | LEAVING | DISPUTED):
             return False
-        left = int(held.expires_at - now)
+        left = int(held.received_at + held.ttl - now)
         return left > 0 and left >= KNOWN_ANSWER_FRACTION * held.ttl
 
     def _expire(self, series: Series, now: float) -> list[Held]:
@@ -532,12 +602,9 @@ class Querier:
         for held in self._helds(series):
             (valid if held.expires_at > now else expired).append(held)
         if expired:
-            owner = self.cache.owner(series.key)
-            self.cache.remove(series.key, expired)
-            for held in expired:
-                if held.type == RecordType.NSEC:
-                    series.is_denied = False
-                self._report(RecordRemoved, _as_record(owner, held))
+            if any(held.type == RecordType.NSEC for held in expired):
+                series.is_denied = False
+            self._remove(series.key, expired)
             if not valid:
                 # A denial may have stood behind the answers.
                 valid = [held for held in self._helds(series) if held.expires_at > now]
@@ -599,7 +666,7 @@ class Querier:
         for series in among:
             if series.type in data.types or series.type in (RecordType.ANY, RecordType.NSEC):
                 continue
-            if self.cache.lookup(series.key, series.type, now):
+            if self.cache.has(series.key, series.type):
                 continue
             if not series.is_denied:
                 series.is_denied = True
@@ -631,10 +698,7 @@ class Querier:
 
     def _drop(self, key: bytes, helds: list[Held], resume_at: float, now: float) -> None:
         """Remove records before their time."""
-        owner = self.cache.owner(key)
-        self.cache.remove(key, helds)
-        for held in helds:
-            self._report(RecordRemoved, _as_record(owner, held))
+        self._remove(key, helds)
         for series in self._series.get(key, ()):
             valid = [held for held in self._helds(series) if held.expires_at > now]
             self._resume(series, valid, resume_at, now)
@@ -658,7 +722,7 @@ class Querier:
                 break
         else:
             self.counters["questions asked"] += 1
-            self._asking.append((Question(record.name, rtype), self._known_answers(record.name, rtype, now)))
+            self._asking.append(self._asked(Question(record.name, rtype), now))
         self._arm(dispute, dispute.step(now))
 
     def _spare(self, series: Series, known: Iterable[Record], now: float) -> None:
@@ -679,6 +743,10 @@ class Querier:
         observation = self._observations.get((key, rtype))
         if observation is None:
             if not self.cache.has(key, rtype):
+                return
+            survey = self.cache.survey(key, rtype)
+            if survey is not None and len(survey) > MAX_OBSERVED_SET:
+                self.counters["queries not observed"] += 1
                 return
             if len(self._observations) >= MAX_OBSERVATIONS:
                 oldest = next(iter(self._observations.values()))
@@ -705,6 +773,18 @@ class Querier:
             # RFC 6762 §10.5: "The host SHOULD NOT perform its own queries to reconfirm".
             self._drop(key, failed, now + OBSERVATION_REST, now)
         return 1 + len(helds)
+
+
+class _Crowd(NamedTuple):
+    """What was found in the answers to a question that has thousands."""
+
+    late: list[Times]
+    """Those that are to be asked for again."""
+    earliest: float
+    """When the first of the others needs attention."""
+    not_before: float
+    """When to look again at the soonest."""
+    work: int
 
 
 _ROOT: Final = Name(b"\0")

@@ -9,7 +9,7 @@ from typing import Final
 from mcast.dns.codes import RecordType
 from mcast.dns.names import Name
 from mcast.dns.records import Record
-from mcast.mdns.cells import LEAVING, Held
+from mcast.mdns.cells import LEAVING, Held, Times
 from mcast.mdns.changes import Askers
 from mcast.mdns.timing import (
     FIRST_QUERY_INTERVAL,
@@ -130,19 +130,19 @@ class Series:
         at = received_at + (point + self.variation) * ttl
         return max(floor(at / REFRESH_GRID) * REFRESH_GRID, received_at + point * ttl)
 
-    def attention_at(self, held: Held, now: float) -> float:
+    def attention_at(self, held: Held | Times, now: float) -> float:
         """Return when next to look at a valid record."""
         if not held.flags & LEAVING:
             for at in self._refreshes(held):
                 if at > now:
                     return at
-        return held.expires_at
+        return held.received_at + held.ttl
 
-    def needs_refresh(self, held: Held, now: float) -> bool:
+    def needs_refresh(self, held: Held | Times, now: float) -> bool:
         """Whether a query for a record is due, and no question has been asked since that would do."""
         return not held.flags & LEAVING and any(at <= now for at in self._refreshes(held))
 
-    def _refreshes(self, held: Held) -> list[float]:
+    def _refreshes(self, held: Held | Times) -> list[float]:
         """Return the refresh times of a record without those that an asked question has served."""
         ttl = held.ttl
         since = self.asked_at + max(REFRESH_SPACING, REFRESH_VARIATION * ttl)

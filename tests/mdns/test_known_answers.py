@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.codes import QUERY_FLAGS
 from mcast.dns.messages import Message, Question
 from mcast.dns.records import Record, pointer, raw
-from mcast.mdns.asking import query_packets
+from mcast.mdns.asking import Asked, query_packets
 from tests.mdns.asking_lab import (
     FAR,
     FAR_A,
@@ -147,28 +147,28 @@ class PackingTests(SynchronousTestCase):
     def test_plain_questions_join_listing_ones(self) -> None:
         """A packet with a few known answers takes further questions."""
         plain = [Question(TYPE.prefixed(f"{number}"), SRV) for number in range(20)]
-        packets = list(query_packets([(TYPE_PTR, [ONE_PTR, TWO_PTR]), *[(one, []) for one in plain]], 1472))
+        asking = [Asked.listing(TYPE_PTR, [ONE_PTR, TWO_PTR]), *[Asked(one) for one in plain]]
+        packets = list(query_packets(asking, 1472))
         self.assertEqual(len(packets), 1)
 
     def test_plain_questions_do_not_push_answers_out(self) -> None:
         """Known answers that fit with their question stay with it, however many other questions there are."""
-        plain: list[tuple[Question, list[Record]]] = [
-            (Question(TYPE.prefixed(f"Instance {number}"), SRV), []) for number in range(90)
-        ]
-        packets = list(query_packets([*plain, (TYPE_PTR, instances(20))], 1472))
+        plain = [Asked(Question(TYPE.prefixed(f"Instance {number}"), SRV)) for number in range(90)]
+        packets = list(query_packets([*plain, Asked.listing(TYPE_PTR, instances(20))], 1472))
         self.assertEqual([packet[2] & 0x02 for packet in packets], [0] * len(packets))
 
     def test_a_record_that_fits_no_packet(self) -> None:
         """It cannot be listed; all others are."""
         large = raw(ONE, TXT, bytes([255]) + bytes(255), 4500)
         larger = raw(ONE, TXT, (bytes([255]) + bytes(255)) * 8, 4500)
-        packets = list(query_packets([(Question(ONE, TXT), [larger, large])], 1472))
+        packets = list(query_packets([Asked.listing(Question(ONE, TXT), [larger, large])], 1472))
         self.assertEqual(len(packets), 1)
         self.assertGreater(len(packets[0]), 256)
 
     def test_an_mtu_below_every_question(self) -> None:
         """It makes us silent, and not busy for ever."""
-        self.assertEqual(list(query_packets([(TYPE_PTR, []), (TYPE_PTR, [ONE_PTR])], 20)), [])
+        asking = [Asked(TYPE_PTR), Asked.listing(TYPE_PTR, [ONE_PTR])]
+        self.assertEqual(list(query_packets(asking, 20)), [])
 
     def test_below_1500(self) -> None:
         """M-17-6: an interface with jumbo frames gets no larger queries."""

@@ -301,10 +301,8 @@ def report(results: dict[tuple[str, int], Figures], counts: Sequence[int], serve
     print("### Answered queries a second\n")
     report_rates(results, counts, servers, "rate")
     print("### Queries read in a second of the responder's processor time\n")
-    print(
-        "The better measure on a machine that does other things as well, and for PTR, QU, where an answer that"
-    )
-    print("waited serves queries that were lost on the way, too.\n")
+    print("The better measure on a machine that does other things as well, and for PTR, QU, where an answer")
+    print("that waited serves queries that were lost on the way, too.\n")
     report_rates(results, counts, servers, "read")
     if len(counts) > 1:
         print(f"### Rate with {counts[-1]} services, as a part of that with {counts[0]}\n")

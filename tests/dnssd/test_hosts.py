@@ -33,6 +33,10 @@ class ChosenNameTests(SynchronousTestCase):
     def test_any_text(self) -> None:
         self.assertEqual(checked_host_label("Ku\u0308che"), "Küche")
 
+    def test_longest(self) -> None:
+        self.assertEqual(checked_host_label("x" * 63), "x" * 63)
+        self.assertEqual(checked_host_label("x"), "x")
+
     def test_local_is_left_out(self) -> None:
         self.assertEqual(checked_host_label("kitchen.local"), "kitchen")
         self.assertEqual(checked_host_label("kitchen.LOCAL."), "kitchen")

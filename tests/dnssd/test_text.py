@@ -74,6 +74,9 @@ class PublishTests(SynchronousTestCase):
 
     def test_size_limit(self) -> None:
         """S-6.1-1: rdata ends at 65535 octets."""
+        strings = [b"k" * 255] * 255 + [b"k" * 254]
+        Text(strings).check()
+        self.assertEqual(Text(strings).size, 65535)
         self.assertIn(
             "65537 octets", refused(self, {f"{number:0254}": None for number in range(257)} | {"k": None})
         )
@@ -149,6 +152,7 @@ class NoteTests(SynchronousTestCase):
         self.assertIn("201 octets; 200 or less is usual", str(self.sized(201).notes()[-1]))
         self.assertIn("400 octets; 200 or less is usual", str(self.sized(400).notes()[-1]))
         self.assertIn("401 octets; more than 400", str(self.sized(401).notes()[-1]))
+        self.assertIn("1300 octets; more than 400", str(self.sized(1300).notes()[-1]))
         self.assertFalse(self.sized(1300).notes()[-1].warning)
 
     def test_above_1300(self) -> None:

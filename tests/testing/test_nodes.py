@@ -76,7 +76,7 @@ class NodeTests(SynchronousTestCase):
         self.assertEqual({packet.link for packet in self.lan.packets}, {"second"})
 
     def test_goodbye_is_seen_at_once(self) -> None:
-        """A browser on another host learns of a service's end from the goodbye, not from its TTL (RFC 6762 §10.1)."""
+        """A browser on another host learns the end of a service from its goodbye (RFC 6762 §10.1)."""
         node = run_node(self.lan, self.lan.host("a"), "kitchen")
         registration = self.register(node)
         browser = run_node(self.lan, self.lan.host("b"), "hall").browse("_http._tcp")

@@ -57,7 +57,7 @@ class EchoPort(GroupPort):
             self.connectionLost()
             raise OSError(errno.EPERM, "cannot bind to one interface: that takes Linux 5.7 or more rights")
         self._receive: Callable[[int], tuple[bytes, tuple[Any, ...]]] = self._require_socket().recvfrom
-        self._send: Callable[[bytes, Any], int] = self._sending_socket().sendto
+        self._send: Callable[[bytes, Any], int] = self._require_sender().sendto
 
     def doRead(self) -> None:
         """Answer what has arrived, at most `READ_BATCH` datagrams."""

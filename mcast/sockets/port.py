@@ -156,6 +156,8 @@ class GroupPort:
         if self._arrivals:
             self._options.receive_arrival()
         try:
+            # Here and not with the first answer, when a lack of descriptors would come too late.
+            self._sender = self._open_sender(sock)
             self.protocol.makeConnection(self)
         except BaseException:
             # Not started, so it is not stopped either; but it may be given to another port.
@@ -295,7 +297,7 @@ class GroupPort:
         size = limit + 1  # one octet more than wanted shows that a datagram was cut, on every system
         arrival = self._pinned_arrival()
         # A pinned port has nothing to choose, so what it sends back goes straight to the socket.
-        answer = (self._sender or self._sending_socket()).sendto if self._pinned else None
+        answer = self._require_sender().sendto if self._pinned else None
         count = 0
         for count in range(READ_BATCH):
             try:
@@ -422,7 +424,7 @@ class GroupPort:
         :raises ValueError: no address of this family, an unknown zone, a group of scope 0, or a
             group that needs an interface and got none on a host with several.
         """
-        sock = self._sender or self._sending_socket()
+        sock = self._require_sender()
         target, ancillary, outgoing = self._routes.find(address, interface)
         try:
             if outgoing is not None and outgoing != self._outgoing:
@@ -452,22 +454,22 @@ class GroupPort:
         """Send the parts as one datagram."""
         self.write(b"".join(seq), addr)
 
-    def _sending_socket(self) -> socket.socket:
-        own = self._require_socket()
+    def _open_sender(self, own: socket.socket) -> socket.socket:
         if self.group is None:
             return own
         # A second socket on Linux too, where the first could send: the reactor watches the first, and the
         # kernel would wake it for each datagram that has left, which takes a tenth of the rate of an echo.
         sock = self._open()
-        options = Options(sock, ipv6=self.ipv6)
-        # Nobody reads it: let a stranger fill no more than the system's minimum.
-        options.set_receive_buffer(0)
-        if self._broadcast:
-            options.set_broadcast(True)
-        # From the group's port: there a firewall, or a connected socket, expects an answer to come from.
-        options.share_port()
-        sock.bind(own.getsockname() if options.group_sends else ("::" if self.ipv6 else "", self._port))
-        self._sender = sock
+        try:
+            options = Options(sock, ipv6=self.ipv6)
+            # Nobody reads it: let a stranger fill no more than the system's minimum.
+            options.set_receive_buffer(0)
+            # From the group's port: there a firewall, or a connected socket, expects an answer to come from.
+            options.share_port()
+            sock.bind(own.getsockname() if options.group_sends else ("::" if self.ipv6 else "", self._port))
+        except BaseException:
+            sock.close()
+            raise
         return sock
 
     def _send_failed(self, problem: OSError, interface: int) -> None:
@@ -603,6 +605,12 @@ class GroupPort:
         return [Options(each, ipv6=self.ipv6) for each in (self._socket, self._sender) if each is not None]
 
     def _require_socket(self) -> socket.socket:
-        if self._socket is None:
+        return self._require(self._socket)
+
+    def _require_sender(self) -> socket.socket:
+        return self._require(self._sender)
+
+    def _require(self, sock: socket.socket | None) -> socket.socket:
+        if sock is None:
             raise OSError(errno.EBADF, f"UDP port {self._port} is closed")
-        return self._socket
+        return sock

@@ -113,7 +113,9 @@ class PortTestCase(SynchronousTestCase):
         """Let the next calls of this method of the port's socket fail."""
         handle = port.getHandle()
         assert handle is not None
-        self.patch(port, "_socket", FailingSocket(handle, method, *problems))
+        failing = FailingSocket(handle, method, *problems)
+        self.patch(port, "_socket", failing)
+        self.patch(port, "_sender", failing)
 
     def send_to(self, port: GroupPort, data: bytes) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

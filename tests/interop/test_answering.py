@@ -201,7 +201,7 @@ class ContentTests(WireTestCase):
         self.assertEqual(pointers(self.qu(reverse, PTR), reverse), {HOST})
 
     def test_all_addresses(self) -> None:
-        """M-6.2-1."""
+        """M-6.2-1, M-20-2: asked by IPv4, the IPv6 addresses of that interface, link-local and routable."""
         found = {one.address for one in self.qu(HOST, AAAA).answers_for(HOST, AAAA)}
         self.assertEqual(found, set(addresses(self.lan.hosts[0])[1:]))
 

@@ -12,10 +12,9 @@ from typing import ClassVar
 
 from tests.interop.peers import Responder
 from tests.interop.probe import Packet, Prober
-from tests.interop.responding import HOST, TYPE, WEB, WEB_OPTION, addresses, asks, has, serve
+from tests.interop.responding import HOST, TYPE, WEB, WEB_OPTION, asks, has, serve
 from tests.interop.scenes import SceneTestCase
 from tests.interop.wire import (
-    AAAA,
     ANY,
     IN,
     PTR,
@@ -30,7 +29,6 @@ from tests.interop.wire import (
     labels,
     pointer_record,
     probe,
-    query,
     response,
     service_record,
     text_record,
@@ -117,7 +115,7 @@ class StartTests(ClaimTestCase):
     def test_own_packets_from_another_address(self) -> None:
         """M-8.2.1-3, M-9-2: a reflector gives everything back, and nothing comes of it."""
         responder = self.serve()
-        end = time.monotonic() + 6.0
+        end = time.monotonic() + 4.5
         given_back = self.start
         while time.monotonic() < end:
             packets = self.prober.sniffer.poll()
@@ -356,18 +354,6 @@ class LinkTests(ClaimTestCase):
         near.ip("addr", "del", "10.77.0.202/24", "dev", "eth0")
         announced = self.wait(has(HOST, A), 5, mark).message
         self.assertEqual({one.address for one in announced.answers_for(HOST, A)}, {near.ipv4()})
-
-    def test_both_families_are_told(self) -> None:
-        """M-20-2: IPv4 packets tell the IPv6 addresses of the interface as well, where IPv6 is in use."""
-        self.responder.close()
-        mark = self.prober.sniffer.mark()
-        self.responder = serve(self.lan.hosts[0], "--service", WEB_OPTION)
-        self.addCleanup(self.responder.close)
-        self.wait_for_announcements(WEB, mark)
-        self.prober.send(query(Question(HOST, AAAA, IN | TOP_BIT)))
-        answer = self.wait(has(HOST, AAAA), 2, mark).message
-        found = {one.address for one in answer.answers_for(HOST, AAAA)}
-        self.assertEqual(found, set(addresses(self.lan.hosts[0])[1:]))
 
 
 def points(message: Message, target: Labels, ttl: int) -> bool:

@@ -38,17 +38,17 @@ from mcast.mdns.timing import (
     UNICAST_RESPONSE_PERIOD,
 )
 
-WORK = 400
+WORK = 250
 """Timers and records dealt with in one call of `advance`; the rest waits for the next.
 
-Our choice: about five milliseconds, after which the reactor should see to others.
+Our choice: about three milliseconds, after which the reactor should see to others.
 """
 
-MAX_COLLECTED = 10 * WORK
+MAX_COLLECTED = 16 * WORK
 """Questions collected before the first of them leaves. Our choice: by then they have waited for some ten
 milliseconds."""
 
-PACKETS = 8
+PACKETS = 4
 """Messages made in one call of `advance`. Our choice: as above, when they are full of known answers."""
 
 MAX_DISPUTES = 256

@@ -344,6 +344,6 @@ class HostileTests(SynchronousTestCase):
         while (at := lab.link.next_wakeup()) is not None and at <= lab.now:
             lab.link.advance(lab.now)
             steps += 1
-            self.assertLessEqual(len(lab.collect()), 8)
+            self.assertLessEqual(len(lab.collect()), 4)
         self.assertGreater(steps, 5)
         self.assertEqual(sum(len(packet.message.questions) for packet in lab.sent), 3000)

@@ -371,6 +371,60 @@ class RefreshTests(SynchronousTestCase):
         times = asked_at(lab.pass_time(845), TYPE_PTR)
         self.assertEqual(len([at for at in times if at > 600]), 1)
 
+    def crowd(self, ttl: int = 1000) -> AskingLab:
+        """Return a link on which 300 answers to one question were heard within a second."""
+        lab = AskingLab(point=0.5)
+        lab.want(TYPE_PTR)
+        lab.pass_time(0.5)
+        for start in range(0, 300, 30):
+            numbers = range(start, start + 30)
+            lab.hear(*[pointer(TYPE, TYPE.prefixed(f"Instance {number}"), ttl) for number in numbers])
+            lab.pass_time(0.1)
+        lab.changes()
+        lab.sent.clear()
+        return lab
+
+    def test_of_a_crowd(self) -> None:
+        """M-5.2-9, M-5.2-10: hundreds of answers are refreshed as one is, in the same windows, by few
+        queries."""
+        lab = self.crowd()
+        times = [at - 10.5 for at in asked_at(lab.run(1008), TYPE_PTR) if at > 700]
+        self.assertEqual(len([at for at in times if 800 <= at <= 822]), 1)
+        self.assertEqual(len([at for at in times if 850 <= at <= 872]), 1)
+        self.assertEqual(len([at for at in times if 900 <= at <= 922]), 1)
+        self.assertEqual(len([at for at in times if 950 <= at <= 972]), 1)
+
+    def test_end_of_a_crowd(self) -> None:
+        """M-5.2-12: unanswered, all of them are removed, each told once, a small part of a second late at
+        most."""
+        lab = self.crowd()
+        lab.run(1010.4)
+        self.assertEqual(lab.changes(), [])
+        lab.run(1011.9)
+        removed = [record.rdata for kind, record in lab.changes() if kind == "removed"]
+        self.assertEqual((len(removed), len(set(removed))), (300, 300))
+
+    def test_a_goodbye_in_a_crowd(self) -> None:
+        """M-10.1-2: a goodbye of one among hundreds is told a second later."""
+        lab = self.crowd()
+        one = pointer(TYPE, TYPE.prefixed("Instance 7"), 0)
+        lab.hear(one)
+        lab.pass_time(0.99)
+        self.assertEqual(lab.changes(), [])
+        lab.pass_time(0.05)
+        self.assertEqual([(kind, record.rdata) for kind, record in lab.changes()], [("removed", one.rdata)])
+
+    def test_an_answering_crowd(self) -> None:
+        """M-5.2-11: those that answer are not asked for again, and stay."""
+        lab = self.crowd()
+        lab.run(840)
+        records = [record.with_ttl(1000) for record in lab.known(TYPE_PTR)]
+        for start in range(0, 300, 30):
+            lab.hear(*records[start : start + 30])
+        times = asked_at(lab.run(1100), TYPE_PTR)
+        self.assertEqual(times, [])
+        self.assertEqual(len(lab.known(TYPE_PTR)), 300)
+
     def test_short_ttl_is_kept(self) -> None:
         """A PTR record with a TTL of ten seconds lives ten seconds."""
         lab = AskingLab()

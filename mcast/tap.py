@@ -39,6 +39,11 @@ class Options(EchoOptions):
         try:
             super().parseOptions(options)
         except UsageError as error:
+            # Twisted takes any word that is no option for a sub-command; most likely it is a group.
+            unknown = "Unknown command: "
+            if str(error).startswith(unknown):
+                word, names = str(error).removeprefix(unknown), ", ".join(each for each, _, _ in SUBCOMMANDS)
+                error = UsageError(f"{word}: no such sub-command ({names}); name a group by --group {word}")
             raise SystemExit(f"mcast: {error}") from None
 
 

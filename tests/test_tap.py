@@ -146,7 +146,7 @@ class BadOptionTests(SynchronousTestCase):
 
     def test_stray_word(self) -> None:
         self.refused(
-            "mcast: 224.0.0.1: unexpected argument; a group is named by --group 224.0.0.1", "224.0.0.1"
+            "mcast: 224.0.0.1: no such sub-command (mdns); name a group by --group 224.0.0.1", "224.0.0.1"
         )
 
 
@@ -257,7 +257,9 @@ class SubcommandTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         leaving = self.assertRaises(SystemExit, parsed, "nothing")
-        self.assertEqual(leaving.code, "mcast: Unknown command: nothing")
+        self.assertEqual(
+            leaving.code, "mcast: nothing: no such sub-command (other); name a group by --group nothing"
+        )
 
     def test_listed_in_help(self) -> None:
         self.assertIn("Something else.", str(tap.Options()))

@@ -70,11 +70,6 @@ class EchoOptions(Options):
         """Replies a second to one source at most, 0 for no limit (default: 10000)."""
         self["max_rate"] = _number("max-rate", text, 0, UNLIMITED)
 
-    def parseArgs(self, *words: str) -> None:
-        """Refuse what is no option."""
-        if words:
-            raise UsageError(f"{words[0]}: unexpected argument; a group is named by --group {words[0]}")
-
     def postOptions(self) -> None:
         """Make `Group` values of the group texts, and see that groups and sources fit."""
         groups = [_group(text, self["port"]) for text in self["groups"] or DEFAULT_GROUPS]

@@ -18,6 +18,7 @@ from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.browsing import Browser, TypeBrowser
 from mcast.dnssd.collecting import Answer, Collector
+from mcast.dnssd.enumeration import DomainBrowser, DomainList
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
 from mcast.dnssd.instances import instance_name
@@ -228,15 +229,54 @@ class ServiceBrowser(_LiveList[FoundService, Change]):
                 self._search.wake_at(self._browser.next_wakeup())
 
     def _compare(self, old: FoundService | None, new: FoundService | None) -> Change | None:
-        if new is None:
-            return None if old is None else Removed(old)
-        if old is None:
-            return Added(new)
-        return None if old == new else Updated(new, old)
+        return _compared(old, new)
 
     def _seen(self, timeout: float) -> str:
         count = len(self._table)
         return f"not found within {timeout:g} s, among {count} service{'s' * (count != 1)}"
+
+
+class InstanceBrowser(_LiveList[FoundService, Change]):
+    """Follows one service instance, wherever it moves (RFC 6763 §3); made by `Node.follow`.
+
+    It can be used as a `ServiceBrowser`, of which there is one service or none.
+    """
+
+    def __init__(
+        self,
+        searches: Searches,
+        instance: str,
+        service_type: ServiceType,
+        *,
+        domain: Name = LOCAL,
+        interfaces: Sequence[str] = (),
+    ) -> None:
+        name = instance_name(instance, service_type, domain).name
+        super().__init__(searches, str(name))
+        self._resolver = Resolver(name)
+        self._search = searches.start(self._resolver, interfaces, self._news)
+
+    @property
+    def host(self) -> Name | None:
+        """The host that the service is said to be on, though its addresses may not have been found."""
+        return self._resolver.host
+
+    def reconfirm(self, service: FoundService) -> None:
+        """Take the hint that the service cannot be reached; see `ServiceBrowser.reconfirm`."""
+        self._resolver.reconfirm(service.name, self._searches.now())
+        self._searches.pump()
+
+    def _news(self, now: float) -> None:
+        for change in self._resolver.changes(now):
+            self._change(change.service.name.key, None if isinstance(change, Removed) else change.service)
+        if not self.is_closed:
+            self._search.wake_at(self._resolver.next_wakeup())
+
+    def _compare(self, old: FoundService | None, new: FoundService | None) -> Change | None:
+        return _compared(old, new)
+
+    def _seen(self, timeout: float) -> str:
+        return f"not found within {timeout:g} s"
 
 
 class TypesBrowser(_LiveList[ServiceType, TypeChange]):
@@ -267,6 +307,14 @@ class TypesBrowser(_LiveList[ServiceType, TypeChange]):
 
     def _seen(self, timeout: float) -> str:
         return f"not found within {timeout:g} s"
+
+
+def _compared(old: FoundService | None, new: FoundService | None) -> Change | None:
+    if new is None:
+        return None if old is None else Removed(old)
+    if old is None:
+        return Added(new)
+    return None if old == new else Updated(new, old)
 
 
 def resolve(
@@ -365,6 +413,32 @@ def query_server(
 
     asked = ask(reactor, Question(name, rtype), server, port, timeout=timeout, rng=rng)
     return asked.addCallback(answers)
+
+
+def domains(
+    searches: Searches,
+    which: DomainList,
+    domain: Name,
+    *,
+    timeout: float = LOOKUP_TIMEOUT,
+    interfaces: Sequence[str] = (),
+) -> Deferred[tuple[Name, ...]]:
+    """See `Node.domains`."""
+    browser = DomainBrowser(which, domain)
+    found = _LookUp[tuple[Name, ...]](
+        searches,
+        timeout,
+        lambda: NotFound(str(which.in_domain(domain)), f"no answer within {timeout:g} s"),
+        lambda: browser.domains,
+    )
+    # Each host may list others, so there is no complete answer before the time is up.
+    return found.start(browser, interfaces, lambda now: None)
+
+
+def domains_of_server(answers: list[Answer]) -> tuple[Name, ...]:
+    """Return the domains that a server lists."""
+    targets = [answer.record.rdata for answer in answers if answer.record.type == RecordType.PTR]
+    return tuple(dict.fromkeys(map(Name.from_wire, targets)))
 
 
 class _LookUp(Generic[_T]):

@@ -17,16 +17,18 @@ from twisted.logger import Logger
 
 from mcast import discovery
 from mcast.attachment import Attachment
-from mcast.discovery import LOOKUP_TIMEOUT, ServiceBrowser, TypesBrowser
+from mcast.discovery import LOOKUP_TIMEOUT, InstanceBrowser, ServiceBrowser, TypesBrowser
 from mcast.dns.codes import RecordType
 from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import Record
 from mcast.dnssd.collecting import Answer
+from mcast.dnssd.enumeration import DomainList
 from mcast.dnssd.found import FoundService
 from mcast.dnssd.hosts import checked_host_label, host_label
 from mcast.dnssd.places import FoundAddress
 from mcast.dnssd.service import Service
 from mcast.dnssd.types import ServiceType
+from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.limits import MAX_RATE
 from mcast.mdns.link import Event, Link
 from mcast.mdns.timing import MDNS_PORT
@@ -42,6 +44,9 @@ from mcast.registration import (
 )
 from mcast.searching import Searches
 from mcast.sockets.interface import Interface, select_interfaces
+
+DNS_PORT = 53
+"""The port of conventional DNS servers (RFC 1035 §4.2)."""
 
 STOP_LIMIT = 1.0
 """Seconds that `Node.stopService` takes at most for the goodbyes.
@@ -229,6 +234,22 @@ class Node(TwistedService):
         """Follow which service types there are (RFC 6763 §9)."""
         return TypesBrowser(self._searches, domain=domain, interfaces=interfaces)
 
+    def follow(
+        self,
+        instance: str,
+        type: str | ServiceType,
+        *,
+        domain: Name = LOCAL,
+        interfaces: Sequence[str] = (),
+    ) -> InstanceBrowser:
+        """Follow one service wherever it moves: `resolve` for those who stay (RFC 6763 §3).
+
+        :raises InvalidService: the name or type cannot be one.
+        """
+        return InstanceBrowser(
+            self._searches, instance, _service_type(type), domain=domain, interfaces=interfaces
+        )
+
     def resolve(
         self,
         instance: str,
@@ -300,6 +321,33 @@ class Node(TwistedService):
                 self._reactor, wanted, type, server, port, timeout=timeout, rng=self._rng
             )
         return discovery.query(self._searches, wanted, type, timeout=timeout, interfaces=interfaces)
+
+    def domains(
+        self,
+        which: DomainList = DomainList.BROWSING,
+        domain: Name = LOCAL,
+        timeout: float = LOOKUP_TIMEOUT,
+        *,
+        interfaces: Sequence[str] = (),
+        server: str | None = None,
+        port: int = DNS_PORT,
+    ) -> Deferred[tuple[Name, ...]]:
+        """Find out which domains are recommended (RFC 6763 §11); cancelling ends the search.
+
+        They are advice: services can be browsed and registered in any other domain too. Fails with `NotFound`
+        when none is.
+
+        :param domain: where to look; what others than ``local.`` there may be, `address_domains` tells.
+        :param timeout: seconds that answers by multicast are gathered.
+        :param server: the address of a DNS server to ask; needed for domains that are not multicast DNS's.
+        :raises ValueError: such a domain, and no server.
+        """
+        if server is not None:
+            answers = self.query(which.in_domain(domain), RecordType.PTR, timeout, server=server, port=port)
+            return answers.addCallback(discovery.domains_of_server)
+        if not is_multicast_name(domain):
+            raise ValueError(f"{domain}: only a server can tell of a domain outside of multicast DNS")
+        return discovery.domains(self._searches, which, domain, timeout=timeout, interfaces=interfaces)
 
     # Links
 

@@ -69,10 +69,20 @@ def ask(
     return one_shot.result
 
 
-class _OneShot(DatagramProtocol):
-    """One query under way."""
+class _Ear(DatagramProtocol):
+    """Hears the answers on one port."""
 
     noisy = False
+
+    def __init__(self, heard: Callable[[bytes, tuple[Any, ...]], object]) -> None:
+        self._heard = heard
+
+    def datagramReceived(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
+        self._heard(datagram, addr)
+
+
+class _OneShot:
+    """One query under way."""
 
     def __init__(
         self, reactor: Any, question: Question, server: str, port: int, timeout: float, rng: Random
@@ -104,7 +114,7 @@ class _OneShot(DatagramProtocol):
         refused = []
         for _ in range(_PORT_TRIES):
             self._listening = listen(
-                self._reactor, 0, self, ipv6=ipv6, interface="::" if ipv6 else "", hop_limit=255
+                self._reactor, 0, _Ear(self._heard), ipv6=ipv6, interface="::" if ipv6 else "", hop_limit=255
             )
             if self._listening.getHost().port != MDNS_PORT:
                 break
@@ -120,7 +130,7 @@ class _OneShot(DatagramProtocol):
             self._close()
             raise OSError(f"{self._server}: it cannot be sent to")
 
-    def datagramReceived(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
+    def _heard(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
         """Take a datagram; only who was asked may answer, from the port that was asked."""
         if self._query.response is not None or addr[1] != self._port:
             return
@@ -133,9 +143,13 @@ class _OneShot(DatagramProtocol):
         response = self._query.response
         assert response is not None
         if self._query.is_truncated:
-            self._ask_by_stream(addr[0] if self._address.is_multicast else self._server, response)
+            self._ask_by_stream(self._source(addr[0]), response)
         else:
-            self._succeed(Reply(response, addr[0]))
+            self._succeed(Reply(response, self._source(addr[0])))
+
+    def _source(self, host: str) -> str:
+        """Return who has answered; the server as it was written, whose zone may be a name."""
+        return host if self._address.is_multicast else self._server
 
     def _send(self) -> bool:
         self._retry = self._reactor.callLater(self._delay, self._send)

@@ -10,6 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.discovery import TypeAdded, TypeRemoved
 from mcast.dns.codes import RecordType
+from mcast.dns.names import Name
+from mcast.dns.records import pointer
+from mcast.dnssd.enumeration import DomainList
 from mcast.dnssd.found import Added, Change, Removed, Updated
 from mcast.dnssd.service import Service
 from mcast.errors import NotFound
@@ -317,3 +320,27 @@ class QueryTests(TwoNodes):
         self.assertNoResult(asked)
         self.lan.advance(0.1)
         self.assertEqual(len({answer.record.data for answer in self.successResultOf(asked)}), 2)
+
+
+class DomainsTests(TwoNodes):
+    def recommend(self, domain: str) -> None:
+        record = pointer(DomainList.BROWSING.in_domain(), Name.parse(domain), 4500)
+        self.lan.result(self.there.publish_record(record, unique=False))
+
+    def test_domains(self) -> None:
+        """S-11-1, S-11-3: the list of local. is asked for by multicast, until the time is up."""
+        self.recommend("example.com")
+        self.recommend("example.org")
+        found = self.lan.result(self.here.domains(timeout=2))
+        self.assertEqual({str(domain) for domain in found}, {"example.com.", "example.org."})
+
+    def test_other_list(self) -> None:
+        self.recommend("example.com")
+        looked = self.here.domains(DomainList.REGISTERING, timeout=2)
+        self.lan.advance(2)
+        error = self.failureResultOf(looked, NotFound).value
+        self.assertEqual(str(error), "r._dns-sd._udp.local.: no answer within 2 s")
+
+    def test_conventional_domain_needs_a_server(self) -> None:
+        """S-11-3: what is not multicast DNS's is never asked for by multicast."""
+        self.assertRaises(ValueError, self.here.domains, domain=Name.parse("example.com"))

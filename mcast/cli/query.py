@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -90,6 +91,7 @@ async def run(
     report = Report(output)
     try:
         if arguments.server is not None:
+            _check_route(arguments.server, arguments.port)
             reply = await ask(
                 reactor,
                 Question(arguments.name, arguments.type),
@@ -105,6 +107,15 @@ async def run(
     except CancelledError:
         return FAILED
     return GOOD if report.found else NOT_ALL
+
+
+def _check_route(server: str, port: int) -> None:
+    """Have the system say in its own words that there is no way to the server; nothing is sent.
+
+    :raises OSError: there is none.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        trial.connect((server, port))
 
 
 async def _ask_link(

@@ -1,0 +1,189 @@
+"""One-shot queries from a simulated host; those over TCP are in `tests.network.test_oneshot`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import DatagramProtocol
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.dns.codes import RESPONSE_FLAGS, RecordType
+from mcast.dns.messages import Message, Question, decode, encode
+from mcast.dns.names import Name
+from mcast.dns.records import address
+from mcast.errors import NotFound
+from mcast.network import IPV4_GROUP
+from mcast.node import Node
+from mcast.oneshot import Reply, ask
+from mcast.testing import Packet, SimulatedLan
+
+HOST = Name.parse("there.local.")
+QUESTION = Question(HOST, RecordType.A)
+
+
+class OneShotTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.lan = SimulatedLan(seed=1)
+        self.here = self.lan.host("here")
+        self.there = self.lan.host("there")
+        self.free_ports: list[int] = []
+
+    def listen(self, reactor: Any, port: int, protocol: DatagramProtocol, *, interface: str, **_: Any) -> Any:
+        """Open a port in place of `listen_multicast`."""
+        number = self.free_ports.pop(0) if self.free_ports else port
+        return self.here.listenMulticast(number, protocol, interface, listenMultiple=True)
+
+    def ask(self, server: str = "10.0.1.2", port: int = 5353, **settings: Any) -> Deferred[Reply]:
+        return ask(self.lan.clock, QUESTION, server, port, rng=Random(7), listen=self.listen, **settings)
+
+    @property
+    def sent(self) -> list[Packet]:
+        return list(self.lan.packets.sent_by("here"))
+
+    def answer(self, change: Callable[[Message], None] = lambda message: None, **where: Any) -> None:
+        """Answer the last query, from the host that was asked or from elsewhere."""
+        query = self.sent[-1]
+        message = decode(query.payload)
+        response = Message(
+            message.id, RESPONSE_FLAGS, message.questions, answers=[address(HOST, "192.0.2.9", 10)]
+        )
+        change(response)
+        values = {"source": "10.0.1.2", "source_port": 5353, **where}
+        self.lan.link().inject(
+            encode(response),
+            values["source"],
+            values["source_port"],
+            query.source,
+            query.source_port,
+        )
+        self.lan.advance(0.1)
+
+
+class ServerTests(OneShotTestCase):
+    """A question to one host."""
+
+    def test_plain_query_from_another_port(self) -> None:
+        """M-5.1-1, M-5.1-2: a standard query, and not from port 5353."""
+        asked = self.ask()
+        asked.addErrback(lambda failure: failure.trap(CancelledError))
+        (query,) = self.sent
+        message = decode(query.payload)
+        self.assertEqual((query.destination, query.destination_port), ("10.0.1.2", 5353))
+        self.assertNotEqual(query.source_port, 5353)
+        self.assertEqual((message.flags, list(message.questions)), (0, [QUESTION]))
+        asked.cancel()
+
+    def test_port_5353_is_given_back(self) -> None:
+        """M-5.1-1: not even when the system chooses it."""
+        self.free_ports = [5353, 40000]
+        asked = self.ask()
+        self.lan.advance(0.1)
+        self.assertEqual([packet.source_port for packet in self.sent], [40000])
+        self.assertEqual(self.here.bound(False, 5353), [])
+        self.answer()
+        self.successResultOf(asked)
+
+    def test_answer(self) -> None:
+        asked = self.ask()
+        self.answer()
+        reply = self.successResultOf(asked)
+        self.assertEqual([str(record.data) for record in reply.message.answers], ["192.0.2.9"])
+        self.assertEqual(reply.source, "10.0.1.2")
+
+    def test_port_is_closed_after_the_answer(self) -> None:
+        asked = self.ask()
+        port = self.sent[0].source_port
+        self.answer()
+        self.successResultOf(asked)
+        self.assertEqual(self.here.bound(False, port), [])
+
+    def test_conventional_server_is_asked_to_recurse(self) -> None:
+        asked = self.ask(port=53)
+        self.assertEqual(decode(self.sent[0].payload).flags, 0x0100)
+        self.answer(source_port=53)
+        self.successResultOf(asked)
+
+    def test_repeated_while_unanswered(self) -> None:
+        asked = self.ask(timeout=4)
+        began = self.lan.now
+        self.lan.advance(3.9)
+        self.assertEqual([packet.at - began for packet in self.sent], [0.0, 1.0, 3.0])
+        self.assertEqual(len({packet.payload for packet in self.sent}), 1)
+        self.lan.advance(0.1)
+        error = self.failureResultOf(asked, NotFound).value
+        self.assertEqual(str(error), "there.local.: no answer from 10.0.1.2 within 4 s")
+
+    def test_nothing_more_after_the_end(self) -> None:
+        asked = self.ask(timeout=2)
+        self.lan.advance(2)
+        self.failureResultOf(asked, NotFound)
+        self.lan.packets.clear()
+        self.lan.advance(100)
+        self.assertEqual(self.sent, [])
+
+    def test_cancelled(self) -> None:
+        asked = self.ask()
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        self.lan.packets.clear()
+        self.lan.advance(100)
+        self.assertEqual(self.sent, [])
+
+    def refused(self, change: Callable[[Message], None] = lambda message: None, **where: Any) -> None:
+        asked = self.ask()
+        self.answer(change, **where)
+        self.assertNoResult(asked)
+        self.answer()
+        self.successResultOf(asked)
+
+    def test_answer_of_another_host(self) -> None:
+        self.refused(source="10.0.1.77")
+
+    def test_answer_from_another_port(self) -> None:
+        self.refused(source_port=5354)
+
+    def test_answer_with_another_id(self) -> None:
+        def change(message: Message) -> None:
+            message.id ^= 1
+
+        self.refused(change)
+
+    def test_answer_to_another_question(self) -> None:
+        def change(message: Message) -> None:
+            message.questions = [Question(HOST, RecordType.AAAA)]
+
+        self.refused(change)
+
+    def test_query_is_no_answer(self) -> None:
+        def change(message: Message) -> None:
+            message.flags = 0
+
+        self.refused(change)
+
+    def test_no_way_there(self) -> None:
+        with self.assertRaisesRegex(OSError, "192.0.2.77"):
+            self.ask("192.0.2.77")
+
+
+class GroupTests(OneShotTestCase):
+    """A question to all on the link."""
+
+    def test_first_response_counts(self) -> None:
+        """M-5.1-2: to the group, and the first responder has the word."""
+        asked = self.ask(IPV4_GROUP)
+        (query,) = self.sent
+        self.assertEqual((query.destination, query.destination_port), (IPV4_GROUP, 5353))
+        self.answer(source="10.0.1.77")
+        self.assertEqual(self.successResultOf(asked).source, "10.0.1.77")
+        self.answer()
+
+    def test_our_responder_answers(self) -> None:
+        node = Node(self.lan.clock, network=self.there, hostname="there", rng=Random(1))
+        node.startService()
+        self.addCleanup(lambda: self.lan.result(node.stopService()))
+        self.lan.advance(3)
+        reply = self.lan.result(self.ask(IPV4_GROUP))
+        self.assertEqual([str(record.data) for record in reply.message.answers], ["10.0.1.2"])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import struct
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from itertools import pairwise
+from pathlib import Path
+from random import Random
 
 from tests.interop.responding import HOST, SILENCE, TYPE, WEB, WireTestCase, addresses, has, pointers, types
 from tests.interop.wire import (
@@ -22,9 +25,13 @@ from tests.interop.wire import (
     A,
     Message,
     Question,
+    address_record,
     labels,
     pointer_record,
+    probe,
     query,
+    response,
+    text_record,
 )
 
 SERVICE_TYPES = labels("_services._dns-sd._udp.local")
@@ -302,6 +309,54 @@ class RepetitionTests(WireTestCase):
         """M-8.3-6: when nobody asks, nothing is sent."""
         self.settle()
         self.assertEqual([one for one in self.prober.sniffer.gather(3.0) if self.own(one)], [])
+
+
+class HostileTests(WireTestCase):
+    """No flood of questions or mutilated packets costs memory, or keeps others from their answer."""
+
+    def resident(self) -> int:
+        """Octets of memory that the responder has."""
+        return int(Path(f"/proc/{self.responder.program.pid}/statm").read_text().split()[1]) * 4096
+
+    def assert_unmoved(self, packets: Iterable[bytes]) -> None:
+        """Send the packets, at about 10,000 a second; the responder still answers, and has not grown."""
+        before = self.resident()
+        began = time.monotonic()
+        for number, packet in enumerate(packets):
+            self.prober.send(packet)
+            time.sleep(max(0.0, number / 10_000 - (time.monotonic() - began)))
+        self.ask(query(Question(HOST, A), id=11), lambda message: message.id == 11, port=0)
+        self.assertLess(self.resident() - before, 8 << 20)
+        self.assertNotIn("Traceback", self.responder.log)
+        self.assertTrue(self.responder.is_running)
+
+    def test_flood_of_questions(self) -> None:
+        """20,000 distinct names, some of them below ours, by multicast with known answers and TC."""
+        self.assert_unmoved(
+            query(
+                Question(labels(f"x{number}", "_http._tcp.local"), ANY),
+                known=[pointer_record(TYPE, labels(f"y{number}", "_http._tcp.local"))],
+                flags=TRUNCATED if number % 2 else 0,
+            ).encode()
+            for number in range(20_000)
+        )
+
+    def test_mutilated_packets(self) -> None:
+        """20,000 queries, probes and responses with a few octets changed."""
+        chance = Random(6762)
+        good = [
+            query(Question(WEB, SRV), Question(TYPE, PTR), known=[pointer_record(TYPE, WEB)]).encode(),
+            probe(WEB, text_record(WEB, b"other", flush=False)).encode(),
+            response(address_record(labels("else.local"), "10.77.0.9"), pointer_record(TYPE, WEB)).encode(),
+        ]
+
+        def mutilated() -> bytes:
+            packet = bytearray(chance.choice(good))
+            for _ in range(chance.randint(1, 6)):
+                packet[chance.randrange(len(packet))] = chance.randrange(256)
+            return bytes(packet[: chance.randint(0, len(packet))] if chance.random() < 0.2 else packet)
+
+        self.assert_unmoved(mutilated() for _ in range(20_000))
 
 
 class ManyServicesTests(WireTestCase):

@@ -17,7 +17,7 @@ SETTLING = 30.0
 """Our choice: seconds for two hosts to agree; each attempt takes about one."""
 
 CALM = 2.5
-"""Our choice: seconds without a probe that show that they have agreed; whoever lost waits one (RFC 6762 §8.2)."""
+"""Our choice: seconds without a probe that show agreement; whoever lost waits one (RFC 6762 §8.2)."""
 
 HOST = labels("kitchen.local")
 

@@ -82,3 +82,37 @@ def query_packets(asked: Iterable[Asked], max_size: int) -> Iterator[bytes]:
             plain.popleft()
         else:
             listing.popleft()
+
+
+ECHO_PERIOD = 0.5
+"""For so long our own queries are recognised when they come back.
+
+Our choice: they do so within a millisecond. Another program on this host may ask exactly the same, and it
+counts as another host does when it would spare us a question, half of an interval later.
+"""
+
+MAX_ECHOES = 512
+"""Own queries so remembered. Our choice: more than the longest list of known answers has packets."""
+
+
+class Echoes:
+    """The queries that we have sent just now."""
+
+    __slots__ = ("_sent",)
+
+    def __init__(self) -> None:
+        self._sent: dict[bytes, float] = {}
+
+    def note(self, packet: bytes, now: float) -> None:
+        """Remember a query for a short time."""
+        sent = self._sent
+        if len(sent) >= MAX_ECHOES:
+            self._sent = sent = {old: at for old, at in sent.items() if now - at < ECHO_PERIOD}
+            if len(sent) >= MAX_ECHOES:
+                sent.clear()
+        sent[packet] = now
+
+    def has(self, datagram: bytes, now: float) -> bool:
+        """Whether a datagram is one of them."""
+        at = self._sent.get(datagram)
+        return at is not None and now - at < ECHO_PERIOD

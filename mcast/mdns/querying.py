@@ -3,35 +3,35 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final
 
 from mcast.dns.codes import PSEUDO_TYPES, RecordClass, RecordType
 from mcast.dns.messages import Message, Question
 from mcast.dns.names import Name
 from mcast.dns.records import NextSecure, Record
-from mcast.mdns.asking import Asked, query_packets
+from mcast.mdns.asking import Asked, Echoes, query_packets
 from mcast.mdns.cache import Cache, Outcome
-from mcast.mdns.cells import DISPUTED, FLUSHED, LEAVING, UNIQUE, Held, Times, fold
+from mcast.mdns.cells import DISPUTED, FLUSHED, LEAVING, UNIQUE, Held, Times
 from mcast.mdns.changes import Denied, RecordAdded, RecordChange, RecordFlushed, RecordRemoved, RecordRescued
+from mcast.mdns.doubting import Doubts
 from mcast.mdns.events import Event
-from mcast.mdns.observing import MAX_OBSERVATIONS, Observation
+from mcast.mdns.observing import Observation
 from mcast.mdns.outbox import Address, Outbox
 from mcast.mdns.packing import Sizes
 from mcast.mdns.series import NEVER, Dispute, Series, answers_to
+from mcast.mdns.surveying import SMALL_SET, Crowd, look_through
+from mcast.mdns.timers import Timers
 from mcast.mdns.timing import (
     ACTIVATION_PERIOD,
-    DOUBT_PERIOD,
     FIRST_QUERY_DELAY,
     FLUSH_DELAY,
     GOODBYE_DELAY,
     KNOWN_ANSWER_FRACTION,
     MAX_PACKET,
     MDNS_PORT,
-    OBSERVATION_REST,
     QUERY_SLACK,
     REFRESH_POINTS,
     REFRESH_VARIATION,
@@ -51,41 +51,9 @@ milliseconds."""
 PACKETS = 4
 """Messages made in one call of `advance`. Our choice: as above, when they are full of known answers."""
 
-MAX_DISPUTES = 256
-"""Records in doubt at a time. Our choice: each costs four queries; who doubts more doubts the link."""
-
-CROWD_REST = 50e-6
-"""A set of many records is looked through again after so many seconds for each record at the soonest.
-
-Our choice: looking takes about a hundredth of that, so that a set of thousands that expire one by one costs
-one part in a hundred of the time, and each of them leaves a quarter of a second late at most.
-"""
-
-SMALL_SET = 64
-"""Records in a set up to which it is not `CROWD_REST` that counts, but the exact time."""
-
-MAX_LATE = 500
-"""Records of such a set that are removed or asked for in one look. Our choice: some milliseconds."""
-
-MAX_OBSERVED_SET = 1000
-"""Records of a set up to which it is observed whether others ask for them in vain.
-
-Our choice: to tell which of thousands of PTR records are no longer true takes too long; the SRV record of
-each instance is observed by itself.
-"""
-
-ECHO_PERIOD = 0.5
-"""For so long our own queries are recognised when they come back.
-
-Our choice: they do so within a millisecond. Another program on this host may ask exactly the same, and it
-counts as another host does when it would spare us a question, half of an interval later.
-"""
-
-MAX_ECHOES = 512
-"""Own queries so remembered. Our choice: more than the longest list of known answers has packets."""
-
-_QUESTION_TYPES = range(249, 256)
-"""Types that no record has (RFC 6895 §3.1)."""
+_NO_DATA = PSEUDO_TYPES | {0, *range(249, 256)}
+"""Types that no record has which could be cached: those of RFC 6895 §3.1 that are reserved, or for
+questions."""
 
 
 class Querier:
@@ -120,16 +88,12 @@ class Querier:
         self._max_size: Final = sizes.normal
         self._series: Final[dict[bytes, list[Series]]] = {}
         """By name key; those of one name in a list, since there are few."""
-        self._disputes: Final[dict[tuple[bytes, int, bytes], Dispute]] = {}
-        self._observations: Final[dict[tuple[bytes, int], Observation]] = {}
-        self._timers: list[tuple[float, int, Series | Dispute | Observation]] = []
-        """A heap. An entry is out of date when its time is no longer the ``wake_at`` of the timer."""
-        self._armed = 0
-        self._serial = 0
+        self._timers: Final[Timers[Series | Dispute | Observation]] = Timers()
+        self._doubts: Final = Doubts(self, self.cache, self._timers, counters)
         self._asking: list[Asked] = []
         self._messages: Final[deque[Iterator[bytes]]] = deque()
         """Queries that are decided on, and not made yet."""
-        self._echoes: Final[dict[bytes, float]] = {}
+        self._echoes: Final = Echoes()
         self._first_at = 0.0
         self._now = now
         self._is_up = True
@@ -182,7 +146,7 @@ class Querier:
                 series.askers = series.askers[:place] + series.askers[place + 1 :]
                 if not series.askers:
                     among.remove(series)
-                    self._disarm(series)
+                    self._timers.disarm(series)
                 break
         if not among:
             self._series.pop(key, None)
@@ -220,22 +184,7 @@ class Querier:
 
         :returns: False when it is not in the cache.
         """
-        if not self._is_up:
-            return False
-        held = self.cache.find(record, now)
-        if held is None:
-            return False
-        key = record.name.key
-        identity = (key, held.type, fold(held.type, held.rdata))
-        if identity in self._disputes:
-            return True
-        if len(self._disputes) >= MAX_DISPUTES:
-            self.counters["reconfirmations refused"] += 1
-            return False
-        self.cache.dispute(key, held)
-        self._disputes[identity] = dispute = Dispute(record, self._first_query_at(now), now + DOUBT_PERIOD)
-        self._arm(dispute, dispute.ask_at)
-        return True
+        return self._is_up and self._doubts.reconfirm(record, now)
 
     # What the link hears
 
@@ -256,7 +205,8 @@ class Querier:
                 if record.rclass != RecordClass.IN:
                     self.counters["records of other classes"] += 1
                     continue
-                if rtype in PSEUDO_TYPES or rtype in _QUESTION_TYPES or rtype == 0:
+                if rtype in _NO_DATA or (rtype == RecordType.SIG and record.rdata[:2] == b"\0\0"):
+                    # RFC 6762 §10.2: "pseudo-RRs should never go into the Multicast DNS cache".
                     continue
                 outcome, has_elders = store(record, now)
                 key = record.name.key
@@ -295,13 +245,12 @@ class Querier:
                     self._spare(series, known, now)
             # A probe is a question too, but it hopes for no answer.
             if not message.authorities and rtype != RecordType.ANY:
-                self._observe(key, rtype, known, now)
+                self._doubts.observe(key, rtype, known, now)
 
     def was_sent(self, datagram: bytes, now: float) -> bool:
         """Whether this is a query that we have sent just now, and which we hear ourselves if it comes from
         here."""
-        at = self._echoes.get(datagram)
-        return at is not None and now - at < ECHO_PERIOD
+        return self._echoes.has(datagram, now)
 
     # Time
 
@@ -309,10 +258,7 @@ class Querier:
         """Return when to call `advance`, or None while there is nothing to wait for."""
         if self._messages or self._asking:
             return self._now
-        timers = self._timers
-        while timers and timers[0][2].wake_at != timers[0][0]:
-            heapq.heappop(timers)
-        return timers[0][0] if timers else None
+        return self._timers.next_at()
 
     def advance(self, now: float) -> None:
         """Do what is due at ``now``, or the first part of it."""
@@ -321,21 +267,17 @@ class Querier:
         work = WORK
         # What is nearly due goes along with what is due, so that they share packets.
         until = now
-        waiting: list[Series | Dispute | Observation] = []
-        while timers and timers[0][0] <= until and work > 0 and len(waiting) < SMALL_SET:
-            due, _, timer = heapq.heappop(timers)
-            if timer.wake_at != due:
+        waiting: list[tuple[float, Series | Dispute | Observation]] = []
+        while work > 0 and len(waiting) < SMALL_SET and (entry := timers.pop(until)) is not None:
+            at, timer = entry
+            if at > now and not (isinstance(timer, Series) and timer.not_before <= now):
+                waiting.append(entry)
                 continue
-            if due > now and not (isinstance(timer, Series) and timer.not_before <= now):
-                waiting.append(timer)
-                continue
-            timer.wake_at = None
-            self._armed -= 1
             work -= self._wake(timer, now)
             if self._asking:
                 until = now + QUERY_SLACK
-        for timer in waiting:
-            self._push(timer)
+        for at, timer in waiting:
+            timers.arm(timer, at)
         # While more is due at once, questions are collected, so that their packets are full.
         if self._asking and (work > 0 or len(self._asking) >= MAX_COLLECTED):
             self._messages.append(query_packets(self._asking, self._max_size))
@@ -376,54 +318,28 @@ class Querier:
             for series in among:
                 series.rest()
         self.cache.clear()
-        self._disputes.clear()
-        self._observations.clear()
+        self._doubts.clear()
         self._timers.clear()
-        self._armed = 0
         self._messages.clear()
         self._asking.clear()
 
     # Timers
 
-    def _arm(self, timer: Series | Dispute | Observation, at: float) -> None:
-        """Wake a timer at ``at``, or earlier when it is armed for earlier."""
-        wake_at = timer.wake_at
-        if at == NEVER or (wake_at is not None and wake_at <= at):
-            return
-        if wake_at is None:
-            self._armed += 1
-        timer.wake_at = at
-        self._push(timer)
-        if len(self._timers) > 2 * self._armed + 256:
-            # More than half is out of date.
-            self._timers = [entry for entry in self._timers if entry[2].wake_at == entry[0]]
-            heapq.heapify(self._timers)
-
-    def _push(self, timer: Series | Dispute | Observation) -> None:
-        assert timer.wake_at is not None
-        self._serial += 1
-        heapq.heappush(self._timers, (timer.wake_at, self._serial, timer))
-
-    def _disarm(self, timer: Series | Dispute | Observation) -> None:
-        if timer.wake_at is not None:
-            timer.wake_at = None
-            self._armed -= 1
+    def _arm(self, timer: Series, at: float) -> None:
+        if at < NEVER:
+            self._timers.arm(timer, at)
 
     def _wake(self, timer: Series | Dispute | Observation, now: float) -> int:
         """Do what a timer was armed for; return how much work it was."""
         if isinstance(timer, Series):
             return self._wake_series(timer, now)
         if isinstance(timer, Dispute):
-            self._wake_dispute(timer, now)
+            self._doubts.wake_dispute(timer, now)
             return 1
-        return self._wake_observation(timer, now)
+        return 1 + self._doubts.wake_observation(timer, now)
 
     def _send(self, packet: bytes, now: float) -> None:
-        echoes = self._echoes
-        if len(echoes) >= MAX_ECHOES:
-            for old in [old for old, at in echoes.items() if now - at >= ECHO_PERIOD] or list(echoes):
-                del echoes[old]
-        echoes[packet] = now
+        self._echoes.note(packet, now)
         self.counters["queries sent"] += 1
         self._outbox.multicast(packet)
 
@@ -435,7 +351,7 @@ class Querier:
             return False
         return rtype == RecordType.NSEC or any(answers_to(series.type, rtype) for series in among)
 
-    def _first_query_at(self, now: float) -> float:
+    def first_query_at(self, now: float) -> float:
         """Return when a new series starts: at random, but together with others that start now (RFC 6762
         §5.2)."""
         least, most = FIRST_QUERY_DELAY
@@ -450,7 +366,7 @@ class Querier:
         if any(self._is_final(series, held, now) for held in helds):
             series.is_denied = all(held.type == RecordType.NSEC for held in helds)
         else:
-            series.start(self._first_query_at(now), now + FIRST_QUERY_DELAY[0])
+            series.start(self.first_query_at(now), now + FIRST_QUERY_DELAY[0])
             # RFC 6762 §5.4: only "questions that are active and ready to be sent the moment of wake from
             # sleep or interface activation".
             series.is_unicast = self.unicast_responses and now - self._up_since <= ACTIVATION_PERIOD
@@ -490,7 +406,8 @@ class Querier:
 
     def _wake_series(self, series: Series, now: float) -> int:
         helds: Sequence[Held | Times] = ()
-        crowd = None
+        crowd: Crowd | None = None
+        survey: Sequence[Times] | None = None
         is_due = series.ask_at < NEVER and series.not_before <= now
         looks = series.record_at <= now
         if looks:
@@ -498,7 +415,7 @@ class Querier:
             if survey is None or len(survey) <= SMALL_SET:
                 helds = self._expire(series, now)
             else:
-                crowd = self._look_through(series, survey, now)
+                crowd = self._expire_crowd(series, survey, now)
                 helds = crowd.late
             is_due = is_due or any(series.needs_refresh(held, now) for held in helds)
         if series.ask_at < NEVER and series.not_before <= now:
@@ -510,40 +427,18 @@ class Querier:
         if crowd is not None:
             series.record_at = max(min(series.record_at, crowd.earliest), crowd.not_before)
         self._arm(series, min(series.ask_at, series.record_at))
-        return 1 + len(helds) + (0 if crowd is None else crowd.work)
+        return 1 + len(helds) + (0 if crowd is None else len(crowd.expired) + len(survey or ()) // 8)
 
-    def _look_through(self, series: Series, survey: Sequence[Times], now: float) -> _Crowd:
+    def _expire_crowd(self, series: Series, survey: Sequence[Times], now: float) -> Crowd:
         """Do what `_expire` does for the thousands of answers to a question, as far as time allows."""
         key = series.key
-        expired: list[bytes] = []
-        late: dict[tuple[float, int], Times] = {}
-        earliest = NEVER
-        for times in survey:
-            member, received_at, ttl, flags = times
-            at = received_at + ttl
-            if at <= now:
-                expired.append(member)
-                continue
-            if not flags & LEAVING:
-                at = received_at + REFRESH_POINTS[0] * ttl
-                if at <= now:
-                    # Those of one packet have the same times, and are asked for together.
-                    if len(late) < MAX_LATE:
-                        late[received_at, ttl] = times
-                    else:
-                        earliest = now
-                    continue
-            if at < earliest:
-                earliest = at
-        gone = [held for member in expired[:MAX_LATE] if (held := self.cache.member(key, member)) is not None]
+        crowd = look_through(survey, len(survey), now)
+        gone = [held for member in crowd.expired if (held := self.cache.member(key, member)) is not None]
         if gone:
             self._remove(key, gone)
             if not self.cache.has(key, series.type):
-                self._resume(series, (), self._first_query_at(now), now)
-        rest = 0.0 if len(expired) > MAX_LATE else CROWD_REST * len(survey)
-        if len(expired) > MAX_LATE:
-            earliest = now
-        return _Crowd(list(late.values()), earliest, now + rest, len(survey) // 8 + len(gone))
+                self._resume(series, (), self.first_query_at(now), now)
+        return crowd
 
     def _remove(self, key: bytes, helds: Sequence[Held]) -> None:
         """Forget records, and tell those who ask for them."""
@@ -608,7 +503,7 @@ class Querier:
             if not valid:
                 # A denial may have stood behind the answers.
                 valid = [held for held in self._helds(series) if held.expires_at > now]
-            self._resume(series, valid, self._first_query_at(now), now)
+            self._resume(series, valid, self.first_query_at(now), now)
         return valid
 
     def _resume(self, series: Series, valid: Iterable[Held], at: float, now: float) -> None:
@@ -696,34 +591,21 @@ class Querier:
 
     # Doubts
 
-    def _drop(self, key: bytes, helds: list[Held], resume_at: float, now: float) -> None:
-        """Remove records before their time."""
+    def ask_once(self, name: Name, rtype: int, now: float) -> None:
+        """Ask a question now, whether or not anybody wants to know (RFC 6762 §10.4)."""
+        for series in self._series.get(name.key, ()):
+            if series.type == rtype:
+                self._ask_now(series, now)
+                return
+        self.counters["questions asked"] += 1
+        self._asking.append(self._asked(Question(name, rtype), now))
+
+    def drop(self, key: bytes, helds: list[Held], resume_at: float, now: float) -> None:
+        """Remove records before their time; ask for them from ``resume_at`` on, where asking had ceased."""
         self._remove(key, helds)
         for series in self._series.get(key, ()):
             valid = [held for held in self._helds(series) if held.expires_at > now]
             self._resume(series, valid, resume_at, now)
-
-    def _wake_dispute(self, dispute: Dispute, now: float) -> None:
-        record = dispute.record
-        key, rtype = record.name.key, record.type
-        held = self.cache.find(record, now)
-        if held is None or not held.flags & DISPUTED:
-            # Confirmed, or gone by itself.
-            del self._disputes[(key, rtype, fold(rtype, record.rdata))]
-            return
-        if now >= dispute.ends_at:
-            del self._disputes[(key, rtype, fold(rtype, record.rdata))]
-            self.counters["records flushed after reconfirmation"] += 1
-            self._drop(key, [held], self._first_query_at(now), now)
-            return
-        for series in self._series.get(key, ()):
-            if series.type == rtype:
-                self._ask_now(series, now)
-                break
-        else:
-            self.counters["questions asked"] += 1
-            self._asking.append(self._asked(Question(record.name, rtype), now))
-        self._arm(dispute, dispute.step(now))
 
     def _spare(self, series: Series, known: Iterable[Record], now: float) -> None:
         """Count another host's question as ours, if it will bring all the answers that ours would."""
@@ -738,53 +620,6 @@ class Querier:
         series.is_unicast = False
         series.asked_at = now
         series.step(now)
-
-    def _observe(self, key: bytes, rtype: int, known: Iterable[Record], now: float) -> None:
-        observation = self._observations.get((key, rtype))
-        if observation is None:
-            if not self.cache.has(key, rtype):
-                return
-            survey = self.cache.survey(key, rtype)
-            if survey is not None and len(survey) > MAX_OBSERVED_SET:
-                self.counters["queries not observed"] += 1
-                return
-            if len(self._observations) >= MAX_OBSERVATIONS:
-                oldest = next(iter(self._observations.values()))
-                if not oldest.is_over(now):
-                    self.counters["queries not observed"] += 1
-                    return
-                self._disarm(oldest)
-                del self._observations[(oldest.key, oldest.type)]
-            observation = self._observations[(key, rtype)] = Observation(key, rtype)
-        wake_at = observation.note([fold(rtype, record.rdata) for record in known], now)
-        if wake_at is not None:
-            self._arm(observation, wake_at)
-
-    def _wake_observation(self, observation: Observation, now: float) -> int:
-        key, rtype = observation.key, observation.type
-        helds = self.cache.lookup(key, rtype, now)
-        failed, wake_at = observation.failed(helds, now)
-        if wake_at is not None:
-            self._arm(observation, wake_at)
-        elif observation.is_over(now):
-            del self._observations[(key, rtype)]
-        if failed:
-            self.counters["records flushed after observation"] += len(failed)
-            # RFC 6762 §10.5: "The host SHOULD NOT perform its own queries to reconfirm".
-            self._drop(key, failed, now + OBSERVATION_REST, now)
-        return 1 + len(helds)
-
-
-class _Crowd(NamedTuple):
-    """What was found in the answers to a question that has thousands."""
-
-    late: list[Times]
-    """Those that are to be asked for again."""
-    earliest: float
-    """When the first of the others needs attention."""
-    not_before: float
-    """When to look again at the soonest."""
-    work: int
 
 
 _ROOT: Final = Name(b"\0")

@@ -155,11 +155,10 @@ class Dispute:
     """A record that somebody says is wrong, and the queries that are to show whether it is (RFC 6762
     §10.4)."""
 
-    __slots__ = ("_delays", "ask_at", "ends_at", "record", "wake_at")
+    __slots__ = ("_delays", "ends_at", "record", "wake_at")
 
-    def __init__(self, record: Record, ask_at: float, ends_at: float) -> None:
+    def __init__(self, record: Record, ends_at: float) -> None:
         self.record: Final = record
-        self.ask_at: Final = ask_at
         self.ends_at: Final = ends_at
         self.wake_at: float | None = None
         """When the timer of the dispute goes off, if it is armed."""

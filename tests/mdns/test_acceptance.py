@@ -211,6 +211,14 @@ class RecordTests(SynchronousTestCase):
         self.lab.feed(Message(flags=0x8400, answers=[FAR_A], pseudo=extra))
         self.assertEqual(len(self.lab.querier.cache), 1)
 
+    def test_signature_of_a_message(self) -> None:
+        """M-10.2-13: a SIG record that covers no type is none either."""
+        self.lab.hear(
+            Record(FAR, 24, 1, 120, bytes(18) + FAR.wire),
+            Record(FAR, 24, 1, 120, b"\0\1" + bytes(16) + FAR.wire),
+        )
+        self.assertEqual(len(self.lab.querier.cache), 1)
+
     def test_types_of_questions(self) -> None:
         """No record has type ANY."""
         self.lab.hear(Record(FAR, 255, 1, 120, b"x"))

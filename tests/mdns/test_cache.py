@@ -321,7 +321,7 @@ class HostileTests(SynchronousTestCase):
         for number in range(3000):
             lab.hear(junk(number))
             lab.ask(junk(number).name, A)
-        self.assertLessEqual(len(lab.querier._observations), 1024)
+        self.assertLessEqual(len(lab.querier._doubts.observations), 1024)
         self.assertGreater(lab.link.counters["queries not observed"], 1900)
 
     def test_doubts_are_bounded(self) -> None:

@@ -1,0 +1,79 @@
+"""Many timers behind one wakeup."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Generic, Protocol, TypeVar
+
+
+class Timer(Protocol):
+    """What can be armed."""
+
+    wake_at: float | None
+    """When it goes off, if it is armed; set by `Timers` alone."""
+
+
+_T = TypeVar("_T", bound=Timer)
+
+
+class Timers(Generic[_T]):
+    """Timers in the order in which they go off."""
+
+    __slots__ = ("_armed", "_heap", "_serial")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, _T]] = []
+        """An entry is out of date when its time is no longer the ``wake_at`` of the timer."""
+        self._armed = 0
+        self._serial = 0
+
+    def __len__(self) -> int:
+        """How many entries there are, with those that are out of date."""
+        return len(self._heap)
+
+    def arm(self, timer: _T, at: float) -> None:
+        """Wake a timer at ``at``, or earlier when it is armed for earlier."""
+        wake_at = timer.wake_at
+        if wake_at is not None and wake_at <= at:
+            return
+        if wake_at is None:
+            self._armed += 1
+        timer.wake_at = at
+        self._push(at, timer)
+        if len(self._heap) > 2 * self._armed + 256:
+            # More than half is out of date.
+            self._heap = [entry for entry in self._heap if entry[2].wake_at == entry[0]]
+            heapq.heapify(self._heap)
+
+    def disarm(self, timer: _T) -> None:
+        """Do not wake a timer."""
+        if timer.wake_at is not None:
+            timer.wake_at = None
+            self._armed -= 1
+
+    def next_at(self) -> float | None:
+        """Return when the first timer goes off."""
+        heap = self._heap
+        while heap and heap[0][2].wake_at != heap[0][0]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def pop(self, until: float) -> tuple[float, _T] | None:
+        """Disarm and return the first timer, with its time, if that is not after ``until``."""
+        at = self.next_at()
+        if at is None or at > until:
+            return None
+        timer = heapq.heappop(self._heap)[2]
+        self.disarm(timer)
+        return at, timer
+
+    def clear(self) -> None:
+        """Forget all timers; they are no longer armed."""
+        for _, _, timer in self._heap:
+            timer.wake_at = None
+        self._heap.clear()
+        self._armed = 0
+
+    def _push(self, at: float, timer: _T) -> None:
+        self._serial += 1
+        heapq.heappush(self._heap, (at, self._serial, timer))

@@ -1,4 +1,5 @@
-"""Build txmcast. Everything declarative stands in pyproject.toml; here is only what setuptools wants in code."""
+"""Build txmcast. Everything declarative stands in pyproject.toml; here is only what setuptools wants in
+code."""
 
 from setuptools import find_packages, setup
 

@@ -41,12 +41,12 @@ DEFENCE_INTERVAL = 0.250
 """The same when the second one answers a probe (RFC 6762 §6)."""
 
 UNICAST_TTL_FRACTION = 0.25
-"""A question for a unicast response is answered by unicast when the record was multicast within this part of its TTL
-(RFC 6762 §5.4)."""
+"""A question for a unicast response is answered by unicast when the record was multicast within this part of
+its TTL (RFC 6762 §5.4)."""
 
 KNOWN_ANSWER_FRACTION = 0.5
-"""A known answer counts when it is listed with at least this part of the true TTL (RFC 6762 §7.1); a foreign copy of
-our record with less than this is put right (RFC 6762 §6.6)."""
+"""A known answer counts when it is listed with at least this part of the true TTL (RFC 6762 §7.1); a foreign
+copy of our record with less than this is put right (RFC 6762 §6.6)."""
 
 LEGACY_TTL = 10
 """The highest TTL in a response to a simple resolver (RFC 6762 §6.7)."""
@@ -77,8 +77,8 @@ CONFLICT_PAUSE = 5.0
 CONFLICT_MEMORY = 60.0
 """Without a conflict for so long, probing is no longer slowed down.
 
-Our choice: RFC 6762 §8.1 tells when the pauses begin and not when they end. A minute is far longer than the time
-between two attempts, so that a peer that denies every name cannot end them.
+Our choice: RFC 6762 §8.1 tells when the pauses begin and not when they end. A minute is far longer than the
+time between two attempts, so that a peer that denies every name cannot end them.
 """
 
 FRUITLESS_PERIOD = 60.0
@@ -102,8 +102,8 @@ UPDATE_PERIOD = 60.0
 ECHO_MEMORY = 10.0
 """For so long a record that we have withdrawn or replaced is still recognised as our own.
 
-Our choice: reflectors and bridges give a packet back within a fraction of a second; a host that really took over our
-data has lost nothing when it is noticed this much later.
+Our choice: reflectors and bridges give a packet back within a fraction of a second; a host that really took
+over our data has lost nothing when it is noticed this much later.
 """
 
 # Time to live
@@ -131,8 +131,8 @@ MAX_QUERY_INTERVAL = 3600.0
 QUERY_SLACK = 0.050
 """How much longer than its interval a repeated question waits, so that it can leave with others that are due.
 
-Our choice: nobody notices it in an interval of a second or more, and a timer that fires a little early or a network
-that delays one packet and not the next cannot make an interval look shorter than it must be.
+Our choice: nobody notices it in an interval of a second or more, and a timer that fires a little early or a
+network that delays one packet and not the next cannot make an interval look shorter than it must be.
 """
 
 REFRESH_POINTS = (0.80, 0.85, 0.90, 0.95)
@@ -144,8 +144,8 @@ REFRESH_VARIATION = 0.02
 REFRESH_SPACING = 1.0
 """Between two refresh queries for one question.
 
-Our choice: a responder does not multicast a record twice in a second (RFC 6762 §6), so with TTLs below twenty seconds
-some of the four queries would be for nothing.
+Our choice: a responder does not multicast a record twice in a second (RFC 6762 §6), so with TTLs below
+twenty seconds some of the four queries would be for nothing.
 """
 
 REFRESH_GRID = 0.25
@@ -158,9 +158,11 @@ UNICAST_RESPONSE_PERIOD = 2.0
 """For so long after a QU question a unicast response is accepted (RFC 6762 §6)."""
 
 ACTIVATION_PERIOD = 1.0
-"""Questions asked so soon after a link came up count as active at that moment, and are QU at first (RFC 6762 §5.4).
+"""Questions asked so soon after a link came up count as active at that moment, and are QU at first (RFC 6762
+§5.4).
 
-Our choice: a program that starts browsing when it starts is what the RFC means; a second is enough for it to do so.
+Our choice: a program that starts browsing when it starts is what the RFC means; a second is enough for it to
+do so.
 """
 
 GOODBYE_DELAY = 1.0
@@ -187,14 +189,15 @@ OBSERVED_QUERIES = 2
 OBSERVATION_PERIOD = 60.0
 """An unanswered query longer ago than this no longer counts.
 
-Our choice: two packets that were lost an hour apart say nothing of the record. Hosts that look for something ask
-three times within four seconds.
+Our choice: two packets that were lost an hour apart say nothing of the record. Hosts that look for something
+ask three times within four seconds.
 """
 
 OBSERVATION_REST = 60.0
 """After a record was flushed since others asked for it in vain, we do not ask for it ourselves for so long.
 
-Our choice: RFC 6762 §10.5 wants no query to see whether it is really gone; whoever answers the others is heard anyway.
+Our choice: RFC 6762 §10.5 wants no query to see whether it is really gone; whoever answers the others is
+heard anyway.
 """
 
 ONE_SHOT_TIMEOUT = 2.5

@@ -66,7 +66,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     group = arguments.group
     interfaces = sending_interfaces(group, arguments.interfaces, arguments.source)
     names = {each.index: each.name for each in interfaces}
-    report = Report(output, names, quiet=arguments.quiet)
+    report = Report(output, names, port=group.port, quiet=arguments.quiet)
     client = EchoClient(
         reactor,
         group,
@@ -93,11 +93,16 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
 
 
 class Report:
-    """Prints answers and the summary."""
+    """Prints answers and the summary.
 
-    def __init__(self, output: Output, names: dict[int, str], *, quiet: bool) -> None:
+    :param names: of the interfaces, by index.
+    :param port: the group's; a responder that answers from another is shown with that.
+    """
+
+    def __init__(self, output: Output, names: dict[int, str], *, port: int, quiet: bool) -> None:
         self._output = output
         self._names = names
+        self._port = port
         self._quiet = quiet
 
     def answer(self, answer: Answer) -> None:
@@ -116,13 +121,13 @@ class Report:
             if holds
         ]
         self._output.text(
-            f"{self._host(answer.responder)}: if={interface} seq={answer.number} size={answer.size} "
+            f"{self._place(answer.responder, answer.port)}: if={interface} seq={answer.number} size={answer.size} "
             f"hops={'?' if answer.hops is None else answer.hops} ms={milliseconds:.3f}"
             + (f" ({', '.join(marks)})" if marks else "")
         )
         self._output.event(
             event="answer",
-            responder=self._host(answer.responder),
+            responder=self._place(answer.responder, answer.port),
             interface=interface,
             seq=answer.number,
             size=answer.size,
@@ -130,7 +135,6 @@ class Report:
             ms=milliseconds,
             duplicate=answer.duplicate,
             late=answer.late,
-            reordered=answer.reordered,
         )
 
     def summary(self, session: Session) -> None:
@@ -161,7 +165,7 @@ class Report:
         sent, times = session.sent_to(responder), responder.times
         median, p95 = times.percentiles(0.5, 0.95)
         return {
-            "responder": self._host(responder.host),
+            "responder": self._place(responder.host, responder.port),
             "interface": self._interface(responder.interface),
             "sent": sent,
             "received": responder.received,
@@ -179,9 +183,13 @@ class Report:
     def _interface(self, index: int) -> str:
         return self._names.get(index, str(index))
 
-    def _host(self, host: str) -> str:
+    def _place(self, host: str, port: int) -> str:
         address, zone, index = host.partition("%")
-        return f"{address}%{self._interface(int(index))}" if zone else address
+        if zone:
+            address = f"{address}%{self._interface(int(index))}"
+        if port == self._port:
+            return address
+        return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _counted(number: int, noun: str) -> str:

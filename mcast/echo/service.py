@@ -41,7 +41,7 @@ class EchoListener(GroupListener):
                 sources=self.protocol.sources_on(interface),
                 counters=self.protocol.echo_counters,
                 reply=self.protocol.fixed_reply,
-                **self._settings,
+                **self.settings_of(group),
             )
             port.startListening()
             self._ports[key] = port

@@ -47,8 +47,12 @@ class Answer:
 class Responder:
     """What one responder has answered."""
 
-    def __init__(self, host: str, interface: int, sent_on: int, first_at: float, rng: random.Random) -> None:
+    def __init__(
+        self, host: str, port: int, interface: int, sent_on: int, first_at: float, rng: random.Random
+    ) -> None:
         self.host = host
+        self.port = port
+        """Where its answers come from: of two responders on one host, each has its own."""
         self.interface = interface
         """Index of the interface its answers arrive on."""
         self.sent_on = sent_on
@@ -106,7 +110,7 @@ class Session:
         self._started_at: float | None = None
         self._sent_at: dict[int, dict[int, float]] = {}
         self._sent: dict[int, int] = {}
-        self._responders: dict[tuple[str, int], Responder] = {}
+        self._responders: dict[tuple[str, int, int], Responder] = {}
         self.foreign = 0
         """Answers to probes of another client, or to probes that are forgotten."""
         self.overflow = 0
@@ -160,7 +164,7 @@ class Session:
         """
         probe = Probe.decode(data)
         if probe is None:
-            probe = self._guess(host, interface)
+            probe = self._guess(host, port, interface)
         elif probe.session != self._id:
             probe = None
         sent_at = None if probe is None else self._sent_at.get(probe.interface, {}).get(probe.number)
@@ -168,15 +172,15 @@ class Session:
             self.foreign += 1
             return None
         arrived_on = interface or probe.interface
-        responder = self._responders.get((host, arrived_on))
+        responder = self._responders.get((host, port, arrived_on))
         if responder is None:
             if len(self._responders) >= MAX_RESPONDERS:
                 self.overflow += 1
                 return None
             assert self._started_at is not None
             first_after = now - self._started_at
-            responder = Responder(host, arrived_on, probe.interface, first_after, self._rng)
-            self._responders[host, arrived_on] = responder
+            responder = Responder(host, port, arrived_on, probe.interface, first_after, self._rng)
+            self._responders[host, port, arrived_on] = responder
         duplicate = responder.has_answered(probe.number)
         answer = Answer(
             responder=host,
@@ -193,12 +197,12 @@ class Session:
         responder.note(answer)
         return answer
 
-    def _guess(self, host: str, interface: int) -> Probe | None:
+    def _guess(self, host: str, port: int, interface: int) -> Probe | None:
         """Match an answer with a text of its own, which has no number.
 
         It is taken for one to the newest probe that its responder has not answered yet.
         """
-        known = self._responders.get((host, interface))
+        known = self._responders.get((host, port, interface))
         sent_on = known.sent_on if known else interface
         sent_at = self._sent_at.get(sent_on)
         if not sent_at and len(self._sent_at) == 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import socket
 from collections import Counter
 from typing import Any
 
@@ -15,7 +14,7 @@ from zope.interface import implementer
 
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.options import Options
+from mcast.sockets.held import is_port_held
 from mcast.sockets.port import MAX_DATAGRAM, GroupPort, SocketAddress
 from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.stock import StockPort
@@ -78,26 +77,6 @@ def listen_multicast(
     return adapted
 
 
-def is_port_held(port: int, *, ipv6: bool) -> bool:
-    """Tell whether another socket is bound to this UDP port, by trying to bind without sharing.
-
-    Unicast to a shared port reaches only one of the sockets, so mDNS must not ask for it then
-    (RFC 6762 §15.1). Ask before opening the port oneself.
-
-    :raises OSError: for any reason but a port that is held, such as a family that is not supported.
-    """
-    with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as trial:
-        if ipv6:
-            Options(trial, ipv6=True).set_v6only()
-        try:
-            trial.bind(("::" if ipv6 else "", port))
-        except OSError as problem:
-            if problem.errno == errno.EADDRINUSE:
-                return True
-            raise
-    return False
-
-
 def listen_group(reactor: Any, protocol: GroupProtocol, **settings: Any) -> GroupListener:
     """Receive the groups of a protocol on each interface it chose, and follow the interfaces.
 
@@ -143,6 +122,9 @@ class GroupListener:
     Bound to the group and joined on one interface, a socket receives nothing else, and the arrival
     interface is known without asking the system with each datagram, which takes time.
 
+    What it sends comes from the port of the group; where another socket on this host had that before, from
+    a port of its own, so that who is answered by both can tell them apart.
+
     :param settings: as `GroupPort` has them; ``arrivals=True`` to be told hop limits also.
     """
 
@@ -157,6 +139,7 @@ class GroupListener:
         self._past: Counter[str] = Counter()
         self._closing: set[defer.Deferred[None]] = set()
         self._listening = False
+        self._held: frozenset[tuple[int, bool]] = frozenset()
 
     @property
     def counters(self) -> Counter[str]:
@@ -175,6 +158,7 @@ class GroupListener:
         :raises OSError: nothing could be joined, or the port is taken.
         """
         self._listening = True
+        self._held = frozenset(filter(_is_held, {(group.port, group.ipv6) for group in self.protocol.groups}))
         try:
             self.protocol.makeConnection(self)  # type: ignore[arg-type]  # it needs no more of a transport
         except BaseException:
@@ -213,7 +197,7 @@ class GroupListener:
                 _Member(self.protocol, interface),
                 group=group,
                 pinned=interface,
-                **self._settings,
+                **self.settings_of(group),
             )
             self._ports[key] = port
         try:
@@ -222,6 +206,10 @@ class GroupListener:
             self.leave(group, interface, source)
             raise
         self._senders.setdefault((group.ipv6, interface), port)
+
+    def settings_of(self, group: Group) -> dict[str, Any]:
+        """Return the settings of the ports of a group."""
+        return {**self._settings, "sends_apart": (group.port, group.ipv6) in self._held}
 
     def leave(self, group: Group, interface: int, source: str | None = None) -> None:
         """Close the port of a group and interface, and so leave whatever was joined there."""
@@ -249,3 +237,11 @@ class GroupListener:
         if found is None:
             self._past["send_refused"] += 1
         return found
+
+
+def _is_held(place: tuple[int, bool]) -> bool:
+    port, ipv6 = place
+    try:
+        return is_port_held(port, ipv6=ipv6)
+    except OSError:  # of a family that this host does not have; joining will say so
+        return False

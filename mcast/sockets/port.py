@@ -69,6 +69,8 @@ class GroupPort:
     :param hop_limit: of multicast sent, 0-255.
     :param unicast_hop_limit: of unicast sent; None for the system's default.
     :param shared: let other sockets bind the same port.
+    :param sends_apart: where ``group`` is given, send from another port than the group's, which the system
+        chooses: two programs on one host can then be told apart.
     :raises ValueError: a port or hop limit out of range.
     """
 
@@ -92,6 +94,7 @@ class GroupPort:
         loopback: bool = True,
         receive_buffer: int | None = None,
         shared: bool = True,
+        sends_apart: bool = False,
     ) -> None:
         if not 0 <= port <= MAX_PORT:
             raise ValueError(f"port {port}: outside 0-{MAX_PORT}")
@@ -114,6 +117,7 @@ class GroupPort:
         self._loopback = loopback
         self._receive_buffer = receive_buffer
         self._shared = shared
+        self._sends_apart = sends_apart
         self._broadcast = False
         self._connected = False
         self._socket: socket.socket | None = None
@@ -464,6 +468,9 @@ class GroupPort:
             options = Options(sock, ipv6=self.ipv6)
             # Nobody reads it: let a stranger fill no more than the system's minimum.
             options.set_receive_buffer(0)
+            if self._sends_apart:
+                sock.bind(("::" if self.ipv6 else "", 0))
+                return sock
             # From the group's port: there a firewall, or a connected socket, expects an answer to come from.
             options.share_port()
             sock.bind(own.getsockname() if options.group_sends else ("::" if self.ipv6 else "", self._port))

@@ -24,7 +24,9 @@ class PingTestCase(SynchronousTestCase):
         self.session = Session(size=56, wait=1.0, rng=random.Random(1))
 
     def report(self, *, json_lines: bool = False, quiet: bool = False) -> ping.Report:
-        return ping.Report(Output(self.stream, json_lines=json_lines), {2: "eth0", 3: "eth1"}, quiet=quiet)
+        return ping.Report(
+            Output(self.stream, json_lines=json_lines), {2: "eth0", 3: "eth1"}, port=7645, quiet=quiet
+        )
 
     def lines(self) -> list[str]:
         return self.stream.getvalue().splitlines()
@@ -32,13 +34,17 @@ class PingTestCase(SynchronousTestCase):
     def objects(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.lines()]
 
-    def answered(self, number: int, after: float, host: str = "192.0.2.9", hops: int | None = 64) -> Answer:
+    def answered(
+        self, number: int, after: float, host: str = "192.0.2.9", hops: int | None = 64, port: int = 7645
+    ) -> Answer:
         """Send a probe at ``number`` seconds, and answer it."""
         self.session.sent(2, number, float(number))
-        return self.again(number, after, host, hops)
+        return self.again(number, after, host, hops, port)
 
-    def again(self, number: int, after: float, host: str = "192.0.2.9", hops: int | None = 64) -> Answer:
-        answer = self.session.answer(self.session.probe(2, number), host, 7645, 2, hops, number + after)
+    def again(
+        self, number: int, after: float, host: str = "192.0.2.9", hops: int | None = 64, port: int = 7645
+    ) -> Answer:
+        answer = self.session.answer(self.session.probe(2, number), host, port, 2, hops, number + after)
         assert answer is not None
         return answer
 
@@ -62,6 +68,15 @@ class AnswerTests(PingTestCase):
         self.report().answer(self.answered(0, 0.001, "fe80::9%2"))
         self.assertTrue(self.lines()[0].startswith("fe80::9%eth0: if=eth0 "))
 
+    def test_other_port(self) -> None:
+        """A port that is not the group's is shown: a second responder of one host answers from it."""
+        self.report().answer(self.answered(0, 0.001, port=40000))
+        self.assertTrue(self.lines()[0].startswith("192.0.2.9:40000: if=eth0 "))
+
+    def test_other_port_of_link_local(self) -> None:
+        self.report().answer(self.answered(0, 0.001, "fe80::9%2", port=40000))
+        self.assertTrue(self.lines()[0].startswith("[fe80::9%eth0]:40000: if=eth0 "))
+
     def test_hops_not_told(self) -> None:
         self.report().answer(self.answered(0, 0.001, hops=None))
         self.assertIn("hops=?", self.lines()[0])
@@ -81,7 +96,6 @@ class AnswerTests(PingTestCase):
                     "ms": 1.234,
                     "duplicate": False,
                     "late": False,
-                    "reordered": False,
                 }
             ],
         )
@@ -141,8 +155,17 @@ class SummaryTests(PingTestCase):
         self.report().summary(self.session)
         self.assertEqual(self.lines(), ["--- 1 probe sent, no responders"])
 
-    def test_several_responders_on_one_host(self) -> None:
-        """They answer from the same address and port, and can be told only by the count."""
+    def test_two_responders_on_one_host(self) -> None:
+        self.answered(0, 0.001)
+        self.again(0, 0.002, port=40000)
+        self.report(json_lines=True).summary(self.session)
+        self.assertEqual(
+            [(each["responder"], each["received"], each["duplicates"]) for each in self.objects()],
+            [("192.0.2.9", 1, 0), ("192.0.2.9:40000", 1, 0)],
+        )
+
+    def test_several_answers_from_one_place(self) -> None:
+        """Programs that answer from the same address and port can be told only by the count."""
         for number in range(3):
             self.answered(number, 0.001)
             self.again(number, 0.002)

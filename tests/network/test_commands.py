@@ -92,6 +92,15 @@ class PingTests(LanTestCase):
     def test_as_many_as_expected(self) -> None:
         self.assertEqual(self.ping("224.0.0.123", *["-c", "1", "-w", "0.3", "--expect", "2"]).returncode, 0)
 
+    def test_two_on_one_host(self) -> None:
+        """They are two responders, and nothing is a duplicate."""
+        self.addCleanup(responder(self.servers[0], joined=2).end)
+        done = self.ping("ff02::123%eth0", *["-c", "2", "-i", "0.1", "-w", "0.3", "--expect", "3", "--json"])
+        summary = objects(done.stdout, "summary")
+        self.assertEqual([(each["received"], each["duplicates"]) for each in summary], [(2, 0)] * 3)
+        self.assertEqual(len({each["responder"] for each in summary}), 3)
+        self.assertEqual(done.returncode, 0)
+
     def test_fewer_than_expected(self) -> None:
         self.assertEqual(self.ping("224.0.0.123", *["-c", "1", "-w", "0.3", "--expect", "3"]).returncode, 1)
 

@@ -199,8 +199,11 @@ class ServiceTests(LanTestCase):
         for program in programs:
             self.addCleanup(program.end)
         client = self.client.udp_socket()
-        answers = {ask(client)[0], client.recv(100)}
-        self.assertEqual(answers, {b"one", b"two"})
+        answers = dict((ask(client), client.recvfrom(100)))
+        self.assertEqual(set(answers), {b"one", b"two"})
+        # The second answers from a port of its own, so that the two are told apart.
+        self.assertEqual(answers[b"one"], (self.server.ipv4(), PORT))
+        self.assertNotEqual(answers[b"two"][1], PORT)
 
     def test_no_loopback(self) -> None:
         """--no-loopback: programs on this host are not answered, others are."""

@@ -7,7 +7,7 @@ import socket
 import struct
 from pathlib import Path
 
-from mcast.sockets.listen import is_port_held
+from mcast.sockets.held import is_port_held
 from mcast.sockets.port import MembershipError
 from tests.network.reactors import ReactorLanTestCase, Recorder, group_sender
 

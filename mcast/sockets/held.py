@@ -1,0 +1,59 @@
+"""Whether another socket has a UDP port."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from mcast.sockets.options import Options
+
+_TABLES = Path("/proc/thread-self/net")
+"""Of the network namespace of this thread; `/proc/net` is that of the process."""
+
+
+def is_port_held(port: int, *, ipv6: bool, tables: Path = _TABLES) -> bool:
+    """Tell whether another socket is bound to this UDP port.
+
+    Unicast to a shared port reaches only one of the sockets, so mDNS must not ask for it then
+    (RFC 6762 §15.1). Ask before opening the port oneself.
+
+    :raises OSError: as the system says, such as for a family that is not supported.
+    """
+    if sys.platform == "linux":
+        told = _told_by_tables(port, ipv6, tables)
+        if told is not None:
+            return told
+    # Not first of all: whoever opens the port just now, to share it, would meet the one of this trial.
+    with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        if ipv6:
+            Options(trial, ipv6=True).set_v6only()
+        try:
+            trial.bind(("::" if ipv6 else "", port))
+        except OSError as problem:
+            if problem.errno == errno.EADDRINUSE:
+                return True
+            raise
+    return False
+
+
+def _told_by_tables(port: int, ipv6: bool, tables: Path) -> bool | None:
+    """Return what the kernel's tables tell, None for nothing certain."""
+    try:
+        if ipv6:
+            return port in (bound for _, bound in _bound(tables / "udp6"))
+        if port in (bound for _, bound in _bound(tables / "udp")):
+            return True
+        # A socket bound to "::" may take IPv4 as well, which the table does not tell.
+        return None if ("0" * 32, port) in _bound(tables / "udp6") else False
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _bound(table: Path) -> Iterator[tuple[str, int]]:
+    """Yield address and port, the address in hexadecimal, of each socket in a table."""
+    for line in table.read_text("ascii").splitlines()[1:]:
+        address, _, port = line.split()[1].partition(":")
+        yield address, int(port, 16)

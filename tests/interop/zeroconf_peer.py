@@ -1,8 +1,9 @@
 """Run python-zeroconf as a host of its own: commands come in, events go out, a JSON object a line.
 
 Usage: ``python zeroconf_peer.py ADDRESS-OR-INDEX…``. Commands are ``register`` (instance, type, port, host,
-addresses, txt), ``update`` (instance, type, txt), ``unregister`` (instance, type), ``browse`` (type) and
-``resolve`` (instance, type). The end of standard input ends it, with its goodbyes.
+addresses, txt, and perhaps ttl in seconds), ``update`` (instance, type, txt), ``unregister`` (instance,
+type), ``browse`` (type) and ``resolve`` (instance, type). The end of standard input ends it, with its
+goodbyes.
 """
 
 from __future__ import annotations
@@ -50,7 +51,14 @@ class Peer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def register(
-        self, instance: str, type: str, port: int, host: str, addresses: list[str], txt: dict[str, str]
+        self,
+        instance: str,
+        type: str,
+        port: int,
+        host: str,
+        addresses: list[str],
+        txt: dict[str, str],
+        ttl: int | None = None,
     ) -> None:
         info = AsyncServiceInfo(
             qualified(type),
@@ -60,6 +68,8 @@ class Peer:
             addresses=[ip_address(one).packed for one in addresses],
             properties=txt,
         )
+        if ttl is not None:
+            info.host_ttl = info.other_ttl = ttl
         await (await self._zeroconf.async_register_service(info, allow_name_change=True))
         self._services[f"{instance}.{type}"] = info
         tell("registered", name=info.name)

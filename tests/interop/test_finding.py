@@ -1,0 +1,277 @@
+"""What Avahi, python-zeroconf and our own responder publish, found by ``mcast browse`` and its like."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, ClassVar
+
+from tests.interop.peers import AvahiHost, ZeroconfHost, avahi_service_file
+from tests.interop.programs import Program
+from tests.interop.responding import addresses, serve
+from tests.interop.scenes import SceneTestCase
+from tests.network.lan import Host
+
+MCAST = (sys.executable, "-m", "mcast.cli")
+
+NEWS_TIMEOUT = 15.0
+"""Our choice: seconds until something is seen, on a busy machine; it is a second or two otherwise."""
+
+Event = dict[str, Any]
+
+
+class Follower:
+    """``mcast browse --follow --json`` on a host."""
+
+    def __init__(self, host: Host, *words: str) -> None:
+        self.program = Program(host.command(*MCAST, "browse", *words, "--follow", "--json"))
+
+    @property
+    def events(self) -> list[Event]:
+        return [json.loads(line) for line in self.program.lines if line.startswith("{")]
+
+    def of(self, instance: str) -> list[Event]:
+        """Return what was told of one instance so far."""
+        return [event for event in self.events if event["instance"] == instance]
+
+    def wait_for(self, instance: str, kind: str, **fields: Any) -> Event:
+        """Return the first event of this kind for the instance, with these values."""
+        wanted = {"instance": instance, "event": kind, **fields}
+
+        return self.wait_until(lambda event: all(event[key] == value for key, value in wanted.items()))
+
+    def wait_until(self, accepts: Callable[[Event], bool]) -> Event:
+        """Return the first event that fulfils the predicate."""
+        index = self.program.wait_for(
+            lambda line: line.startswith("{") and accepts(json.loads(line)), NEWS_TIMEOUT
+        )
+        found: Event = json.loads(self.program.lines[index])
+        return found
+
+
+def run(host: Host, *words: str) -> list[Event]:
+    """Run a command with ``--json`` to its end, and return what it told."""
+    output = host.python("-m", "mcast.cli", *words, "--json")
+    return [json.loads(line) for line in output.splitlines()]
+
+
+class FoundTests(SceneTestCase):
+    """One service of each: Avahi's static file, avahi-publish, python-zeroconf, ours."""
+
+    hosts: ClassVar[int] = 4
+    programs = ("avahi-daemon", "avahi-publish", "dbus-daemon")
+    follower: ClassVar[Follower]
+
+    @classmethod
+    def build(cls, stack: ExitStack) -> None:
+        here, bakery, dairy, kitchen = cls.lan.hosts
+        cls.follower = Follower(here, "_http._tcp")
+        stack.callback(cls.follower.program.end)
+        static = avahi_service_file(
+            "Bread & Butter", "_http._tcp", 8001, txt=["path=/bread", "flag"], subtypes=["_printer"]
+        )
+        avahi = AvahiHost(bakery, "bakery", services={"bread.service": static})
+        stack.callback(avahi.close)
+        avahi.publish("-s", "Zoë's jam. Really", "_http._tcp", "8002", "path=/jam")
+        zeroconf = ZeroconfHost(dairy)
+        stack.callback(zeroconf.close)
+        zeroconf.tell(
+            "register",
+            instance="Milk",
+            type="_http._tcp",
+            port=8003,
+            host="dairy",
+            addresses=[dairy.ipv4(), dairy.link_local()],
+            txt={"path": "/milk"},
+        )
+        stack.callback(serve(kitchen, "--service", "Tea:_http._tcp,_printer:8004:path=/tea").close)
+
+    def assert_found(self, instance: str, host: Host, hostname: str, port: int, txt: Event) -> None:
+        """The service is told with these data, and with addresses of both families in the end.
+
+        Avahi does not tell the link-local address of a host that has another.
+        """
+        ipv4, routable, link_local = addresses(host)
+        event = self.follower.wait_until(
+            lambda event: (
+                event["instance"] == instance and {ipv4} < {one["address"] for one in event["addresses"]}
+            )
+        )
+        self.assertEqual(
+            {one["address"] for one in event["addresses"]} - {ipv4, routable, f"{link_local}%eth0"}, set()
+        )
+        self.assertEqual(
+            [event[key] for key in ("type", "host", "port", "txt", "interfaces")],
+            ["_http._tcp", f"{hostname}.local.", port, txt, ["eth0"]],
+        )
+        self.assertEqual(self.follower.of(instance)[0]["event"], "added")
+
+    def test_static_file_of_avahi(self) -> None:
+        self.assert_found(
+            "Bread & Butter", self.lan.hosts[1], "bakery", 8001, {"path": "/bread", "flag": None}
+        )
+
+    def test_avahi_publish(self) -> None:
+        """Dots, apostrophes and other letters in a name stay what they are."""
+        self.assert_found("Zoë's jam. Really", self.lan.hosts[1], "bakery", 8002, {"path": "/jam"})
+
+    def test_zeroconf(self) -> None:
+        self.assert_found("Milk", self.lan.hosts[2], "dairy", 8003, {"path": "/milk"})
+
+    def test_our_own(self) -> None:
+        self.assert_found("Tea", self.lan.hosts[3], "kitchen", 8004, {"path": "/tea"})
+
+    def test_subtype(self) -> None:
+        """Those of Avahi and ours that list themselves under it, and no others."""
+        for instance in ("Bread & Butter", "Milk", "Tea"):
+            self.follower.wait_for(instance, "added")
+        found = run(self.lan.hosts[0], "browse", "_http._tcp,_printer")
+        self.assertEqual({one["instance"] for one in found}, {"Bread & Butter", "Tea"})
+        self.assertEqual({tuple(one["subtypes"]) for one in found}, {("_printer",)})
+
+    def test_all_types(self) -> None:
+        for instance in ("Bread & Butter", "Milk", "Tea"):
+            self.follower.wait_for(instance, "added")
+        found = {one["instance"] for one in run(self.lan.hosts[0], "browse")}
+        self.assertTrue({"Bread & Butter", "Zoë's jam. Really", "Milk", "Tea"} <= found, found)
+
+    def test_resolve(self) -> None:
+        self.follower.wait_for("Zoë's jam. Really", "added")
+        (found,) = run(self.lan.hosts[0], "resolve", "Zoë's jam. Really", "_http._tcp")
+        self.assertEqual((found["host"], found["port"]), ("bakery.local.", 8002))
+
+    def test_resolve_host(self) -> None:
+        self.follower.wait_for("Bread & Butter", "added")
+        (found,) = run(self.lan.hosts[0], "resolve", "bakery.local")
+        self.assertIn({"address": self.lan.hosts[1].ipv4(), "interface": "eth0"}, found["addresses"])
+
+    def test_resolve_address(self) -> None:
+        self.follower.wait_for("Bread & Butter", "added")
+        found = run(self.lan.hosts[0], "resolve", self.lan.hosts[1].ipv4())
+        self.assertEqual({one["host"] for one in found}, {"bakery.local."})
+
+    def test_query(self) -> None:
+        self.follower.wait_for("Bread & Butter", "added")
+        found = run(self.lan.hosts[0], "query", "bakery.local", "A")
+        self.assertEqual(
+            {(one["type"], one["ttl"], one["cache_flush"], one["data"]) for one in found},
+            {("A", 120, True, self.lan.hosts[1].ipv4())},
+        )
+
+    def test_query_of_one_host(self) -> None:
+        """avahi-daemon answers a plain query that is sent to it alone."""
+        self.follower.wait_for("Bread & Butter", "added")
+        address = self.lan.hosts[1].ipv4()
+        response, *found = run(self.lan.hosts[0], "query", "bakery.local", "A", "--server", address)
+        self.assertEqual((response["source"], response["rcode"]), (address, "NOERROR"))
+        self.assertIn(address, [one["data"] for one in found])
+
+
+class LifeTests(SceneTestCase):
+    """Services that come, change and go, each told once."""
+
+    hosts: ClassVar[int] = 4
+    programs = ("avahi-daemon", "avahi-publish", "dbus-daemon")
+    follower: ClassVar[Follower]
+    avahi: ClassVar[AvahiHost]
+    zeroconf: ClassVar[ZeroconfHost]
+
+    @classmethod
+    def build(cls, stack: ExitStack) -> None:
+        cls.follower = Follower(cls.lan.hosts[0], "_http._tcp")
+        stack.callback(cls.follower.program.end)
+        cls.avahi = AvahiHost(cls.lan.hosts[1], "bakery")
+        stack.callback(cls.avahi.close)
+        cls.zeroconf = ZeroconfHost(cls.lan.hosts[2])
+        stack.callback(cls.zeroconf.close)
+
+    def register(self, peer: ZeroconfHost, instance: str, **more: Any) -> None:
+        host = self.lan.hosts[2]
+        peer.tell(
+            "register",
+            instance=instance,
+            type="_http._tcp",
+            port=80,
+            host="dairy",
+            addresses=[host.ipv4(), host.link_local()],
+            txt={"a": "1"},
+            **more,
+        )
+        peer.wait_for(lambda event: event["event"] == "registered" and event["name"].startswith(instance))
+        self.follower.wait_for(instance, "added")
+
+    def changes(self, instance: str) -> list[str]:
+        return [event["event"] for event in self.follower.of(instance)]
+
+    def test_avahi_publish_ends(self) -> None:
+        program = self.avahi.publish("-s", "Rolls", "_http._tcp", "81")
+        self.follower.wait_for("Rolls", "added")
+        program.end(signal.SIGINT)
+        self.follower.wait_for("Rolls", "removed")
+        self.assertEqual([self.changes("Rolls")[0], self.changes("Rolls")[-1]], ["added", "removed"])
+
+    def test_static_file_comes_changes_and_goes(self) -> None:
+        file = self.avahi.services / "cake.service"
+        for kind, port in (("added", 8001), ("updated", 8002)):
+            file.write_text(avahi_service_file("Cake", "_http._tcp", port), encoding="utf-8")
+            self.avahi.daemon.send_signal(signal.SIGHUP)
+            self.follower.wait_for("Cake", kind, port=port)
+        file.unlink()
+        self.avahi.daemon.send_signal(signal.SIGHUP)
+        self.follower.wait_for("Cake", "removed", port=8002)
+
+    def test_zeroconf_updates(self) -> None:
+        self.register(self.zeroconf, "Cheese")
+        self.zeroconf.tell("update", instance="Cheese", type="_http._tcp", txt={"a": "2"})
+        self.follower.wait_for("Cheese", "updated", txt={"a": "2"})
+        self.zeroconf.wait_for(lambda event: event["event"] == "updated-own")
+        self.zeroconf.tell("unregister", instance="Cheese", type="_http._tcp")
+        self.follower.wait_for("Cheese", "removed")
+        self.assertEqual(self.changes("Cheese"), ["added", "updated", "removed"])
+
+    def test_our_own_says_goodbye(self) -> None:
+        responder = serve(self.lan.hosts[3], "--service", "Tea:_http._tcp:8004")
+        self.follower.wait_for("Tea", "added")
+        responder.close()
+        self.follower.wait_for("Tea", "removed")
+
+    def test_killed_peer_expires(self) -> None:
+        """What is said no more ends with its TTL (RFC 6762 §10)."""
+        peer = ZeroconfHost(self.lan.hosts[3])
+        self.addCleanup(peer.program.end)
+        self.register(peer, "Cream", ttl=4)
+        killed_at = time.monotonic()
+        peer.kill()
+        self.follower.wait_for("Cream", "removed")
+        self.assertLess(time.monotonic() - killed_at, 6.0)
+
+
+class CrowdTests(SceneTestCase):
+    """Five hundred services of one host."""
+
+    COUNT: ClassVar[int] = 500
+
+    def test_all_are_found(self) -> None:
+        here, there = self.lan.hosts
+        zeroconf = ZeroconfHost(there, there.ipv4())
+        self.addCleanup(zeroconf.close)
+        for number in range(self.COUNT):
+            zeroconf.tell(
+                "register",
+                instance=f"Egg {number}",
+                type="_egg._tcp",
+                port=1000 + number,
+                host="dairy",
+                addresses=[there.ipv4()],
+                txt={"number": str(number)},
+            )
+        zeroconf.wait_for(lambda event: event.get("name", "").startswith(f"Egg {self.COUNT - 1}."), 40.0)
+        found = run(here, "browse", "_egg._tcp")
+        last = {one["instance"]: (one["port"], one["txt"]["number"]) for one in found}
+        self.assertEqual(
+            last, {f"Egg {number}": (1000 + number, str(number)) for number in range(self.COUNT)}
+        )

@@ -18,8 +18,8 @@ from twisted.internet.protocol import DatagramProtocol
 from mcast.mdns.timing import MAX_PACKET, MDNS_PORT
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.interface import Interface, interfaces
 from mcast.sockets.held import is_port_held
+from mcast.sockets.interface import Interface, interfaces
 from mcast.sockets.listen import listen_multicast
 from mcast.sockets.monitor import InterfaceMonitor
 from mcast.sockets.options import MAX_HOPS

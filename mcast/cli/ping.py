@@ -121,8 +121,8 @@ class Report:
             if holds
         ]
         self._output.text(
-            f"{self._place(answer.responder, answer.port)}: if={interface} seq={answer.number} size={answer.size} "
-            f"hops={'?' if answer.hops is None else answer.hops} ms={milliseconds:.3f}"
+            f"{self._place(answer.responder, answer.port)}: if={interface} seq={answer.number} "
+            f"size={answer.size} hops={'?' if answer.hops is None else answer.hops} ms={milliseconds:.3f}"
             + (f" ({', '.join(marks)})" if marks else "")
         )
         self._output.event(

@@ -229,6 +229,17 @@ def select_interfaces(
     return tuple(found.values())
 
 
+def loopback_source(index: int) -> IPv4Address | None:
+    """Return the address that IPv4 multicast by this interface is sent from when it is the loopback one.
+
+    Linux takes none by itself whose scope is the host, and would send from 0.0.0.0. None for any other
+    interface.
+    """
+    found = next((each for each in interfaces() if each.index == index and each.loopback), None)
+    addresses = () if found is None else found.ipv4
+    return next((each.address for each in addresses if isinstance(each.address, IPv4Address)), None)
+
+
 def zone_index(zone: str, available: Iterable[Interface] | None = None) -> int:
     """Return the interface index that a zone means: a name or a decimal number; 0 when it is empty or "0".
 

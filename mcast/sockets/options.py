@@ -123,13 +123,17 @@ class Options:
 
     # Sending
 
-    def set_outgoing(self, interface: int) -> None:
-        """Send multicast by the interface with this index; 0 lets the system choose."""
+    def set_outgoing(self, interface: int, source: IPv4Address | None = None) -> None:
+        """Send multicast by the interface with this index; 0 lets the system choose.
+
+        :param source: send IPv4 multicast from this address, where the socket is bound to none.
+        """
         row = self._platform
         if self._ipv6:
             self._sock.setsockopt(IPPROTO_IPV6, row.ipv6_multicast_if, interface)
         else:
-            packed = struct.pack("@4s4si", bytes(4), bytes(4), interface)
+            from_address = bytes(4) if source is None else source.packed
+            packed = struct.pack("@4s4si", bytes(4), from_address, interface)
             if not row.mreqn:
                 packed = struct.pack("!I", interface)
             self._sock.setsockopt(IPPROTO_IP, row.ipv4_multicast_if, packed)
@@ -199,7 +203,7 @@ class Options:
     def outgoing_ancillary(self, interface: int, source: IPv4Address | None = None) -> AncillaryData | None:
         """Return what sendmsg needs to send one datagram by an interface; None where it cannot be told so.
 
-        :param source: the address an IPv4 socket is bound to, which would not count otherwise.
+        :param source: the address to send IPv4 from. One the socket is bound to would not count otherwise.
         """
         row = self._platform
         if self._ipv6:

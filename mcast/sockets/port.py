@@ -24,7 +24,7 @@ from zope.interface import implementer
 
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival, SocketAddress
 from mcast.sockets.group import MAX_PORT, Group, parse_address
-from mcast.sockets.interface import Interface, zone_index
+from mcast.sockets.interface import Interface, loopback_source, zone_index
 from mcast.sockets.joins import Joins, MembershipError, interface_index, interface_name
 from mcast.sockets.options import Options, check_hops
 from mcast.sockets.routes import Routes
@@ -184,7 +184,7 @@ class GroupPort:
                 options.set_unicast_hop_limit(self._unicast_hop_limit)
             options.set_loopback(self._loopback)
             if self._outgoing:
-                options.set_outgoing(self._outgoing)
+                options.set_outgoing(self._outgoing, self._source_on(self._outgoing))
             if self._pinned:
                 options.set_unicast_outgoing(self._pinned)
         except BaseException:
@@ -566,9 +566,13 @@ class GroupPort:
         return index
 
     def _set_outgoing(self, index: int) -> None:
+        source = self._source_on(index)
         for options in self._all_options():
-            options.set_outgoing(index)
+            options.set_outgoing(index, source)
         self._outgoing = index
+
+    def _source_on(self, index: int) -> IPv4 | None:
+        return None if self.ipv6 or not index else loopback_source(index)
 
     def getLoopbackMode(self) -> bool:
         """Tell whether members on this host hear what we send."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mcast.sockets.arrival import SocketAddress
 from mcast.sockets.group import Group, parse_address
-from mcast.sockets.interface import default_interfaces, interfaces, zone_index
+from mcast.sockets.interface import default_interfaces, interfaces, loopback_source, zone_index
 from mcast.sockets.options import AncillaryData, Options
 
 MAX_ROUTES = 1024
@@ -108,7 +108,8 @@ class Routes:
 
     def _make_ipv4(self, target: SocketAddress, index: int, multicast: bool) -> Route:
         if index and index != self._pinned:
-            ancillary = self._options.outgoing_ancillary(index, self._source)
+            source = self._source or (loopback_source(index) if multicast else None)
+            ancillary = self._options.outgoing_ancillary(index, source)
             if ancillary is not None:
                 return Route(target, ancillary, None)
         # Systems that cannot be told with the datagram are told before; of unicast the routing table decides.

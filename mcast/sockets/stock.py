@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import Group, parse_address
-from mcast.sockets.interface import zone_index
+from mcast.sockets.interface import loopback_source, zone_index
 from mcast.sockets.options import Options
 from mcast.sockets.source import check_source
 
@@ -84,7 +84,7 @@ class StockPort:
         target, zone = parse_address(address[0])
         index = interface or zone_index(zone) or (address[3] if len(address) > 3 else 0)
         if target.is_multicast and index and index != self._outgoing:
-            self._options.set_outgoing(index)
+            self._options.set_outgoing(index, None if self.ipv6 else loopback_source(index))
             self._outgoing = index
         scoped = target.version == 6 and index and (target.is_link_local or target.is_multicast)
         try:

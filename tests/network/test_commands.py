@@ -146,6 +146,22 @@ class PingTests(LanTestCase):
         self.assertEqual(program.end().count("cannot send"), 1)
 
 
+class LoopbackTests(LanTestCase):
+    """On the loopback interface alone, as in a container without network."""
+
+    hosts = 1
+
+    def test_answered(self) -> None:
+        """Linux sends IPv4 multicast there from 0.0.0.0, which nobody can answer, unless told otherwise."""
+        (host,) = self.lan.hosts
+        self.addCleanup(responder(host, "--group", IPV4, "--interface", "lo", joined=1).end)
+        done = command(host, "ping", IPV4, "-I", "lo", *["-c", "1", "-w", "0.3", "--json"])
+        self.assertEqual(
+            [(each["responder"], each["interface"]) for each in objects(done.stdout, "answer")],
+            [("127.0.0.1", "lo")],
+        )
+
+
 class ListenTests(LanTestCase):
     """One host listens, another sends."""
 

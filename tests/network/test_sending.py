@@ -53,6 +53,18 @@ class SendingTests(ReactorLanTestCase):
         """G-1112-6.1-2: a datagram leaves by the interface it names, and by no other."""
         self.assert_leaves_by_eth1(IPV4)
 
+    def test_loopback_interface(self) -> None:
+        """Linux would send IPv4 multicast there from 0.0.0.0, which nobody can answer."""
+        heard = self.open(PORT, group=Group.parse(IPV4, PORT), protocol=(recorder := Recorder()))
+        heard.join(IPV4, "lo")
+        self.open(0, ipv6=False).send(b"named", (IPV4, PORT), 1)
+        self.open(0, ipv6=False, pinned=1).write(b"pinned", (IPV4, PORT))
+        chosen = self.open(0, ipv6=False)
+        chosen.setOutgoingInterface("lo")
+        chosen.write(b"chosen", (IPV4, PORT))
+        self.heard(recorder, b"named", b"pinned", b"chosen")
+        self.assertEqual({host for host, _ in recorder.addresses}, {"127.0.0.1"})
+
     def test_ipv6_link_local_interface(self) -> None:
         """G-4007-7-1: to a link-local group the datagram goes to the zone that is named."""
         self.assert_leaves_by_eth1(LINK_LOCAL)

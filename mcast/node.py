@@ -484,6 +484,7 @@ class Node(TwistedService):
             now=self._reactor.seconds(),
             unicast_responses=not port.shared,
             is_own=partial(self._holds_elsewhere, key),
+            is_own_set=partial(self._has_whole_elsewhere, key),
             max_rate=self._max_rate,
         )
         attachment = Attachment(self._reactor, link, port, interface, ipv6, self._on_events)
@@ -584,6 +585,13 @@ class Node(TwistedService):
         """Tell whether a record is ours on another link, so that here it is no conflict (RFC 6762 §14)."""
         return any(
             other != key and attachment.link.responder.holds(record)
+            for other, attachment in self._links.items()
+        )
+
+    def _has_whole_elsewhere(self, key: tuple[int, bool], records: Sequence[Record]) -> bool:
+        """Tell whether these are all records of their name and type that are ours on another link."""
+        return any(
+            other != key and attachment.link.responder.has_whole(records)
             for other, attachment in self._links.items()
         )
 

@@ -29,7 +29,7 @@ _ONE_QUESTION = bytes((0, 1, 0, 0, 0, 0, 0, 0))
 """The counts of a query with one question and no records."""
 
 
-def _nobody(_: Record) -> bool:
+def _nobody(_: object) -> bool:
     return False
 
 
@@ -53,6 +53,7 @@ class Link:
         sent to us: no question then asks for a unicast response (RFC 6762 §15.1).
     :param is_own: tells whether a record is one that this host has on another of its links
         (`Responder.holds`): such a record is no conflict here (RFC 6762 §14).
+    :param is_own_set: the same for all records of a name, type and class (`Responder.has_whole`).
     :param max_rate: unicast answers a second to one source, 0 for no limit.
     :param announcements: how often what is new is announced, 2 to 8 (RFC 6762 §8.3).
     """
@@ -67,6 +68,7 @@ class Link:
         mtu: int = DEFAULT_MTU,
         unicast_responses: bool = True,
         is_own: Callable[[Record], bool] = _nobody,
+        is_own_set: Callable[[Sequence[Record]], bool] = _nobody,
         max_rate: int = MAX_RATE,
         announcements: int = ANNOUNCEMENTS,
     ) -> None:
@@ -88,6 +90,7 @@ class Link:
             counters=self.counters,
             unicast_responses=unicast_responses,
             is_own=is_own,
+            is_own_set=is_own_set,
             max_rate=max_rate,
             announcements=announcements,
         )

@@ -15,7 +15,7 @@ from math import inf
 from random import Random
 
 from mcast.dns.names import Name
-from mcast.dns.records import Record
+from mcast.dns.records import Identity, Record
 from mcast.mdns.timing import (
     CONFLICT_LIMIT,
     CONFLICT_MEMORY,
@@ -59,6 +59,11 @@ class Claim:
     """When the next probe leaves or, after the last one, the name is ours."""
     started_at: float = 0.0
     """When the first attempt began."""
+    missing: dict[int, set[Identity]] = field(default_factory=dict)
+    """Of each type that another host was heard to have under the name during these probes, all of it
+    identical to ours: the records of ours that it was not heard to have."""
+    is_doubted: bool = False
+    """Whether the last probes ended with something missing."""
 
 
 class Prober:
@@ -152,8 +157,9 @@ class Prober:
         self._due_at = inf
 
     def _start(self, claim: Claim, now: float) -> None:
-        claim.is_held = False
+        claim.is_held = claim.is_doubted = False
         claim.probes = 0
+        claim.missing.clear()
         claim.due_at = self._first_probe_at(now)
         self._active[claim.name.key] = claim
         self._due_at = min(self._due_at, claim.due_at)
@@ -172,6 +178,7 @@ class Prober:
     def defer(self, claim: Claim, now: float) -> None:
         """Give way to a better probe: wait a second, then probe for the same name again (RFC 6762 §8.2)."""
         claim.probes = 0
+        claim.missing.clear()
         claim.due_at = now + DEFER_DELAY
         self._due_at = -inf
         self._struggling_since = min(self._struggling_since, now)
@@ -205,6 +212,10 @@ class Prober:
         if not self._is_reported and self._active:
             return min(self._due_at, self._struggling_since + FRUITLESS_PERIOD)
         return self._due_at
+
+    def finishing(self, now: float) -> list[Claim]:
+        """Return the claims that the next `advance` will make ours."""
+        return [claim for claim in self._active.values() if claim.probes == PROBES and claim.due_at <= now]
 
     def advance(self, now: float) -> tuple[list[Claim], list[Claim]]:
         """Return the names to send a probe for, and those that are ours from now on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 from random import Random
 
@@ -32,7 +32,7 @@ from mcast.mdns.watching import Watcher
 from mcast.mdns.zone import RecordSet
 
 
-def _nobody(_: Record) -> bool:
+def _nobody(_: object) -> bool:
     return False
 
 
@@ -45,6 +45,7 @@ class Responder:
     :param unicast_responses: ask for unicast responses when probing; False when another program holds port
         5353 and would get them (RFC 6762 §15.1).
     :param is_own: tells whether our host has this record on another of its links, claimed or not.
+    :param is_own_set: tells whether these records are a whole set there (`has_whole`).
     :param max_rate: unicast answers a second to one source, 0 for no limit.
     :param announcements: how often what is new is announced, 2 to 8 (RFC 6762 §8.3).
     :param counters: shared with the link; see `Link.counters`.
@@ -61,6 +62,7 @@ class Responder:
         counters: Counter[str],
         unicast_responses: bool = True,
         is_own: Callable[[Record], bool] = _nobody,
+        is_own_set: Callable[[Sequence[Record]], bool] = _nobody,
         max_rate: int = MAX_RATE,
         announcements: int = ANNOUNCEMENTS,
     ) -> None:
@@ -92,6 +94,7 @@ class Responder:
             counters=counters,
             unicast_responses=unicast_responses,
             is_own=is_own,
+            is_own_set=is_own_set,
         )
 
     # What the owner asks for
@@ -143,6 +146,24 @@ class Responder:
         return claim is not None and any(
             record.identity == proposed.identity for proposed in self._registry.proposals(claim)
         )
+
+    def has_whole(self, records: Sequence[Record]) -> bool:
+        """Whether these records are all that we have, or want, of their name, type and class.
+
+        This is what other links of the host want to know as their ``is_own_set``.
+
+        :param records: not empty, all of one name, type and class.
+        """
+        kind = (records[0].type, records[0].rclass)
+        published = self._zone.unique_set(records[0])
+        claim = self._prober.get(records[0].name.key)
+        own: Iterable[Record] = ()
+        if published is not None:
+            own = published.records
+        elif claim is not None:
+            own = self._registry.proposals(claim)
+        identities = {record.identity for record in own if (record.type, record.rclass) == kind}
+        return identities == {record.identity for record in records}
 
     def records(self) -> Iterator[Record]:
         """Yield the records that we publish now; the unique ones have the cache-flush bit."""
@@ -331,6 +352,7 @@ class Responder:
 
     def advance(self, now: float) -> None:
         """Do what is due."""
+        self._watcher.weigh_missing(now)
         for payload in self._registry.advance(now):
             self._outbox.multicast(payload)
             self._counters["probes"] += 1

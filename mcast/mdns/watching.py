@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from random import Random
 
@@ -22,6 +22,8 @@ class Watcher:
 
     :param unicast_responses: whether our probes ask for unicast responses; only then does one count.
     :param is_own: tells whether our host has this record on another of its links, claimed or not.
+    :param is_own_set: tells whether these records, of one name, type and class, are all that our host has of
+        them on another of its links.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Watcher:
         counters: Counter[str],
         unicast_responses: bool,
         is_own: Callable[[Record], bool],
+        is_own_set: Callable[[Sequence[Record]], bool],
     ) -> None:
         self._registry = registry
         self._zone = registry.zone
@@ -42,6 +45,7 @@ class Watcher:
         self._counters = counters
         self._unicast_responses = unicast_responses
         self._is_own = is_own
+        self._is_own_set = is_own_set
 
     def watch_probe(self, message: Message, now: float) -> None:
         """Take in a query with proposed records."""
@@ -128,6 +132,46 @@ class Watcher:
                 self._counters["names lost"] += 1
                 heard = {record.type for record in telling if record.identity not in proposed}
                 self._registry.concede(claim, heard, now)
+            else:
+                self._note_missing(claim, telling)
+
+    def _note_missing(self, claim: Claim, telling: Iterable[Record]) -> None:
+        """Note what an owner of the name lacks whose records are all identical to ours.
+
+        By the cache-flush bit it says that it has told all it has (RFC 6762 §10.2). No record of it conflicts
+        with ours; but what we would announce beside them conflicts with its set, and it was there first. So
+        does avahi-daemon on our own host, which leaves out link-local addresses.
+        """
+        proposed = self._registry.proposals(claim)
+        sets: dict[tuple[int, int], list[Record]] = {}
+        for record in telling:
+            if record.cache_flush and record.type != RecordType.NSEC:
+                sets.setdefault((record.type, record.rclass), []).append(record)
+        for kind, members in sets.items():
+            ours = {record.identity for record in proposed if (record.type, record.rclass) == kind}
+            told = {record.identity for record in members}
+            # What is not among ours is our host's on another link, and with it the whole set.
+            if told <= ours and not self._is_own_set(members):
+                # A set that no packet holds comes in several.
+                claim.missing.setdefault(kind[0], ours).difference_update(told)
+
+    def weigh_missing(self, now: float) -> None:
+        """Before names become ours, give up those whose owner lacks records of ours.
+
+        Not at the first time: it may be another program on this host that learns of a new address a moment
+        after us, or a stray answer. After a second we probe again, and only an owner who says so again is
+        one.
+        """
+        for claim in self._prober.finishing(now):
+            if not any(claim.missing.values()):
+                continue
+            if claim.is_doubted:
+                self._counters["names lost"] += 1
+                self._registry.concede(claim, claim.missing.keys(), now)
+            else:
+                self._counters["probes deferred"] += 1
+                claim.is_doubted = True
+                self._prober.defer(claim, now)
 
     def _conflicts(self, record: Record, copies: dict[RecordSet, dict[Identity, int]], now: float) -> bool:
         """Whether a record contradicts a unique one of ours (RFC 6762 §9); does what else it calls for."""

@@ -120,6 +120,23 @@ class AvahiTests(RivalsTestCase):
         self.assertEqual(ours.hosts, {labels("kitchen-2.local")})
 
 
+class AvahiOnTheSameHostTests(RivalsTestCase):
+    """avahi-daemon runs beside us, with the same name, and publishes some of our addresses."""
+
+    programs = ("avahi-daemon",)
+
+    def test_avahi_was_first(self) -> None:
+        """It leaves out the link-local address, so that what it has is all ours and not the same; it stays."""
+        avahi = AvahiHost(self.lan.hosts[0], "kitchen", dbus=False)
+        self.addCleanup(avahi.close)
+        responder = self.serve()
+        responder.wait_for("published kitchen-2.local.")
+        time.sleep(CALM)
+        self.assertEqual(avahi.hostname, "kitchen", avahi.daemon.output)
+        self.assertNotIn("conflict", avahi.daemon.output)
+        self.assertEqual(responder.log.count("is taken"), 1, responder.log)
+
+
 class ZeroconfTests(RivalsTestCase):
     """The rival is python-zeroconf, which does not probe for its host name."""
 

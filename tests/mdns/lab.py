@@ -102,6 +102,7 @@ class Lab:
         announcements: int = 2,
         unicast_responses: bool = True,
         is_own: Callable[[Record], bool] = lambda record: False,
+        is_own_set: Callable[[Sequence[Record]], bool] = lambda records: False,
         rng: Random | None = None,
     ) -> None:
         self.draw = Draw()
@@ -117,6 +118,7 @@ class Lab:
             announcements=announcements,
             unicast_responses=unicast_responses,
             is_own=is_own,
+            is_own_set=is_own_set,
         )
         self.responder = self.link.responder
         self.sent: list[Sent] = []

@@ -340,6 +340,70 @@ class ConflictWhileProbingTests(SynchronousTestCase):
         self.assertEqual(lab.events, [Claimed(1)])
 
 
+class PartialOwnerTests(SynchronousTestCase):
+    """Another host has the name with some of our records and lacks the rest.
+
+    Each record of it is identical to one of ours (RFC 6762 §9), and the set is not: our announcement would
+    make it give its name up, although it was there first.
+    """
+
+    GLOBAL = address(HOST, "2001:db8::2", 120)
+    LINK_LOCAL = address(HOST, "fe80::2", 120)
+    GROUP = RecordGroup(unique=(HOST_A, GLOBAL, LINK_LOCAL))
+
+    def probe_against(self, *answers: Record, is_own_set: bool = False, rounds: int = 9) -> Lab:
+        """Return the lab after probing while each of the first probes is answered."""
+        lab = Lab(point=0.0, is_own_set=lambda records: is_own_set)
+        lab.register(self.GROUP)
+        heard = 0
+        while lab.now < 10.0:
+            if probes(lab.pass_time(0.01)) and heard < rounds:
+                heard += 1
+                lab.hear(*answers)
+        return lab
+
+    def test_new_host_yields(self) -> None:
+        """RFC 6762 §8.1, §10.2: it has told its whole set, by the cache-flush bit, and it keeps the name."""
+        lab = self.probe_against(flushed(HOST_A), flushed(self.GLOBAL))
+        self.assertEqual(lab.events, [Conflicted(1, HOST)])
+        self.assertEqual(responses(lab.sent), [])
+
+    def test_one_stray_answer(self) -> None:
+        """M-9-2, M-2-2: told once and not again, identical data is no conflict; the probes are repeated."""
+        lab = self.probe_against(flushed(self.GLOBAL), rounds=1)
+        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(times(probes(lab.sent)), [0, 250, 500, 1750, 2000, 2250])
+
+    def test_set_in_several_packets(self) -> None:
+        """M-10.2-5: a set that no packet holds comes in several, and is whole in the end."""
+        lab = Lab(point=0.0)
+        lab.register(self.GROUP)
+        lab.run(0.1)
+        lab.hear(flushed(HOST_A), flushed(self.GLOBAL))
+        lab.hear(flushed(self.LINK_LOCAL))
+        lab.run(2.0)
+        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(len(probes(lab.sent)), 3)
+
+    def test_without_flush_bit(self) -> None:
+        """M-10.2-5: without the bit it is not said that there is no more."""
+        lab = self.probe_against(HOST_A, self.GLOBAL)
+        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(len(probes(lab.sent)), 3)
+
+    def test_another_type_is_missing(self) -> None:
+        """M-2-2: the same addresses of one family, and none of the other told."""
+        lab = self.probe_against(flushed(HOST_A))
+        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(len(probes(lab.sent)), 3)
+
+    def test_own_set_of_another_link(self) -> None:
+        """RFC 6762 §14: our other, bridged link has fewer addresses."""
+        lab = self.probe_against(flushed(HOST_A), flushed(self.GLOBAL), is_own_set=True)
+        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(len(probes(lab.sent)), 3)
+
+
 class PaceTests(SynchronousTestCase):
     """Too many conflicts slow probing down (RFC 6762 §8.1, §9)."""
 

@@ -126,7 +126,7 @@ class AvahiOnTheSameHostTests(RivalsTestCase):
     programs = ("avahi-daemon",)
 
     def test_avahi_was_first(self) -> None:
-        """It leaves out the link-local address, so that what it has is all ours and not the same; it stays."""
+        """It leaves out the link-local address: all it has is ours, and yet not the same. It stays."""
         avahi = AvahiHost(self.lan.hosts[0], "kitchen", dbus=False)
         self.addCleanup(avahi.close)
         responder = self.serve()

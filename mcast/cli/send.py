@@ -72,6 +72,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
         _Deaf(),
         ipv6=group.ipv6,
         shared=False,
+        reports_full=True,
         hop_limit=arguments.ttl,
         loopback=not arguments.no_loopback,
     )

@@ -78,6 +78,16 @@ class Options:
         """Ask for a receive buffer of ``size`` octets; the system may give less."""
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
+    def report_full(self) -> None:
+        """Have a send fail with ENOBUFS when the queue of the interface is full; Linux drops it silently
+        otherwise.
+
+        For sockets that send to groups only: what unicast meets would be reported too, as later errors.
+        """
+        level, option = self._of(self._platform.ipv4_recverr, self._platform.ipv6_recverr)
+        if option is not None:
+            self._sock.setsockopt(level, option, 1)
+
     def set_broadcast(self, enabled: bool) -> None:
         """Allow sending to broadcast addresses."""
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, int(enabled))

@@ -71,6 +71,9 @@ class Platform:
     ipv4_unicast_if_swapped: bool = False
     """Is the index of IP_UNICAST_IF in network order?"""
     ipv6_unicast_if_swapped: bool = False
+    ipv4_recverr: int | None = None
+    """IP_RECVERR: without it Linux does not tell that the queue of an interface was full (udp(7))."""
+    ipv6_recverr: int | None = None
     bind_to_index: int | None = None
     """SO_BINDTOIFINDEX."""
     group_sends: bool = False
@@ -120,6 +123,8 @@ LINUX = Platform(
     ipv6_unicast_if=76,
     ipv4_unicast_if_swapped=True,
     ipv6_unicast_if_swapped=True,
+    ipv4_recverr=11,
+    ipv6_recverr=25,
     bind_to_index=62,
     group_sends=True,
 )

@@ -71,6 +71,8 @@ class GroupPort:
     :param shared: let other sockets bind the same port.
     :param sends_apart: where ``group`` is given, send from another port than the group's, which the system
         chooses: two programs on one host can then be told apart.
+    :param reports_full: refuse what does not fit into the queue of the interface, which Linux drops without
+        a word otherwise; for ports that send to groups only.
     :raises ValueError: a port or hop limit out of range.
     """
 
@@ -95,6 +97,7 @@ class GroupPort:
         receive_buffer: int | None = None,
         shared: bool = True,
         sends_apart: bool = False,
+        reports_full: bool = False,
     ) -> None:
         if not 0 <= port <= MAX_PORT:
             raise ValueError(f"port {port}: outside 0-{MAX_PORT}")
@@ -118,6 +121,7 @@ class GroupPort:
         self._receive_buffer = receive_buffer
         self._shared = shared
         self._sends_apart = sends_apart
+        self._reports_full = reports_full
         self._broadcast = False
         self._connected = False
         self._socket: socket.socket | None = None
@@ -183,6 +187,8 @@ class GroupPort:
             if self._unicast_hop_limit is not None:
                 options.set_unicast_hop_limit(self._unicast_hop_limit)
             options.set_loopback(self._loopback)
+            if self._reports_full:
+                options.report_full()
             if self._outgoing:
                 options.set_outgoing(self._outgoing, self._source_on(self._outgoing))
             if self._pinned:

@@ -194,6 +194,18 @@ class SendingTests(SynchronousTestCase):
         mreqn = bytes(8) + INT
         self.assertEqual(made, [[(0, 32, mreqn)], [(0, 9, mreqn)], [(0, 9, bytes((0, 0, 0, INDEX)))]])
 
+    def test_outgoing_ipv4_from_an_address(self) -> None:
+        """The address stands in the ip_mreqn beside the index."""
+        mreqn = bytes(4) + bytes((127, 0, 0, 1)) + INT
+        self.assertEqual(
+            calls(LINUX, False, "set_outgoing", INDEX, IPv4Address("127.0.0.1")), [(0, 32, mreqn)]
+        )
+
+    def test_report_full(self) -> None:
+        """Only Linux has to be asked: IP_RECVERR, IPV6_RECVERR."""
+        made = [calls(row, ipv6, "report_full") for row in (LINUX, BSD) for ipv6 in (False, True)]
+        self.assertEqual(made, [[(0, 11, 1)], [(41, 25, 1)], [], []])
+
     def test_hop_limit_ipv6(self) -> None:
         """G-3493-5.2-2: IPV6_MULTICAST_HOPS takes an int."""
         made = [calls(row, True, "set_hop_limit", 255) for row in (LINUX, MACOS, WINDOWS)]

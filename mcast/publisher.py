@@ -197,7 +197,8 @@ class Publisher:
             return succeed(None)
         attachments = list(claim.handles)
         self._drop(claim, goodbye=True)
-        sent = DeferredList([attachment.goodbyes_sent() for attachment in attachments])
+        # Who cancels the wait wants no error of each link.
+        sent = DeferredList([one.goodbyes_sent() for one in attachments], consumeErrors=True)
         self._pump()
         self._log.info("withdrew {name}", name=str(claim.owner))
         return sent.addCallback(lambda _: None)

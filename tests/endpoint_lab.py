@@ -60,6 +60,10 @@ class Connector:
         reactor.callLater(0, reactor.answer, self)
         reactor.callLater(timeout, self.fail, ConnectTimeout())
 
+    def getDestination(self) -> IAddress:
+        kind = IPv6Address if ":" in self.host else IPv4Address
+        return kind("TCP", self.host, self.port)
+
     def stopConnecting(self) -> None:
         self.fail(UserError())
 
@@ -69,8 +73,7 @@ class Connector:
             self.factory.clientConnectionFailed(self, Failure(error))
 
     def succeed(self) -> None:
-        kind = IPv6Address if ":" in self.host else IPv4Address
-        peer = kind("TCP", self.host, self.port)
+        peer = self.getDestination()
         protocol = self.factory.buildProtocol(peer)
         self.is_over = True
         self.transport = MemoryTransport(peer, protocol)

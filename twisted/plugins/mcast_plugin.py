@@ -1,7 +1,11 @@
-"""What `twist` and the endpoint parsers find of mcast; imported whenever anybody lists plugins."""
+"""What `twist` and endpoint strings find of mcast; imported whenever anybody lists plugins."""
 
 from twisted.application.service import ServiceMaker
+
+from mcast.endpoints.parsers import ClientParser, ServerParser
 
 mcast = ServiceMaker(
     "mcast", "mcast.tap", "Answer multicast groups: an echo responder, multicast DNS", "mcast"
 )
+mdns_server = ServerParser()
+mdns_client = ClientParser()

@@ -1,0 +1,1 @@
+"""Twisted endpoints that announce and find services: ``mdns:`` in endpoint strings."""

@@ -1,0 +1,46 @@
+"""What Twisted's plugin system is given for ``mdns:``.
+
+Imported whenever anybody lists plugins, so everything behind it is imported when a string is parsed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import (
+    IStreamClientEndpoint,
+    IStreamClientEndpointStringParserWithReactor,
+    IStreamServerEndpoint,
+    IStreamServerEndpointStringParser,
+)
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+
+@implementer(IPlugin, IStreamServerEndpointStringParser)
+class ServerParser:
+    """``mdns:`` for `serverFromString`; see `mcast.endpoints.strings.parse_server`."""
+
+    prefix = "mdns"
+
+    # Positional only, so that "reactor=..." in a string is an unknown key like any other.
+    def parseStreamServer(  # type: ignore[override]  # the same to Twisted, which gives it by position
+        self, reactor: Any, /, *args: Any, **kwargs: Any
+    ) -> IStreamServerEndpoint:
+        from mcast.endpoints.strings import parse_server
+
+        return parse_server(reactor, args, kwargs)
+
+
+@implementer(IPlugin, IStreamClientEndpointStringParserWithReactor)
+class ClientParser:
+    """``mdns:`` for `clientFromString`; see `mcast.endpoints.strings.parse_client`."""
+
+    prefix = "mdns"
+
+    def parseStreamClient(  # type: ignore[override]  # as above
+        self, reactor: Any, /, *args: Any, **kwargs: Any
+    ) -> IStreamClientEndpoint:
+        from mcast.endpoints.strings import parse_client
+
+        return parse_client(reactor, args, kwargs)

@@ -1,0 +1,150 @@
+r"""The syntax of ``mdns:`` endpoint strings.
+
+    mdns:TYPE:endpoint=INNER[:name=…][:txt=…][:subtype=…][:interface=…][:hostname=…]      to serve
+    mdns:TYPE[:name=…][:subtype=…][:timeout=…][:pick=…]                                   to connect
+
+Twisted takes the string apart, and one backslash off before ``:``, ``=`` and ``\``. A key can stand there
+only once, so ``txt``, ``subtype`` and ``interface`` hold lists with commas in between. A comma that belongs
+to an item has a backslash before it, two in the string since Twisted takes one: ``txt=path=/,tags=a\\,b``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
+
+from mcast.dnssd.hosts import checked_host_label
+from mcast.dnssd.service import Service
+from mcast.dnssd.text import TextValue
+from mcast.dnssd.types import ServiceType
+from mcast.endpoints.client import CONNECT_TIMEOUT, Pick, ServiceClientEndpoint
+from mcast.endpoints.server import ServiceServerEndpoint
+from mcast.errors import InvalidService
+
+SERVER_KEYS = ("name", "endpoint", "txt", "subtype", "interface", "hostname")
+CLIENT_KEYS = ("name", "subtype", "timeout", "pick")
+
+
+def parse_server(reactor: Any, arguments: Sequence[str], options: Mapping[str, str]) -> IStreamServerEndpoint:
+    """Return the endpoint that a server string describes, taken apart by Twisted.
+
+    :raises ValueError: naming the part that is wrong, in one line.
+    """
+    service_type = _type(arguments)
+    _check_keys(options, SERVER_KEYS)
+    if not options.get("endpoint"):
+        raise ValueError(r"mdns endpoint: endpoint=… is missing: where to listen, such as endpoint=tcp\:8080")
+    try:
+        service = Service(
+            options.get("name"),
+            service_type,
+            0,
+            txt=[_attribute(item) for item in _items("txt", options.get("txt"))],
+            subtypes=_items("subtype", options.get("subtype")),
+        )
+        hostname = options.get("hostname")
+        if hostname is not None:
+            hostname = checked_host_label(hostname)
+    except InvalidService as error:
+        raise ValueError(f"mdns endpoint: {error}") from None
+    return ServiceServerEndpoint(
+        reactor,
+        _inner(reactor, options["endpoint"]),
+        service,
+        interfaces=_items("interface", options.get("interface")),
+        hostname=hostname,
+    )
+
+
+def parse_client(reactor: Any, arguments: Sequence[str], options: Mapping[str, str]) -> IStreamClientEndpoint:
+    """Return the endpoint that a client string describes, taken apart by Twisted.
+
+    :raises ValueError: naming the part that is wrong, in one line.
+    """
+    service_type = _type(arguments, strict=False)
+    _check_keys(options, CLIENT_KEYS)
+    try:
+        return ServiceClientEndpoint(
+            reactor,
+            service_type,
+            options.get("name"),
+            subtype=options.get("subtype"),
+            timeout=_timeout(options.get("timeout")),
+            pick=_pick(options.get("pick")),
+        )
+    except InvalidService as error:
+        raise ValueError(f"mdns endpoint: {error}") from None
+
+
+def _type(arguments: Sequence[str], *, strict: bool = True) -> ServiceType:
+    if not arguments or not arguments[0]:
+        raise ValueError("mdns endpoint: the service type is missing, such as mdns:_http._tcp")
+    if len(arguments) > 1:
+        raise ValueError(
+            f"mdns endpoint: {arguments[1]!r}: after the service type comes KEY=VALUE; "
+            r"a colon that belongs to a value has a backslash before it (endpoint=tcp\:8080)"
+        )
+    try:
+        return ServiceType.parse(arguments[0], strict=strict)
+    except InvalidService as error:
+        raise ValueError(f"mdns endpoint: {error}") from None
+
+
+def _check_keys(options: Mapping[str, str], known: Sequence[str]) -> None:
+    for key in options:
+        if key not in known:
+            raise ValueError(f"mdns endpoint: {key}=… is unknown; there are {', '.join(known)}")
+
+
+def _inner(reactor: Any, description: str) -> IStreamServerEndpoint:
+    try:
+        inner: IStreamServerEndpoint = serverFromString(reactor, description)
+        return inner
+    except (ValueError, TypeError, LookupError) as error:
+        # Twisted's parsers are functions: a missing or unknown part is a TypeError, or a KeyError.
+        raise ValueError(f"mdns endpoint: endpoint={description}: {error}") from None
+
+
+def _items(key: str, text: str | None) -> tuple[str, ...]:
+    """Split a list at commas without a backslash."""
+    if text is None:
+        return ()
+    items = [""]
+    characters = iter(text)
+    for one in characters:
+        if one == ",":
+            items.append("")
+        else:
+            items[-1] += next(characters, "\\") if one == "\\" else one
+    if not all(items):
+        raise ValueError(f"mdns endpoint: {key}={text}: an item is empty")
+    return tuple(items)
+
+
+def _attribute(item: str) -> tuple[str, TextValue]:
+    key, equals, value = item.partition("=")
+    return key, value if equals else None
+
+
+def _timeout(text: str | None) -> float:
+    if text is None:
+        return CONNECT_TIMEOUT
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"mdns endpoint: timeout={text}: not a number of seconds above 0")
+    return seconds
+
+
+def _pick(text: str | None) -> Pick:
+    try:
+        return Pick.BEST if text is None else Pick(text)
+    except ValueError:
+        known = " or ".join(pick.value for pick in Pick)
+        raise ValueError(f"mdns endpoint: pick={text}: there is {known}") from None

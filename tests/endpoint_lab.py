@@ -9,7 +9,14 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError, ConnectionDone, ConnectionRefusedError, UserError
 from twisted.internet.error import TimeoutError as ConnectTimeout
-from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort, IReactorTCP, IReactorTime
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IListeningPort,
+    IReactorPluggableNameResolver,
+    IReactorTCP,
+    IReactorTime,
+)
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -102,7 +109,7 @@ class MemoryTransport(StringTransport):
         self._protocol.connectionLost(Failure(ConnectionDone()))
 
 
-@implementer(IReactorTime, IReactorTCP)
+@implementer(IReactorTime, IReactorTCP, IReactorPluggableNameResolver)
 class LanReactor:
     """Time is the simulation's; each test says who takes connections."""
 

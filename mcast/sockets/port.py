@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from ipaddress import IPv4Address as IPv4
 
 from twisted.internet import defer
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IListeningPort,
     ILoggingContext,
@@ -248,6 +250,9 @@ class GroupPort:
         """Close the socket. Called by us, and by the reactor when it shuts down."""
         if self.disconnected:
             return
+        if reason is not None and reason.check(ConnectionDone) and self._socket is not None:
+            self._take_errors(self._socket)
+            return
         self._close()
         self.protocol.doStop()
         waiting, self._waiting = self._waiting, []
@@ -418,6 +423,19 @@ class GroupPort:
             self._read_errors = 0
             self.reactor.removeReader(self)
             self.reactor.callLater(READ_PAUSE, self._resume)  # type: ignore[attr-defined]
+
+    def _take_errors(self, sock: socket.socket) -> None:
+        """Read what is wrong with the socket, in which the epoll and poll reactors see its end."""
+        self.reactor.addReader(self)
+        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            self._read_failed(OSError(number, os.strerror(number)))
+        if self._reports_full:
+            for _ in range(READ_BATCH):
+                try:
+                    sock.recvmsg(1, _ANCILLARY_SIZE, socket.MSG_ERRQUEUE)
+                except OSError:
+                    return
 
     def _resume(self) -> None:
         if self._socket is not None and not self._stopping:

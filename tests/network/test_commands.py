@@ -229,10 +229,15 @@ class ListenTests(LanTestCase):
         (sent,) = objects(done.stdout, "sent")
         self.assertEqual((sent["sent"], sent["refused"], done.returncode), (2000, 0, 0))
 
+    def slow_down(self) -> None:
+        """Let the sender's interface send 100 kB a second, and hold two datagrams of 1000 octets back."""
+        shaped = "tbf rate 800kbit burst 2000 limit 3000"
+        self.sender.run("sh", "-c", f"tc qdisc add dev eth0 root {shaped}")
+        self.addCleanup(self.sender.run, "sh", "-c", "tc qdisc del dev eth0 root")
+
     def test_full_queue(self) -> None:
         """A full queue of the interface slows it, is told, and loses nothing."""
-        self.sender.run("tc", *"qdisc add dev eth0 root tbf rate 800kbit burst 2000 limit 3000".split())
-        self.addCleanup(self.sender.run, "tc", *"qdisc del dev eth0 root".split())
+        self.slow_down()
         program = self.listen(IPV4, "--json", "-c", "40")
         done = command(self.sender, "send", IPV4, "x", "-c", "40", "-s", "1000", "--json")
         (sent,) = objects(done.stdout, "sent")
@@ -241,8 +246,7 @@ class ListenTests(LanTestCase):
         self.assertEqual(program.process.wait(5), 0)
 
     def test_full_queue_ipv6(self) -> None:
-        self.sender.run("tc", *"qdisc add dev eth0 root tbf rate 800kbit burst 2000 limit 3000".split())
-        self.addCleanup(self.sender.run, "tc", *"qdisc del dev eth0 root".split())
+        self.slow_down()
         done = command(self.sender, "send", "ff02::123%eth0", "x", "-c", "40", "-s", "1000")
         self.assertIn("sent 40 of 40", done.stdout)
         self.assertIn("for a full buffer", done.stdout)

@@ -265,6 +265,23 @@ class ReceivingTests(ReactorLanTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual(port.counters["protocol_errors"], 1)
 
+    def test_refused_by_the_peer(self) -> None:
+        """A connected port is told that nobody listens there, and stays open; epoll sees an end in it."""
+
+        class Refused(Recorder):
+            count = 0
+
+            def connectionRefused(self) -> None:
+                self.count += 1
+
+        refused = Refused()
+        port = self.open(0, refused, interface="127.0.0.1")
+        port.connect("127.0.0.1", 9)
+        for count in (1, 2):
+            port.write(b"anybody?")
+            self.until(lambda count=count: refused.count == count, "the refusal")
+        self.assertFalse(port.disconnected)
+
     def test_stopped_from_within(self) -> None:
         """A port closed by its protocol delivers nothing more."""
 

@@ -166,8 +166,18 @@ class Attachment:
             if not send(payload, index, destination) and destination is None:
                 self._unreachable(now)
                 return
+            if destination is None:
+                self._count_records(payload)
             if destination is None and self._retry_delay != UNREACHABLE_DELAY:
                 self._retry_delay = UNREACHABLE_DELAY
+
+    def _count_records(self, payload: bytes) -> None:
+        # The header says how many there are (RFC 1035 §4.1.1): answers, authorities, additionals.
+        count = payload[6] + payload[8] + payload[10] << 8
+        count += payload[7] + payload[9] + payload[11]
+        kind = "records sent in responses" if payload[2] & 0x80 else "records sent in queries"
+        if count:
+            self.link.counters[kind] += count
 
     def _unreachable(self, now: float) -> None:
         """The system refuses to send: it is as if the cable were out, but nobody will tell when it is back.

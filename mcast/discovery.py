@@ -25,6 +25,7 @@ from mcast.dnssd.instances import instance_name
 from mcast.dnssd.places import FoundAddress
 from mcast.dnssd.resolving import HostLookup, Resolver
 from mcast.dnssd.types import ServiceType
+from mcast.durations import Durations
 from mcast.errors import NotFound
 from mcast.feed import Feed
 from mcast.oneshot import Reply, ask
@@ -344,7 +345,7 @@ def resolve(
             return NotFound(str(name), f"no answer within {timeout:g} s")
         return NotFound(str(name), f"is on {host}, of which no address was heard within {timeout:g} s")
 
-    found = _LookUp[FoundService](searches, timeout, missing)
+    found = _LookUp[FoundService](searches, timeout, missing, durations=searches.resolving)
     return found.start(resolver, interfaces, news)
 
 
@@ -373,6 +374,7 @@ def lookup(
         timeout,
         lambda: NotFound(str(name), f"no answer within {timeout:g} s"),
         lambda: host.addresses,
+        searches.looking_up,
     )
     return found.start(host, interfaces, news)
 
@@ -446,6 +448,7 @@ class _LookUp(Generic[_T]):
 
     :param missing: makes the error of a search that ends by its time limit.
     :param partial: what there is at the time limit; when it is empty, too, that is the error.
+    :param durations: where to count how long it took.
     """
 
     def __init__(
@@ -454,8 +457,11 @@ class _LookUp(Generic[_T]):
         timeout: float,
         missing: Callable[[], NotFound],
         partial: Callable[[], _T | None] = lambda: None,
+        durations: Durations | None = None,
     ) -> None:
         self._searches = searches
+        self._durations = Durations() if durations is None else durations
+        self._began_at = searches.now()
         self._missing = missing
         self._partial = partial
         self._search: Search[Any] | None = None
@@ -477,11 +483,13 @@ class _LookUp(Generic[_T]):
     def succeed(self, result: _T) -> None:
         """End with a result."""
         self._close()
+        self._durations.add(self._searches.now() - self._began_at)
         self._result.callback(result)
 
     def fail(self, error: NotFound) -> None:
         """End without one."""
         self._close()
+        self._durations.failures += 1
         self._result.errback(error)
 
     def _give_up(self) -> None:

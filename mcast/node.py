@@ -20,7 +20,7 @@ from mcast.attachment import Attachment
 from mcast.discovery import LOOKUP_TIMEOUT, InstanceBrowser, ServiceBrowser, TypesBrowser
 from mcast.dns.codes import RecordType
 from mcast.dns.names import LOCAL, Name
-from mcast.dns.records import Record
+from mcast.dns.records import Record, show_type
 from mcast.dnssd.collecting import Answer
 from mcast.dnssd.enumeration import DomainList
 from mcast.dnssd.found import FoundService
@@ -366,11 +366,14 @@ class Node(TwistedService):
                 attachment.resume()
 
     def statistics(self) -> dict[str, Any]:
-        """Return counters and gauges as plain dicts of numbers.
+        """Return counters and gauges as plain dicts of numbers; docs/metrics.md tells what each means.
 
         ``node``: names published and claimed, conflicts, renames; ``ports``: for each family what its socket
-        received, sent and dropped; ``links``: for each link, such as ``eth0/IPv4``, what it counted, by kind
-        and cause; ``links gone``: the sums of the links that are no more, so that totals do not shrink.
+        received and dropped; ``links``: for each link, such as ``eth0/IPv4``, what it counted, by kind and
+        cause; ``links gone``: the sums of the links that are no more, so that totals do not shrink;
+        ``caches`` and ``published``: for each link what is in its cache, and how many records of each type we
+        publish; ``times``: for each of ``claim``, ``resolve`` and ``lookup`` the ``count``, ``sum`` and
+        ``max`` of the seconds it took, and the ``failures``.
         """
         claims = list(self._publisher)
         return {
@@ -385,6 +388,13 @@ class Node(TwistedService):
             "ports": {"IPv6" if ipv6 else "IPv4": dict(port.counters) for ipv6, port in self._ports.items()},
             "links": {attachment.label: dict(attachment.link.counters) for attachment in self.links},
             "links gone": dict(self._gone),
+            "caches": {each.label: each.link.querier.gauges() for each in self.links},
+            "published": {each.label: _types_of(each.link.responder.records()) for each in self.links},
+            "times": {
+                "claim": self._publisher.claiming.as_dict(),
+                "resolve": self._searches.resolving.as_dict(),
+                "lookup": self._searches.looking_up.as_dict(),
+            },
         }
 
     # Life
@@ -533,6 +543,11 @@ class Node(TwistedService):
         attachment.stop()
         self._gone += attachment.link.counters
         attachment.port.leave(attachment.interface)
+        self._log.info(
+            "left {group} on {interface}",
+            group=IPV6_GROUP if attachment.ipv6 else IPV4_GROUP,
+            interface=attachment.interface.name,
+        )
         self._publisher.detach(attachment)
         self._on_events(attachment, ())
 
@@ -601,6 +616,10 @@ class Node(TwistedService):
         if not events:
             self._publisher.check()
         self._searches.handle(attachment, events)
+
+
+def _types_of(records: Iterable[Record]) -> dict[str, int]:
+    return dict(Counter(show_type(record.type) for record in records))
 
 
 def _service_type(type: str | ServiceType) -> ServiceType:

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from mcast.attachment import Attachment
 from mcast.dns.names import Name
+from mcast.durations import Durations
 from mcast.errors import NameTaken
 from mcast.mdns.events import Claimed, Conflicted, Event, Oversized, ProbingFailed, Reprobing, Yielded
 from mcast.mdns.groups import RecordGroup
@@ -39,8 +40,11 @@ class Claim(ABC):
         """Where it is registered, for the `Publisher`."""
         self.claimed_on: set[Attachment] = set()
         """Where it is in use, for the `Publisher`."""
+        self.begun_at: float | None = None
+        """Since when a name is being claimed, for the `Publisher`; None while none is."""
         self.is_withdrawn = False
         self._was_claimed = False
+        self._published_as: Name | None = None
         self._waiting: list[Deferred[None]] = []
 
     has_own_name = True
@@ -112,9 +116,11 @@ class Claim(ABC):
 
     def tell_claimed(self) -> None:
         """Tell who waits for it that it is in use on all links."""
+        if self._published_as != self.owner:
+            self._published_as = self.owner
+            self._log.info("published {name}", name=str(self.owner))
         if not self._was_claimed:
             self._was_claimed = True
-            self._log.info("published {name}", name=str(self.owner))
             waiting, self._waiting = self._waiting, []
             for each in waiting:
                 each.callback(None)
@@ -140,6 +146,8 @@ class Publisher:
         """The hosts that are published, by the name that was asked for; None is the host that we run on."""
         self.counters: Counter[str] = Counter()
         """Conflicts, renames and the like since the start."""
+        self.claiming: Durations = Durations()
+        """How long claims took from their registration on a working link until they were in use on all."""
         self._claims: dict[Claim, None] = {}
         self._owners: dict[Name, Claim] = {}
         self._attachments: list[Attachment] = []
@@ -164,6 +172,7 @@ class Publisher:
                 claim.take_next_name()
             self._owners[claim.owner] = claim
         self._claims[claim] = None
+        claim.begun_at = None
         try:
             for attachment in self._attachments:
                 self._register(claim, attachment)
@@ -206,6 +215,7 @@ class Publisher:
     def say_goodbye(self) -> None:
         """Take everything off every link, and keep the claims for the links that may come."""
         for claim in self._claims:
+            claim.begun_at = None
             self._leave_links(claim, goodbye=True)
         self._pump()
 
@@ -265,6 +275,10 @@ class Publisher:
             self._check(claim)
         elif isinstance(event, Reprobing):
             claim.claimed_on.discard(attachment)
+            if event.contested:
+                self._log.info(
+                    "{name} is contested on {link}; probing anew", name=str(event.name), link=attachment.label
+                )
         elif isinstance(event, Conflicted):
             self._conflicted(claim, attachment, event.handle)
         elif isinstance(event, Yielded):
@@ -290,6 +304,8 @@ class Publisher:
 
     def _register(self, claim: Claim, attachment: Attachment) -> None:
         group = claim.records(attachment.interface)
+        if claim.begun_at is None and attachment.is_working:
+            claim.begun_at = attachment.now()
         handle = attachment.link.responder.register(group, attachment.now())
         claim.handles[attachment] = handle
         self._by_handle[attachment, handle] = claim
@@ -325,6 +341,9 @@ class Publisher:
         if memory is not None and self.state.get(memory) != claim.name:
             # RFC 6762 §9: recorded only when it is ours.
             self.state[memory] = claim.name
+        if claim.begun_at is not None:
+            self.claiming.add(self._attachments[0].now() - claim.begun_at)
+            claim.begun_at = None
         claim.tell_claimed()
 
     def _conflicted(self, claim: Claim, attachment: Attachment, handle: int) -> None:
@@ -336,6 +355,7 @@ class Publisher:
         if not claim.has_own_name:
             self._log.warn("{name} is taken by another host on {link}", name=str(lost), link=attachment.label)
             self._drop(claim, goodbye=True)
+            self.claiming.failures += 1
             claim.tell_lost()
             return
         self._rename(claim)

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 from mcast.attachment import Attachment
 from mcast.dnssd.following import Follower
 from mcast.dnssd.places import Place
+from mcast.durations import Durations
 from mcast.mdns.changes import Denied, RecordChange
 from mcast.mdns.events import Event
 from mcast.sockets.interface import select_interfaces
@@ -98,6 +99,10 @@ class Searches:
         self.reactor = reactor
         self.by_follower: dict[Follower, Search[Any]] = {}
         """The searches that are not closed."""
+        self.resolving = Durations()
+        """How long it took to find services by name."""
+        self.looking_up = Durations()
+        """How long it took to find the addresses of hosts."""
         self._links = links
 
     def now(self) -> float:

@@ -88,7 +88,7 @@ class OptionsTests(NodeTestCase):
         self.assertIn("--alias", self.refused("--alias", "a b"))
 
     def test_bad_rate(self) -> None:
-        self.assertIn("x1", self.refused("--max-rate", "x1"))
+        self.assertIn("--max-rate x1", self.refused("--max-rate", "x1"))
 
     def test_no_family(self) -> None:
         self.assertIn("--no-ipv4", self.refused("--no-ipv4", "--no-ipv6"))
@@ -160,7 +160,14 @@ class ServiceTests(NodeTestCase):
             service.log_counters()
         states = {event["name"]: event["state"] for event in events if "state" in event}
         self.assertEqual(states, {"kitchen.local.": "published", "Web._http._tcp.local.": "published"})
-        self.assertEqual({"node", "ports", "links"} - {event.get("part") for event in events}, set())
+
+    def test_numbers_in_the_log(self) -> None:
+        """All that `Node.statistics` tells, and nothing else."""
+        service = self.service("--service", "Web:_http._tcp:80")
+        with capturedLogs() as events:
+            service.log_counters()
+        parts = {event["part"]: event["counters"] for event in events if "part" in event}
+        self.assertEqual(parts, service.node.statistics())
 
     def test_hostname_of_a_file(self) -> None:
         path = Path(self.mktemp())

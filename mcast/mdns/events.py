@@ -30,6 +30,8 @@ class Reprobing(Event):
 
     handle: int
     name: Name
+    contested: bool = True
+    """Whether another host disputes it; False when the link has just come up (RFC 6762 §8)."""
 
 
 @dataclass(frozen=True, slots=True)

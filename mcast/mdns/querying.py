@@ -55,6 +55,16 @@ _NO_DATA = PSEUDO_TYPES | {0, *range(249, 256)}
 """Types that no record has which could be cached: those of RFC 6895 §3.1 that are reserved, or for
 questions."""
 
+_COUNTED = (
+    "goodbyes for nothing",
+    "records added",
+    "records refreshed",
+    "records rescued",
+    "records leaving",
+    "",  # the cache tells why it refused
+)
+"""What a record that was heard is counted as, by its `Outcome`."""
+
 
 class Querier:
     """Continuous questions, and the cache of one link.
@@ -171,6 +181,14 @@ class Querier:
             if answers_to(question.type, held.type) and (flushed or not held.flags & FLUSHED)
         ]
 
+    def gauges(self) -> dict[str, int]:
+        """Return what there is now: ``records`` and ``octets`` in the cache, ``questions`` being asked."""
+        return {
+            "records": len(self.cache),
+            "octets": self.cache.octets,
+            "questions": sum(map(len, self._series.values())),
+        }
+
     def is_denied(self, question: Question, now: float) -> bool:
         """Whether the owner of the name has said that it has no such record (RFC 6762 §6.1)."""
         key = question.name.key
@@ -199,6 +217,7 @@ class Querier:
         series_of = self._series.get
         store = self.cache.store
         flushing: set[tuple[bytes, int]] = set()
+        tally = [0] * len(_COUNTED)
         for section in (message.answers, message.authorities, message.additionals):
             for record in section:
                 rtype = record.type
@@ -209,12 +228,16 @@ class Querier:
                     # RFC 6762 §10.2: "pseudo-RRs should never go into the Multicast DNS cache".
                     continue
                 outcome, has_elders = store(record, now)
+                tally[outcome] += 1
                 key = record.name.key
                 if has_elders and record.cache_flush and record.ttl:
                     flushing.add((key, rtype))
                 among = series_of(key)
                 if among is not None and outcome is not Outcome.IGNORED:
                     self._heard(among, record, outcome, source, now)
+        for counter, count in zip(_COUNTED, tally, strict=True):
+            if count and counter:
+                self.counters[counter] += count
         for key, rtype in flushing:
             self._flush(key, rtype, now)
         if self.cache.evicted:

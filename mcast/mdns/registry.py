@@ -368,7 +368,7 @@ class Registry:
             if registration.is_published:
                 self._hide(registration, now)
                 names = registration.group.probed_names.values()
-                self._events += [Reprobing(registration.handle, name) for name in names]
+                self._events += [Reprobing(registration.handle, name, contested=False) for name in names]
             registration.yielded.clear()
             self._want(registration, now)
         self.prober.reset(now)

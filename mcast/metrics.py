@@ -1,0 +1,225 @@
+"""The numbers of `Node.statistics` in OpenMetrics text, for Prometheus and its relatives.
+
+Needs the extra ``metrics`` (prometheus-client), and is therefore imported by nothing else in mcast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+from mcast.node import Node
+
+try:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+    from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+    from prometheus_client.registry import Collector, CollectorRegistry
+except ImportError as error:
+    raise ImportError("mcast.metrics needs prometheus-client: pip install 'txmcast[metrics]'") from error
+
+GONE = "(gone)"
+"""The interface that the counters of links that are no more are told under."""
+
+_RECEIVED = {
+    "queries received": "query",
+    "responses received": "response",
+    # Found by their octets, so that they are not counted among the others.
+    "ready answers": "query with ready answer",
+}
+_SENT = {
+    "queries sent": "query",
+    "probes": "probe",
+    "multicast responses": "multicast response",
+    "unicast responses": "unicast response",
+    "legacy responses": "legacy response",
+    "ready answers": "ready answer",
+    "goodbyes": "goodbye",
+}
+_DROPPED = frozenset(
+    {
+        "answers over rate",
+        "datagrams with opcode or rcode",
+        "malformed datagrams",
+        "oversized datagrams",
+        "queries from off the link",
+        "received while down",
+        "responses from another port",
+        "responses from off the link",
+        "unanswerable sources",
+        "unsolicited unicast responses",
+    }
+)
+_RECORDS = frozenset({"goodbyes for nothing", "malformed records"})
+"""What counts records and does not begin with the word."""
+
+_NODE_GAUGES = ("links", "links working", "names", "names claimed")
+_NODE_COUNTERS = ("conflicts", "renames")
+
+
+class NodeCollector(Collector):
+    """A collector for a registry of prometheus-client; it asks the nodes whenever the registry is read.
+
+    :param nodes: each is told apart by the label ``node``, its host name as it was when this was made; the
+        second of the same name gets ``#2``.
+    """
+
+    def __init__(self, *nodes: Node) -> None:
+        self._nodes: dict[str, Node] = {}
+        for node in nodes:
+            label, number = node.hostname, 2
+            while label in self._nodes:
+                label, number = f"{node.hostname}#{number}", number + 1
+            self._nodes[label] = node
+
+    def describe(self) -> Iterable[Metric]:
+        """Return the metrics without numbers, for the registry to know their names."""
+        return _Families()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics as they are now."""
+        families = _Families()
+        for label, node in self._nodes.items():
+            families.add(label, node.statistics())
+        return families
+
+
+class MetricsResource(Resource):
+    """A leaf for a `twisted.web` site that answers GET with OpenMetrics text.
+
+    :param nodes: what it tells about; see `NodeCollector`.
+    """
+
+    isLeaf = True
+
+    def __init__(self, *nodes: Node) -> None:
+        super().__init__()
+        self._registry = registry_of(*nodes)
+
+    def render_GET(self, request: Request) -> bytes:
+        request.setHeader(b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))
+        return bytes(generate_latest(self._registry))
+
+
+def registry_of(*nodes: Node) -> CollectorRegistry:
+    """Return a registry of its own for some nodes."""
+    registry = CollectorRegistry()
+    registry.register(NodeCollector(*nodes))
+    return registry
+
+
+def openmetrics(*nodes: Node) -> str:
+    """Return the OpenMetrics text of some nodes (https://prometheus.io/docs/specs/om/open_metrics_spec/)."""
+    return str(generate_latest(registry_of(*nodes)), "utf-8")
+
+
+class _Families:
+    """The metrics of one reading."""
+
+    def __init__(self) -> None:
+        link = ("node", "interface", "family")
+        self._node_gauges = {
+            name: GaugeMetricFamily(
+                f"mcast_{name.replace(' ', '_')}", f"{name} now".capitalize(), None, ["node"]
+            )
+            for name in _NODE_GAUGES
+        }
+        self._node_counters = {
+            name: CounterMetricFamily(f"mcast_{name}", f"{name} so far".capitalize(), None, ["node"])
+            for name in _NODE_COUNTERS
+        }
+        self._received = CounterMetricFamily(
+            "mcast_packets_received", "Packets taken in, by kind", None, [*link, "kind"]
+        )
+        self._sent = CounterMetricFamily("mcast_packets_sent", "Packets sent, by kind", None, [*link, "kind"])
+        self._dropped = CounterMetricFamily(
+            "mcast_packets_dropped", "Packets dropped, by cause", None, [*link, "cause"]
+        )
+        self._records = CounterMetricFamily(
+            "mcast_records", "Records heard and sent, by what became of them", None, [*link, "kind"]
+        )
+        self._events = CounterMetricFamily(
+            "mcast_events", "What else happened on a link", None, [*link, "event"]
+        )
+        self._port = CounterMetricFamily(
+            "mcast_port_datagrams", "What the sockets count", None, ["node", "family", "kind"]
+        )
+        self._cache = {
+            name: GaugeMetricFamily(f"mcast_cache_{name}", help_text, None, link)
+            for name, help_text in (
+                ("records", "Records in the cache"),
+                ("octets", "Octets that the cache takes"),
+            )
+        }
+        self._questions = GaugeMetricFamily("mcast_questions", "Questions that are being asked", None, link)
+        self._published = GaugeMetricFamily(
+            "mcast_published_records", "Records that are published, by type", None, [*link, "type"]
+        )
+        self._times = {
+            name: SummaryMetricFamily(f"mcast_{name}_seconds", help_text, labels=["node"], unit="seconds")
+            for name, help_text in (
+                ("claim", "How long names took to be claimed on all links"),
+                ("resolve", "How long services took to be found by name"),
+                ("lookup", "How long addresses of hosts took to be found"),
+            )
+        }
+        self._longest = GaugeMetricFamily(
+            "mcast_longest_seconds",
+            "The longest time to claim, resolve or look up",
+            None,
+            ["node", "of"],
+            unit="seconds",
+        )
+        self._failures = CounterMetricFamily(
+            "mcast_failures", "What was claimed, resolved or looked up in vain", None, ["node", "of"]
+        )
+
+    def __iter__(self) -> Iterator[Metric]:
+        yield from self._node_gauges.values()
+        yield from self._node_counters.values()
+        yield from (self._received, self._sent, self._dropped, self._records, self._events, self._port)
+        yield from self._cache.values()
+        yield from (self._questions, self._published)
+        yield from self._times.values()
+        yield from (self._longest, self._failures)
+
+    def add(self, node: str, statistics: Mapping[str, Any]) -> None:
+        """Take in what `Node.statistics` returned."""
+        for name, gauge in self._node_gauges.items():
+            gauge.add_metric([node], statistics["node"][name])
+        for name, counter in self._node_counters.items():
+            counter.add_metric([node], statistics["node"][name])
+        for family, counters in statistics["ports"].items():
+            for kind, value in counters.items():
+                self._port.add_metric([node, family, kind], value)
+        for label, counters in statistics["links"].items():
+            self._add_link([node, *label.rsplit("/", 1)], counters)
+        self._add_link([node, GONE, ""], statistics["links gone"])
+        for label, gauges in statistics["caches"].items():
+            place = [node, *label.rsplit("/", 1)]
+            for name, gauge in self._cache.items():
+                gauge.add_metric(place, gauges[name])
+            self._questions.add_metric(place, gauges["questions"])
+        for label, types in statistics["published"].items():
+            for rtype, count in types.items():
+                self._published.add_metric([node, *label.rsplit("/", 1), rtype], count)
+        for name, summary in self._times.items():
+            times = statistics["times"][name]
+            summary.add_metric([node], times["count"], times["sum"])
+            self._longest.add_metric([node, name], times["max"])
+            self._failures.add_metric([node, name], times["failures"])
+
+    def _add_link(self, place: list[str], counters: Mapping[str, int]) -> None:
+        for name, value in counters.items():
+            if name in _RECEIVED:
+                self._received.add_metric([*place, _RECEIVED[name]], value)
+            if name in _SENT:
+                self._sent.add_metric([*place, _SENT[name]], value)
+            if name in _DROPPED:
+                self._dropped.add_metric([*place, name], value)
+            elif name in _RECORDS or name.startswith("records "):
+                self._records.add_metric([*place, name.removeprefix("records ")], value)
+            elif name not in _RECEIVED and name not in _SENT:
+                self._events.add_metric([*place, name], value)

@@ -61,7 +61,11 @@ class ClaimTestCase(SceneTestCase):
     def serve(self, *arguments: str) -> Responder:
         responder = serve(self.lan.hosts[0], "--no-ipv6", *(arguments or ("--service", WEB_OPTION)))
         self.addCleanup(responder.close)
+        self.latest = responder
         return responder
+
+    latest: Responder | None = None
+    """What was started last; its log explains why nothing came."""
 
     def sent(self, accepts: Callable[[Message], bool], start: int | None = None) -> list[Packet]:
         """Return what the responder has sent by IPv4 and is accepted."""
@@ -76,9 +80,13 @@ class ClaimTestCase(SceneTestCase):
         """Return the first such packet of the responder."""
         first = self.start if start is None else start
         near = self.lan.hosts[0].ipv4()
-        return self.prober.sniffer.wait_for(
-            lambda packet: packet.source == near and accepts(packet.message), timeout, first
-        )
+        try:
+            return self.prober.sniffer.wait_for(
+                lambda packet: packet.source == near and accepts(packet.message), timeout, first
+            )
+        except AssertionError as error:
+            log = "" if self.latest is None else self.latest.log
+            raise AssertionError(f"{error}; the log:\n{log}") from None
 
     def wait_for_announcements(self, name: Labels = WEB, start: int | None = None) -> None:
         """Wait for two announcements of the service."""

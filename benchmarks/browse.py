@@ -27,18 +27,15 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.cache_memory import announcement, fill_ours, fill_zeroconf, octets_per_record
+from mcast.dns.codes import RESPONSE_FLAGS, RecordType
+from mcast.dns.messages import Message, Question, encode
+from mcast.dns.names import Name
+from tests.interop.peers import AvahiHost
+from tests.interop.programs import Program
+from tests.network.lan import Host, Lan
+
 FOLDER = Path(__file__).resolve().parent
-sys.path.insert(0, str(FOLDER.parent))
-
-from cache_memory import announcement, fill_ours, fill_zeroconf, octets_per_record  # noqa: E402
-
-from mcast.dns.codes import RESPONSE_FLAGS, RecordType  # noqa: E402
-from mcast.dns.messages import Message, Question, encode  # noqa: E402
-from mcast.dns.names import Name  # noqa: E402
-from tests.interop.peers import AvahiHost  # noqa: E402
-from tests.interop.programs import Program  # noqa: E402
-from tests.network.lan import Host, Lan  # noqa: E402
-
 SOURCE = FOLDER / "build" / "mdns_source"
 
 LIMIT = 60.0

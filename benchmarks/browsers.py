@@ -64,6 +64,7 @@ def run_mcast(address: str, count: int, seconds: float) -> None:
 
     reactor: Any = installed
     node = Node(reactor, interfaces=[address], ipv6=False)
+    meter: Meter
 
     def changed(change: Change) -> None:
         if isinstance(change, Added):
@@ -83,7 +84,6 @@ def run_mcast(address: str, count: int, seconds: float) -> None:
             meter.report(sum(port["received"] for port in node.statistics()["ports"].values()))
             reactor.stop()
 
-    meter: Any = None
     reactor.callWhenRunning(start)
     reactor.run()
 
@@ -120,7 +120,6 @@ async def run_zeroconf(address: str, count: int, seconds: float) -> None:
 def main() -> None:
     kind, address, count, seconds = sys.argv[1:]
     if kind == "mcast":
-        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
         run_mcast(address, int(count), float(seconds))
     else:
         asyncio.run(run_zeroconf(address, int(count), float(seconds)))

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.logger import Logger
 
+from mcast.echo.claim import Claims
 from mcast.echo.counters import Drop, EchoCounters
 from mcast.echo.port import EchoPort
 from mcast.echo.responder import EchoResponder
@@ -72,6 +73,7 @@ class EchoService(Service):
         # The system sends no unicast with a TTL of 0.
         self._hop_limit = None if ttl is None else max(ttl, 1)
         self._listener: GroupListener | None = None
+        self._claims = Claims()
 
     @property
     def counters(self) -> EchoCounters:
@@ -101,10 +103,15 @@ class EchoService(Service):
         self._listener = listener(
             self._reactor,
             self.responder,
+            apart=self._claims.take((group.port, group.ipv6) for group in self.responder.groups),
             unicast_hop_limit=self._hop_limit,
             receive_buffer=RECEIVE_BUFFER,
         )
-        self._listener.startListening()
+        try:
+            self._listener.startListening()
+        except BaseException:
+            self._claims.release()
+            raise
         super().startService()
 
     def stopService(self) -> Deferred[None]:
@@ -112,4 +119,5 @@ class EchoService(Service):
         super().stopService()
         assert self._listener is not None
         self.log_counters()
+        self._claims.release()
         return self._listener.stopListening()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from twisted.internet import defer
@@ -14,7 +15,6 @@ from zope.interface import implementer
 
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.held import is_port_held
 from mcast.sockets.port import MAX_DATAGRAM, GroupPort, SocketAddress
 from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.stock import StockPort
@@ -122,14 +122,21 @@ class GroupListener:
     Bound to the group and joined on one interface, a socket receives nothing else, and the arrival
     interface is known without asking the system with each datagram, which takes time.
 
-    What it sends comes from the port of the group; where another socket on this host had that before, from
-    a port of its own, so that who is answered by both can tell them apart.
+    What it sends comes from the port of the group.
 
+    :param apart: UDP ports, each with whether it is of IPv6, whose groups are answered from another port
+        that the system chooses.
     :param settings: as `GroupPort` has them; ``arrivals=True`` to be told hop limits also.
     """
 
     def __init__(
-        self, reactor: Any, protocol: GroupProtocol, *, arrivals: bool | None = None, **settings: Any
+        self,
+        reactor: Any,
+        protocol: GroupProtocol,
+        *,
+        arrivals: bool | None = None,
+        apart: Collection[tuple[int, bool]] = (),
+        **settings: Any,
     ) -> None:
         self.reactor = reactor
         self.protocol = protocol
@@ -139,7 +146,7 @@ class GroupListener:
         self._past: Counter[str] = Counter()
         self._closing: set[defer.Deferred[None]] = set()
         self._listening = False
-        self._held: frozenset[tuple[int, bool]] = frozenset()
+        self._apart = frozenset(apart)
 
     @property
     def counters(self) -> Counter[str]:
@@ -158,7 +165,6 @@ class GroupListener:
         :raises OSError: nothing could be joined, or the port is taken.
         """
         self._listening = True
-        self._held = frozenset(filter(_is_held, {(group.port, group.ipv6) for group in self.protocol.groups}))
         try:
             self.protocol.makeConnection(self)  # type: ignore[arg-type]  # it needs no more of a transport
         except BaseException:
@@ -209,7 +215,7 @@ class GroupListener:
 
     def settings_of(self, group: Group) -> dict[str, Any]:
         """Return the settings of the ports of a group."""
-        return {**self._settings, "sends_apart": (group.port, group.ipv6) in self._held}
+        return {**self._settings, "sends_apart": (group.port, group.ipv6) in self._apart}
 
     def leave(self, group: Group, interface: int, source: str | None = None) -> None:
         """Close the port of a group and interface, and so leave whatever was joined there."""
@@ -237,11 +243,3 @@ class GroupListener:
         if found is None:
             self._past["send_refused"] += 1
         return found
-
-
-def _is_held(place: tuple[int, bool]) -> bool:
-    port, ipv6 = place
-    try:
-        return is_port_held(port, ipv6=ipv6)
-    except OSError:  # of a family that this host does not have; joining will say so
-        return False

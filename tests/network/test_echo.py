@@ -205,6 +205,13 @@ class ServiceTests(LanTestCase):
         self.assertEqual(answers[b"one"], (self.server.ipv4(), PORT))
         self.assertNotEqual(answers[b"two"][1], PORT)
 
+    def test_beside_a_listener(self) -> None:
+        """Who only listens on the same host does not change where the answers come from."""
+        listening = Program(self.server, sys.executable, "-m", "mcast.cli", "listen", IPV4)
+        listening.wait_for("LISTEN")
+        self.addCleanup(responder(self.server, "--group", IPV4, joined=1).end)
+        self.assertEqual(ask(self.client.udp_socket()), (HELLO, (self.server.ipv4(), PORT)))
+
     def test_no_loopback(self) -> None:
         """--no-loopback: programs on this host are not answered, others are."""
         program = responder(self.server, "--group", IPV4, "--no-loopback", joined=1)

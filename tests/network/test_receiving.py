@@ -277,9 +277,10 @@ class ReceivingTests(ReactorLanTestCase):
         refused = Refused()
         port = self.open(0, refused, interface="127.0.0.1")
         port.connect("127.0.0.1", 9)
-        for count in (1, 2):
-            port.write(b"anybody?")
-            self.until(lambda count=count: refused.count == count, "the refusal")
+        port.write(b"anybody?")
+        self.until(lambda: refused.count == 1, "the refusal")
+        port.write(b"and now?")
+        self.until(lambda: refused.count == 2, "another one")
         self.assertFalse(port.disconnected)
 
     def test_stopped_from_within(self) -> None:

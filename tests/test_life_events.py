@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.names import Name
 from mcast.dns.records import address, text
@@ -21,6 +23,15 @@ JOINED = "joined {group} on {interface}"
 LEFT = "left {group} on {interface}"
 DOWN = "{link} carries nothing for now"
 UP = "{link} is back"
+
+
+class PageTests(SynchronousTestCase):
+    """docs/metrics.md."""
+
+    def test_lists_every_format(self) -> None:
+        page = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text()
+        formats = (PUBLISHED, CONTESTED, RENAMED, LOST, WITHDRAWN, JOINED, LEFT, DOWN, UP)
+        self.assertEqual([each for each in formats if f"| `{each}` |" not in page], [])
 
 
 class LifeEventTests(NodeTestCase):

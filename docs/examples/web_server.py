@@ -1,0 +1,15 @@
+"""A web server that is found by its name: the pages of this folder, on whichever port is free."""
+
+from twisted.internet import reactor
+from twisted.web.server import Site
+from twisted.web.static import File
+
+from mcast import Node, Service
+
+port = reactor.listenTCP(0, Site(File(".")))
+node = Node(reactor)
+node.startService()  # says goodbye when the reactor stops
+node.register(Service("My Web", "_http._tcp", port.getHost().port, txt={"path": "/"})).addCallback(
+    lambda registration: print("published as", registration.name, flush=True)
+)
+reactor.run()

@@ -1,0 +1,182 @@
+"""The programs in docs/examples: each runs on one test host, and is found from another one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.dnssd.service import Service
+from mcast.node import Node
+from tests.interop.probe import Packet, Sniffer
+from tests.interop.programs import Program, require_programs
+from tests.interop.wire import SRV, labels
+from tests.network.lan import REPOSITORY, LanTestCase, wait_until
+
+EXAMPLES = REPOSITORY / "docs" / "examples"
+
+START_TIMEOUT = 15.0
+"""Our choice: seconds until an example has claimed its name; CI machines are slow."""
+
+FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=5).read().decode(), end='')"
+RECEIVE = "import socket, sys; print(socket.create_connection(sys.argv[1:3], 5).recv(99).decode())"
+
+
+class ExampleTestCase(LanTestCase):
+    """An example on the first host; the second finds it and watches the link."""
+
+    def setUp(self) -> None:
+        require_programs()
+        super().setUp()
+        self.here, self.there = self.lan.hosts
+        self.sniffer = Sniffer(self.there)
+        self.addCleanup(self.sniffer.close)
+        self.folder = tempfile.mkdtemp(prefix="mcast-")
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def program(self, *words: str) -> Program:
+        """Start this interpreter on the first host, in a folder of the test."""
+        script = f'cd \'{self.folder}\' && exec "$0" "$@"'
+        command = self.here.command("sh", "-c", script, sys.executable, *words)
+        program = Program(command, environment={"PYTHONPATH": str(REPOSITORY)})
+        self.addCleanup(program.end)
+        return program
+
+    def resolved(self, name: str, service_type: str) -> dict[str, Any]:
+        """Return what a Node on the second host finds out about a service."""
+        found = self.there.python("-m", "mcast.cli", "resolve", "--json", name, service_type)
+        result: dict[str, Any] = json.loads(found.splitlines()[0])
+        return result
+
+    def assert_goodbye(self, name: str, service_type: str) -> None:
+        """Fail unless the last that was said of a service is that it goes (RFC 6762 §10.1)."""
+        instance = labels(name, service_type, "local")
+
+        def tells(packet: Packet) -> bool:
+            return bool(packet.message.answers_for(instance, SRV))
+
+        said = [packet for packet in self.sniffer.poll() if tells(packet)]
+        self.assertEqual([one.ttl for one in said[-1].message.answers_for(instance, SRV)], [0])
+
+    def stop(self, program: Program) -> None:
+        """End a program as a supervisor does; it must end by itself and without an error."""
+        self.assertIn(program.end(), (0, -signal.SIGTERM))
+        self.assertNotIn("Traceback", program.output)
+        self.assertNotIn("was destroyed", program.output)
+
+
+class DaemonTests(ExampleTestCase):
+    """``twistd -y node_app.tac``."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.pid_file = Path(self.folder, "node.pid")
+        self.log_file = Path(self.folder, "node.log")
+
+    def twistd(self, *options: str) -> Program:
+        run = "from twisted.scripts.twistd import run; run()"
+        tac = str(EXAMPLES / "node_app.tac")
+        files = (f"--pidfile={self.pid_file}", f"--logfile={self.log_file}")
+        return self.program("-c", run, *options, *files, "-y", tac)
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text() if self.log_file.exists() else ""
+
+    def end_daemon(self, process: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+    def serves_and_leaves(self, process: int) -> None:
+        wait_until(lambda: "published Daemon" in self.log, "the service to be claimed", START_TIMEOUT)
+        found = self.resolved("Daemon", "_http._tcp")
+        self.assertEqual(found["port"], 8080)
+        page = self.there.python("-c", FETCH, f"http://{self.here.ipv4()}:{found['port']}/")
+        self.assertEqual(page, "hello from twistd\n")
+        os.kill(process, signal.SIGTERM)
+        wait_until(lambda: "Server Shut Down" in self.log, "the daemon to end", START_TIMEOUT)
+        self.assert_goodbye("Daemon", "_http._tcp")
+        self.assertNotIn("Traceback", self.log)
+
+    def test_in_the_background(self) -> None:
+        """The Node works after the fork."""
+        starter = self.twistd()
+        self.assertEqual(starter.wait(START_TIMEOUT), 0, starter.output)
+        wait_until(self.pid_file.exists, "the pid file", START_TIMEOUT)
+        process = int(self.pid_file.read_text())
+        self.addCleanup(self.end_daemon, process)
+        self.assertNotEqual(process, starter.pid)
+        self.serves_and_leaves(process)
+        wait_until(lambda: not self.pid_file.exists(), "the pid file to go")
+
+    def test_in_the_foreground(self) -> None:
+        program = self.twistd("--nodaemon")
+        self.serves_and_leaves(program.pid)
+        self.assertIn(program.wait(START_TIMEOUT), (0, -signal.SIGTERM))
+
+
+class ProgramTests(ExampleTestCase):
+    """The others, which stay in the foreground."""
+
+    def test_react_main(self) -> None:
+        program = self.program(str(EXAMPLES / "react_main.py"))
+        program.wait_for("published as Plain", START_TIMEOUT)
+        found = self.resolved("Plain", "_example._tcp")
+        self.assertEqual((found["port"], found["txt"]), (7000, {"color": "blue"}))
+        program.wait_for("Added Plain", START_TIMEOUT)
+        self.stop(program)
+        self.assert_goodbye("Plain", "_example._tcp")
+
+    def test_asyncio_beside(self) -> None:
+        """The port is that of a server of asyncio's, which answers."""
+        program = self.program(str(EXAMPLES / "asyncio_beside.py"))
+        program.wait_for("published Greeter", START_TIMEOUT)
+        found = self.resolved("Greeter", "_greet._tcp")
+        heard = self.there.python("-c", RECEIVE, self.here.ipv4(), str(found["port"]))
+        self.assertEqual(heard.strip(), "hello from asyncio")
+        self.stop(program)
+        self.assert_goodbye("Greeter", "_greet._tcp")
+
+    def test_web_server(self) -> None:
+        Path(self.folder, "index.html").write_text("hello from the web")
+        program = self.program(str(EXAMPLES / "web_server.py"))
+        program.wait_for("published as My Web", START_TIMEOUT)
+        found = self.resolved("My Web", "_http._tcp")
+        url = f"http://{self.here.ipv4()}:{found['port']}{found['txt']['path']}"
+        self.assertEqual(self.there.python("-c", FETCH, url), "hello from the web")
+        self.stop(program)
+        self.assert_goodbye("My Web", "_http._tcp")
+
+
+class PromiseTests(SynchronousTestCase):
+    """What needs no network to be seen."""
+
+    def test_web_server_is_short(self) -> None:
+        """Under 20 lines, blank ones and the docstring included."""
+        self.assertLess(len((EXAMPLES / "web_server.py").read_text().splitlines()), 20)
+
+    def test_each_is_listed(self) -> None:
+        listed = (EXAMPLES / "README.md").read_text()
+        names = [path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".tac")]
+        self.assertEqual([name for name in names if f"]({name})" not in listed], [])
+
+    def test_nothing_is_opened_before_the_start(self) -> None:
+        """twistd forks between the two; the clock has no way to watch a socket either."""
+        folder = Path("/proc/self/fd")
+        if not folder.exists():
+            folder = Path("/dev/fd")
+        before = len(list(folder.iterdir()))
+        node = Node(Clock(), hostname="kitchen")
+        self.assertTrue(IService.providedBy(node))
+        node.publish(Service("Web", "_http._tcp", 80))
+        self.assertEqual(len(list(folder.iterdir())), before)

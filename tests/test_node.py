@@ -239,7 +239,7 @@ class FollowTests(NodeTestCase):
         self.lan.advance(5.0)
         said = self.lan.packets.on("one").where(lambda packet: not packet.ipv6)
         self.assertEqual([packet.message.is_response for packet in said], [True, True])
-        self.assertEqual(addresses(said), {"10.0.1.1", "10.0.1.77"})
+        self.assertEqual(addresses(said), {"10.0.1.1", "10.0.1.77", "fe80::1:1"})
         self.assertAlmostEqual(said[1].at - said[0].at, 1.0, places=3)
         self.assertEqual(self.lan.packets.on("two"), [])
 

@@ -383,9 +383,10 @@ class Responder:
             return
         due, answers = self._plan.take(now)
         due = [record_set for record_set in due if record_set.is_current]
+        wanted = self._zone.additionals([answer for answer in answers if answer.is_current])
         extras = [
             extra
-            for extra in self._zone.additionals([answer for answer in answers if answer.is_current])
+            for extra in dict.fromkeys(wanted + self._zone.companions(due))
             if extra not in due and now >= extra.multicast_at + MULTICAST_INTERVAL
         ]
         payloads, room = pack_response(due, extras, self._sizes)

@@ -379,6 +379,20 @@ class Zone:
             found.pop(answer, None)
         return list(found)
 
+    def companions(self, announced: Iterable[RecordSet]) -> list[RecordSet]:
+        """Return what belongs to addresses that nobody has asked for: those of the other family or, where
+        there are none, the denial that says so (RFC 6762 §6.2)."""
+        found: dict[RecordSet, None] = {}
+        announced = [record_set for record_set in announced if record_set.type in _ADDRESS_TYPES]
+        for one in announced:
+            (other,) = (rtype for rtype in _ADDRESS_TYPES if rtype != one.type)
+            others = list(self.sets(one.name.key, other))
+            denial = None if others else self.denial(one.name.key)
+            found.update(dict.fromkeys([denial] if denial else others))
+        for one in announced:
+            found.pop(one, None)
+        return list(found)
+
 
 def _matching(owner: _Owner, qtype: int, qclass: int) -> Iterator[RecordSet]:
     """Yield the sets of one name that answer a type and class (RFC 6762 §6, "the standard DNS rules")."""

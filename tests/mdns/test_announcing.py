@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.names import Name
-from mcast.dns.records import address, pointer, service, text
+from mcast.dns.records import address, next_secure, pointer, service, text
 from mcast.mdns.events import Claimed, Conflicted, Updated
 from mcast.mdns.groups import RecordGroup
 from tests.mdns.lab import (
@@ -24,6 +24,7 @@ from tests.mdns.lab import (
     WEB_PTR,
     WEB_SRV,
     WEB_TXT,
+    A,
     Lab,
     answers,
     flushed,
@@ -55,6 +56,24 @@ class AnnouncementTests(SynchronousTestCase):
         unique = [flushed(record) for record in (HOST_A, HOST_AAAA, HOST_REVERSE, WEB_SRV, WEB_TXT)]
         self.assertEqual(set(first.answers), {*unique, WEB_PTR, TYPE_PTR})
         self.assertEqual((list(first.authorities), list(first.additionals)), ([], []))
+
+    def test_missing_family_is_denied(self) -> None:
+        """M-6.2-4: a host with addresses of one family only says so when it announces them, each time."""
+        lab = Lab()
+        lab.register(HOST_GROUP)
+        denials = [list(packet.message.additionals) for packet in responses(lab.run(10.0))]
+        self.assertEqual(denials, [[flushed(next_secure(HOST, [A], 120))]] * 2)
+
+    def test_other_family_goes_along(self) -> None:
+        """M-6.2-3: with a new IPv4 address the IPv6 addresses are told too."""
+        lab = Lab()
+        (host,) = lab.settle(DUAL_GROUP)
+        both = (HOST_A, address(HOST, "192.168.1.3", 120))
+        group = RecordGroup(unique=(*both, HOST_AAAA), verified=(HOST_REVERSE,))
+        lab.responder.update(host, group, lab.now)
+        (sent,) = lab.pass_time(0.9)
+        self.assertEqual(set(sent.message.answers), {flushed(record) for record in both})
+        self.assertEqual(list(sent.message.additionals), [flushed(HOST_AAAA)])
 
     def test_twice_one_second_apart(self) -> None:
         """M-8.3-4: two announcements, one second apart."""

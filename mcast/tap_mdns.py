@@ -75,7 +75,7 @@ class Options(UsageOptions):
     def opt_max_rate(self, text: str) -> None:
         """Unicast answers a second to one source at most, 0 for no limit (default: 1000)."""
         if not (text.isascii() and text.isdecimal() and int(text[:9]) <= MAX_MAX_RATE):
-            raise UsageError(f"max-rate {text}: not a number from 0 to {MAX_MAX_RATE}")
+            raise UsageError(f"--max-rate {text}: not a number from 0 to {MAX_MAX_RATE}")
         self["max_rate"] = int(text)
 
     def opt_state(self, path: str) -> None:

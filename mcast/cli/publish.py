@@ -109,6 +109,9 @@ def _attribute(text: str) -> tuple[str, str | None]:
 
 def _address(text: str) -> IPv4Address | IPv6Address:
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         raise ValueError(f"{text}: no IP address") from None
+    if address.is_multicast or address.is_unspecified:
+        raise ValueError(f"{text}: no address of a host")
+    return address

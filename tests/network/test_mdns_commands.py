@@ -144,6 +144,8 @@ class PublishTests(LanTestCase):
             (("Web", "http", "80"), "http"),
             (("Web", "_http._tcp", "99999"), "99999"),
             (("Web", "_http._tcp", "80", "--address", "1.2.3.4"), "--host"),
+            (("Web", "_http._tcp", "80", "--host", "x", "--address", "ff02::1"), "ff02::1"),
+            (("Web", "_http._tcp", "80", "--host", "x", "--address", "0.0.0.0"), "0.0.0.0"),
             (("Web", "_http._tcp", "80", "--interface", "nosuch"), "nosuch"),
         ):
             program = self.publish(*words)

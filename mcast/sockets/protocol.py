@@ -141,6 +141,8 @@ class GroupProtocol(DatagramProtocol):
         arrival = UNKNOWN_ARRIVAL
         if isinstance(self._transport, StockPort):
             arrival = self._transport.arrival()
+            if self._transport.scope:
+                addr = (*addr[:2], 0, self._transport.scope)
         answer = self.datagram_arrived(datagram, addr, arrival)
         if answer is not None:
             self.reply(answer, addr, arrival)

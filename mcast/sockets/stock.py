@@ -22,7 +22,7 @@ class StockPort:
     """What ``reactor.listenMulticast`` returned, with the options of its socket set by us.
 
     The port stays Twisted's: it does not tell how a datagram arrived, cuts what is over its maxPacketSize,
-    and cannot be bound to a group.
+    and cannot be bound to a group. Only the interface of a link-local IPv6 sender is known, by its scope.
 
     :param port: the port or, for its protocol, the transport.
     """
@@ -38,6 +38,9 @@ class StockPort:
         self.ipv6 = port.addressFamily == socket.AF_INET6
         self._options = Options(port.getHandle(), ipv6=self.ipv6)
         self._options.receive_only_joined()
+        self._scopes: _ScopeReader | None = None
+        if self.ipv6 and isinstance(getattr(port, "socket", None), (socket.socket, _ScopeReader)):
+            port.socket = self._scopes = _ScopeReader(port.socket)
         self._outgoing = 0
         self._joined: set[tuple[str, int, str | None]] = set()
         self._logged: set[tuple[int, int | None]] = set()
@@ -71,8 +74,16 @@ class StockPort:
         self._joined.discard((group.host, interface, source))
         self._options.leave(group.address, interface, check_source(group, source))
 
+    @property
+    def scope(self) -> int:
+        """The index of the interface that the last datagram came by, from a link-local sender; else 0."""
+        return 0 if self._scopes is None else self._scopes.last
+
     def arrival(self) -> Arrival:
-        """Return what can be told of a datagram: the interface, when groups are joined on one only."""
+        """Return what can be told of the last datagram: the interface, when groups are joined on one only, or
+        the sender's address tells it (RFC 4007 §8)."""
+        if self.scope:
+            return Arrival(self.scope, None, None)
         indexes = {interface for _, interface, _ in self._joined}
         return Arrival(indexes.pop(), None, None) if len(indexes) == 1 else UNKNOWN_ARRIVAL
 
@@ -119,3 +130,23 @@ class StockPort:
     def stopListening(self) -> defer.Deferred[None]:
         """Close the port; fires when it is closed."""
         return defer.maybeDeferred(self.port.stopListening)
+
+
+class _ScopeReader:
+    """A socket of IPv6 that remembers the scope of the last sender; Twisted keeps host and port only.
+
+    :param sock: the socket of a stock port.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self.last = 0
+
+    def recvfrom(self, size: int) -> tuple[bytes, tuple[Any, ...]]:
+        """Receive as the socket does."""
+        data, address = self._sock.recvfrom(size)
+        self.last = address[3]
+        return data, address
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)

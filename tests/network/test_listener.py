@@ -168,6 +168,17 @@ class ListenerTests(ReactorLanTestCase):
             self.assertEqual(self.answer_to(client)[0], b"ack")
             self.assertEqual(protocol.arrivals[0].interface, self.here.index("eth1"))
 
+    def test_stock_port_on_two_links(self) -> None:
+        """A link-local sender is answered by its link, though Twisted drops the scope of its address."""
+        protocol = RecordingGroups([GROUPS[1]], answers=True)
+        self.listen_stock(protocol, GROUPS[1])
+        for link, interface in enumerate(("eth0", "eth1")):
+            client = self.ask(GROUPS[1], b"hello", interface)
+            self.assertEqual(self.answer_to(client)[0], b"ack")
+            index = self.here.index(interface)
+            self.assertEqual(protocol.arrivals[-1].interface, index)
+            self.assertEqual(protocol.addresses[-1][::3], (self.there.link_local(link), index))
+
     def test_stock_port_sends_by_interface(self) -> None:
         """A protocol on a stock port sends to its group by each interface where it is joined."""
         with self.there.inside():

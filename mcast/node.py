@@ -111,6 +111,7 @@ class Node(TwistedService):
         }
         self._ports: dict[bool, MulticastPort] = {}
         self._gone: Counter[str] = Counter()
+        self._ports_gone: dict[bool, Counter[str]] = {}
         self._troubles: set[str] = set()
         self._retry: IDelayedCall | None = None
         self._refusal: OSError | None = None
@@ -385,7 +386,10 @@ class Node(TwistedService):
                 "conflicts": self._publisher.counters["conflicts"],
                 "renames": self._publisher.counters["renames"],
             },
-            "ports": {"IPv6" if ipv6 else "IPv4": dict(port.counters) for ipv6, port in self._ports.items()},
+            "ports": {
+                "IPv6" if ipv6 else "IPv4": dict(self._port_counters(ipv6))
+                for ipv6 in sorted({*self._ports, *self._ports_gone})
+            },
             "links": {attachment.label: dict(attachment.link.counters) for attachment in self.links},
             "links gone": dict(self._gone),
             "caches": {each.label: each.link.querier.gauges() for each in self.links},
@@ -396,6 +400,14 @@ class Node(TwistedService):
                 "lookup": self._searches.looking_up.as_dict(),
             },
         }
+
+    def _port_counters(self, ipv6: bool) -> Counter[str]:
+        """Return what the port of a family counted, with those before it that were closed."""
+        counters = Counter(self._ports_gone.get(ipv6))
+        port = self._ports.get(ipv6)
+        if port is not None:
+            counters.update(port.counters)
+        return counters
 
     # Life
 
@@ -456,6 +468,7 @@ class Node(TwistedService):
     def _close(self) -> Deferred[None]:
         while self._links:
             self._detach(next(iter(self._links)))
+        self._ports_gone.update({ipv6: self._port_counters(ipv6) for ipv6 in self._ports})
         closed = DeferredList([port.close() for port in self._ports.values()], consumeErrors=True)
         self._ports.clear()
         self._troubles.clear()

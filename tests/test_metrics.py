@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from twisted.trial.unittest import SkipTest
 from twisted.web.resource import IResource
 from twisted.web.test.requesthelper import DummyRequest
 from zope.interface.verify import verifyObject
@@ -15,12 +14,13 @@ from mcast.network import IPV4_GROUP
 from mcast.node import Node
 from tests.node_lab import SETTLED, NodeTestCase
 
+MISSING: str | None = None
 try:
     from prometheus_client.openmetrics.parser import text_string_to_metric_families
-
+except ImportError:
+    MISSING = "prometheus-client (extra metrics) is not installed"
+else:
     from mcast.metrics import GONE, MetricsResource, openmetrics
-except ImportError as missing:
-    raise SkipTest("prometheus-client (extra metrics) is not installed") from missing
 
 
 def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -125,9 +125,22 @@ class StatisticsTests(NodeTestCase):
         counted = second.statistics()["node"]
         self.assertEqual((counted["conflicts"], counted["renames"]), (1, 1))
 
+    def test_ports_keep_their_numbers(self) -> None:
+        """What a socket counted is not forgotten when it is closed, and goes on when it is opened anew."""
+        node = self.settled("kitchen")
+        before = node.statistics()["ports"]["IPv4"]["received"]
+        self.lan.result(node.stopService())
+        stopped = node.statistics()["ports"]["IPv4"]["received"]
+        self.assertGreaterEqual(stopped, before)
+        node.startService()
+        self.lan.advance(SETTLED)
+        self.assertGreater(node.statistics()["ports"]["IPv4"]["received"], stopped)
+
 
 class OpenMetricsTests(NodeTestCase):
     """The text, read back by the parser of prometheus-client."""
+
+    skip = MISSING
 
     def value(self, name: str, *nodes: Node, **labels: str) -> float:
         """Return a number from the text of some nodes."""
@@ -188,6 +201,8 @@ class OpenMetricsTests(NodeTestCase):
 
 class ResourceTests(NodeTestCase):
     """`MetricsResource`."""
+
+    skip = MISSING
 
     def test_is_a_resource(self) -> None:
         verifyObject(IResource, MetricsResource(self.settled("kitchen")))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from mcast.cli.command import CommandError, checked, whole
 from mcast.sockets.group import Group, parse_address
-from mcast.sockets.interface import Interface, interfaces, select_interfaces
+from mcast.sockets.interface import Interface, find_interface, interfaces, select_interfaces
 from mcast.sockets.options import MAX_HOPS
 
 DEFAULT_PORT = 7645
@@ -36,11 +36,12 @@ def sending_interfaces(group: Group, selectors: Sequence[str], source: str = "")
 
     :param source: an address of ours to send from; it selects its interface when nothing else does.
     :raises CommandError: an unknown interface or zone, one that is down or has no address of the group's
-        family, or none usable.
+        family, an interface that is not the zone's, or none usable.
     """
     if source:
         _check_source(group, source)
     if group.zone:
+        _check_zone(group, selectors)
         selectors = (group.zone,)
     elif source and not selectors:
         selectors = (source,)
@@ -56,6 +57,18 @@ def sending_interfaces(group: Group, selectors: Sequence[str], source: str = "")
         bare = next(each for each in chosen if each not in usable)
         raise CommandError(f"interface {bare.name}: has no IPv{group.family} address, for {group}")
     return usable
+
+
+def _check_zone(group: Group, selectors: Sequence[str]) -> None:
+    """Refuse interfaces that are not the one of the group's zone, rather than pass over them."""
+    known = interfaces()
+    meant = find_interface(group.zone, known)
+    for selector in selectors:
+        found = find_interface(selector, known)
+        if found is None:
+            raise CommandError(f"interface {selector}: no such interface, index or address on this host")
+        if meant is not None and found.index != meant.index:
+            raise CommandError(f"interface {selector}: is not that of {group}")
 
 
 def _check_source(group: Group, source: str) -> None:

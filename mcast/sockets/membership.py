@@ -132,7 +132,8 @@ class Memberships:
         self._follow(available)
 
     def _check(self, available: Sequence[Interface]) -> None:
-        if not all(group.zone for group in self._sources):
+        # One that is named is checked even where every group has a zone, which says more.
+        if self._selectors or not all(group.zone for group in self._sources):
             select_interfaces(self._selectors, available)
         for group in self._sources:
             if group.zone:

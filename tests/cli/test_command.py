@@ -251,8 +251,17 @@ class InterfaceChoiceTests(SynchronousTestCase):
         self.assertEqual(self.chosen("224.0.0.123", "198.51.100.1"), ["eth1"])
 
     def test_zone(self) -> None:
-        """A zone in the group names the interface, whatever else is named."""
-        self.assertEqual(self.chosen("ff02::123%eth0", "eth1"), ["eth0"])
+        """A zone in the group names the interface; it may be named twice."""
+        self.assertEqual(self.chosen("ff02::123%eth0"), ["eth0"])
+        self.assertEqual(self.chosen("ff02::123%eth0", "eth0"), ["eth0"])
+
+    def test_zone_and_another_interface(self) -> None:
+        with self.assertRaisesRegex(CommandError, r"interface eth1: is not that of \[ff02::123%eth0\]:7645"):
+            self.chosen("ff02::123%eth0", "eth1")
+
+    def test_zone_and_unknown_interface(self) -> None:
+        with self.assertRaisesRegex(CommandError, "interface eth9: no such interface"):
+            self.chosen("ff02::123%eth0", "eth9")
 
     def test_source(self) -> None:
         self.assertEqual(self.chosen("224.0.0.123", source="198.51.100.1"), ["eth1"])

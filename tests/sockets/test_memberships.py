@@ -200,6 +200,11 @@ class MembershipsTests(SynchronousTestCase):
             self.start()
         self.assertEqual(self.transport.joined, [])
 
+    def test_unknown_interface_beside_a_zone(self) -> None:
+        """A group with a zone needs no other interface, but a wrong name is a mistake all the same."""
+        with self.assertRaisesRegex(ValueError, "interface eth9: no such interface"):
+            self.start(IPV6.with_zone("eth0"), selectors=("eth9",))
+
     def test_unknown_interface(self) -> None:
         with self.assertRaisesRegex(ValueError, "interface eth9: no such interface"):
             self.start(selectors=("eth9",))

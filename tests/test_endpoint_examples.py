@@ -1,0 +1,91 @@
+"""The programs in docs/examples that use endpoint strings and the resolver, on two test hosts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.interop.programs import Program, require_programs
+from tests.network.lan import REPOSITORY, LanTestCase, wait_until
+
+EXAMPLES = REPOSITORY / "docs" / "examples"
+
+START_TIMEOUT = 15.0
+"""Our choice: seconds until a program has done what is waited for; CI machines are slow."""
+
+TWISTD = "from twisted.scripts.twistd import run; run()"
+
+GREETER = r"""
+import sys
+from twisted.application.strports import service
+from twisted.internet import reactor
+from twisted.internet.protocol import Factory, Protocol
+
+class Greeter(Protocol):
+    def connectionMade(self):
+        self.transport.write(b"hello from port %d\n" % self.transport.getHost().port)
+
+server = service(r"mdns:_greet._tcp:name=Greeter:endpoint=tcp\:" + sys.argv[1], Factory.forProtocol(Greeter))
+server.startService()
+reactor.addSystemEventTrigger("before", "shutdown", server.stopService)
+reactor.run()
+"""
+"""A server that tells where it listens."""
+
+
+class EndpointExampleTests(LanTestCase):
+    """Servers on the first host, clients on the second."""
+
+    def setUp(self) -> None:
+        require_programs()
+        super().setUp()
+        self.here, self.there = self.lan.hosts
+        self.folder = Path(tempfile.mkdtemp(prefix="mcast-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def program(self, host_number: int, *words: str) -> Program:
+        program = Program(self.lan.hosts[host_number].command(sys.executable, *words))
+        self.addCleanup(program.end)
+        return program
+
+    def log(self) -> str:
+        path = self.folder / "log"
+        return path.read_text() if path.exists() else ""
+
+    def test_daemon_that_is_announced(self) -> None:
+        """announced.tac works after twistd's fork; fetch_local.py fetches from it by its name."""
+        pid_file = self.folder / "pid"
+        options = (f"--pidfile={pid_file}", f"--logfile={self.folder / 'log'}")
+        starter = self.program(0, "-c", TWISTD, *options, "-y", str(EXAMPLES / "announced.tac"))
+        self.assertEqual(starter.wait(START_TIMEOUT), 0, starter.output)
+        wait_until(pid_file.exists, "the pid file", START_TIMEOUT)
+        process = int(pid_file.read_text())
+        try:
+            wait_until(lambda: "published Docs" in self.log(), "the service to be claimed", START_TIMEOUT)
+            fetch = self.program(1, str(EXAMPLES / "fetch_local.py"), "http://docs.local:8080/")
+            self.assertEqual((fetch.wait(START_TIMEOUT), fetch.lines[-1:]), (0, ["hello from docs"]))
+        finally:
+            os.kill(process, signal.SIGTERM)
+        wait_until(lambda: "Server Shut Down" in self.log(), "the daemon to end", START_TIMEOUT)
+        self.assertIn("withdrew Docs", self.log())
+        self.assertNotIn("Traceback", self.log())
+
+    def test_client_that_follows(self) -> None:
+        """follow_service.py is connected again when the server comes back at another port."""
+        client = self.program(1, str(EXAMPLES / "follow_service.py"), "mdns:_greet._tcp:name=Greeter")
+        first = self.program(0, "-c", GREETER, "7001")
+        client.wait_for("hello from port 7001", START_TIMEOUT)
+        first.end()
+        self.program(0, "-c", GREETER, "7002")
+        client.wait_for("hello from port 7002", START_TIMEOUT)
+        self.assertNotIn("Traceback", client.output)
+
+    def test_nobody(self) -> None:
+        """fetch_local.py ends with an error when there is no such host."""
+        fetch = self.program(1, str(EXAMPLES / "fetch_local.py"), "http://nobody.local/")
+        self.assertEqual(fetch.wait(START_TIMEOUT), 1)
+        self.assertIn("nobody.local", fetch.output)

@@ -24,6 +24,10 @@ RETRY_DELAY_LIMIT = 60.0
 """Seconds to which that delay grows. Our choice."""
 
 
+Refusal = tuple[Group, Interface, OSError]
+"""A join that the system refused."""
+
+
 class GroupTransport(Protocol):
     """What joins and sends: a `GroupPort`, a `StockPort` or a `GroupListener`."""
 
@@ -109,13 +113,15 @@ class Memberships:
         self._monitor.start()
         try:
             self._check(self._monitor.interfaces)
-            problems = self._follow(self._monitor.interfaces)
-            for problem in problems:
+            refusals = self._follow(self._monitor.interfaces)
+            for _, _, problem in refusals:
                 if problem.errno == errno.EADDRINUSE or not self._joined:
                     raise problem
         except BaseException:
             self.stop()
             raise
+        # Only now: who gets an exception is told enough by that.
+        self._tell(refusals)
 
     def stop(self) -> None:
         """Leave everything and follow no more."""
@@ -129,7 +135,7 @@ class Memberships:
     def update(self, available: tuple[Interface, ...]) -> None:
         """Join and leave what these interfaces ask for; the monitor calls this on change."""
         self._retry_delay = RETRY_DELAY
-        self._follow(available)
+        self._tell(self._follow(available))
 
     def _check(self, available: Sequence[Interface]) -> None:
         # One that is named is checked even where every group has a zone, which says more.
@@ -139,7 +145,8 @@ class Memberships:
             if group.zone:
                 select_interfaces((group.zone,), available)
 
-    def _follow(self, available: tuple[Interface, ...]) -> list[OSError]:
+    def _follow(self, available: tuple[Interface, ...]) -> list[Refusal]:
+        """Join and leave, and return what was refused for a cause that was not told yet."""
         wanted = self._wanted(available)
         for key in [key for key in self._refused if key not in wanted]:
             del self._refused[key]
@@ -151,7 +158,7 @@ class Memberships:
                 # Linux forgets the memberships of IPv4 with the last address.
                 self._leave(key, told=True)
                 self._refused[key] = errno.EADDRNOTAVAIL  # told by that, not once more as a refusal
-        problems = []
+        refusals: list[Refusal] = []
         again = False
         for key, interface in wanted.items():
             if key in self._joined:
@@ -160,14 +167,17 @@ class Memberships:
             try:
                 self._join(key, interface)
             except OSError as problem:
-                problems.append(problem)
                 # Without an address there is nothing to try until the monitor tells of one.
                 again = again or interface.has_family(key[0].ipv6)
                 if self._refused.get(key, 0) != problem.errno:
                     self._refused[key] = problem.errno
-                    self._observer.group_refused(key[0], interface, problem)
+                    refusals.append((key[0], interface, problem))
         self._retry_later(again)
-        return problems
+        return refusals
+
+    def _tell(self, refusals: Iterable[Refusal]) -> None:
+        for group, interface, problem in refusals:
+            self._observer.group_refused(group, interface, problem)
 
     def _wanted(self, available: tuple[Interface, ...]) -> dict[tuple[Group, int], Interface]:
         chosen = select_interfaces(self._selectors, available, strict=False)
@@ -221,7 +231,7 @@ class Memberships:
             self._retry_delay = min(2 * self._retry_delay, RETRY_DELAY_LIMIT)
 
     def _try_again(self) -> None:
-        self._follow(self._monitor.interfaces)
+        self._tell(self._follow(self._monitor.interfaces))
 
 
 def sources_of(groups: Iterable[Group], sources: Sequence[str]) -> dict[Group, tuple[str | None, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -216,6 +217,15 @@ class ListenTests(LanTestCase):
         counted = objects(program.end(), "stats")
         self.assertEqual(
             (sum(each["packets"] for each in counted), sum(each["octets"] for each in counted)), (100, 10000)
+        )
+
+    def test_port_taken(self) -> None:
+        """One line, however many groups and interfaces."""
+        taken = self.listener.open_socket(socket.AF_INET)
+        taken.bind(("", 7645))
+        self.assertEqual(
+            command(self.listener, "listen", IPV4, "239.1.2.3").stderr,
+            "mcast listen: UDP port 7645 on 224.0.0.123: already in use by a socket that does not share it\n",
         )
 
     def test_nothing(self) -> None:

@@ -29,7 +29,7 @@ class Greeter(Protocol):
     def connectionMade(self):
         self.transport.write(b"hello from port %d\n" % self.transport.getHost().port)
 
-server = service(r"mdns:_greet._tcp:name=Greeter:endpoint=tcp\:" + sys.argv[1], Factory.forProtocol(Greeter))
+server = service("mdns:_greet._tcp:name=Greeter:endpoint=" + sys.argv[1], Factory.forProtocol(Greeter))
 server.startService()
 reactor.addSystemEventTrigger("before", "shutdown", server.stopService)
 reactor.run()
@@ -77,12 +77,21 @@ class EndpointExampleTests(LanTestCase):
     def test_client_that_follows(self) -> None:
         """follow_service.py is connected again when the server comes back at another port."""
         client = self.program(1, str(EXAMPLES / "follow_service.py"), "mdns:_greet._tcp:name=Greeter")
-        first = self.program(0, "-c", GREETER, "7001")
+        first = self.program(0, "-c", GREETER, r"tcp\:7001")
         client.wait_for("hello from port 7001", START_TIMEOUT)
         first.end()
-        self.program(0, "-c", GREETER, "7002")
+        self.program(0, "-c", GREETER, r"tcp\:7002")
         client.wait_for("hello from port 7002", START_TIMEOUT)
         self.assertNotIn("Traceback", client.output)
+
+    def test_client_that_has_link_local_addresses_alone(self) -> None:
+        """They lead nowhere without their zone (RFC 4007 §6)."""
+        self.here.ip("addr", "del", f"{self.here.ipv4()}/24", "dev", "eth0")
+        self.here.ip("addr", "del", f"{self.here.ipv6()}/64", "dev", "eth0")
+        self.addCleanup(self.lan.restore, self.here, 0)
+        client = self.program(1, str(EXAMPLES / "follow_service.py"), "mdns:_greet._tcp")
+        self.program(0, "-c", GREETER, r"tcp6\:7003")
+        client.wait_for("hello from port 7003", START_TIMEOUT)
 
     def test_nobody(self) -> None:
         """fetch_local.py ends with an error when there is no such host."""

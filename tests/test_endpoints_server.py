@@ -129,6 +129,13 @@ class AnnouncingTests(ServerTestCase):
         self.assertIn("no port number", str(failure.value))
         self.assertEqual(closed, [True])
 
+    def test_unknown_interface(self) -> None:
+        """The error names it, and nothing listens."""
+        text = r"mdns:_http._tcp:name=Docs:interface=nosuch:endpoint=tcp\:8080"
+        listening = serverFromString(self.reactor, text).listen(FACTORY)
+        self.assertIn("nosuch", str(self.failureResultOf(listening, ValueError).value))
+        self.assertEqual(self.reactor.ports, {})
+
     def test_without_multicast_dns(self) -> None:
         """A node that cannot start is logged; who knows the address is served."""
 

@@ -317,6 +317,19 @@ class Publisher:
         claim.handles.clear()
         claim.claimed_on.clear()
 
+    def _part(self, claim: Claim, lost: Name, interface: int) -> None:
+        """Leave the other link of an interface as one on which the name was lost.
+
+        The neighbours are the same, and what they know by one family they know by the other: a usual goodbye
+        would take the winner's records from them.
+        """
+        for attachment, handle in tuple(claim.handles.items()):
+            if attachment.interface.index == interface:
+                attachment.link.responder.part(handle, lost, attachment.now())
+                del self._by_handle[attachment, handle]
+                del claim.handles[attachment]
+                claim.claimed_on.discard(attachment)
+
     def _drop(self, claim: Claim, goodbye: bool) -> None:
         claim.is_withdrawn = True
         self._leave_links(claim, goodbye)
@@ -352,6 +365,7 @@ class Publisher:
         del claim.handles[attachment]
         self.counters["conflicts"] += 1
         old, lost = claim.name, claim.owner
+        self._part(claim, lost, attachment.interface.index)
         if not claim.has_own_name:
             self._log.warn("{name} is taken by another host on {link}", name=str(lost), link=attachment.label)
             self._drop(claim, goodbye=True)

@@ -177,6 +177,31 @@ class ConflictTests(NodeTestCase):
         self.assertEqual(told, [("Web", "Web (2)")])
         self.assertTrue(self.taken.is_claimed)
 
+    def _deny(self, *rivals: Record) -> list[Record]:
+        """Have a host that speaks IPv4 only take a name; return our goodbyes, by either family."""
+        began = self.lan.now
+        for _ in range(2):
+            self.contradict("lan", *rivals)
+            self.lan.advance(0.5)
+        self.lan.advance(5.0)
+        return goodbyes(self.lan.packets.since(began).sent_by("kitchen"))
+
+    def test_winner_keeps_its_pointer(self) -> None:
+        """M-10.1-1: by IPv6 too nothing is said that would take the winner's records from the neighbours'
+        caches, which know interfaces and no families."""
+        rival = service(Name.parse(web("Web")), 0, 0, 9, Name.parse("peer.local"), 120, cache_flush=True)
+        self.assertEqual(self._deny(rival), [])
+        self.assertEqual(self.taken.name, "Web (2)")
+
+    def test_winner_keeps_its_addresses(self) -> None:
+        """RFC 6762 §10.2: our goodbyes under the name that was lost do not flush what the winner has."""
+        host = Name.parse("kitchen.local")
+        said = self._deny(address(host, "10.9.9.9", 120, cache_flush=True))
+        self.assertEqual(self.first.hostname, "kitchen-2")
+        under_the_name = [record for record in said if record.name == host]
+        self.assertTrue(under_the_name)
+        self.assertEqual([record for record in under_the_name if record.cache_flush], [])
+
     def _join_with_twin(self) -> None:
         """Let another host with our name claim it on a link of its own, and then come to ours."""
         twin = self.lan.host("twin", "elsewhere")

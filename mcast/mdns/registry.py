@@ -146,6 +146,16 @@ class Registry:
                 if not _concerns(farewell.record, contested):
                     self._say_goodbye(farewell, now)
 
+    def part(self, handle: int, lost: Name, now: float) -> None:
+        """Take a group off the link whose name another host on it has, as was heard elsewhere."""
+        registration = self._registrations.get(handle)
+        if registration is None:
+            return
+        contested = self._contested(registration)
+        for farewell in self._retire(registration, now):
+            if self.is_up:
+                self._part(farewell, lost, contested, (), now)
+
     def _check_sizes(self, group: RecordGroup, handle: int) -> None:
         oversized = [record for record in group if size_alone(record) > self._sizes.normal]
         for record in oversized:

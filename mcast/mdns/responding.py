@@ -9,6 +9,7 @@ from random import Random
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message
+from mcast.dns.names import Name
 from mcast.dns.records import Record
 from mcast.mdns.events import Event
 from mcast.mdns.groups import RecordGroup
@@ -125,6 +126,13 @@ class Responder:
         so at most one second from now; see `goodbye_done`.
         """
         self._registry.withdraw(handle, now, goodbye=goodbye)
+
+    def part(self, handle: int, lost: Name, now: float) -> None:
+        """Take a group off the link whose name was lost on another link of the same interface.
+
+        Goodbyes are said to what became wrong by that, and to nothing that the winner may have too.
+        """
+        self._registry.part(handle, lost, now)
 
     @property
     def goodbye_done(self) -> bool:

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from mcast.dnssd.hosts import checked_host_label, host_label
+from mcast.dnssd.hosts import checked_host_label, host_label, host_name
 from mcast.dnssd.service_string import parse_service_string
 from mcast.dnssd.services_file import read_services
 from mcast.errors import InvalidService, ServicesFileError
@@ -70,7 +70,9 @@ class Options(UsageOptions):
 
     def opt_alias(self, text: str) -> None:
         """Further name of this host, without ".local"; may be repeated."""
-        self["aliases"].append(_checked("alias", checked_host_label, text))
+        alias = _checked("alias", checked_host_label, text)
+        if all(host_name(alias) != host_name(other) for other in self["aliases"]):
+            self["aliases"].append(alias)
 
     def opt_max_rate(self, text: str) -> None:
         """Unicast answers a second to one source at most, 0 for no limit (default: 1000)."""

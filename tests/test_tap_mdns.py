@@ -87,6 +87,10 @@ class OptionsTests(NodeTestCase):
     def test_bad_alias(self) -> None:
         self.assertIn("--alias", self.refused("--alias", "a b"))
 
+    def test_alias_twice(self) -> None:
+        """The same alias again, in whatever case, is the same alias."""
+        self.assertEqual(self.parsed("--alias", "oven", "--alias", "Oven.local")["aliases"], ["oven"])
+
     def test_bad_rate(self) -> None:
         self.assertIn("--max-rate x1", self.refused("--max-rate", "x1"))
 

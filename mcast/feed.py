@@ -76,6 +76,8 @@ class Feed(Generic[_K, _S, _C]):
         self.close()
 
     def __del__(self) -> None:
+        # Who waited has been dropped with us, and a coroutine that was closed must not be woken any more.
+        self._waiting = None
         self.close()
 
     def _cancelled(self, _: Deferred[_C]) -> None:

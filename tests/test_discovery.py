@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from random import Random
 from typing import Any
 
@@ -223,6 +224,15 @@ class IterationTests(TwoNodes):
         ended = Deferred.fromCoroutine(loop())
         browser.close()
         self.assertEqual(self.successResultOf(ended), "ended")
+
+    def test_consumer_that_was_dropped_is_not_woken(self) -> None:
+        """A closed coroutine must not run on when the garbage collector comes to its iterator."""
+        browser = self.here.browse("_http._tcp")
+        fired: list[object] = []
+        aiter(browser).__anext__().addBoth(fired.append)
+        gc.collect()
+        self.assertTrue(browser.is_closed)
+        self.assertEqual(fired, [])
 
     def test_cancelled_wait_loses_no_change(self) -> None:
         browser = self.here.browse("_http._tcp")

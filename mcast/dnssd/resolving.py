@@ -12,7 +12,7 @@ from mcast.dns.names import Name
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import FoundService
 from mcast.dnssd.places import FoundAddress, Place
-from mcast.dnssd.tracking import SETTLE_DELAY, ServiceTracker
+from mcast.dnssd.tracking import ServiceTracker
 from mcast.mdns.changes import RecordChange, RecordFlushed, RecordRemoved
 
 MAX_ALIASES = 8
@@ -23,6 +23,13 @@ each other must not be followed for ever."""
 LEAST_WEIGHT = 0.01
 """What weight 0 counts: "a very small chance" beside others (RFC 2782), the same for all when there are no
 others. Our choice."""
+
+
+FAMILY_DELAY = 0.25
+"""How long a look-up with addresses waits for those of the other family, or of the other link.
+
+Our choice: links begin to ask up to 100 ms apart, and answers wait up to 120 ms (RFC 6762 §5.2, §6).
+"""
 
 
 class Resolver(ServiceTracker):
@@ -90,11 +97,11 @@ class HostLookup(Follower):
     def is_done(self, now: float) -> bool:
         """Whether to wait no longer: it is complete, or there are addresses and others would have come by
         now."""
-        return self.is_complete or (self._found_at is not None and now >= self._found_at + SETTLE_DELAY)
+        return self.is_complete or (self._found_at is not None and now >= self._found_at + FAMILY_DELAY)
 
     def next_wakeup(self) -> float | None:
         """Return when `is_done` may change though nothing is heard until then."""
-        return None if self._found_at is None or self.is_complete else self._found_at + SETTLE_DELAY
+        return None if self._found_at is None or self.is_complete else self._found_at + FAMILY_DELAY
 
     def _questions(self, name: Name) -> list[Question]:
         return [Question(name, rtype) for rtype in self._types]

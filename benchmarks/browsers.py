@@ -60,7 +60,7 @@ def run_mcast(address: str, count: int, seconds: float) -> None:
     from twisted.internet import reactor as installed
 
     from mcast.dnssd.found import Added, Change
-    from mcast.node import Node
+    from mcast.node.node import Node
 
     reactor: Any = installed
     node = Node(reactor, interfaces=[address], ipv6=False)

@@ -9,26 +9,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mcast.discovery import ServiceBrowser, TypesBrowser
     from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
     from mcast.dnssd.service import Service
     from mcast.echo.responder import EchoResponder
     from mcast.errors import InvalidService, McastError, NameTaken, NotFound
-    from mcast.node import Node
-    from mcast.registration import Registration
+    from mcast.node.browsers import ServiceBrowser, TypesBrowser
+    from mcast.node.node import Node
+    from mcast.node.registrations import Registration
     from mcast.sockets.group import Group
     from mcast.sockets.interface import Interface, interfaces
     from mcast.sockets.listen import listen_group, listen_multicast
     from mcast.sockets.protocol import GroupProtocol
 
 _HOMES = {
-    "mcast.discovery": ("ServiceBrowser", "TypesBrowser"),
+    "mcast.node.browsers": ("ServiceBrowser", "TypesBrowser"),
     "mcast.dnssd.found": ("Added", "Change", "FoundService", "Removed", "Updated"),
     "mcast.dnssd.service": ("Service",),
     "mcast.echo.responder": ("EchoResponder",),
     "mcast.errors": ("InvalidService", "McastError", "NameTaken", "NotFound"),
-    "mcast.node": ("Node",),
-    "mcast.registration": ("Registration",),
+    "mcast.node.node": ("Node",),
+    "mcast.node.registrations": ("Registration",),
     "mcast.sockets.group": ("Group",),
     "mcast.sockets.interface": ("Interface", "interfaces"),
     "mcast.sockets.listen": ("listen_group", "listen_multicast"),

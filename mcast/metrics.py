@@ -11,7 +11,7 @@ from typing import Any
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from mcast.node import Node
+from mcast.node.node import Node
 
 try:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily

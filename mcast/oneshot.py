@@ -16,9 +16,9 @@ from twisted.python.failure import Failure
 
 from mcast.dns.messages import Message, Question
 from mcast.errors import NotFound
+from mcast.mdns.constants import MDNS_PORT, ONE_SHOT_TIMEOUT
 from mcast.mdns.oneshot import OneShotQuery
-from mcast.mdns.timing import MDNS_PORT, ONE_SHOT_TIMEOUT
-from mcast.network import IPV4_GROUP
+from mcast.node.network import IPV4_GROUP
 from mcast.sockets.listen import listen_multicast
 
 RETRY_DELAY = 1.0

@@ -17,7 +17,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dnssd.service import Service
-from mcast.node import Node
+from mcast.node.node import Node
 from tests.interop.probe import Packet, Sniffer
 from tests.interop.programs import Program, require_programs
 from tests.interop.wire import SRV, labels

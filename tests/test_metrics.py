@@ -10,9 +10,9 @@ from twisted.web.test.requesthelper import DummyRequest
 from zope.interface.verify import verifyObject
 
 from mcast.errors import NotFound
-from mcast.network import IPV4_GROUP
-from mcast.node import Node
-from tests.node_lab import SETTLED, NodeTestCase
+from mcast.node.network import IPV4_GROUP
+from mcast.node.node import Node
+from tests.node.node_lab import SETTLED, NodeTestCase
 
 MISSING: str | None = None
 try:
@@ -238,5 +238,5 @@ class ImportTests(NodeTestCase):
         self.assertEqual(done.stderr.splitlines()[-1], expected)
 
     def test_node_needs_no_extra(self) -> None:
-        code = "import sys; sys.modules['prometheus_client'] = None; import mcast.node, mcast.tap_mdns"
+        code = "import sys; sys.modules['prometheus_client'] = None; import mcast.node.node, mcast.tap.mdns"
         self.assertEqual(self.run_python(code).stderr, "")

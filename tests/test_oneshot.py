@@ -15,8 +15,8 @@ from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.names import Name
 from mcast.dns.records import address
 from mcast.errors import NotFound
-from mcast.network import IPV4_GROUP
-from mcast.node import Node
+from mcast.node.network import IPV4_GROUP
+from mcast.node.node import Node
 from mcast.oneshot import Reply, ask
 from mcast.testing import Packet, SimulatedLan
 

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 from twisted.web.client import Agent, readBody
 
-from mcast.hosts import install
+from mcast.resolver import install
 
 
 async def main(reactor: Any, url: str) -> None:

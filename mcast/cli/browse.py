@@ -28,11 +28,11 @@ from mcast.cli.finding import (
     service_fields,
     started_node,
 )
-from mcast.discovery import ServiceBrowser, TypeAdded, TypeChange
 from mcast.dnssd.found import Added, Change, FoundService, Removed
 from mcast.dnssd.types import ServiceType, subtype_label
-from mcast.network import Network
-from mcast.node import Node
+from mcast.node.browsers import ServiceBrowser, TypeAdded, TypeChange
+from mcast.node.network import Network
+from mcast.node.node import Node
 
 QUIET = 2.0
 """Seconds without news after which a list of names is taken to be complete.

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import dpkt
 
-from mcast.mdns.timing import MDNS_PORT
+from mcast.mdns.constants import MDNS_PORT
 
 _NULL = 0
 _ETHERNET = 1

@@ -33,9 +33,9 @@ from mcast.dns.messages import Message, Question, decode
 from mcast.dns.presentation import show_data
 from mcast.dns.records import show_type
 from mcast.errors import MalformedMessage
-from mcast.mdns.linting import Breach, Linter
-from mcast.mdns.timing import MDNS_PORT
-from mcast.network import Address, SocketNetwork
+from mcast.mdns.constants import MDNS_PORT
+from mcast.mdns.lint import Breach, Linter
+from mcast.node.network import Address, SocketNetwork
 from mcast.sockets.interface import Interface, select_interfaces
 
 _SECTIONS = (("answers", "an"), ("authorities", "au"), ("additionals", "ad"))

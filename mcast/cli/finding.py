@@ -14,8 +14,8 @@ from mcast.dnssd.found import FoundService
 from mcast.dnssd.instances import displayable
 from mcast.dnssd.places import FoundAddress
 from mcast.errors import NotFound
-from mcast.network import Network, SocketNetwork
-from mcast.node import Node
+from mcast.node.network import Network, SocketNetwork
+from mcast.node.node import Node
 from mcast.sockets.interface import select_interfaces
 
 

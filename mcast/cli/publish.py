@@ -15,11 +15,11 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 
 from mcast.cli.command import GOOD, NOT_ALL, CommandError, Output, add_interface_argument, checked
+from mcast.dnssd.files.service_string import parse_port
 from mcast.dnssd.hosts import checked_host_label
 from mcast.dnssd.service import Service
-from mcast.dnssd.service_string import parse_port
 from mcast.dnssd.types import parse_types
-from mcast.node import Node
+from mcast.node.node import Node
 from mcast.sockets.interface import interfaces, select_interfaces
 
 

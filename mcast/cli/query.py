@@ -23,7 +23,6 @@ from twisted.internet.defer import CancelledError
 
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, Output, checked, decimal, whole
 from mcast.cli.finding import add_node_arguments, columns, started_node, tell_not_found
-from mcast.discovery import LOOKUP_TIMEOUT
 from mcast.dns.codes import Flag, RecordType, ResponseCode
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
@@ -31,8 +30,9 @@ from mcast.dns.presentation import parse_type, show_data
 from mcast.dns.records import Record, show_type
 from mcast.dnssd.instances import displayable
 from mcast.errors import NotFound
-from mcast.mdns.timing import MDNS_PORT
-from mcast.network import Network
+from mcast.mdns.constants import MDNS_PORT
+from mcast.node.browsers import LOOKUP_TIMEOUT
+from mcast.node.network import Network
 from mcast.oneshot import Reply, ask
 from mcast.sockets.group import parse_address
 

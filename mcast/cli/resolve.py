@@ -27,16 +27,16 @@ from mcast.cli.finding import (
     started_node,
     tell_not_found,
 )
-from mcast.discovery import LOOKUP_TIMEOUT
 from mcast.dns.codes import RecordType
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.found import FoundService
-from mcast.dnssd.hosting import reverse_name
 from mcast.dnssd.instances import InstanceName, displayable, instance_name
+from mcast.dnssd.publishing import reverse_name
 from mcast.dnssd.types import ServiceType
 from mcast.errors import InvalidService, NotFound
-from mcast.network import Network
-from mcast.node import Node
+from mcast.node.browsers import LOOKUP_TIMEOUT
+from mcast.node.network import Network
+from mcast.node.node import Node
 
 ROW = 16
 """Octets in a line of a hex dump."""

@@ -16,7 +16,7 @@ from mcast.dnssd.places import Place
 from mcast.dnssd.tracking import Instance, ServiceTracker, seen_on
 from mcast.dnssd.types import ServiceType, subtype_label, type_enumeration_name
 from mcast.errors import InvalidService
-from mcast.mdns.changes import RecordChange, RecordFlushed, RecordRemoved
+from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 MAX_INSTANCES = 8192
 """Instances followed at a time. Our choice: as many as a cache holds of one name; what strangers invent

@@ -10,7 +10,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import Record
 from mcast.dnssd.following import Follower
 from mcast.dnssd.places import Place
-from mcast.mdns.changes import RecordChange, RecordRemoved
+from mcast.mdns.events import RecordChange, RecordRemoved
 
 MAX_ANSWERS = 10_000
 """Answers gathered at most. Our choice: more than a link can mean; what strangers invent beyond is left."""

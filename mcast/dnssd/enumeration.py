@@ -11,9 +11,9 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.following import Follower
-from mcast.dnssd.hosting import reverse_name
 from mcast.dnssd.places import Place
-from mcast.mdns.changes import RecordChange, RecordFlushed, RecordRemoved
+from mcast.dnssd.publishing import reverse_name
+from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 MAX_DOMAINS = 64
 """Domains listed at a time. Our choice: a person is to choose among them."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mcast.dns.messages import Question
 from mcast.dnssd.places import Place
-from mcast.mdns.changes import Denied, RecordAdded, RecordChange
-from mcast.mdns.querying import Querier
+from mcast.mdns.events import Denied, RecordAdded, RecordChange
+from mcast.mdns.querier.querier import Querier
 
 
 class Follower:

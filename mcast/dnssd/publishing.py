@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address
+
 from mcast.dns import records
 from mcast.dns.names import Name
 from mcast.dns.records import Record
 from mcast.dnssd.instances import instance_name
 from mcast.dnssd.service import Service
 from mcast.dnssd.types import type_enumeration_name
-from mcast.mdns.groups import RecordGroup
-from mcast.mdns.timing import HOST_TTL, OTHER_TTL
+from mcast.mdns.constants import HOST_TTL, OTHER_TTL
+from mcast.mdns.responder.record_group import RecordGroup
 
 
 def service_records(service: Service, host: Name) -> RecordGroup:
@@ -55,3 +58,37 @@ def _placeholder(service: Service, target: Name) -> Record:
     assert service.flagship is not None
     name = instance_name(service.name, service.flagship, service.domain).name
     return records.service(name, 0, 0, 0, target, ttl=HOST_TTL, cache_flush=True)
+
+
+def host_records(host: Name, addresses: Iterable[IPv4Address | IPv6Address]) -> RecordGroup:
+    """Return what a link claims and announces for a host: its addresses and their reverse mappings.
+
+    The name of the host is probed for. The reverse mappings are not: an address that is ours has no other
+    host, or there is a fault that no renaming would mend (RFC 6762 §8.1 allows it for what is known to be
+    unique).
+
+    :param host: the full name of the host.
+    :param addresses: those that are valid on the link (RFC 6762 §6.2), or those of the host that is spoken
+    for.
+    """
+    distinct = tuple(dict.fromkeys(addresses))
+    return RecordGroup(
+        unique=tuple(records.address(host, address, ttl=HOST_TTL, cache_flush=True) for address in distinct),
+        verified=tuple(
+            records.pointer(reverse_name(address), host, ttl=HOST_TTL, cache_flush=True)
+            for address in distinct
+        ),
+    )
+
+
+def alias_records(name: Name, host: Name) -> RecordGroup:
+    """Return what a link claims and announces for a further name of a host."""
+    return RecordGroup(unique=(records.alias(name, host, ttl=HOST_TTL, cache_flush=True),))
+
+
+def reverse_name(address: IPv4Address | IPv6Address) -> Name:
+    """Return the name whose PTR record leads from an address to its host (RFC 1035 §3.5, RFC 3596 §2.5)."""
+    # Not by reverse_pointer, which fails on an address with a zone; what is packed has none.
+    if isinstance(address, IPv4Address):
+        return Name.from_labels([*(str(octet) for octet in reversed(address.packed)), "in-addr", "arpa"])
+    return Name.from_labels([*reversed(address.packed.hex()), "ip6", "arpa"])

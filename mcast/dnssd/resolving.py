@@ -13,7 +13,7 @@ from mcast.dnssd.following import Follower
 from mcast.dnssd.found import FoundService
 from mcast.dnssd.places import FoundAddress, Place
 from mcast.dnssd.tracking import ServiceTracker
-from mcast.mdns.changes import RecordChange, RecordFlushed, RecordRemoved
+from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 MAX_ALIASES = 8
 """Aliases followed one after the other. Our choice: nobody needs more than one or two, and two that lead to

@@ -16,7 +16,7 @@ from mcast.dns.records import ServiceData
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
 from mcast.dnssd.places import FoundAddress, Place
-from mcast.mdns.changes import RecordChange, RecordFlushed, RecordRemoved
+from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 SETTLE_DELAY = 0.05
 """How long a service with SRV, TXT and an address waits for addresses of the other family.

@@ -12,7 +12,6 @@ from twisted.internet.error import ConnectError, ConnectingCancelledError
 from twisted.internet.interfaces import IDelayedCall, IProtocol, IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
-from mcast.discovery import InstanceBrowser, ServiceBrowser
 from mcast.dnssd.found import Change, FoundService
 from mcast.dnssd.instances import checked_instance
 from mcast.dnssd.resolving import in_order
@@ -20,8 +19,9 @@ from mcast.dnssd.types import ServiceType, subtype_label
 from mcast.endpoints.addresses import connect
 from mcast.endpoints.watching import Watch, WatchedProtocol, WatchingFactory
 from mcast.errors import NotFound
-from mcast.node import Node
-from mcast.shared import lease_of, shared_node
+from mcast.node.browsers import InstanceBrowser, ServiceBrowser
+from mcast.node.node import Node
+from mcast.node.shared import lease_of, shared_node
 
 CONNECT_TIMEOUT = 10.0
 """Seconds until a connection has failed unless told otherwise. Our choice: three questions are asked in the

@@ -14,9 +14,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mcast.dnssd.service import Service
-from mcast.node import STOP_LIMIT, Node
-from mcast.registration import Registration
-from mcast.shared import NodeLease, lease_of, shared_node
+from mcast.node.node import STOP_LIMIT, Node
+from mcast.node.registrations import Registration
+from mcast.node.shared import NodeLease, lease_of, shared_node
 
 
 @implementer(IStreamServerEndpoint)

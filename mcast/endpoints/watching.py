@@ -20,9 +20,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer
 
-from mcast.discovery import InstanceBrowser, ServiceBrowser
 from mcast.dnssd.found import Change, FoundService, Removed
 from mcast.endpoints.addresses import address_of, without_zone
+from mcast.node.browsers import InstanceBrowser, ServiceBrowser
 
 ABORT_DELAY = 5.0
 """Seconds from closing a connection to cutting it off. Our choice: what is still to be written to a peer that

@@ -14,14 +14,14 @@ from random import Random
 from mcast.dns.messages import Message, decode
 from mcast.dns.records import Record
 from mcast.errors import MalformedMessage
+from mcast.mdns.constants import ANNOUNCEMENTS, DEFAULT_MTU, MAX_PACKET, MDNS_PORT
+from mcast.mdns.context import Sizes
 from mcast.mdns.events import Event
-from mcast.mdns.limits import MAX_RATE
 from mcast.mdns.outbox import Address, Outbox, Transmission
-from mcast.mdns.packing import Sizes
-from mcast.mdns.querying import Querier
-from mcast.mdns.responding import Responder
-from mcast.mdns.sources import Neighbourhood, Place
-from mcast.mdns.timing import ANNOUNCEMENTS, DEFAULT_MTU, MAX_PACKET, MDNS_PORT
+from mcast.mdns.querier.querier import Querier
+from mcast.mdns.responder.responder import Responder
+from mcast.neighbours import Neighbourhood, Place
+from mcast.rate_limit import MAX_RATE
 
 __all__ = ["Event", "Link", "Transmission"]
 

@@ -7,7 +7,7 @@ from typing import Final
 from mcast.dns.codes import QUERY_FLAGS, Flag
 from mcast.dns.messages import Message, Question, decode, encode
 from mcast.errors import MalformedMessage
-from mcast.mdns.timing import ONE_SHOT_TIMEOUT
+from mcast.mdns.constants import ONE_SHOT_TIMEOUT
 
 
 class OneShotQuery:

@@ -9,11 +9,10 @@ from ipaddress import IPv4Address, IPv6Address
 from twisted.internet.error import MulticastJoinError
 
 from mcast.sockets.arrival import Arrival
-from mcast.sockets.group import Group, parse_address
+from mcast.sockets.group import Group, check_source, parse_address
 from mcast.sockets.interface import Interface, find_interface, interfaces, zone_index
 from mcast.sockets.options import Options
 from mcast.sockets.routes import Routes
-from mcast.sockets.source import check_source
 
 Address = IPv4Address | IPv6Address
 

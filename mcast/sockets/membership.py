@@ -9,10 +9,9 @@ from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
-from mcast.sockets.group import Group
+from mcast.sockets.group import Group, check_source
 from mcast.sockets.interface import Interface, find_interface, interfaces, select_interfaces
 from mcast.sockets.monitor import InterfaceMonitor
-from mcast.sockets.source import check_source
 
 RETRY_DELAY = 1.0
 """Seconds until a refused join is tried again; doubled each time.

@@ -12,10 +12,9 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
-from mcast.sockets.group import Group, parse_address
+from mcast.sockets.group import Group, check_source, parse_address
 from mcast.sockets.interface import loopback_source, zone_index
 from mcast.sockets.options import Options
-from mcast.sockets.source import check_source
 
 
 class StockPort:

@@ -10,7 +10,7 @@ from random import Random
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 
-from mcast.network import Receiver
+from mcast.node.network import Receiver
 from mcast.sockets.interface import Interface, InterfaceAddress
 from mcast.testing.captures import Packet
 from mcast.testing.endpoints import Endpoint

@@ -1,4 +1,4 @@
-"""Port 5353 of a simulated host, as a Node wants it (`mcast.network.MulticastPort`)."""
+"""Port 5353 of a simulated host, as a Node wants it (`mcast.node.network.MulticastPort`)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from mcast.mdns.timing import MDNS_PORT
-from mcast.network import IPV4_GROUP, IPV6_GROUP, Address, Receiver
+from mcast.mdns.constants import MDNS_PORT
+from mcast.node.network import IPV4_GROUP, IPV6_GROUP, Address, Receiver
 from mcast.sockets.interface import Interface
 from mcast.testing.captures import Packet
 from mcast.testing.endpoints import Endpoint, scope_of

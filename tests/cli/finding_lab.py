@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.cli.command import Output, Parser
 from mcast.dnssd.service import Service
-from mcast.node import Node
-from mcast.registration import Registration
+from mcast.node.node import Node
+from mcast.node.registrations import Registration
 from mcast.testing import SimulatedLan
 
 

@@ -12,9 +12,9 @@ from mcast.dnssd.found import Change, FoundService
 from mcast.dnssd.places import Place
 from mcast.dnssd.tracking import ServiceTracker
 from mcast.dnssd.types import ServiceType
-from mcast.mdns.changes import Denied, RecordChange
-from tests.mdns.asking_lab import AskingLab, asked
+from mcast.mdns.events import Denied, RecordChange
 from tests.mdns.lab import A
+from tests.mdns.querier.asking_lab import AskingLab, asked
 
 HTTP = ServiceType("http", "tcp")
 LIST = HTTP.in_domain()

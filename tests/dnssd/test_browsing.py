@@ -13,7 +13,7 @@ from mcast.dnssd.browsing import MAX_INSTANCES, Browser, TypeBrowser, preferred
 from mcast.dnssd.found import Removed, Updated
 from mcast.dnssd.places import FoundAddress
 from mcast.dnssd.types import ServiceType, type_enumeration_name
-from mcast.mdns.changes import RecordAdded
+from mcast.mdns.events import RecordAdded
 from tests.dnssd.following_lab import (
     ETH0,
     ETH0_V6,

@@ -1,4 +1,4 @@
-"""Tests for mcast.dnssd.hosting."""
+"""Tests for mcast.dnssd.publishing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.names import Name
-from mcast.dnssd.hosting import alias_records, host_records, reverse_name
+from mcast.dnssd.publishing import alias_records, host_records, reverse_name
 
 KITCHEN = Name.parse("kitchen.local")
 

@@ -1,4 +1,4 @@
-"""Tests for mcast.dnssd.renaming."""
+"""Tests for mcast.dnssd.hosts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.dnssd.renaming import next_host, next_instance, shortened
+from mcast.dnssd.hosts import next_host, next_instance, shortened
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).map(shortened).filter(bool)
 

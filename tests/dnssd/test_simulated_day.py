@@ -16,7 +16,7 @@ from mcast.dns.messages import Message, decode
 from mcast.dns.records import Record, address, next_secure, pointer, service, text
 from mcast.dnssd.browsing import Browser
 from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
-from mcast.mdns.changes import Denied, RecordChange
+from mcast.mdns.events import Denied, RecordChange
 from mcast.mdns.link import Link
 from tests.dnssd.following_lab import ETH0, HTTP, LIST, host, instance
 from tests.mdns.lab import A, interface

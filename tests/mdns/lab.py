@@ -11,11 +11,11 @@ from mcast.dns.codes import QUERY_FLAGS, RESPONSE_FLAGS, Flag, RecordType
 from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, pointer, service, text
+from mcast.mdns.constants import HOST_TTL, OTHER_TTL
 from mcast.mdns.events import Event
-from mcast.mdns.groups import RecordGroup
 from mcast.mdns.link import Link
 from mcast.mdns.outbox import Address
-from mcast.mdns.timing import HOST_TTL, OTHER_TTL
+from mcast.mdns.responder.record_group import RecordGroup
 
 PEER: Address = ("192.168.1.9", 5353)
 OTHER_PEER: Address = ("192.168.1.10", 5353)

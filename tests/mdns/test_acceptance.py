@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.messages import Message, PseudoRecord, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, alias, next_secure, pointer, raw, text
-from tests.mdns.asking_lab import (
+from tests.mdns.lab import AAAA, NSEC, PEER, PTR, SRV, STRANGER, TXT, A, query, response
+from tests.mdns.querier.asking_lab import (
     FAR,
     FAR_A,
     FAR_AAAA,
@@ -25,7 +26,6 @@ from tests.mdns.asking_lab import (
     asked,
     asked_at,
 )
-from tests.mdns.lab import AAAA, NSEC, PEER, PTR, SRV, STRANGER, TXT, A, query, response
 
 FAR_AAAA_Q = Question(FAR, AAAA)
 

@@ -9,11 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.codes import Flag
 from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.names import Name
-from mcast.dnssd.hosting import reverse_name
+from mcast.dnssd.publishing import reverse_name
 from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.oneshot import OneShotQuery
-from tests.mdns.asking_lab import FAR, FAR_A, FAR_OTHER_A, ONE_PTR
 from tests.mdns.lab import AAAA, A
+from tests.mdns.querier.asking_lab import FAR, FAR_A, FAR_OTHER_A, ONE_PTR
 
 RESPONSE = 0x8400
 

@@ -13,10 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, next_secure, text
-from mcast.mdns.groups import RecordGroup
-from mcast.mdns.limits import MAX_SOURCES
-from mcast.mdns.ready import MAX_READY
-from mcast.mdns.sources import MAX_REMEMBERED, Neighbourhood
+from mcast.mdns.responder.prepared import MAX_READY
+from mcast.mdns.responder.record_group import RecordGroup
+from mcast.neighbours import MAX_REMEMBERED, Neighbourhood
+from mcast.rate_limit import MAX_SOURCES
 from tests.mdns.lab import (
     ANY,
     DUAL_GROUP,

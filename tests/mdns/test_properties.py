@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.messages import Message, Question
 from mcast.dns.records import Record, address, text
-from mcast.mdns.groups import RecordGroup
+from mcast.mdns.responder.record_group import RecordGroup
 from tests.mdns.lab import (
     ANY,
     DUAL_GROUP,

@@ -9,7 +9,7 @@ import socket
 import sys
 from typing import Any
 
-from mcast.mdns.timing import MDNS_PORT
+from mcast.mdns.constants import MDNS_PORT
 from tests.interop.peers import Responder
 from tests.interop.probe import Sniffer
 from tests.interop.programs import Program

@@ -1,4 +1,4 @@
-"""`mcast.node` on real sockets and interfaces."""
+"""`mcast.node.node` on real sockets and interfaces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from mcast.dnssd.service import Service
-from mcast.node import STOP_LIMIT, Node
+from mcast.node.node import STOP_LIMIT, Node
 from tests.interop.probe import Packet, Prober
 from tests.interop.wire import A, Question, address_record, labels, query, response
 from tests.network.reactors import ReactorLanTestCase

@@ -1,12 +1,12 @@
-"""`mcast.network.SocketNetwork`: port 5353 as the wire and the kernel have it."""
+"""`mcast.node.network.SocketNetwork`: port 5353 as the wire and the kernel have it."""
 
 from __future__ import annotations
 
 import socket
 from typing import Any
 
-from mcast.mdns.timing import MDNS_PORT
-from mcast.network import IPV4_GROUP, IPV6_GROUP, Address, SocketNetwork, SocketPort
+from mcast.mdns.constants import MDNS_PORT
+from mcast.node.network import IPV4_GROUP, IPV6_GROUP, Address, SocketNetwork, SocketPort
 from mcast.sockets.interface import Interface, interfaces
 from tests.interop.probe import Packet, Sniffer
 from tests.network.reactors import ReactorLanTestCase

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.network import MulticastPort, Network
+from mcast.node.network import MulticastPort, Network
 from mcast.sockets.interface import Interface
 from mcast.testing import SimulatedHost, SimulatedLan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.network import Address
+from mcast.node.network import Address
 from mcast.testing import SimulatedHost, SimulatedLan
 from mcast.testing.ports import SimulatedPort
 

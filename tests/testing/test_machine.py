@@ -27,8 +27,8 @@ from mcast.dns.records import ServiceData, TextData
 from mcast.dnssd.found import FoundService
 from mcast.dnssd.service import Service
 from mcast.dnssd.text import Text
-from mcast.node import Node
-from mcast.registration import Registration
+from mcast.node.node import Node
+from mcast.node.registrations import Registration
 from mcast.testing import SimulatedHost, SimulatedInterface, SimulatedLan, SimulatedLink
 
 HOSTS = {"ann": ("lan",), "bob": ("lan", "wifi"), "cid": ("wifi",)}

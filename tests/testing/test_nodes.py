@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dnssd.service import Service
-from mcast.node import Node
-from mcast.registration import Registration
+from mcast.node.node import Node
+from mcast.node.registrations import Registration
 from mcast.testing import SimulatedHost, SimulatedLan
 
 

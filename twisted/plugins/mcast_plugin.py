@@ -5,7 +5,7 @@ from twisted.application.service import ServiceMaker
 from mcast.endpoints.parsers import ClientParser, ServerParser
 
 mcast = ServiceMaker(
-    "mcast", "mcast.tap", "Answer multicast groups: an echo responder, multicast DNS", "mcast"
+    "mcast", "mcast.tap.tap", "Answer multicast groups: an echo responder, multicast DNS", "mcast"
 )
 mdns_server = ServerParser()
 mdns_client = ClientParser()

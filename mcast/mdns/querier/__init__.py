@@ -1,0 +1,1 @@
+"""The querier half of a link: asks, and keeps the answers right. Imports nothing of the responder."""

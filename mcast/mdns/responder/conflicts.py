@@ -1,0 +1,214 @@
+"""What other hosts say about our names and records (RFC 6762 §6.6, §7.4, §8.1, §8.2, §9, §14)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from random import Random
+
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Message
+from mcast.dns.records import Identity, Record
+from mcast.mdns.constants import KNOWN_ANSWER_FRACTION, MULTICAST_INTERVAL, SHARED_DELAY
+from mcast.mdns.responder.prober import Claim, probe_data
+from mcast.mdns.responder.publications import Registry
+from mcast.mdns.responder.response_plan import MulticastPlan, Reason
+from mcast.mdns.responder.zone import RecordSet
+
+
+class Watcher:
+    """Finds conflicts and their opposite, and has the registry and the plan act on them.
+
+    :param unicast_responses: whether our probes ask for unicast responses; only then does one count.
+    :param is_own: tells whether our host has this record on another of its links, claimed or not.
+    :param is_own_set: tells whether these records, of one name, type and class, are all that our host has of
+        them on another of its links.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        plan: MulticastPlan,
+        rng: Random,
+        counters: Counter[str],
+        unicast_responses: bool,
+        is_own: Callable[[Record], bool],
+        is_own_set: Callable[[Sequence[Record]], bool],
+    ) -> None:
+        self._registry = registry
+        self._zone = registry.zone
+        self._prober = registry.prober
+        self._plan = plan
+        self._rng = rng
+        self._counters = counters
+        self._unicast_responses = unicast_responses
+        self._is_own = is_own
+        self._is_own_set = is_own_set
+
+    def watch_probe(self, message: Message, now: float) -> None:
+        """Take in a query with proposed records."""
+        if self._prober.is_active:
+            self._break_ties(message, now)
+        self._make_way(message, now)
+
+    def _break_ties(self, message: Message, now: float) -> None:
+        """Compare what another host proposes for a name with what we do (RFC 6762 §8.2)."""
+        for question in dict.fromkeys(message.questions):
+            claim = self._prober.probing(question.name.key)
+            if claim is None:
+                continue
+            theirs = [
+                record
+                for record in message.authorities
+                if record.name == question.name and question.type in (record.type, RecordType.ANY)
+            ]
+            # Nothing proposed: a mere query. All of it ours on another link: a bridge between our links.
+            if not theirs or all(map(self._is_own, theirs)):
+                continue
+            if probe_data(self._registry.proposals(claim)) < probe_data(theirs):
+                self._counters["probes deferred"] += 1
+                self._prober.defer(claim, now)
+
+    def _make_way(self, message: Message, now: float) -> None:
+        """Give a verified name up to a host that probes for it with other data.
+
+        That we need not probe for it rests on what we know of it, and whoever probes knows better: the owner
+        is back whose proxy we were, or another responder on this machine maps our common address to its own
+        name. Such a one would take our defence for a conflict, and look for another host name for ever.
+        """
+        for question in dict.fromkeys(message.questions):
+            claim = self._prober.get(question.name.key)
+            if claim is None or not claim.verified or not claim.is_held:
+                continue
+            theirs = [record for record in message.authorities if record.name == question.name]
+            if probe_data(theirs) == probe_data(self._registry.proposals(claim)):
+                continue
+            if not all(map(self._is_own, theirs)):
+                self._registry.yield_name(claim, now)
+
+    def watch_response(self, message: Message, multicast: bool, now: float) -> None:
+        """Watch for conflicts, for answers that need not be given twice, and for records to be rescued.
+
+        A unicast response counts only while we probe with questions that ask for one (RFC 6762 §6).
+        """
+        if not multicast and not (self._unicast_responses and self._prober.is_active):
+            return
+        opposed: dict[Identity, Record] = {}
+        contested: dict[bytes, Claim] = {}
+        copies: dict[RecordSet, dict[Identity, int]] = {}
+        for record in chain(message.answers, message.authorities, message.additionals):
+            key = record.name.key
+            if self._prober.probing(key):
+                opposed[record.identity] = record
+            elif multicast and key in self._zone and self._conflicts(record, copies, now):
+                claim = self._prober.get(key)
+                if claim is not None:
+                    contested[key] = claim
+        if opposed:
+            self._yield_to(opposed.values(), now)
+        for claim in contested.values():
+            self._counters["conflicts"] += 1
+            self._registry.contest(claim, now)
+        self._drop_duplicates(copies)
+
+    def _yield_to(self, records: Iterable[Record], now: float) -> None:
+        """Give up the names for which another host has answered our probe (RFC 6762 §8.1)."""
+        by_name: dict[bytes, list[Record]] = {}
+        for record in records:
+            # A goodbye claims nothing: it says that somebody gives the name up.
+            if record.ttl:
+                by_name.setdefault(record.name.key, []).append(record)
+        for key, answers in by_name.items():
+            claim = self._prober.probing(key)
+            if claim is None:
+                continue
+            # An NSEC record says only what the others say already, and ours may differ from that of our other
+            # link.
+            telling = [record for record in answers if record.type != RecordType.NSEC] or answers
+            proposed = {record.identity for record in self._registry.proposals(claim)}
+            if any(record.identity not in proposed and not self._is_own(record) for record in telling):
+                self._counters["names lost"] += 1
+                heard = {record.type for record in telling if record.identity not in proposed}
+                self._registry.concede(claim, heard, now)
+            else:
+                self._note_missing(claim, telling)
+
+    def _note_missing(self, claim: Claim, telling: Iterable[Record]) -> None:
+        """Note what an owner of the name lacks whose records are all identical to ours.
+
+        By the cache-flush bit it says that it has told all it has (RFC 6762 §10.2). No record of it conflicts
+        with ours; but what we would announce beside them conflicts with its set, and it was there first. So
+        does avahi-daemon on our own host, which leaves out link-local addresses.
+        """
+        proposed = self._registry.proposals(claim)
+        sets: dict[tuple[int, int], list[Record]] = {}
+        for record in telling:
+            if record.cache_flush and record.type != RecordType.NSEC:
+                sets.setdefault((record.type, record.rclass), []).append(record)
+        for kind, members in sets.items():
+            ours = {record.identity for record in proposed if (record.type, record.rclass) == kind}
+            told = {record.identity for record in members}
+            # What is not among ours is our host's on another link, and with it the whole set.
+            if told <= ours and not self._is_own_set(members):
+                # A set that no packet holds comes in several.
+                claim.missing.setdefault(kind[0], ours).difference_update(told)
+
+    def weigh_missing(self, now: float) -> None:
+        """Before names become ours, give up those whose owner lacks records of ours.
+
+        Not at the first time: it may be another program on this host that learns of a new address a moment
+        after us, or a stray answer. After a second we probe again, and only an owner who says so again is
+        one.
+        """
+        for claim in self._prober.finishing(now):
+            if not any(claim.missing.values()):
+                continue
+            if claim.is_doubted:
+                self._counters["names lost"] += 1
+                self._registry.concede(claim, claim.missing.keys(), now)
+            else:
+                self._counters["probes deferred"] += 1
+                claim.is_doubted = True
+                self._prober.defer(claim, now)
+
+    def _conflicts(self, record: Record, copies: dict[RecordSet, dict[Identity, int]], now: float) -> bool:
+        """Whether a record contradicts a unique one of ours (RFC 6762 §9); does what else it calls for."""
+        ours = self._zone.published(record)
+        if ours is not None:
+            copies.setdefault(ours, {})[record.identity] = record.ttl
+            true_ttl = next(own.ttl for own in ours.records if own.identity == record.identity)
+            if record.ttl < true_ttl * KNOWN_ANSWER_FRACTION:
+                # RFC 6762 §6.6, §10.1: put the TTL right, and rescue what another host said goodbye to.
+                self._announce_again(ours, now)
+            return False
+        if not record.ttl or self._zone.was_ours(record, now):
+            return False
+        ours = self._zone.unique_set(record)
+        if ours is None:
+            return False
+        if not self._is_own(record):
+            return True
+        # Our own announcement for another link, come here by a bridge: it has flushed what we announced here
+        # more than a second ago, and nothing else (RFC 6762 §14).
+        if record.cache_flush and now >= ours.multicast_at + MULTICAST_INTERVAL:
+            self._announce_again(ours, now)
+        return False
+
+    def _announce_again(self, ours: RecordSet, now: float) -> None:
+        """Multicast a set within the second after which others would forget it (RFC 6762 §10.1, §10.2).
+
+        After a random delay, since other hosts may have the same to say: theirs then spares us ours.
+        """
+        at = max(now + self._rng.uniform(*SHARED_DELAY), ours.multicast_at + MULTICAST_INTERVAL)
+        self._plan.add(ours, at, Reason.CORRECTION)
+        self._counters["records put right"] += 1
+
+    def _drop_duplicates(self, copies: dict[RecordSet, dict[Identity, int]]) -> None:
+        """Take another host's answer for ours, if it has the whole set with TTLs not below ours (RFC 6762
+        §7.4)."""
+        for ours, ttls in copies.items():
+            is_whole = all(ttls.get(record.identity, -1) >= record.ttl for record in ours.records)
+            if is_whole and self._plan.spare(ours):
+                self._counters["duplicates suppressed"] += 1

@@ -1,0 +1,187 @@
+"""Answers that wait: for the rest of a truncated query, or for their random delay (RFC 6762 §6, §7.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from math import inf
+
+from mcast.dns.records import Identity
+from mcast.mdns.constants import KNOWN_ANSWER_FRACTION
+from mcast.mdns.outbox import Address
+from mcast.mdns.responder.zone import RecordSet
+
+MAX_TRUNCATED = 64
+"""Hosts whose truncated queries are waited for at a time.
+
+Our choice: a link has seldom so many hosts that know more than one packet of answers and ask within half a
+second. A query beyond it is answered after the same delay, only without regard to what follows it.
+"""
+
+MAX_DELAYED = 256
+"""Unicast responses that wait for their random delay at a time.
+
+Our choice: far more than there are queriers within 120 ms; one multicast then answers everybody else (RFC
+6762 Appendix D).
+"""
+
+MAX_DELAYED_SETS = 4096
+"""Record sets in all of these responses together.
+
+Our choice: what is encoded within a tenth of a second. With a thousand services of one type, four queriers
+get theirs by unicast and the others by the one multicast that is cheaper for all.
+"""
+
+KnownAnswers = Mapping[Identity, int]
+"""The TTL with which a querier lists each answer that it knows."""
+
+
+def is_known(record_set: RecordSet, known: KnownAnswers) -> bool:
+    """Whether a querier knows all of a set, each record with at least half of its TTL (RFC 6762 §7.1).
+
+    With one member missing the whole set is sent (RFC 6762 §10.2), so nothing less counts.
+    """
+    return bool(known) and all(
+        known.get(record.identity, -1) >= record.ttl * KNOWN_ANSWER_FRACTION for record in record_set.records
+    )
+
+
+@dataclass(slots=True)
+class Truncated:
+    """The answers to a truncated query, waiting for its known answers."""
+
+    source: Address
+    answers: dict[RecordSet, bool]
+    """The sets, and whether a unicast response was asked for."""
+    known: dict[Identity, int]
+    """The known answers so far, as far as they matter here."""
+    begun_at: float
+    due_at: float
+
+
+class TruncatedQueries:
+    """Truncated queries, each with what follows it from the same address (RFC 6762 §7.2, §15.2)."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, Truncated] = {}
+
+    def __contains__(self, host: str) -> bool:
+        return host in self._waiting
+
+    @property
+    def times(self) -> list[float]:
+        """When the answers are due."""
+        return [query.due_at for query in self._waiting.values()]
+
+    def hold(
+        self, source: Address, answers: dict[RecordSet, bool], known: KnownAnswers, now: float, due_at: float
+    ) -> bool:
+        """Keep the answers to a query with the TC bit, or to a further one of the same host.
+
+        :returns: False when there are too many such hosts already.
+        """
+        query = self._waiting.get(source[0])
+        if query is None:
+            if not answers:
+                return True
+            if len(self._waiting) >= MAX_TRUNCATED:
+                return False
+            query = self._waiting[source[0]] = Truncated(source, {}, {}, now, due_at)
+        for record_set, unicast in answers.items():
+            query.answers[record_set] = query.answers.get(record_set, True) and unicast
+        query.due_at = due_at
+        self.strike(source[0], known)
+        return True
+
+    def strike(self, host: str, known: KnownAnswers) -> None:
+        """Take out the answers that a further packet of the same host lists as known."""
+        query = self._waiting.get(host)
+        if query is None:
+            return
+        for record_set in list(query.answers):
+            for identity in record_set.identities & known.keys():
+                query.known[identity] = known[identity]
+            if is_known(record_set, query.known):
+                del query.answers[record_set]
+        if not query.answers:
+            del self._waiting[host]
+
+    def clear(self) -> None:
+        """Wait for nothing."""
+        self._waiting.clear()
+
+    def next_wakeup(self) -> float:
+        """Return when to call `take`; infinity when nothing waits."""
+        return min(self.times, default=inf)
+
+    def take(self, now: float) -> list[Truncated]:
+        """Return the queries that need not wait any longer."""
+        due = [query for query in self._waiting.values() if query.due_at <= now]
+        for query in due:
+            del self._waiting[query.source[0]]
+        return due
+
+
+@dataclass(slots=True)
+class _Delayed:
+    """What one querier will get."""
+
+    due_at: float
+    answers: dict[RecordSet, None]
+    queries: set[bytes]
+    """The plain queries that this answers, as far as they were told."""
+
+
+class DelayedResponses:
+    """Unicast responses waiting for their random delay; answers to one querier leave together."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Address, _Delayed] = {}
+        self._size = 0
+        self._due_at = inf
+
+    def add(
+        self, destination: Address, answers: Collection[RecordSet], at: float, query: bytes = b""
+    ) -> bool:
+        """Plan answers; they leave with those that are planned for this querier already.
+
+        :param query: what is answered, if it may come again.
+        :returns: False when too much is waiting.
+        """
+        waiting = self._waiting.get(destination)
+        if waiting is not None and query in waiting.queries:
+            return True
+        if self._size + len(answers) > MAX_DELAYED_SETS:
+            return False
+        if waiting is None:
+            if len(self._waiting) >= MAX_DELAYED:
+                return False
+            waiting = self._waiting[destination] = _Delayed(at, {}, set())
+            self._due_at = min(self._due_at, at)
+        before = len(waiting.answers)
+        waiting.answers.update(dict.fromkeys(answers))
+        self._size += len(waiting.answers) - before
+        if query:
+            waiting.queries.add(query)
+        return True
+
+    def clear(self) -> None:
+        """Plan nothing."""
+        self._waiting.clear()
+        self._size = 0
+        self._due_at = inf
+
+    def next_wakeup(self) -> float:
+        """Return when to call `take`; infinity when nothing waits."""
+        return self._due_at
+
+    def take(self, now: float) -> list[tuple[Address, list[RecordSet]]]:
+        """Return the responses that are due."""
+        if self._due_at > now:
+            return []
+        due = [(to, list(waiting.answers)) for to, waiting in self._waiting.items() if waiting.due_at <= now]
+        for destination, answers in due:
+            del self._waiting[destination]
+            self._size -= len(answers)
+        self._due_at = min([waiting.due_at for waiting in self._waiting.values()], default=inf)
+        return due

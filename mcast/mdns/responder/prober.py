@@ -1,0 +1,252 @@
+"""Who owns a name: probing, the tie-break of simultaneous probes, and the pace after conflicts (RFC 6762
+§8.1, §8.2).
+
+A `Prober` keeps the claims of one link. It says which names to probe for and which ones are ours, and leaves
+messages and records to its caller. It never looks into a cache: only what arrives while a probe is out
+counts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import inf
+from random import Random
+
+from mcast.dns.names import Name
+from mcast.dns.records import Identity, Record
+from mcast.mdns.constants import (
+    CONFLICT_LIMIT,
+    CONFLICT_MEMORY,
+    CONFLICT_PAUSE,
+    CONFLICT_PERIOD,
+    DEFER_DELAY,
+    FRUITLESS_PERIOD,
+    PROBE_INTERVAL,
+    PROBE_WAIT,
+    PROBES,
+)
+
+ProbeData = list[tuple[int, int, bytes]]
+"""What the tie-break compares: class, type and uncompressed rdata of each record, sorted (RFC 6762
+§8.2.1)."""
+
+
+def probe_data(records: Iterable[Record]) -> ProbeData:
+    """Return the data of ``records`` in the order of RFC 6762 §8.2.1.
+
+    Lists of tuples compare as the section says: pairwise until a difference, octets as unsigned numbers, and
+    what goes on where the other one ends is later.
+    """
+    return sorted([(record.rclass, int(record.type), record.rdata) for record in records])
+
+
+@dataclass(slots=True)
+class Claim:
+    """One name that is probed for, or ours."""
+
+    name: Name
+    verified: bool
+    """Ours without probing, as long as nobody objects."""
+    handles: set[int] = field(default_factory=set)
+    """The record groups that need the name."""
+    is_held: bool = False
+    """Whether the name is ours."""
+    probes: int = 0
+    """Probes sent in this attempt."""
+    due_at: float = inf
+    """When the next probe leaves or, after the last one, the name is ours."""
+    started_at: float = 0.0
+    """When the first attempt began."""
+    missing: dict[int, set[Identity]] = field(default_factory=dict)
+    """Of each type that another host was heard to have under the name during these probes, all of it
+    identical to ours: the records of ours that it was not heard to have."""
+    is_doubted: bool = False
+    """Whether the last probes ended with something missing."""
+
+
+class Prober:
+    """The claims on one link.
+
+    :param rng: chooses the delay before the first probe.
+    """
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._claims: dict[bytes, Claim] = {}
+        self._active: dict[bytes, Claim] = {}
+        self._due_at = inf
+        self._gathering_at = -inf
+        self._conflicts: deque[float] = deque(maxlen=CONFLICT_LIMIT)
+        self._paused_until = -inf
+        self._struggling_since = inf
+        self._lost_at = -inf
+        self._is_reported = False
+        self._is_suspended = False
+
+    def __iter__(self) -> Iterator[Claim]:
+        return iter(self._claims.values())
+
+    def get(self, name_key: bytes) -> Claim | None:
+        """Return the claim on a name, or None."""
+        return self._claims.get(name_key)
+
+    def holds(self, name_key: bytes) -> bool:
+        """Whether the name is ours now."""
+        claim = self._claims.get(name_key)
+        return claim is not None and claim.is_held
+
+    @property
+    def is_active(self) -> bool:
+        """Whether any name is being probed for."""
+        return bool(self._active)
+
+    def probing(self, name_key: bytes) -> Claim | None:
+        """Return the claim if a probe for the name is out.
+
+        Before the first probe nothing counts against us: what looks like a conflict may be a stale packet,
+        even one of our own (RFC 6762 §8.1, §8.2).
+        """
+        claim = self._active.get(name_key)
+        return claim if claim is not None and claim.probes else None
+
+    def claim(self, name: Name, handle: int, now: float, *, verified: bool = False) -> None:
+        """Want a name for a group; a name that is ours already needs no second probing."""
+        claim = self._claims.get(name.key)
+        if claim is None:
+            claim = self._claims[name.key] = Claim(name, verified, started_at=now)
+            claim.is_held = verified and not self._is_suspended
+            if not verified and not self._is_suspended:
+                self._start(claim, now)
+        else:
+            claim.verified = claim.verified and verified
+        claim.handles.add(handle)
+
+    def release(self, name_key: bytes, handle: int) -> None:
+        """Want a name no longer; without any group that wants it the claim ends."""
+        claim = self._claims.get(name_key)
+        if claim is not None:
+            claim.handles.discard(handle)
+            if not claim.handles:
+                self.forget(claim)
+
+    def restart(self, claim: Claim, now: float) -> None:
+        """Probe for a name again, from the beginning (RFC 6762 §9)."""
+        claim.started_at = now
+        self._start(claim, now)
+
+    def reset(self, now: float) -> None:
+        """Probe for all names again, as on a new link; the verified ones are ours at once (RFC 6762 §8)."""
+        self._is_suspended = False
+        for claim in self._claims.values():
+            if claim.verified:
+                claim.is_held = True
+                self._active.pop(claim.name.key, None)
+            else:
+                self.restart(claim, now)
+        self._due_at = -inf
+
+    def suspend(self) -> None:
+        """Hold nothing and probe for nothing until `reset`."""
+        self._is_suspended = True
+        for claim in self._claims.values():
+            claim.is_held = False
+            claim.probes = 0
+        self._active.clear()
+        self._due_at = inf
+
+    def _start(self, claim: Claim, now: float) -> None:
+        claim.is_held = claim.is_doubted = False
+        claim.probes = 0
+        claim.missing.clear()
+        claim.due_at = self._first_probe_at(now)
+        self._active[claim.name.key] = claim
+        self._due_at = min(self._due_at, claim.due_at)
+
+    def _first_probe_at(self, now: float) -> float:
+        """Return when a name that is wanted now is first probed for.
+
+        Names wanted within one random delay share it, and so their packets: a hundred services that are
+        registered together are probed for together (RFC 6762 §8.1).
+        """
+        earliest = now + CONFLICT_PAUSE if now < self._paused_until else now
+        if not earliest <= self._gathering_at <= earliest + PROBE_WAIT:
+            self._gathering_at = earliest + self._rng.uniform(0.0, PROBE_WAIT)
+        return self._gathering_at
+
+    def defer(self, claim: Claim, now: float) -> None:
+        """Give way to a better probe: wait a second, then probe for the same name again (RFC 6762 §8.2)."""
+        claim.probes = 0
+        claim.missing.clear()
+        claim.due_at = now + DEFER_DELAY
+        self._due_at = -inf
+        self._struggling_since = min(self._struggling_since, now)
+
+    def count_conflict(self, now: float) -> None:
+        """Note a conflict; the fifteenth within ten seconds slows all probing down (RFC 6762 §8.1)."""
+        self._conflicts.append(now)
+        crowded = len(self._conflicts) == CONFLICT_LIMIT and now - self._conflicts[0] <= CONFLICT_PERIOD
+        if crowded or now < self._paused_until:
+            self._paused_until = now + CONFLICT_MEMORY
+
+    def lose(self, claim: Claim, now: float) -> None:
+        """Give a name up to another host."""
+        if now - self._lost_at > FRUITLESS_PERIOD:
+            self._struggling_since = inf
+        self._struggling_since = min(self._struggling_since, now)
+        self._lost_at = now
+        self.forget(claim)
+
+    def forget(self, claim: Claim) -> None:
+        """End a claim, whoever wants the name."""
+        claim.is_held = False
+        self._claims.pop(claim.name.key, None)
+        self._active.pop(claim.name.key, None)
+        self._due_at = -inf if self._active else inf
+
+    def next_wakeup(self) -> float:
+        """Return when to call `advance`; infinity when nothing is being probed for."""
+        if self._due_at == -inf:
+            self._due_at = min([claim.due_at for claim in self._active.values()], default=inf)
+        if not self._is_reported and self._active:
+            return min(self._due_at, self._struggling_since + FRUITLESS_PERIOD)
+        return self._due_at
+
+    def finishing(self, now: float) -> list[Claim]:
+        """Return the claims that the next `advance` will make ours."""
+        return [claim for claim in self._active.values() if claim.probes == PROBES and claim.due_at <= now]
+
+    def advance(self, now: float) -> tuple[list[Claim], list[Claim]]:
+        """Return the names to send a probe for, and those that are ours from now on."""
+        due: list[Claim] = []
+        won: list[Claim] = []
+        for claim in list(self._active.values()):
+            if claim.due_at > now:
+                continue
+            if claim.probes == PROBES:
+                won.append(claim)
+                claim.is_held = True
+                del self._active[claim.name.key]
+            else:
+                claim.probes += 1
+                # From this send, not from when it was due: a host that slept through its timers must not send
+                # three probes in one burst.
+                claim.due_at = now + PROBE_INTERVAL
+                due.append(claim)
+        self._due_at = -inf if self._active else inf
+        if won and (not self._active or any(claim.started_at >= self._lost_at for claim in won)):
+            self._struggling_since = inf
+            self._is_reported = False
+        return due, won
+
+    def fruitless_since(self, now: float) -> float | None:
+        """Return since when no free name could be found; only once, after a minute of it (RFC 6762 §9)."""
+        if self._is_reported or not self._active or now < self._struggling_since + FRUITLESS_PERIOD:
+            return None
+        self._is_reported = True
+        return self._struggling_since
+
+    def active_names(self) -> tuple[Name, ...]:
+        """Return the names that are being probed for."""
+        return tuple([claim.name for claim in self._active.values()])

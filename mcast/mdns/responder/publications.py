@@ -1,0 +1,450 @@
+"""The record groups of one link: claimed, published, updated, contested and withdrawn (RFC 6762 §8, §9,
+§10.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from math import inf
+from random import Random
+
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Question
+from mcast.dns.names import Name
+from mcast.dns.records import Identity, Record
+from mcast.mdns.constants import MULTICAST_INTERVAL
+from mcast.mdns.context import Sizes
+from mcast.mdns.events import (
+    Claimed,
+    Conflicted,
+    Event,
+    Oversized,
+    ProbingFailed,
+    Reprobing,
+    Updated,
+    Yielded,
+)
+from mcast.mdns.responder.announcer import Announcer, UpdateLimit
+from mcast.mdns.responder.packing import pack_probes, size_alone
+from mcast.mdns.responder.prober import Claim, Prober
+from mcast.mdns.responder.record_group import RecordGroup
+from mcast.mdns.responder.response_plan import Goodbyes
+from mcast.mdns.responder.zone import Entry, Farewell, Zone
+
+
+@dataclass(slots=True)
+class _Registration:
+    """One record group on this link."""
+
+    handle: int
+    group: RecordGroup
+    update: RecordGroup | None = None
+    """What the group will be, once its new names are claimed and the time has come."""
+    update_at: float = inf
+    """When to try the update."""
+    is_published: bool = False
+    published: list[Entry] = field(default_factory=list)
+    """What the zone has of it."""
+    farewells: list[Farewell] = field(default_factory=list)
+    """What others still have in their caches while the group is out of use."""
+    yielded: set[bytes] = field(default_factory=set)
+    """Verified names that another host turned out to have."""
+    limit: UpdateLimit = field(default_factory=UpdateLimit)
+
+    @property
+    def wanted(self) -> RecordGroup:
+        """The group as it was asked for last."""
+        return self.update or self.group
+
+    def probed_names(self) -> dict[bytes, Name]:
+        """The names that the group needs, those of a pending update included."""
+        names = self.group.probed_names
+        return {**names, **self.update.probed_names} if self.update else names
+
+    def verified_names(self) -> dict[bytes, Name]:
+        """The same for the names that need no probing."""
+        names = self.group.verified_names
+        return {**names, **self.update.verified_names} if self.update else names
+
+
+class Registry:
+    """All groups of a link. Owns the zone, the claims, the announcements and the goodbyes.
+
+    :param events: gets what the owner should know.
+    :param changed: called after every change of the zone.
+    """
+
+    def __init__(
+        self,
+        *,
+        sizes: Sizes,
+        rng: Random,
+        events: list[Event],
+        changed: Callable[[], None],
+        announcements: int,
+        unicast_responses: bool,
+    ) -> None:
+        self.zone = Zone()
+        self.prober = Prober(rng)
+        self.announcer = Announcer(announcements)
+        self.goodbyes = Goodbyes()
+        self.is_up = True
+        self._sizes = sizes
+        self._events = events
+        self._changed = changed
+        self._unicast_responses = unicast_responses
+        self._registrations: dict[int, _Registration] = {}
+        self._updating: dict[int, _Registration] = {}
+        self._last_handle = 0
+
+    # What the caller asks for
+
+    def register(self, group: RecordGroup, now: float) -> int:
+        """Claim and publish a group.
+
+        :raises ValueError: a record is too large for any message.
+        """
+        self._check_sizes(group, self._last_handle + 1)
+        self._last_handle += 1
+        registration = _Registration(self._last_handle, group)
+        self._registrations[registration.handle] = registration
+        self._want(registration, now)
+        self._publish_ready([registration], now)
+        return registration.handle
+
+    def update(self, handle: int, group: RecordGroup, now: float) -> None:
+        """Give a group other records, as soon as its new names are claimed and RFC 6762 §8.4 allows it.
+
+        :raises ValueError: a record is too large for any message.
+        :raises KeyError: there is no such group (any more).
+        """
+        registration = self._registrations[handle]
+        self._check_sizes(group, handle)
+        before = {**registration.probed_names(), **registration.verified_names()}
+        registration.update = group
+        self._want(registration, now)
+        after = {**registration.probed_names(), **registration.verified_names()}
+        # Those of an earlier update that never came into force.
+        self._release(registration, [key for key in before if key not in after])
+        if registration.is_published:
+            registration.update_at = now
+            self._updating[handle] = registration
+            self._try_update(registration, now)
+        else:
+            # Nobody has heard of the group in this form, so that it needs no waiting for anything.
+            self._adopt(registration)
+            self._publish_ready([registration], now)
+
+    def withdraw(self, handle: int, now: float, *, goodbye: bool) -> None:
+        """Take a group off the link; an unknown handle is ignored."""
+        registration = self._registrations.get(handle)
+        if registration is None:
+            return
+        contested = self._contested(registration)
+        farewells = self._retire(registration, now)
+        if goodbye and self.is_up:
+            for farewell in farewells:
+                if not _concerns(farewell.record, contested):
+                    self._say_goodbye(farewell, now)
+
+    def part(self, handle: int, lost: Name, now: float) -> None:
+        """Take a group off the link whose name another host on it has, as was heard elsewhere."""
+        registration = self._registrations.get(handle)
+        if registration is None:
+            return
+        contested = self._contested(registration)
+        for farewell in self._retire(registration, now):
+            if self.is_up:
+                self._part(farewell, lost, contested, (), now)
+
+    def _check_sizes(self, group: RecordGroup, handle: int) -> None:
+        oversized = [record for record in group if size_alone(record) > self._sizes.normal]
+        for record in oversized:
+            if size_alone(record) > self._sizes.single:
+                # RFC 6762 §17: not even in fragments.
+                raise ValueError(f"a record of {record.name} is too large for a packet")
+        self._events += [Oversized(handle, record.name, size_alone(record)) for record in oversized]
+
+    # Claims
+
+    def _want(self, registration: _Registration, now: float) -> None:
+        for name in registration.probed_names().values():
+            self.prober.claim(name, registration.handle, now)
+        for name in registration.verified_names().values():
+            self.prober.claim(name, registration.handle, now, verified=True)
+
+    def _release(self, registration: _Registration, names: Iterable[bytes]) -> None:
+        for key in names:
+            self.prober.release(key, registration.handle)
+
+    def _is_ready(self, group: RecordGroup) -> bool:
+        return self.is_up and all(map(self.prober.holds, group.probed_names))
+
+    def _contested(self, registration: _Registration) -> set[bytes]:
+        """The names of a group that are not ours at the moment."""
+        names = [*registration.probed_names(), *registration.verified_names()]
+        return {key for key in names if not self.prober.holds(key)}
+
+    def proposals(self, claim: Claim) -> list[Record]:
+        """Return the records that we want under a name, in the order of the tie-break (RFC 6762 §8.2.1)."""
+        found: dict[Identity, Record] = {}
+        for handle in claim.handles:
+            group = self._registrations[handle].wanted
+            for record in group.unique + group.verified:
+                if record.name == claim.name:
+                    found[record.identity] = record.with_cache_flush(False)
+        return sorted(found.values(), key=lambda record: (record.rclass, record.type, record.rdata))
+
+    # Publishing
+
+    def _entries(self, registration: _Registration) -> list[Entry]:
+        group = registration.group
+        entries = [(record, True) for record in group.unique]
+        entries += [(record, False) for record in group.shared]
+        entries += [
+            (record, True)
+            for record in group.verified
+            if self.prober.holds(record.name.key) and record.name.key not in registration.yielded
+        ]
+        return entries
+
+    def _sync(self, registration: _Registration, now: float) -> list[Farewell]:
+        """Bring the zone up to date with a group, announce what is new, and return what has gone."""
+        entries = self._entries(registration) if registration.is_published else []
+        changes = self.zone.apply(registration.published, entries, now)
+        registration.published = entries
+        if self.goodbyes:
+            for record, _ in entries:
+                self.goodbyes.cancel(record)
+        self.announcer.start(changes.announce, now)
+        self._changed()
+        return changes.gone
+
+    def _publish_ready(self, registrations: Iterable[_Registration], now: float) -> None:
+        for registration in registrations:
+            if not registration.is_published and self._is_ready(registration.group):
+                registration.is_published = True
+                self._sync(registration, now)
+                for farewell in registration.farewells:
+                    # Left from before the group was out of use, and not part of it any more.
+                    self._say_goodbye(farewell, now)
+                registration.farewells.clear()
+                self._events.append(Claimed(registration.handle))
+
+    def _hide(self, registration: _Registration, now: float) -> None:
+        """Take a group out of use without a word to the network."""
+        if registration.is_published:
+            registration.is_published = False
+            registration.farewells += self._sync(registration, now)
+
+    def _retire(self, registration: _Registration, now: float) -> list[Farewell]:
+        """Forget a group, and return what others know of it."""
+        self._hide(registration, now)
+        self._release(registration, [*registration.probed_names(), *registration.verified_names()])
+        del self._registrations[registration.handle]
+        self._updating.pop(registration.handle, None)
+        return registration.farewells
+
+    def _say_goodbye(self, farewell: Farewell, now: float) -> None:
+        # Another group may have the record as well, or have it again.
+        if self.zone.published(farewell.record) is None:
+            record = farewell.record.with_cache_flush(farewell.unique)
+            self.goodbyes.add(record, max(now, farewell.multicast_at + MULTICAST_INTERVAL))
+
+    # Updates
+
+    def _adopt(self, registration: _Registration) -> None:
+        """Make the update the group, and give up the names that it does not have."""
+        old = {**registration.group.probed_names, **registration.group.verified_names}
+        assert registration.update is not None
+        registration.group = registration.update
+        registration.update = None
+        registration.update_at = inf
+        self._updating.pop(registration.handle, None)
+        new = {**registration.group.probed_names, **registration.group.verified_names}
+        self._release(registration, [key for key in old if key not in new])
+
+    def _try_update(self, registration: _Registration, now: float) -> None:
+        update = registration.update
+        assert update is not None
+        at = max(now, registration.limit.earliest(), self._goodbyes_possible_at(registration, update))
+        if at > now:
+            registration.update_at = at
+            return
+        if not self._is_ready(update):
+            # Tried again when a claim succeeds.
+            registration.update_at = inf
+            return
+        before = set(registration.published)
+        self._adopt(registration)
+        if set(self._entries(registration)) == before:
+            self._events.append(Updated(registration.handle))
+            return
+        self._events.append(Updated(registration.handle))
+        registration.limit.count(now)
+        # RFC 6762 §8.4: a shared record's goodbye comes before the new data, and for a unique one the
+        # cache-flush bit does it; goodbyes leave before announcements (see Responder), and only sets that are
+        # gone have one.
+        for farewell in self._sync(registration, now):
+            self._say_goodbye(farewell, now)
+
+    def _goodbyes_possible_at(self, registration: _Registration, update: RecordGroup) -> float:
+        """When the shared records that an update drops may be multicast again, for their goodbyes (RFC 6762
+        §6)."""
+        kept = {record.identity for record in update.shared}
+        at = -inf
+        for record, unique in registration.published:
+            if not unique and record.identity not in kept and self.zone.users(record, False) == 1:
+                published = self.zone.published(record)
+                if published is not None:
+                    at = max(at, published.multicast_at + MULTICAST_INTERVAL)
+        return at
+
+    # Conflicts
+
+    def contest(self, claim: Claim, now: float) -> None:
+        """Probe again for a name of ours after a conflicting response (RFC 6762 §9)."""
+        self.prober.count_conflict(now)
+        self.prober.restart(claim, now)
+        for handle in sorted(claim.handles):
+            registration = self._registrations[handle]
+            if claim.name.key in registration.probed_names():
+                self._hide(registration, now)
+                self._events.append(Reprobing(handle, claim.name))
+            elif registration.is_published:
+                registration.farewells += self._sync(registration, now)
+
+    def concede(self, claim: Claim, heard: Collection[int], now: float) -> None:
+        """Give up a name that another host answers for (RFC 6762 §8.1, §9).
+
+        :param heard: the types that the other host was heard to have under it.
+        """
+        self.prober.count_conflict(now)
+        handles = sorted(claim.handles)
+        self.prober.lose(claim, now)
+        for handle in handles:
+            registration = self._registrations[handle]
+            if claim.name.key in registration.probed_names():
+                contested = self._contested(registration)
+                for farewell in self._retire(registration, now):
+                    self._part(farewell, claim.name, contested, heard, now)
+                self._events.append(Conflicted(handle, claim.name))
+            else:
+                self._yield(registration, claim.name, now)
+
+    def yield_name(self, claim: Claim, now: float) -> None:
+        """Give up a verified name to a host that shows more right to it."""
+        handles = sorted(claim.handles)
+        self.prober.forget(claim)
+        for handle in handles:
+            self._yield(self._registrations[handle], claim.name, now)
+
+    def _yield(self, registration: _Registration, name: Name, now: float) -> None:
+        registration.yielded.add(name.key)
+        if registration.is_published:
+            # Without a goodbye: the records of the other host may look like ours.
+            self._sync(registration, now)
+        registration.farewells = [
+            farewell for farewell in registration.farewells if farewell.record.name != name
+        ]
+        self._events.append(Yielded(registration.handle, name))
+
+    def _part(
+        self, farewell: Farewell, lost: Name, contested: set[bytes], heard: Collection[int], now: float
+    ) -> None:
+        """Say goodbye to what became wrong with the loss of a name, and to nothing else.
+
+        Others now take the name for the winner's. What they know of it and what the winner has too must stay:
+        a pointer to the name is as true as before, and so may be a record that looks like ours.
+        """
+        record = farewell.record
+        if record.name == lost:
+            # Our addresses under the winner's name lead to the wrong host. Where the winner has addresses of
+            # that family, its cache-flush bit has removed ours; where not, they would stay. Our own
+            # cache-flush bit would remove the winner's.
+            if record.type in (RecordType.A, RecordType.AAAA) and record.type not in heard:
+                self._say_goodbye(Farewell(record, False, farewell.multicast_at), now)
+        elif farewell.unique and record.name.key not in contested:
+            # Under a name that nobody disputes, as a reverse mapping to the lost name.
+            self._say_goodbye(farewell, now)
+
+    # Time and the state of the link
+
+    def set_up(self, now: float) -> None:
+        """The link works (again): probe for everything, then announce it (RFC 6762 §8, §10.2)."""
+        self.is_up = True
+        self.goodbyes.clear()
+        self.announcer.clear()
+        for registration in self._registrations.values():
+            if registration.is_published:
+                self._hide(registration, now)
+                names = registration.group.probed_names.values()
+                self._events += [Reprobing(registration.handle, name, contested=False) for name in names]
+            registration.yielded.clear()
+            self._want(registration, now)
+        self.prober.reset(now)
+        self._publish_ready(list(self._registrations.values()), now)
+
+    def set_down(self, now: float) -> None:
+        """The link carries nothing: fall silent, and keep the groups for when it works again."""
+        for registration in self._registrations.values():
+            self._hide(registration, now)
+            # What others remember of a link that we cannot reach we cannot mend.
+            registration.farewells.clear()
+            if registration.update is not None:
+                self._adopt(registration)
+        self.is_up = False
+        self.prober.suspend()
+        self.goodbyes.clear()
+        self.announcer.clear()
+
+    def next_wakeup(self) -> float:
+        """Return when to call `advance`; infinity when there is nothing to do."""
+        at = self.prober.next_wakeup()
+        for registration in self._updating.values():
+            at = min(at, registration.update_at)
+        return at
+
+    def advance(self, now: float) -> list[bytes]:
+        """Do what is due, and return the probes to multicast."""
+        due, won = self.prober.advance(now)
+        if won:
+            self._take_over(won, now)
+        for registration in list(self._updating.values()):
+            if registration.update_at <= now:
+                self._try_update(registration, now)
+        since = self.prober.fruitless_since(now)
+        if since is not None:
+            self._events.append(ProbingFailed(self.prober.active_names(), since))
+        if not due:
+            return []
+        # Type ANY, so that the name is ours for all types (RFC 6762 §8.1); QU, so that the owner may answer
+        # at once even if it has multicast the record just now.
+        return pack_probes(
+            [
+                (Question(claim.name, RecordType.ANY, unicast=self._unicast_responses), self.proposals(claim))
+                for claim in due
+            ],
+            self._sizes,
+        )
+
+    def _take_over(self, won: Iterable[Claim], now: float) -> None:
+        """Publish what the names that we have won make possible."""
+        handles = {handle: None for claim in won for handle in sorted(claim.handles)}
+        for handle in handles:
+            registration = self._registrations[handle]
+            if not registration.is_published:
+                self._publish_ready([registration], now)
+            elif registration.update is not None:
+                self._try_update(registration, now)
+            else:
+                # A verified name that nobody defended is published again.
+                self._sync(registration, now)
+                registration.farewells.clear()
+
+
+def _concerns(record: Record, names: set[bytes]) -> bool:
+    """Whether a record is about one of these names: as owner, or as what it points to."""
+    if record.name.key in names:
+        return True
+    return record.type == RecordType.PTR and isinstance(record.data, Name) and record.data.key in names

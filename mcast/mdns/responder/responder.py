@@ -1,0 +1,460 @@
+"""Answering queries and watching responses: the responder half of a link (RFC 6762 §6, §7, §9)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
+from random import Random
+
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Message
+from mcast.dns.names import Name
+from mcast.dns.records import Record
+from mcast.mdns.constants import (
+    ANNOUNCEMENTS,
+    DEFENCE_INTERVAL,
+    MDNS_PORT,
+    MULTICAST_INTERVAL,
+    SHARED_DELAY,
+    TRUNCATED_DELAY,
+)
+from mcast.mdns.context import Sizes
+from mcast.mdns.events import Event
+from mcast.mdns.outbox import Address, Outbox
+from mcast.mdns.responder.conflicts import Watcher
+from mcast.mdns.responder.packing import pack_legacy, pack_records, pack_response
+from mcast.mdns.responder.pending import DelayedResponses, KnownAnswers, TruncatedQueries, is_known
+from mcast.mdns.responder.prepared import ReadyAnswer, ReadyAnswers
+from mcast.mdns.responder.publications import Registry
+from mcast.mdns.responder.record_group import RecordGroup
+from mcast.mdns.responder.response_plan import MulticastPlan, Reason
+from mcast.mdns.responder.zone import RecordSet
+from mcast.neighbours import Neighbourhood, Place
+from mcast.rate_limit import MAX_RATE, RateLimit
+
+
+def _nobody(_: object) -> bool:
+    return False
+
+
+class Responder:
+    """Publishes record groups on one link.
+
+    Times are seconds on the caller's clock. What is to be sent is put into ``outbox``, what the owner should
+    know into ``events``.
+
+    :param unicast_responses: ask for unicast responses when probing; False when another program holds port
+        5353 and would get them (RFC 6762 §15.1).
+    :param is_own: tells whether our host has this record on another of its links, claimed or not.
+    :param is_own_set: tells whether these records are a whole set there (`has_whole`).
+    :param max_rate: unicast answers a second to one source, 0 for no limit.
+    :param announcements: how often what is new is announced, 2 to 8 (RFC 6762 §8.3).
+    :param counters: shared with the link; see `Link.counters`.
+    """
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        events: list[Event],
+        rng: Random,
+        sizes: Sizes,
+        neighbourhood: Neighbourhood,
+        counters: Counter[str],
+        unicast_responses: bool = True,
+        is_own: Callable[[Record], bool] = _nobody,
+        is_own_set: Callable[[Sequence[Record]], bool] = _nobody,
+        max_rate: int = MAX_RATE,
+        announcements: int = ANNOUNCEMENTS,
+    ) -> None:
+        self.neighbourhood = neighbourhood
+        """Replaced when the addresses of the interface change."""
+        self.ready = ReadyAnswers()
+        self._outbox = outbox
+        self._rng = rng
+        self._sizes = sizes
+        self._counters = counters
+        self._rate = RateLimit(max_rate)
+        self._registry = Registry(
+            sizes=sizes,
+            rng=rng,
+            events=events,
+            changed=self.ready.clear,
+            announcements=announcements,
+            unicast_responses=unicast_responses,
+        )
+        self._zone = self._registry.zone
+        self._prober = self._registry.prober
+        self._plan = MulticastPlan()
+        self._truncated = TruncatedQueries()
+        self._delayed = DelayedResponses()
+        self._watcher = Watcher(
+            registry=self._registry,
+            plan=self._plan,
+            rng=rng,
+            counters=counters,
+            unicast_responses=unicast_responses,
+            is_own=is_own,
+            is_own_set=is_own_set,
+        )
+
+    # What the owner asks for
+
+    def register(self, group: RecordGroup, now: float) -> int:
+        """Claim and publish a group; `Claimed` or `Conflicted` tells how it went.
+
+        :returns: the handle of the group.
+        :raises ValueError: a record is too large for any message (RFC 6762 §17).
+        """
+        return self._registry.register(group, now)
+
+    def update(self, handle: int, group: RecordGroup, now: float) -> None:
+        """Give a group other records (RFC 6762 §8.4).
+
+        New names are probed for first, and the old records stay in use until they are claimed. At most ten
+        changes a minute are made; of several waiting ones the last one counts.
+
+        :raises ValueError: a record is too large for any message.
+        :raises KeyError: the group is withdrawn or lost.
+        """
+        self._registry.update(handle, group, now)
+
+    def withdraw(self, handle: int, now: float, goodbye: bool = True) -> None:
+        """Take a group off the link; a handle without a group is ignored.
+
+        The goodbyes leave as soon as a second has passed since the records were last multicast (RFC 6762 §6),
+        so at most one second from now; see `goodbye_done`.
+        """
+        self._registry.withdraw(handle, now, goodbye=goodbye)
+
+    def part(self, handle: int, lost: Name, now: float) -> None:
+        """Take a group off the link whose name was lost on another link of the same interface.
+
+        Goodbyes are said to what became wrong by that, and to nothing that the winner may have too.
+        """
+        self._registry.part(handle, lost, now)
+
+    @property
+    def goodbye_done(self) -> bool:
+        """Whether every goodbye has left."""
+        return not self._registry.goodbyes
+
+    def is_published(self, record: Record) -> bool:
+        """Whether we answer with this record now, whatever TTL it has here."""
+        return self._zone.published(record) is not None
+
+    def holds(self, record: Record) -> bool:
+        """Whether this record is in any of our groups, published or still being probed for.
+
+        This is what other links of the host want to know as their ``is_own``.
+        """
+        if self._zone.published(record) is not None:
+            return True
+        claim = self._prober.get(record.name.key)
+        return claim is not None and any(
+            record.identity == proposed.identity for proposed in self._registry.proposals(claim)
+        )
+
+    def has_whole(self, records: Sequence[Record]) -> bool:
+        """Whether these records are all that we have, or want, of their name, type and class.
+
+        This is what other links of the host want to know as their ``is_own_set``.
+
+        :param records: not empty, all of one name, type and class.
+        """
+        kind = (records[0].type, records[0].rclass)
+        published = self._zone.unique_set(records[0])
+        claim = self._prober.get(records[0].name.key)
+        own: Iterable[Record] = ()
+        if published is not None:
+            own = published.records
+        elif claim is not None:
+            own = self._registry.proposals(claim)
+        identities = {record.identity for record in own if (record.type, record.rclass) == kind}
+        return identities == {record.identity for record in records}
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records that we publish now; the unique ones have the cache-flush bit."""
+        for record_set in self._zone:
+            yield from record_set.records
+
+    def set_up(self, now: float) -> None:
+        """The link works (again): probe for everything, then announce it."""
+        self._forget_plans()
+        self._registry.set_up(now)
+
+    def set_down(self, now: float) -> None:
+        """The link carries nothing: say nothing and plan nothing until `set_up`."""
+        self._forget_plans()
+        self._registry.set_down(now)
+
+    def _forget_plans(self) -> None:
+        self._plan.clear()
+        self._truncated.clear()
+        self._delayed.clear()
+
+    # Queries
+
+    def handle_query(
+        self, message: Message, source: Address, multicast: bool, now: float, key: bytes = b""
+    ) -> None:
+        """Answer a query, or plan to.
+
+        :param key: the datagram without its ID if it is a plain query (one question and nothing else), so
+            that the next one like it is answered by `answer_ready`.
+        """
+        known: KnownAnswers = {record.identity: record.ttl for record in message.answers}
+        host = source[0]
+        if source[1] != MDNS_PORT:
+            self._answer_legacy(message, known, source, now, key)
+            return
+        if message.authorities:
+            self._watcher.watch_probe(message, now)
+        if known and host in self._truncated:
+            self._truncated.strike(host, known)
+            self._plan.expect()
+        proposed: dict[bytes, set[int]] = {}
+        for proposal in message.authorities:
+            proposed.setdefault(proposal.name.key, set()).add(proposal.type)
+        defences: dict[RecordSet, bool] = {}
+        answers: dict[RecordSet, bool] = {}
+        is_complete = True
+        for question in dict.fromkeys(message.questions):
+            found = self._zone.answers(question)
+            is_complete = is_complete and bool(found)
+            types = proposed.get(question.name.key, ())
+            # RFC 6762 §6: a probe is known by a proposed record that "answers" its question.
+            is_probe = question.type in types or (question.type == RecordType.ANY and bool(types))
+            wanted = defences if is_probe and any(answer.unique for answer in found) else answers
+            unicast = question.unicast or not multicast
+            for answer in found:
+                if is_known(answer, known):
+                    self._counters["known answers suppressed"] += 1
+                else:
+                    # A set that is also asked for by multicast is multicast, for everybody to see.
+                    wanted[answer] = wanted.get(answer, True) and unicast
+        if defences:
+            self._defend(defences, source, now)
+        if message.truncated:
+            due_at = now + self._rng.uniform(*TRUNCATED_DELAY)
+            if not self._truncated.hold(source, answers, known, now, due_at):
+                self._counters["truncated queries over limit"] += 1
+                self._respond(answers, source, now, due_at, may_wait=True)
+            self._plan.expect()
+        elif answers:
+            # RFC 6762 §6, §6.3: no delay only if nobody else can have an answer to anything in this message.
+            at_once = is_complete and len(message.questions) == 1 and all(answer.unique for answer in answers)
+            delay = 0.0 if at_once else self._rng.uniform(*SHARED_DELAY)
+            self._respond(answers, source, now, now + delay, may_wait=not at_once, key=key)
+            if key:
+                self._make_ready(key, message, answers, now)
+        self._flush(now)
+
+    def _defend(self, defences: dict[RecordSet, bool], source: Address, now: float) -> None:
+        """Answer a probe for our name without delay (RFC 6762 §8.1)."""
+        is_on_link = self.neighbourhood.place(source[0]) is Place.ON_LINK
+        direct = [answer for answer, unicast in defences.items() if unicast and is_on_link]
+        if direct:
+            # RFC 6762 §5.4: "the responder should always generate the requested unicast response".
+            self._send_unicast(direct, source, now)
+        for answer in defences:
+            if answer not in direct or now >= answer.unicast_until:
+                at = max(now, answer.multicast_at + DEFENCE_INTERVAL)
+                self._plan.add(answer, at, Reason.DUTY)
+        self._counters["names defended"] += 1
+
+    def _respond(
+        self,
+        answers: dict[RecordSet, bool],
+        source: Address,
+        now: float,
+        at: float,
+        *,
+        may_wait: bool,
+        key: bytes = b"",
+    ) -> None:
+        """Send or plan answers, each by the way it was asked for.
+
+        :param answers: the sets, and whether a unicast response is wanted.
+        :param at: when the answers are due; now, or after their random delay.
+        """
+        is_on_link = self.neighbourhood.place(source[0]) is Place.ON_LINK
+        direct: list[RecordSet] = []
+        for answer, unicast in answers.items():
+            # RFC 6762 §11: a unicast response to somebody off the link would be ignored there.
+            if unicast and is_on_link and now < answer.unicast_until:
+                direct.append(answer)
+            elif at >= answer.multicast_at + MULTICAST_INTERVAL:
+                self._plan.add(answer, at, Reason.ANSWER, may_wait=may_wait)
+            else:
+                # RFC 6762 §6: who asks has seen it just now, or will ask again.
+                self._counters["repetitions suppressed"] += 1
+        if not direct:
+            return
+        if at <= now:
+            self._send_unicast(direct, source, now)
+        elif not self._delayed.add(source, direct, at, key):
+            # RFC 6762 Appendix D: one multicast answers all of them.
+            self._counters["delayed responses over limit"] += 1
+            for answer in direct:
+                if at >= answer.multicast_at + MULTICAST_INTERVAL:
+                    self._plan.add(answer, at, Reason.ANSWER, may_wait=may_wait)
+
+    def _answer_legacy(
+        self, message: Message, known: KnownAnswers, source: Address, now: float, key: bytes
+    ) -> None:
+        """Answer a simple resolver: at once, by unicast, in the form that it knows (RFC 6762 §6.7).
+
+        Without a random delay: the reply goes to one ephemeral port, where it collides with nobody's
+        multicast, and the resolver takes the first one that comes.
+        """
+        answers: dict[RecordSet, None] = {}
+        for question in dict.fromkeys(message.questions):
+            for answer in self._zone.answers(question):
+                if not is_known(answer, known):
+                    answers[answer] = None
+        if answers and self._may_send(source, now):
+            extras = self._zone.additionals(answers)
+            payload = pack_legacy(message.id, message.questions, answers, extras, self._sizes)
+            self._outbox.unicast(payload, source)
+            if key:
+                self.ready.make(key, message).legacy = payload[2:]
+            self._counters["legacy responses"] += 1
+
+    def _may_send(self, source: Address, now: float) -> bool:
+        if self.neighbourhood.place(source[0]) is Place.NOWHERE:
+            self._counters["unanswerable sources"] += 1
+            return False
+        if not self._rate.allows(source[0], now):
+            self._counters["answers over rate"] += 1
+            return False
+        return True
+
+    def _send_unicast(self, answers: list[RecordSet], destination: Address, now: float) -> None:
+        if self._may_send(destination, now):
+            payloads, _ = pack_response(answers, self._zone.additionals(answers), self._sizes)
+            for payload in payloads:
+                self._outbox.unicast(payload, destination)
+            self._counters["unicast responses"] += len(payloads)
+
+    # Responses
+
+    def handle_response(self, message: Message, source: Address, multicast: bool, now: float) -> None:
+        """Watch for conflicts, for answers that need not be given twice, and for records to be rescued."""
+        self._watcher.watch_response(message, multicast, now)
+        self._flush(now)
+
+    # Time
+
+    def next_wakeup(self) -> float | None:
+        """Return when to call `advance`, or None while there is nothing to do."""
+        at = min(
+            self._registry.next_wakeup(),
+            self._registry.announcer.next_wakeup(),
+            self._registry.goodbyes.next_wakeup(),
+            self._truncated.next_wakeup(),
+            self._delayed.next_wakeup(),
+            self._plan.next_wakeup(self._truncated.times),
+        )
+        return None if at == inf else at
+
+    def advance(self, now: float) -> None:
+        """Do what is due."""
+        self._watcher.weigh_missing(now)
+        for payload in self._registry.advance(now):
+            self._outbox.multicast(payload)
+            self._counters["probes"] += 1
+        for record_set in self._registry.announcer.due(now):
+            at = max(now, record_set.multicast_at + MULTICAST_INTERVAL)
+            self._plan.add(record_set, at, Reason.DUTY)
+        for query in self._truncated.take(now):
+            # What was multicast since the query came has been seen by whoever asked.
+            answers = {
+                answer: unicast
+                for answer, unicast in query.answers.items()
+                if answer.is_current and answer.multicast_at < query.begun_at
+            }
+            self._respond(answers, query.source, now, now, may_wait=False)
+            self._plan.expect()
+        for destination, delayed in self._delayed.take(now):
+            current = [answer for answer in delayed if answer.is_current]
+            if current:
+                self._send_unicast(current, destination, now)
+        self._flush(now)
+
+    def _flush(self, now: float) -> None:
+        """Multicast what is due: goodbyes first, then everything else in as few messages as possible."""
+        for payload in pack_records(self._registry.goodbyes.take(now), self._sizes):
+            self._outbox.multicast(payload)
+            self._counters["goodbyes"] += 1
+        if self._plan.next_wakeup(self._truncated.times) > now:
+            return
+        due, answers = self._plan.take(now)
+        due = [record_set for record_set in due if record_set.is_current]
+        wanted = self._zone.additionals([answer for answer in answers if answer.is_current])
+        extras = [
+            extra
+            for extra in dict.fromkeys(wanted + self._zone.companions(due))
+            if extra not in due and now >= extra.multicast_at + MULTICAST_INTERVAL
+        ]
+        payloads, room = pack_response(due, extras, self._sizes)
+        for payload in payloads:
+            self._outbox.multicast(payload)
+        self._counters["multicast responses"] += len(payloads)
+        for record_set in due + room:
+            record_set.mark_multicast(now)
+            self._plan.discard(record_set)
+
+    # The fast way
+
+    def _make_ready(self, key: bytes, message: Message, answers: dict[RecordSet, bool], now: float) -> None:
+        """Keep what a plain query got, for the next one like it."""
+        ready = self.ready.make(key, message)
+        if not all(answers.values()):
+            ready.quiet_until = min([self._quiet_until(answer, now) for answer in answers])
+            return
+        ready.unicast_until = min([answer.unicast_until for answer in answers])
+        if not all(answer.unique for answer in answers):
+            ready.answers = list(answers)
+        elif now < ready.unicast_until:
+            payloads, _ = pack_response(answers, self._zone.additionals(answers), self._sizes)
+            # More than one message is not worth the memory.
+            ready.unicast = payloads[0] if len(payloads) == 1 else b""
+
+    def _quiet_until(self, answer: RecordSet, now: float) -> float:
+        """Until when another question for a multicast of this set has no effect."""
+        planned_at = self._plan.due_at(answer)
+        if planned_at <= now + SHARED_DELAY[1]:
+            return planned_at
+        return answer.multicast_at + MULTICAST_INTERVAL - SHARED_DELAY[1]
+
+    def answer_ready(
+        self, ready: ReadyAnswer, datagram: bytes, source: Address, multicast: bool, now: float
+    ) -> bytes | None:
+        """Return the response to a query whose answer is ready, or None when it must go the long way.
+
+        It is for the sender alone, and is empty when there is none, or none yet.
+
+        The rules are those of `handle_query`: a simple resolver is always answered at once by unicast; a host
+        that wants a unicast response gets it if the records were multicast within a quarter of their TTL, at
+        once or, for shared records, after a random delay.
+        """
+        place = self.neighbourhood.place(source[0])
+        if source[1] != MDNS_PORT:
+            if not ready.legacy or place is Place.NOWHERE or (place is Place.OFF_LINK and not multicast):
+                return None
+            payload = datagram[:2] + ready.legacy
+        elif now < ready.unicast_until and place is Place.ON_LINK:
+            payload = ready.unicast
+            if not payload:
+                at = now + self._rng.uniform(*SHARED_DELAY)
+                is_added = ready.answers and self._delayed.add(source, ready.answers, at, datagram[2:])
+                return b"" if is_added else None
+        else:
+            return None
+        if self._rate.allows(source[0], now):
+            self._counters["ready answers"] += 1
+            return payload
+        self._counters["answers over rate"] += 1
+        return b""

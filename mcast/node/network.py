@@ -1,0 +1,279 @@
+"""What a Node needs of the world: interfaces and UDP port 5353.
+
+`Network` and `MulticastPort` are the whole of it. `SocketNetwork` is the real world;
+`mcast.testing.SimulatedLan` is a made-up one in which a Node runs unchanged.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import DatagramProtocol
+
+from mcast.mdns.constants import MAX_PACKET, MDNS_PORT
+from mcast.sockets.arrival import Arrival
+from mcast.sockets.group import Group
+from mcast.sockets.held import is_port_held
+from mcast.sockets.interface import Interface, interfaces
+from mcast.sockets.listen import listen_multicast
+from mcast.sockets.monitor import InterfaceMonitor
+from mcast.sockets.options import MAX_HOPS
+
+IPV4_GROUP = "224.0.0.251"
+"""The IPv4 link-local group of multicast DNS (RFC 6762 §3)."""
+
+IPV6_GROUP = "ff02::fb"
+"""The IPv6 link-local group of multicast DNS (RFC 6762 §3); the one FF0X::FB scope in use (RFC 6762 §22)."""
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+"""A socket address: ``(host, port)`` for IPv4, ``(host, port, flow, scope id)`` for IPv6.
+
+The host of an IPv6 address carries no ``%zone``; the zone of a link-local one is its scope id (RFC 3493
+§3.3).
+"""
+
+RECEIVE_BUFFER = 4 * 1024 * 1024
+"""Octets of receive buffer asked for; the system may grant less.
+
+Our choice: the answers of some thousand hosts to one question come within 100 ms (RFC 6762 §6), and what does
+not fit is asked for again a second later, with the same result.
+"""
+
+BACKLOG_LIMIT = 512
+"""Multicast datagrams kept while the send buffer is full.
+
+Our choice: the announcement of some thousand services; only a link that is stuck has more waiting.
+"""
+
+BACKLOG_DELAY = 0.005
+"""Seconds after which a full send buffer is tried again. Our choice: 100 Mbit/s drain 64 kB meanwhile."""
+
+Receiver = Callable[[bytes, Address, int, bool], bytes | None]
+"""Called for each datagram: ``(datagram, source, interface, multicast)``; bytes that it returns are sent
+back.
+
+The interface is the index of the one the datagram arrived on. ``multicast`` is true when it was sent to the
+mDNS group and false when it was sent to an address of this host; a datagram for another group or a broadcast
+address is dropped before it comes here. What is returned goes to ``source`` by the same interface; ``source``
+may also be handed to `MulticastPort.send` as it is.
+"""
+
+
+class MulticastPort(Protocol):
+    """UDP port 5353 of one address family, open on every interface that was joined."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether another socket on this host held port 5353 when this one opened.
+
+        Unicast datagrams may then reach the other one, so questions must not ask for them (RFC 6762 §15.1).
+        """
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """How many datagrams were received, sent, and dropped or refused, by cause."""
+
+    def join(self, interface: Interface) -> None:
+        """Become a member of the mDNS group on one interface. Joining twice does nothing.
+
+        :raises OSError: when the system refuses, e.g. since the interface has just gone.
+        """
+
+    def leave(self, interface: Interface) -> None:
+        """Leave the group on one interface, which may be gone already; raises nothing."""
+
+    def send(self, payload: bytes, interface: int, destination: Address | None) -> bool:
+        """Send a datagram from port 5353 with hop limit 255 (RFC 6762 §11) by the interface with that index.
+
+        :param destination: where to, or None for the mDNS group.
+        :returns: False when the system refused it; that is counted and logged, and never raises.
+        """
+
+    def close(self) -> Deferred[None]:
+        """Close the port; fires when it is closed. What `send` accepted before still leaves."""
+
+
+class Network(Protocol):
+    """The interfaces of a host, and a way to open port 5353 on them."""
+
+    def interfaces(self) -> Sequence[Interface]:
+        """Return every interface as it is now, those that are down included."""
+
+    def watch(self, changed: Callable[[Sequence[Interface]], None]) -> Callable[[], None]:
+        """Call ``changed`` with all interfaces whenever one came, went or changed.
+
+        :returns: call this to stop watching.
+        """
+
+    def open(self, ipv6: bool, received: Receiver) -> MulticastPort:
+        """Open port 5353 of one family, joined on nothing yet.
+
+        ``received`` is called from the reactor, never from inside `open`, `join` or `send`.
+
+        :raises OSError: when the family is not supported, or the port is held by a socket that does not
+        share.
+        """
+
+
+class SocketNetwork:
+    """The interfaces and sockets of this host, on `mcast.sockets`.
+
+    :param reactor: one with file descriptors (`IReactorFDSet`): every Twisted reactor but the one for IOCP.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def interfaces(self) -> Sequence[Interface]:
+        return interfaces()
+
+    def watch(self, changed: Callable[[Sequence[Interface]], None]) -> Callable[[], None]:
+        monitor = InterfaceMonitor(self._reactor, changed)
+        monitor.start()
+        return monitor.stop
+
+    def open(self, ipv6: bool, received: Receiver) -> SocketPort:
+        return SocketPort(self._reactor, ipv6, received)
+
+
+class SocketPort(DatagramProtocol):
+    """Port 5353 of one family: one socket, bound to the wildcard address and joined on each interface.
+
+    One socket, since it also has to take unicast datagrams and to send from port 5353 (RFC 6762 §5.2, §6),
+    and since the memberships do not grow with the names (RFC 6762 Appendix B).
+    """
+
+    noisy = False
+
+    def __init__(self, reactor: Any, ipv6: bool, received: Receiver) -> None:
+        self.shared = is_port_held(MDNS_PORT, ipv6=ipv6)
+        self._reactor = reactor
+        self._ipv6 = ipv6
+        self._group = IPV6_GROUP if ipv6 else IPV4_GROUP
+        self._membership = Group.parse(self._group, MDNS_PORT)
+        self._received = received
+        self._joined: dict[int, Interface] = {}
+        self._unicast_needs_interface = False
+        self._not_ours: frozenset[str] = frozenset()
+        self._elsewhere = 0
+        self._unroutable = 0
+        self._backlog: deque[tuple[bytes, int]] = deque()
+        self._backlog_call: IDelayedCall | None = None
+        self._lost = 0
+        self._port = listen_multicast(
+            reactor,
+            MDNS_PORT,
+            self,
+            ipv6=ipv6,
+            interface="::" if ipv6 else "",
+            max_packet_size=MAX_PACKET,
+            hop_limit=MAX_HOPS,
+            unicast_hop_limit=MAX_HOPS,
+            loopback=True,
+            receive_buffer=RECEIVE_BUFFER,
+        )
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What `GroupPort` counts, and what is dropped: ``elsewhere``, ``unroutable``, ``backlog_lost``."""
+        return {
+            **self._port.counters,
+            "elsewhere": self._elsewhere,
+            "unroutable": self._unroutable,
+            "backlog_lost": self._lost,
+        }
+
+    def join(self, interface: Interface) -> None:
+        if interface.index not in self._joined:
+            self._port.join(self._membership, interface.index)
+        self._joined[interface.index] = interface
+        self._joined_changed()
+
+    def leave(self, interface: Interface) -> None:
+        if self._joined.pop(interface.index, None) is None:
+            return
+        self._joined_changed()
+        with suppress(OSError):  # it went, and the membership with it
+            self._port.leave(self._membership, interface.index)
+
+    def send(self, payload: bytes, interface: int, destination: Address | None) -> bool:
+        if destination is not None:
+            # The routing table might choose another interface than the one whose addresses we gave; with only
+            # one in use it is left the choice, since naming one costs a third of the time of a send.
+            try:
+                return self._port.send(
+                    payload, destination, interface if self._unicast_needs_interface else 0
+                )
+            except ValueError:  # a forged source, from which nobody can be reached
+                self._unroutable += 1
+                return False
+        if self._backlog:
+            return self._keep(payload, interface)
+        return self._send_to_group(payload, interface)
+
+    def close(self) -> Deferred[None]:
+        while self._backlog and self._send_to_group(*self._backlog.popleft()):
+            pass
+        if self._backlog_call is not None:
+            self._backlog_call.cancel()
+            self._backlog_call = None
+        return self._port.stopListening()
+
+    def datagram_arrived(self, data: bytes, address: Address, arrival: Arrival) -> None:
+        """Pass on a datagram for the group or for an address of this host (called by `GroupPort`)."""
+        interface, destination, _ = arrival
+        if not interface:
+            interface = self._guess_interface(address)
+        if interface not in self._joined or destination in self._not_ours:
+            self._elsewhere += 1
+            return
+        # Where the system does not tell the destination nearly everything is multicast.
+        multicast = destination == self._group or destination is None
+        answer = self._received(data, address, interface, multicast)
+        if answer is not None:
+            self.send(answer, interface, address)
+
+    def _joined_changed(self) -> None:
+        self._unicast_needs_interface = len(self._joined) > 1
+        # Of groups only the one we joined is delivered; what remains are IPv4 broadcast addresses.
+        self._not_ours = frozenset(
+            str(each.network.broadcast_address)
+            for interface in self._joined.values()
+            for each in interface.networks
+            if each.version == 4 and each.network.prefixlen < 31
+        ) | {"255.255.255.255"}
+
+    def _guess_interface(self, source: Address) -> int:
+        """Return the interface whose neighbour the source is, where the system does not tell the arrival."""
+        for index, interface in self._joined.items():
+            if interface.is_on_link(source[0]):
+                return index
+        return 0
+
+    def _send_to_group(self, payload: bytes, interface: int) -> bool:
+        """Send, or keep what finds the buffer full; False when the system refuses it for another reason."""
+        target = (self._group, MDNS_PORT, 0, interface) if self._ipv6 else (self._group, MDNS_PORT)
+        full = self._port.counters["send_full"]
+        if self._port.send(payload, target, interface):
+            return True
+        return self._port.counters["send_full"] != full and self._keep(payload, interface)
+
+    def _keep(self, payload: bytes, interface: int) -> bool:
+        if len(self._backlog) >= BACKLOG_LIMIT:
+            self._lost += 1
+            return True
+        self._backlog.append((payload, interface))
+        if self._backlog_call is None:
+            self._backlog_call = self._reactor.callLater(BACKLOG_DELAY, self._send_backlog)
+        return True
+
+    def _send_backlog(self) -> None:
+        self._backlog_call = None
+        waiting, self._backlog = self._backlog, deque()
+        for payload, interface in waiting:
+            self.send(payload, interface, None)

@@ -1,0 +1,665 @@
+"""The Twisted shell of Multicast DNS: a host on all its links."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from functools import partial
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from random import Random, SystemRandom
+from typing import Any, Literal
+
+from twisted.application.service import Service as TwistedService
+from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorCore
+from twisted.logger import Logger
+
+from mcast.dns.codes import RecordType
+from mcast.dns.names import LOCAL, Name
+from mcast.dns.records import Record, show_type
+from mcast.dnssd.collecting import Answer
+from mcast.dnssd.enumeration import DomainList
+from mcast.dnssd.found import FoundService
+from mcast.dnssd.hosts import checked_host_label, host_label
+from mcast.dnssd.places import FoundAddress
+from mcast.dnssd.service import Service
+from mcast.dnssd.types import ServiceType
+from mcast.mdns.constants import MDNS_PORT
+from mcast.mdns.domains import is_multicast_name
+from mcast.mdns.link import Event, Link
+from mcast.node import browsers as discovery
+from mcast.node.browsers import LOOKUP_TIMEOUT, InstanceBrowser, ServiceBrowser, TypesBrowser
+from mcast.node.link_driver import Attachment
+from mcast.node.network import (
+    IPV4_GROUP,
+    IPV6_GROUP,
+    Address,
+    MulticastPort,
+    Network,
+    Receiver,
+    SocketNetwork,
+)
+from mcast.node.publisher import Claim, Publisher, Renamed
+from mcast.node.registrations import (
+    AUTO,
+    AliasRegistration,
+    Auto,
+    HostRegistration,
+    RecordRegistration,
+    Registration,
+)
+from mcast.node.searches import Searches
+from mcast.rate_limit import MAX_RATE
+from mcast.sockets.interface import Interface, select_interfaces
+
+DNS_PORT = 53
+"""The port of conventional DNS servers (RFC 1035 §4.2)."""
+
+STOP_LIMIT = 1.0
+"""Seconds that `Node.stopService` takes at most for the goodbyes.
+
+Our choice: each leaves within a second (RFC 6762 §6), and while a service stops no second SIGTERM is heeded.
+"""
+
+RETRY_DELAY = 10.0
+"""Seconds until a port that would not open, or an interface that would not be joined, is tried again.
+
+Our choice: a change of the interfaces has it tried at once; this is for what gives no sign.
+"""
+
+
+class Node(TwistedService):
+    """A host in Multicast DNS: it publishes, and it finds what others publish.
+
+    One `Link` for each interface and address family, opened by `startService` and closed by `stopService`,
+    which says goodbye. What is registered before the start, or while no link works, waits; what is registered
+    stays so over a stop and the next start.
+
+    :param reactor: the reactor, or a `Clock` with a ``network`` that needs no sockets.
+    :param interfaces: names, indexes or addresses of those to use; all that are up and do multicast by
+    default.
+    :param hostname: the label before ``.local``. When given it is published from the start; by default the
+    system's
+        name is taken, and published when something is registered on this host.
+    :param ipv4: whether to use IPv4; likewise ``ipv6``.
+    :param network: where the interfaces and ports come from; the real ones by default.
+    :param rng: chooses every random delay.
+    :param state: remembers names that were taken after conflicts, for the next start (RFC 6762 §9); see
+        `mcast.node.state.StateFile`.
+    :param max_rate: unicast answers a second to one source; 0 for no limit.
+    :raises InvalidService: the host name cannot be one.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        interfaces: Sequence[str] = (),
+        hostname: str | None = None,
+        ipv4: bool = True,
+        ipv6: bool = True,
+        network: Network | None = None,
+        rng: Random | None = None,
+        state: MutableMapping[str, str] | None = None,
+        max_rate: int = MAX_RATE,
+    ) -> None:
+        self._reactor = reactor
+        self._selectors = tuple(interfaces)
+        self._families = tuple(ipv6 for ipv6, wanted in ((False, ipv4), (True, ipv6)) if wanted)
+        self._network = SocketNetwork(reactor) if network is None else network
+        self._rng = SystemRandom() if rng is None else rng
+        self._max_rate = max_rate
+        self._links: dict[tuple[int, bool], Attachment] = {}
+        self._routes: dict[bool, dict[int, Callable[[bytes, Address, bool], bytes | None]]] = {
+            False: {},
+            True: {},
+        }
+        self._ports: dict[bool, MulticastPort] = {}
+        self._gone: Counter[str] = Counter()
+        self._ports_gone: dict[bool, Counter[str]] = {}
+        self._troubles: set[str] = set()
+        self._retry: IDelayedCall | None = None
+        self._refusal: OSError | None = None
+        self._unwatch: Callable[[], None] | None = None
+        self._shutdown: Any = None
+        self._stopping: Deferred[None] | None = None
+        self._publisher = Publisher({} if state is None else state)
+        self._searches = Searches(reactor, self._links.values)
+        label = host_label(socket.gethostname()) if hostname is None else checked_host_label(hostname)
+        self._host = HostRegistration(self._publisher, label)
+        self._publisher.hosts[None] = self._host
+        if hostname is not None:
+            self._publish_own_host()
+
+    # Publishing
+
+    @property
+    def hostname(self) -> str:
+        """The label of this host, as it is claimed now."""
+        return self._host.name
+
+    @property
+    def host(self) -> Name:
+        """The full name of this host, as it is claimed now."""
+        return self._host.owner
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Everything that is published or to be published: hosts, services, aliases, records."""
+        return tuple(self._publisher)
+
+    def publish(self, service: Service, renamed: Renamed | None = None) -> Registration:
+        """Publish a service, and return at once what will be claimed: `register` for those who do not wait.
+
+        :raises ValueError: the service has a record that no packet can hold (RFC 6762 §17).
+        """
+        if service.host is None:
+            self._publish_own_host()
+        registration = Registration(self._publisher, service, renamed)
+        self._publisher.add(registration)
+        return registration
+
+    def register(self, service: Service, renamed: Renamed | None = None) -> Deferred[Registration]:
+        """Publish a service.
+
+        :param renamed: called with the old and the new name whenever a conflict makes another one necessary.
+        :returns: fires with the `Registration` when the name is claimed on all links that work, after about a
+            second; it waits while there is none. Cancelling withdraws.
+        :raises ValueError: the service has a record that no packet can hold (RFC 6762 §17).
+        """
+        registration = self.publish(service, renamed)
+        return registration.when_claimed(registration.withdraw).addCallback(lambda _: registration)
+
+    def publish_host(
+        self,
+        name: str | None = None,
+        addresses: Iterable[IPv4Address | IPv6Address] | Literal[Auto.AUTO] = AUTO,
+        renamed: Renamed | None = None,
+    ) -> Deferred[HostRegistration]:
+        """Publish a host name with its addresses, this host's or one that is spoken for.
+
+        :param name: the label before ``.local``; None for this host's own.
+        :param addresses: `AUTO` for those of the interfaces.
+        :returns: fires as `register` does.
+        :raises InvalidService: the name cannot be a host's.
+        """
+        if name is None:
+            if renamed is not None:
+                self._host.on_rename(renamed)
+            return self._publish_own_host()
+        return self._publisher.add_and_wait(HostRegistration(self._publisher, name, addresses, renamed))
+
+    def publish_alias(self, name: str, renamed: Renamed | None = None) -> Deferred[AliasRegistration]:
+        """Publish a further name of this host; fires as `register` does.
+
+        :raises InvalidService: the name cannot be a host's.
+        """
+        self._publish_own_host()
+        return self._publisher.add_and_wait(AliasRegistration(self._publisher, name, renamed))
+
+    def publish_record(self, record: Record, unique: bool = True) -> Deferred[RecordRegistration]:
+        """Publish a record as it is.
+
+        :param unique: whether no other host may have a record of this name, which is then probed for; fails
+        with
+            `NameTaken` when one has.
+        :returns: fires as `register` does.
+        :raises ValueError: the record cannot be published, or no packet can hold it.
+        """
+        return self._publisher.add_and_wait(RecordRegistration(self._publisher, record, unique))
+
+    def _publish_own_host(self) -> Deferred[HostRegistration]:
+        if self._host not in self._publisher:
+            self._publisher.add(self._host)
+        return self._host.when_claimed().addCallback(lambda _: self._host)
+
+    # Finding
+
+    def browse(
+        self,
+        types: str | ServiceType | Iterable[str | ServiceType],
+        subtype: str | bytes | None = None,
+        *,
+        domain: Name = LOCAL,
+        interfaces: Sequence[str] = (),
+        resolve: bool = True,
+    ) -> ServiceBrowser:
+        """Follow the services of a type, or of several types.
+
+        :param types: such as ``_http._tcp``.
+        :param subtype: only services that have this subtype.
+        :param interfaces: names, indexes or addresses of those to look on; by default all of the node's.
+        :param resolve: find out host, port, TXT and addresses too, and report a service when they are known.
+        :raises InvalidService: a type or subtype cannot be one.
+        """
+        several = (types,) if isinstance(types, str | ServiceType) else types
+        wanted = [(_service_type(one), subtype) for one in several]
+        return ServiceBrowser(self._searches, wanted, domain=domain, interfaces=interfaces, resolve=resolve)
+
+    def browse_types(self, *, domain: Name = LOCAL, interfaces: Sequence[str] = ()) -> TypesBrowser:
+        """Follow which service types there are (RFC 6763 §9)."""
+        return TypesBrowser(self._searches, domain=domain, interfaces=interfaces)
+
+    def follow(
+        self,
+        instance: str,
+        type: str | ServiceType,
+        *,
+        domain: Name = LOCAL,
+        interfaces: Sequence[str] = (),
+    ) -> InstanceBrowser:
+        """Follow one service wherever it moves: `resolve` for those who stay (RFC 6763 §3).
+
+        :raises InvalidService: the name or type cannot be one.
+        """
+        return InstanceBrowser(
+            self._searches, instance, _service_type(type), domain=domain, interfaces=interfaces
+        )
+
+    def resolve(
+        self,
+        instance: str,
+        type: str | ServiceType,
+        timeout: float = LOOKUP_TIMEOUT,
+        *,
+        domain: Name = LOCAL,
+        interfaces: Sequence[str] = (),
+    ) -> Deferred[FoundService]:
+        """Find out where a service is now (RFC 6763 §5); cancelling ends the search.
+
+        :param timeout: seconds, after which it fails with `NotFound`.
+        :raises InvalidService: the name or type cannot be one.
+        """
+        return discovery.resolve(
+            self._searches,
+            instance,
+            _service_type(type),
+            domain=domain,
+            timeout=timeout,
+            interfaces=interfaces,
+        )
+
+    def lookup(
+        self,
+        host: str | Name,
+        timeout: float = LOOKUP_TIMEOUT,
+        *,
+        interfaces: Sequence[str] = (),
+        ipv4: bool = True,
+        ipv6: bool = True,
+    ) -> Deferred[tuple[FoundAddress, ...]]:
+        """Find out the addresses of a host; cancelling ends the search.
+
+        Fires as soon as both families are known or denied, and with what there is when time is up.
+
+        :param host: ``printer`` stands for ``printer.local``.
+        :param timeout: seconds, after which it fails with `NotFound`; at once when the host denies having
+            any.
+        :raises ValueError: no name.
+        """
+        return discovery.lookup(
+            self._searches, _host_name(host), timeout=timeout, interfaces=interfaces, ipv4=ipv4, ipv6=ipv6
+        )
+
+    def query(
+        self,
+        name: str | Name,
+        type: int = RecordType.ANY,
+        timeout: float = LOOKUP_TIMEOUT,
+        *,
+        interfaces: Sequence[str] = (),
+        server: str | None = None,
+        port: int = MDNS_PORT,
+    ) -> Deferred[list[Answer]]:
+        """Gather the records that answer a question; cancelling ends the search.
+
+        Fires with what was heard when ``timeout`` seconds are over, and at once when a unique record, or the
+        denial of one, says that there is no more. Fails with `NotFound` when nothing was heard.
+
+        :param server: ask this host alone, by its address, on the link or not; the first response counts, and
+            it fails with `NotFound` when that has no answer. See `mcast.oneshot.ask` for what else it raises.
+        :param port: of the server; 53 is that of a conventional one.
+        :raises ValueError: no name, no address.
+        """
+        wanted = name if isinstance(name, Name) else Name.parse(name)
+        if server is not None:
+            return discovery.query_server(
+                self._reactor, wanted, type, server, port, timeout=timeout, rng=self._rng
+            )
+        return discovery.query(self._searches, wanted, type, timeout=timeout, interfaces=interfaces)
+
+    def domains(
+        self,
+        which: DomainList = DomainList.BROWSING,
+        domain: Name = LOCAL,
+        timeout: float = LOOKUP_TIMEOUT,
+        *,
+        interfaces: Sequence[str] = (),
+        server: str | None = None,
+        port: int = DNS_PORT,
+    ) -> Deferred[tuple[Name, ...]]:
+        """Find out which domains are recommended (RFC 6763 §11); cancelling ends the search.
+
+        They are advice: services can be browsed and registered in any other domain too. Fails with `NotFound`
+        when none is.
+
+        :param domain: where to look; what others than ``local.`` there may be, `address_domains` tells.
+        :param timeout: seconds that answers by multicast are gathered.
+        :param server: the address of a DNS server to ask; needed for domains that are not multicast DNS's.
+        :raises ValueError: such a domain, and no server.
+        """
+        if server is not None:
+            answers = self.query(which.in_domain(domain), RecordType.PTR, timeout, server=server, port=port)
+            return answers.addCallback(discovery.domains_of_server)
+        if not is_multicast_name(domain):
+            raise ValueError(f"{domain}: only a server can tell of a domain outside of multicast DNS")
+        return discovery.domains(self._searches, which, domain, timeout=timeout, interfaces=interfaces)
+
+    # Links
+
+    @property
+    def links(self) -> tuple[Attachment, ...]:
+        """The links that exist now, whether they work or not; empty while the node does not run."""
+        return tuple(self._links.values())
+
+    def reconnect(self) -> None:
+        """Probe, announce and ask anew on every link, as after sleep (RFC 6762 §8).
+
+        For programs that learn what the interfaces do not show: a wake from sleep, another wireless network.
+        """
+        for attachment in self.links:
+            if attachment.is_working:
+                attachment.resume()
+
+    def statistics(self) -> dict[str, Any]:
+        """Return counters and gauges as plain dicts of numbers; docs/metrics.md tells what each means.
+
+        ``node``: names published and claimed, conflicts, renames; ``ports``: for each family what its socket
+        received and dropped; ``links``: for each link, such as ``eth0/IPv4``, what it counted, by kind and
+        cause; ``links gone``: the sums of the links that are no more, so that totals do not shrink;
+        ``caches`` and ``published``: for each link what is in its cache, and how many records of each type we
+        publish; ``times``: for each of ``claim``, ``resolve`` and ``lookup`` the ``count``, ``sum`` and
+        ``max`` of the seconds it took, and the ``failures``.
+        """
+        claims = list(self._publisher)
+        return {
+            "node": {
+                "links": len(self._links),
+                "links working": sum(attachment.is_working for attachment in self._links.values()),
+                "names": len(claims),
+                "names claimed": sum(claim.is_claimed for claim in claims),
+                "conflicts": self._publisher.counters["conflicts"],
+                "renames": self._publisher.counters["renames"],
+            },
+            "ports": {
+                "IPv6" if ipv6 else "IPv4": dict(self._port_counters(ipv6))
+                for ipv6 in sorted({*self._ports, *self._ports_gone})
+            },
+            "links": {attachment.label: dict(attachment.link.counters) for attachment in self.links},
+            "links gone": dict(self._gone),
+            "caches": {each.label: each.link.querier.gauges() for each in self.links},
+            "published": {each.label: _types_of(each.link.responder.records()) for each in self.links},
+            "times": {
+                "claim": self._publisher.claiming.as_dict(),
+                "resolve": self._searches.resolving.as_dict(),
+                "lookup": self._searches.looking_up.as_dict(),
+            },
+        }
+
+    def _port_counters(self, ipv6: bool) -> Counter[str]:
+        """Return what the port of a family counted, with those before it that were closed."""
+        counters = Counter(self._ports_gone.get(ipv6))
+        port = self._ports.get(ipv6)
+        if port is not None:
+            counters.update(port.counters)
+        return counters
+
+    # Life
+
+    def startService(self) -> None:
+        """Open the ports and links.
+
+        :raises OSError: no port could be opened: a program holds 5353 and does not share it.
+        """
+        if self.running:
+            return
+        self._close()
+        super().startService()
+        self._unwatch = self._network.watch(self._interfaces_changed)
+        self._interfaces_changed(self._network.interfaces())
+        if self._refusal is not None and not self._ports:
+            super().stopService()
+            self._stop_following()
+            raise self._refusal
+        if IReactorCore.providedBy(self._reactor):
+            # A program that forgets to stop us still says goodbye.
+            self._shutdown = self._reactor.addSystemEventTrigger("before", "shutdown", self._on_shutdown)
+
+    def stopService(self) -> Deferred[None]:
+        """Say goodbye on every link and close everything; fires when that is done, within a second."""
+        if self.running:
+            super().stopService()
+            self._stop_following()
+            self._publisher.say_goodbye()
+            sent = DeferredList([link.goodbyes_sent() for link in self.links], consumeErrors=True)
+            sent.addTimeout(STOP_LIMIT, self._reactor)
+            self._stopping = sent.addCallback(self._said_goodbye)
+        if self._stopping is None:
+            return succeed(None)
+        stopped: Deferred[None] = Deferred()
+        self._stopping.addCallback(_pass_on, stopped)
+        return stopped
+
+    def _on_shutdown(self) -> Deferred[None]:
+        self._shutdown = None
+        return self.stopService()
+
+    def _stop_following(self) -> None:
+        if self._shutdown is not None:
+            self._reactor.removeSystemEventTrigger(self._shutdown)
+            self._shutdown = None
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _said_goodbye(self, results: list[tuple[bool, None]]) -> Deferred[None]:
+        if not all(success for success, _ in results):
+            self._log.warn("not every goodbye left within {limit} s", limit=STOP_LIMIT)
+        return self._close()
+
+    def _close(self) -> Deferred[None]:
+        while self._links:
+            self._detach(next(iter(self._links)))
+        self._ports_gone.update({ipv6: self._port_counters(ipv6) for ipv6 in self._ports})
+        closed = DeferredList([port.close() for port in self._ports.values()], consumeErrors=True)
+        self._ports.clear()
+        self._troubles.clear()
+        return closed.addCallback(lambda _: None)
+
+    # Following the interfaces
+
+    def _interfaces_changed(self, available: Iterable[Interface]) -> None:
+        available = tuple(available)
+        present = {interface.index for interface in available}
+        chosen = {each.index: each for each in select_interfaces(self._selectors, available, strict=False)}
+        self._refusal = None
+        for key, attachment in tuple(self._links.items()):
+            interface = chosen.get(key[0])
+            if interface is not None and _carries(interface, attachment.ipv6):
+                self._follow(key, attachment, interface)
+            elif key[0] in present:
+                self._suspend(attachment)
+            else:
+                self._detach(key)
+        for interface in chosen.values():
+            for ipv6 in self._families:
+                if (interface.index, ipv6) not in self._links and _carries(interface, ipv6):
+                    self._attach(interface, ipv6)
+
+    def _attach(self, interface: Interface, ipv6: bool) -> None:
+        port = self._open_port(ipv6)
+        if port is None or not self._join(port, interface):
+            return
+        key = (interface.index, ipv6)
+        link = Link(
+            ipv6=ipv6,
+            networks=_networks(interface, ipv6),
+            mtu=interface.mtu,
+            rng=self._rng,
+            now=self._reactor.seconds(),
+            unicast_responses=not port.shared,
+            is_own=partial(self._holds_elsewhere, key),
+            is_own_set=partial(self._has_whole_elsewhere, key),
+            max_rate=self._max_rate,
+        )
+        attachment = Attachment(self._reactor, link, port, interface, ipv6, self._on_events)
+        self._links[key] = attachment
+        self._routes[ipv6][interface.index] = attachment.receive
+        self._log.info(
+            "joined {group} on {interface}",
+            group=IPV6_GROUP if ipv6 else IPV4_GROUP,
+            interface=interface.name,
+        )
+        self._publisher.attach(attachment)
+        self._on_events(attachment, ())
+
+    def _follow(self, key: tuple[int, bool], attachment: Attachment, interface: Interface) -> None:
+        """Bring a link up to date with its interface, and touch no other (RFC 6762 §8, §10.2)."""
+        before = attachment.interface
+        if attachment.is_up and before == interface:
+            return
+        if before.mtu != interface.mtu:
+            # All messages are made for the size; a new link makes them anew.
+            self._detach(key)
+            self._attach(interface, attachment.ipv6)
+            return
+        if not self._join(attachment.port, interface):
+            self._suspend(attachment)
+            return
+        attachment.interface = interface
+        if before.networks != interface.networks:
+            self._log.info("addresses of {interface} changed", interface=interface.name)
+            attachment.link.set_networks(_networks(interface, attachment.ipv6), attachment.now())
+            self._publisher.refresh(attachment)
+        if not attachment.is_up:
+            self._log.info("{link} is back", link=attachment.label)
+            attachment.resume()
+
+    def _suspend(self, attachment: Attachment) -> None:
+        if attachment.is_up:
+            self._log.info("{link} carries nothing for now", link=attachment.label)
+            # Left, so that it is joined anew: Linux drops the membership with the last address.
+            attachment.port.leave(attachment.interface)
+            attachment.suspend()
+
+    def _detach(self, key: tuple[int, bool]) -> None:
+        attachment = self._links.pop(key)
+        del self._routes[attachment.ipv6][key[0]]
+        attachment.stop()
+        self._gone += attachment.link.counters
+        attachment.port.leave(attachment.interface)
+        self._log.info(
+            "left {group} on {interface}",
+            group=IPV6_GROUP if attachment.ipv6 else IPV4_GROUP,
+            interface=attachment.interface.name,
+        )
+        self._publisher.detach(attachment)
+        self._on_events(attachment, ())
+
+    def _open_port(self, ipv6: bool) -> MulticastPort | None:
+        port = self._ports.get(ipv6)
+        if port is None:
+            try:
+                port = self._network.open(ipv6, self._receiver(ipv6))
+            except OSError as problem:
+                self._refusal = problem
+                self._trouble(f"{'IPv6' if ipv6 else 'IPv4'}: {problem.strerror or problem}")
+                return None
+            self._ports[ipv6] = port
+            if port.shared:
+                self._log.info("another program holds port {port} too: no unicast answers", port=MDNS_PORT)
+        return port
+
+    def _join(self, port: MulticastPort, interface: Interface) -> bool:
+        try:
+            port.join(interface)
+        except OSError as problem:
+            self._trouble(f"{interface.name}: {problem.strerror or problem}")
+            return False
+        return True
+
+    def _trouble(self, cause: str) -> None:
+        """Tell a trouble once, and try again later; the other links go on."""
+        if cause not in self._troubles:
+            self._troubles.add(cause)
+            self._log.warn("{cause}; tried again every {delay} s", cause=cause, delay=RETRY_DELAY)
+        if self._retry is None and self.running:
+            self._retry = self._reactor.callLater(RETRY_DELAY, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._interfaces_changed(self._network.interfaces())
+
+    # What the links tell
+
+    def _receiver(self, ipv6: bool) -> Receiver:
+        routes = self._routes[ipv6].get
+
+        def received(datagram: bytes, source: Address, interface: int, multicast: bool) -> bytes | None:
+            receive = routes(interface)
+            return None if receive is None else receive(datagram, source, multicast)
+
+        return received
+
+    def _holds_elsewhere(self, key: tuple[int, bool], record: Record) -> bool:
+        """Tell whether a record is ours on another link, so that here it is no conflict (RFC 6762 §14)."""
+        return any(
+            other != key and attachment.link.responder.holds(record)
+            for other, attachment in self._links.items()
+        )
+
+    def _has_whole_elsewhere(self, key: tuple[int, bool], records: Sequence[Record]) -> bool:
+        """Tell whether these are all records of their name and type that are ours on another link."""
+        return any(
+            other != key and attachment.link.responder.has_whole(records)
+            for other, attachment in self._links.items()
+        )
+
+    def _on_events(self, attachment: Attachment, events: Sequence[Event]) -> None:
+        for event in events:
+            self._publisher.handle(attachment, event)
+        if not events:
+            self._publisher.check()
+        self._searches.handle(attachment, events)
+
+
+def _types_of(records: Iterable[Record]) -> dict[str, int]:
+    return dict(Counter(show_type(record.type) for record in records))
+
+
+def _service_type(type: str | ServiceType) -> ServiceType:
+    return type if isinstance(type, ServiceType) else ServiceType.parse(type, strict=False)
+
+
+def _host_name(host: str | Name) -> Name:
+    """Return a full name; "local." is appended to a single label and to nothing else (RFC 6762 §21)."""
+    name = host if isinstance(host, Name) else Name.parse(host)
+    return Name.from_labels((*name.labels, *LOCAL.labels)) if len(name.labels) == 1 else name
+
+
+def _carries(interface: Interface, ipv6: bool) -> bool:
+    return interface.up and interface.carrier and interface.has_family(ipv6)
+
+
+def _networks(interface: Interface, ipv6: bool) -> list[IPv4Interface | IPv6Interface]:
+    return [each for each in interface.networks if (each.version == 6) is ipv6]
+
+
+def _pass_on(result: None, waiting: Deferred[None]) -> None:
+    waiting.callback(None)

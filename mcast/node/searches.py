@@ -1,0 +1,167 @@
+"""Searches on the reactor: each asks on the links of a node as they come and go, and is told what they
+hear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+from twisted.internet.interfaces import IDelayedCall
+
+from mcast.dnssd.following import Follower
+from mcast.dnssd.places import Place
+from mcast.mdns.events import Denied, Event, RecordChange
+from mcast.node.durations import Durations
+from mcast.node.link_driver import Attachment
+from mcast.sockets.interface import select_interfaces
+
+_F = TypeVar("_F", bound=Follower)
+
+
+class Search(Generic[_F]):
+    """One `Follower` on the links of a node.
+
+    :param follower: what asks and hears; sans-I/O.
+    :param interfaces: selects links by name, index or address of their interface; all links when empty.
+    :param news: called soon after the follower heard something, and at the time it asked for by
+        ``next_wakeup``.
+    """
+
+    def __init__(
+        self,
+        searches: Searches,
+        follower: _F,
+        interfaces: Sequence[str],
+        news: Callable[[float], object],
+    ) -> None:
+        self.follower = follower
+        self._searches = searches
+        self._interfaces = tuple(interfaces)
+        self._news = news
+        self._soon: IDelayedCall | None = None
+        self._timer: IDelayedCall | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it asks no more."""
+        return self.follower not in self._searches.by_follower
+
+    def close(self) -> None:
+        """Ask no more; may be called twice."""
+        if self._searches.by_follower.pop(self.follower, None) is None:
+            return
+        for timer in (self._soon, self._timer):
+            if timer is not None:
+                timer.cancel()
+        self._soon = self._timer = None
+        self.follower.close(self._searches.now())
+        self._searches.pump()
+
+    def wants(self, attachment: Attachment) -> bool:
+        """Whether to ask on this link."""
+        if not self._interfaces:
+            return True
+        return bool(select_interfaces(self._interfaces, [attachment.interface], strict=False))
+
+    def wake_soon(self) -> None:
+        """Tell the news once the reactor has read what has arrived, so that one change of ten records is
+        one."""
+        if self._soon is None and not self.is_closed:
+            self._soon = self._searches.reactor.callLater(0, self._tell)
+
+    def wake_at(self, at: float | None) -> None:
+        """Tell the news at a time, in place of the one asked for before; None for no time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if at is not None and not self.is_closed:
+            delay = max(0.0, at - self._searches.now())
+            self._timer = self._searches.reactor.callLater(delay, self._on_timer, at)
+
+    def _tell(self) -> None:
+        self._soon = None
+        self._news(self._searches.now())
+
+    def _on_timer(self, at: float) -> None:
+        self._timer = None
+        # Rounding can wake us a hair early: the follower is told the time it asked for.
+        self._news(max(at, self._searches.now()))
+
+
+class Searches:
+    """All the searches of a node.
+
+    :param links: returns the links there are now.
+    """
+
+    def __init__(self, reactor: Any, links: Callable[[], Iterable[Attachment]]) -> None:
+        self.reactor = reactor
+        self.by_follower: dict[Follower, Search[Any]] = {}
+        """The searches that are not closed."""
+        self.resolving = Durations()
+        """How long it took to find services by name."""
+        self.looking_up = Durations()
+        """How long it took to find the addresses of hosts."""
+        self._links = links
+
+    def now(self) -> float:
+        """Return the time, in seconds on the reactor's clock."""
+        return float(self.reactor.seconds())
+
+    def start(self, follower: _F, interfaces: Sequence[str], news: Callable[[float], object]) -> Search[_F]:
+        """Begin a search on the links there are, and on those that will come; `news` is called soon."""
+        search = Search(self, follower, interfaces, news)
+        self.by_follower[follower] = search
+        now = self.now()
+        for attachment in self._links():
+            if search.wants(attachment):
+                follower.add_link(place_of(attachment), attachment.link.querier, now)
+        self.pump()
+        search.wake_soon()
+        return search
+
+    def handle(self, attachment: Attachment, events: Sequence[Event]) -> None:
+        """Take in what a link reports; without events, that links came, went or changed."""
+        if not self.by_follower:
+            return
+        if not events:
+            self._follow_links()
+            return
+        now = self.now()
+        place = place_of(attachment)
+        by_follower = self.by_follower
+        for event in events:
+            if isinstance(event, RecordChange | Denied):
+                for asker in event.askers:
+                    search = by_follower.get(asker)  # type: ignore[call-overload]  # askers are any hashable
+                    if search is not None:
+                        search.follower.handle(place, event, now)
+                        search.wake_soon()
+        self.pump(attachment)
+
+    def pump(self, busy: Attachment | None = None) -> None:
+        """Have the links do what the followers have just asked of them.
+
+        :param busy: is being pumped at this moment, and needs no reminder.
+        """
+        for attachment in self._links():
+            if attachment is not busy:
+                attachment.pump()
+
+    def _follow_links(self) -> None:
+        now = self.now()
+        present = {place_of(attachment): attachment for attachment in self._links()}
+        for search in tuple(self.by_follower.values()):
+            for place in search.follower.links:
+                if place not in present:
+                    search.follower.remove_link(place, now)
+            for place, attachment in present.items():
+                if search.wants(attachment):
+                    search.follower.add_link(place, attachment.link.querier, now)
+            search.wake_soon()
+        self.pump()
+
+
+def place_of(attachment: Attachment) -> Place:
+    """Return what answers say of the link they came by."""
+    return Place(attachment.interface.name, attachment.interface.index, attachment.ipv6)

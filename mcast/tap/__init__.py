@@ -1,0 +1,1 @@
+"""The commands of `twist mcast`: their options and their services."""

@@ -1,0 +1,216 @@
+"""`twist mcast mdns`: options and service of the multicast DNS responder."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from mcast.dnssd.files.read import read_services
+from mcast.dnssd.files.service_string import parse_service_string
+from mcast.dnssd.hosts import checked_host_label, host_label, host_name
+from mcast.errors import InvalidService, ServicesFileError
+from mcast.node.network import Network, SocketNetwork
+from mcast.node.node import Node
+from mcast.node.state import StateFile
+from mcast.rate_limit import MAX_RATE
+from mcast.sockets.interface import select_interfaces
+from mcast.tap.services_file_service import ServicesFollower
+
+MAX_MAX_RATE = 10_000_000
+"""The largest ``--max-rate``. Our choice: more than any host answers; who wants none says 0."""
+
+
+class Options(UsageOptions):
+    """What stands after `twist mcast mdns`."""
+
+    longdesc = "Publishes this host and services on it by multicast DNS, on each interface."
+
+    optFlags: ClassVar[list[list[str | None]]] = [
+        ["no-ipv4", None, "Use IPv6 only."],
+        ["no-ipv6", None, "Use IPv4 only."],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["hostname"] = None
+        self["interfaces"] = []
+        self["services"] = []
+        self["files"] = []
+        self["aliases"] = []
+        self["max_rate"] = MAX_RATE
+        self["state"] = None
+
+    def opt_hostname(self, text: str) -> None:
+        """Name of this host, without ".local" (default: the first label of the system's name)."""
+        self["hostname"] = _checked("hostname", checked_host_label, text)
+
+    def opt_interface(self, text: str) -> None:
+        """Interface by name, index or address; may be repeated (default: each that is up and does
+        multicast)."""
+        self["interfaces"].append(text)
+
+    def opt_service(self, text: str) -> None:
+        """Service to publish, as NAME:TYPE[,SUBTYPE…]:PORT[:KEY=VALUE…], a backslash quotes a colon; may be
+        repeated."""
+        self["services"].append(_checked("service", parse_service_string, text))
+
+    def opt_services(self, path: str) -> None:
+        """File of services, in TOML or in the XML of Avahi, read again when it changes or on SIGHUP; may be
+        repeated."""
+        self["files"].append(path)
+
+    def opt_alias(self, text: str) -> None:
+        """Further name of this host, without ".local"; may be repeated."""
+        alias = _checked("alias", checked_host_label, text)
+        if all(host_name(alias) != host_name(other) for other in self["aliases"]):
+            self["aliases"].append(alias)
+
+    def opt_max_rate(self, text: str) -> None:
+        """Unicast answers a second to one source at most, 0 for no limit (default: 1000)."""
+        if not (text.isascii() and text.isdecimal() and int(text[:9]) <= MAX_MAX_RATE):
+            raise UsageError(f"--max-rate {text}: not a number from 0 to {MAX_MAX_RATE}")
+        self["max_rate"] = int(text)
+
+    def opt_state(self, path: str) -> None:
+        """File that remembers the names taken after conflicts, for the next start."""
+        self["state"] = path
+
+    def parseArgs(self, *words: str) -> None:
+        """Refuse what is no option."""
+        if words:
+            raise UsageError(f"{words[0]}: unexpected argument; a service is named by --service")
+
+    def postOptions(self) -> None:
+        """Refuse what leaves nothing to do."""
+        if self["no-ipv4"] and self["no-ipv6"]:
+            raise UsageError("--no-ipv4 and --no-ipv6 together leave nothing to use")
+
+
+class MDNSService(MultiService):
+    """A `Node`, what the command line has it publish, and the files that are followed.
+
+    SIGHUP has the files read again; SIGUSR1 calls `log_counters` (see `mcast.tap.tap.McastService`).
+
+    :raises UsageError: a file cannot be read or has a fault.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, options: Options, network: Network | None = None) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._network = SocketNetwork(reactor) if network is None else network
+        self._selectors = options["interfaces"]
+        self._previous_handler: Any = None
+        self._followers: list[ServicesFollower] = []
+        hostname = options["hostname"]
+        label = host_label(socket.gethostname()) if hostname is None else hostname
+        for path in options["files"]:
+            named = _readable(path, read_services, path, label).hostname
+            hostname = named if hostname is None else hostname
+        self.node = Node(
+            reactor,
+            interfaces=options["interfaces"],
+            # Named, so that the host is published even when it has no service.
+            hostname=label if hostname is None else hostname,
+            ipv4=not options["no-ipv4"],
+            ipv6=not options["no-ipv6"],
+            network=self._network,
+            state=None if options["state"] is None else StateFile(options["state"]),
+            max_rate=options["max_rate"],
+        )
+        self.node.setServiceParent(self)
+        for path in options["files"]:
+            follower = _readable(path, ServicesFollower, reactor, self.node, path, label)
+            follower.setServiceParent(self)
+            self._followers.append(follower)
+        for service in options["services"]:
+            self.node.publish(service)
+        for alias in options["aliases"]:
+            self.node.publish_alias(alias).addErrback(self._failed)
+
+    def startService(self) -> None:
+        """Start publishing.
+
+        :raises ValueError: an interface that was named is unknown or down.
+        :raises OSError: port 5353 cannot be opened.
+        """
+        if self._selectors:
+            # Later one may go and come back; at the start it is more likely a slip of the pen.
+            select_interfaces(self._selectors, self._network.interfaces())
+        super().startService()
+        if hasattr(signal, "SIGHUP"):
+            self._previous_handler = signal.signal(signal.SIGHUP, self._on_hangup)
+
+    def stopService(self) -> Deferred[None]:
+        """Say goodbye and stop; fires when that is done."""
+        if self._previous_handler is not None:
+            signal.signal(signal.SIGHUP, self._previous_handler)
+            self._previous_handler = None
+        stopped: Deferred[None] = super().stopService()
+        return stopped
+
+    def log_counters(self) -> None:
+        """Log what is published, in which state, and every counter."""
+        for claim in self.node.claims:
+            self._log.info(
+                "{name} is {state}",
+                name=str(claim.owner),
+                state="published" if claim.is_claimed else "not published yet",
+            )
+        for part, counters in self.node.statistics().items():
+            self._log.info("{part}: {counters}", part=part, counters=counters)
+
+    def _on_hangup(self, number: int, frame: object) -> None:
+        # From the reactor, not in the middle of whatever runs now.
+        self._reactor.callFromThread(self._read_again)
+
+    def _read_again(self) -> None:
+        for follower in self._followers:
+            follower.read_again()
+
+    def _failed(self, reason: Failure) -> None:
+        if not reason.check(CancelledError):
+            self._log.failure("cannot publish", failure=reason)
+
+
+def makeService(options: Options) -> MDNSService:
+    """Return the service that the options describe.
+
+    :raises SystemExit: a file of services cannot be read or has a fault; the message says which.
+    """
+    # The reactor is chosen by `twist --reactor`, and installed when this is called.
+    from twisted.internet import reactor
+
+    try:
+        return MDNSService(reactor, options)
+    except UsageError as error:
+        raise SystemExit(f"mcast: {error}") from None
+
+
+_T = TypeVar("_T")
+
+
+def _checked(option: str, convert: Callable[[str], _T], text: str) -> _T:
+    try:
+        return convert(text)
+    except InvalidService as error:
+        raise UsageError(f"--{option}: {error}") from None
+
+
+def _readable(path: str, read: Callable[..., _T], *arguments: Any) -> _T:
+    try:
+        return read(*arguments)
+    except ServicesFileError as error:
+        raise UsageError(f"--services: {error}") from None
+    except OSError as error:
+        raise UsageError(f"--services {path}: {error.strerror}") from None

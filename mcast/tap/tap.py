@@ -1,0 +1,117 @@
+"""`twist mcast`: options and service. Alone it is the echo responder; sub-commands have modules of their
+own."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from typing import Any
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.error import CannotListenError
+from twisted.python.usage import UsageError
+
+from mcast.errors import McastError
+from mcast.tap.echo import EchoOptions, make_echo_service
+
+SUBCOMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("mdns", "mcast.tap.mdns", "Publish this host and services by multicast DNS."),
+)
+"""Name, module and description of each sub-command. The module has ``Options`` and ``makeService``, as any
+module of a Twisted plugin; it is imported when its sub-command is used."""
+
+
+class Options(EchoOptions):
+    """What stands after `twist mcast`."""
+
+    @property
+    def subCommands(self) -> Iterable[tuple[str, None, Callable[[], Any], str]]:
+        """The sub-commands, as `usage.Options` wants them."""
+        return [(name, None, _parser_of(module), description) for name, module, description in SUBCOMMANDS]
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse, and leave with one line and status 1 when something is wrong; `twist` would print all the
+        help.
+
+        :raises SystemExit: as said.
+        """
+        try:
+            super().parseOptions(options)
+        except UsageError as error:
+            # Twisted takes any word that is no option for a sub-command; most likely it is a group.
+            unknown = "Unknown command: "
+            if str(error).startswith(unknown):
+                word, names = str(error).removeprefix(unknown), ", ".join(each for each, _, _ in SUBCOMMANDS)
+                error = UsageError(f"{word}: no such sub-command ({names}); name a group by --group {word}")
+            raise SystemExit(f"mcast: {error}") from None
+
+
+def _parser_of(module: str) -> Callable[[], Any]:
+    return lambda: import_module(module).Options()
+
+
+class McastService(MultiService):
+    """Runs what the command line asked for; a mistake in it ends the program with one line.
+
+    SIGUSR1 calls ``log_counters`` of each service that has it.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._previous_handler: Any = None
+
+    def startService(self) -> None:
+        """Start.
+
+        :raises SystemExit: the user or the system is to blame; the message says for what.
+        """
+        try:
+            super().startService()
+        except (McastError, ValueError, OSError, CannotListenError, UsageError) as error:
+            raise SystemExit(f"mcast: {_one_line(error)}") from None
+        if hasattr(signal, "SIGUSR1"):
+            self._previous_handler = signal.signal(signal.SIGUSR1, self._on_signal)
+
+    def stopService(self) -> Any:
+        """Stop; fires when every service has stopped."""
+        if self._previous_handler is not None:
+            signal.signal(signal.SIGUSR1, self._previous_handler)
+            self._previous_handler = None
+        return super().stopService()
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        # From the reactor, not in the middle of whatever runs now.
+        self._reactor.callFromThread(self.log_counters)
+
+    def log_counters(self) -> None:
+        """Have each service log what it counted."""
+        for service in self:
+            report = getattr(service, "log_counters", None)
+            if report is not None:
+                report()
+
+
+def makeService(options: Options) -> IService:
+    """Return the service that the options describe."""
+    # The reactor is chosen by `twist --reactor`, and installed when this is called.
+    from twisted.internet import reactor
+
+    service = McastService(reactor)
+    if options.subCommand is None:
+        child = make_echo_service(reactor, options)
+    else:
+        module = next(module for name, module, _ in SUBCOMMANDS if name == options.subCommand)
+        child = import_module(module).makeService(options.subOptions)
+    child.setServiceParent(service)
+    return service
+
+
+def _one_line(error: BaseException) -> str:
+    cause = getattr(error, "socketError", None)
+    if isinstance(cause, OSError):  # CannotListenError
+        return f"port {getattr(error, 'port', '')}: {cause.strerror or cause}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())

@@ -1,0 +1,95 @@
+"""Nodes on a simulated network, and what they said there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.dns.codes import RESPONSE_FLAGS, RecordType
+from mcast.dns.messages import Message, Question, encode
+from mcast.dns.names import Name
+from mcast.dns.records import Record
+from mcast.dnssd.service import Service
+from mcast.node.network import IPV4_GROUP
+from mcast.node.node import Node
+from mcast.node.registrations import Registration
+from mcast.testing import Capture, Packet, SimulatedHost, SimulatedLan
+
+SETTLED = 3.0
+"""Seconds after which all is probed for and announced twice (RFC 6762 §8.1, §8.3)."""
+
+WEB = "_http._tcp"
+
+
+class NodeTestCase(SynchronousTestCase):
+    """A simulated network; nodes are made by `node`."""
+
+    def setUp(self) -> None:
+        self.lan = SimulatedLan(seed=1)
+
+    def node(self, host: SimulatedHost | str, hostname: str | None = "", **settings: Any) -> Node:
+        """Return a running node on a host, with the host's name unless told otherwise."""
+        if isinstance(host, str):
+            host = self.lan.host(host)
+        label = host.name if hostname == "" else hostname
+        node = Node(self.lan.clock, network=host, hostname=label, rng=host.rng, **settings)
+        node.startService()
+        return node
+
+    def settled(self, host: SimulatedHost | str, hostname: str | None = "", **settings: Any) -> Node:
+        """Return a node that has claimed and announced what it has."""
+        node = self.node(host, hostname, **settings)
+        self.lan.advance(SETTLED)
+        return node
+
+    def register(self, node: Node, name: str = "Web", port: int = 80, **details: Any) -> Registration:
+        """Return the registration of a service once it is claimed."""
+        return self.lan.result(node.register(Service(name, WEB, port, **details)))
+
+    def multicast(self, link: str, message: Message) -> None:
+        """Multicast a message from a host without a node, by IPv4."""
+        peer = self.lan.host(f"peer on {link}", link)
+        peer.transmit(5353, encode(message), IPV4_GROUP, 5353, peer.interface().index, 255, False)
+
+    def ask(self, link: str, name: str, rtype: int, *, unicast: bool = False) -> Capture:
+        """Ask from a host without a node, and return the responses by IPv4 of the next second."""
+        began = self.lan.now
+        self.multicast(link, Message(questions=[Question(Name.parse(name), rtype, unicast=unicast)]))
+        self.lan.advance(1.0)
+        return self.lan.packets.on(link).since(began).responses.where(lambda packet: not packet.ipv6)
+
+    def contradict(self, link: str, *records: Record) -> None:
+        """Announce records from a host without a node."""
+        self.multicast(link, Message(flags=RESPONSE_FLAGS, answers=records))
+
+
+def records(packets: Capture, *types: RecordType) -> list[Record]:
+    """Return the records of all packets and sections, of all types or of these."""
+    return [
+        record
+        for packet in packets
+        for section in (packet.message.answers, packet.message.authorities, packet.message.additionals)
+        for record in section
+        if not types or record.type in types
+    ]
+
+
+def owners(packets: Capture, *types: RecordType) -> set[str]:
+    """Return the owner names of the records."""
+    return {str(record.name) for record in records(packets, *types)}
+
+
+def addresses(packets: Capture) -> set[str]:
+    """Return the addresses that were said, of whatever name."""
+    return {str(record.data) for record in records(packets, RecordType.A, RecordType.AAAA)}
+
+
+def probes(packets: Capture) -> list[Packet]:
+    """Return the probes."""
+    return packets.queries.where(lambda packet: bool(packet.message.authorities))
+
+
+def goodbyes(packets: Capture) -> list[Record]:
+    """Return the records that were said goodbye to."""
+    return [record for record in records(packets.responses) if record.ttl == 0]

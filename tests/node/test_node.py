@@ -1,0 +1,477 @@
+"""`mcast.node.node`: links that follow the interfaces, what each link says, and the node's life."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
+from zope.interface.verify import verifyObject
+
+from mcast.dns.codes import RecordType
+from mcast.dns.names import Name
+from mcast.dns.records import Identity, address
+from mcast.errors import InvalidService
+from mcast.node.network import IPV4_GROUP, IPV6_GROUP, Network
+from mcast.node.node import RETRY_DELAY, STOP_LIMIT, Node
+from mcast.testing import Capture, SimulatedHost
+from tests.node.node_lab import NodeTestCase, addresses, goodbyes, owners, probes, records
+
+A, AAAA, NSEC, PTR = RecordType.A, RecordType.AAAA, RecordType.NSEC, RecordType.PTR
+
+
+class StartTests(NodeTestCase):
+    """What a node does when it starts."""
+
+    def test_is_a_service(self) -> None:
+        verifyObject(IService, Node(self.lan.clock, network=self.lan.host("kitchen")))
+
+    def test_probes_then_announces_on_each_link(self) -> None:
+        """M-8-2: at startup probing, then announcing, on each interface."""
+        self.settled(self.lan.host("kitchen", "one", "two"))
+        kinds = {
+            (link, family): [
+                "probe" if not packet.message.is_response else "announcement"
+                for packet in self.lan.packets.on(link)
+                if packet.ipv6 is family
+            ]
+            for link in ("one", "two")
+            for family in (False, True)
+        }
+        expected = ["probe"] * 3 + ["announcement"] * 2
+        self.assertEqual(kinds, dict.fromkeys(kinds, expected))
+
+    def test_addresses_of_every_interface(self) -> None:
+        """M-8-1: address records for all active interfaces."""
+        self.settled(self.lan.host("kitchen", "one", "two"))
+        self.assertEqual(addresses(self.lan.packets.on("one").responses), {"10.0.1.1", "fe80::1:1"})
+        self.assertEqual(addresses(self.lan.packets.on("two").responses), {"10.0.2.1", "fe80::2:1"})
+
+    def test_no_foreign_address(self) -> None:
+        """M-6.2-2, M-14-3: answers, additional records and announcements hold addresses of their own
+        interface only."""
+        self.settled(self.lan.host("kitchen", "one", "two"))
+        self.ask("one", "kitchen.local", A)
+        self.ask("one", "1.1.0.10.in-addr.arpa", PTR)
+        said = addresses(self.lan.packets.on("one").sent_by("kitchen"))
+        self.assertEqual(said, {"10.0.1.1", "fe80::1:1"})
+        self.assertEqual(owners(self.ask("one", "1.2.0.10.in-addr.arpa", PTR)), set())
+
+    def test_both_families(self) -> None:
+        """M-20-1, M-22-1: takes part in both zones, by the two groups of RFC 6762 and no other."""
+        self.settled("kitchen")
+        responses = self.lan.packets.responses
+        spoken = {(packet.destination, name) for packet in responses for name in owners(Capture([packet]), A)}
+        self.assertEqual(spoken, {(IPV4_GROUP, "kitchen.local."), (IPV6_GROUP, "kitchen.local.")})
+        self.assertEqual({packet.destination for packet in self.lan.packets}, {IPV4_GROUP, IPV6_GROUP})
+
+    def test_denies_neither_family(self) -> None:
+        """M-20-2: the NSEC record shows A and AAAA, by whichever family it goes."""
+        self.settled("kitchen")
+        (found,) = records(self.ask("lan", "kitchen.local", A), NSEC)
+        self.assertEqual(found.data.types, {A, AAAA})  # type: ignore[union-attr]
+
+    def test_lifetimes(self) -> None:
+        """M-10-1, M-10-2: 120 seconds where a host's name is owner or data, else 75 minutes."""
+        node = self.settled("kitchen")
+        self.register(node, txt={"a": "b"}, subtypes=["_sub"])
+        self.lan.advance(2.0)
+        ttls = {(record.type, record.ttl) for record in records(self.lan.packets.responses)}
+        wanted = {
+            (A, 120),
+            (AAAA, 120),
+            (RecordType.SRV, 120),
+            (RecordType.TXT, 4500),
+            (PTR, 4500),
+            (PTR, 120),
+        }
+        self.assertEqual({pair for pair in ttls if pair[0] != NSEC}, wanted)
+        reverse = {
+            record.ttl for record in records(self.lan.packets.responses) if b"arpa" in record.name.labels
+        }
+        self.assertEqual(reverse, {120})
+
+    def test_host_name_is_one_label(self) -> None:
+        """M-3-6: the owner of the addresses has two labels, or the name is refused."""
+        with self.assertRaises(InvalidService):
+            Node(self.lan.clock, network=self.lan.host("kitchen"), hostname="my.computer")
+        node = self.settled("kitchen", hostname=None)
+        self.lan.result(node.publish_host())
+        self.assertEqual({len(record.name.labels) for record in records(self.lan.packets, A)}, {2})
+
+    def test_unnamed_host_is_silent(self) -> None:
+        """Who only looks publishes nothing."""
+        self.settled("kitchen", hostname=None)
+        self.assertEqual(self.lan.packets, [])
+
+    def test_one_family(self) -> None:
+        self.settled("kitchen", ipv6=False)
+        self.assertEqual({packet.ipv6 for packet in self.lan.packets}, {False})
+
+    def test_named_interfaces(self) -> None:
+        self.settled(self.lan.host("kitchen", "one", "two"), interfaces=["eth1"])
+        self.assertEqual({packet.link for packet in self.lan.packets}, {"two"})
+
+    def test_source_port_and_hop_limit(self) -> None:
+        """M-11-1, M-6-14: everything, unicast too, goes from port 5353 with hop limit 255."""
+        self.settled("kitchen")
+        answers = self.ask("lan", "kitchen.local", A, unicast=True)
+        self.assertFalse(answers[0].is_multicast)
+        sent = self.lan.packets.sent_by("kitchen")
+        self.assertEqual({(packet.source_port, packet.hop_limit) for packet in sent}, {(5353, 255)})
+
+    def test_memberships_do_not_grow(self) -> None:
+        """M-B-1: a thousand names, one membership for each interface and family."""
+        host = CountingHost(self.lan.host("kitchen"))
+        node = Node(self.lan.clock, network=host, hostname="kitchen", rng=self.lan.host("kitchen").rng)
+        node.startService()
+        for number in range(1000):
+            node.publish_record(address(Name.parse(f"n{number}.local"), "10.9.9.9", 120))
+        self.lan.advance(5.0)
+        self.assertEqual(host.joined, [("eth0", False), ("eth0", True)])
+
+
+class CountingHost:
+    """A `Network` that passes on to a simulated host, counts joins, and refuses them on demand."""
+
+    def __init__(self, host: SimulatedHost) -> None:
+        self._host = host
+        self.joined: list[tuple[str, bool]] = []
+        self.refused: set[str] = set()
+        self.refused_families: set[bool] = set()
+        self.interfaces = host.interfaces
+        self.watch = host.watch
+
+    def open(self, ipv6: bool, received: Any) -> Any:
+        if ipv6 in self.refused_families:
+            raise OSError(errno.EADDRINUSE, "UDP port 5353 on ::: already in use")
+        port = self._host.open(ipv6, received)
+        join = port.join
+
+        def counted(interface: Any) -> None:
+            if interface.name in self.refused:
+                raise OSError(errno.ENOBUFS, "No buffer space available")
+            join(interface)
+            self.joined.append((interface.name, ipv6))
+
+        port.join = counted  # type: ignore[method-assign]
+        return port
+
+
+class TroubleTests(NodeTestCase):
+    """What the system refuses."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        host = self.lan.host("kitchen", "one", "two")
+        self.network = CountingHost(host)
+        network: Network = self.network
+        self.subject = Node(self.lan.clock, network=network, hostname="kitchen", rng=host.rng)
+
+    def test_refused_join(self) -> None:
+        """M-B-1: a join over the limit is told, and the other interfaces go on."""
+        self.network.refused = {"eth0"}
+        self.subject.startService()
+        self.lan.advance(3.0)
+        self.assertEqual({packet.link for packet in self.lan.packets}, {"two"})
+        self.assertEqual([link.label for link in self.subject.links], ["eth1/IPv4", "eth1/IPv6"])
+
+    def test_join_is_tried_again(self) -> None:
+        self.network.refused = {"eth0"}
+        self.subject.startService()
+        self.lan.advance(3.0)
+        self.network.refused = set()
+        self.lan.advance(RETRY_DELAY)
+        self.assertEqual(len(self.subject.links), 4)
+
+    def test_one_family_refused(self) -> None:
+        self.network.refused_families = {True}
+        self.subject.startService()
+        self.assertEqual([link.label for link in self.subject.links], ["eth0/IPv4", "eth1/IPv4"])
+
+    def test_both_families_refused(self) -> None:
+        self.network.refused_families = {False, True}
+        self.assertRaises(OSError, self.subject.startService)
+        self.assertFalse(self.subject.running)
+        self.lan.advance(0.1)
+        self.assertEqual(self.lan.clock.getDelayedCalls(), [])
+
+    def test_unsendable_link_claims_nothing(self) -> None:
+        """What cannot be probed for is not claimed (RFC 6762 §8.1), and tried again."""
+        self.subject.startService()
+        port = self.subject.links[0].port
+        send = port.send
+        port.send = lambda payload, interface, destination: False  # type: ignore[method-assign]
+        self.lan.advance(10.0)
+        working = [link.label for link in self.subject.links if link.is_working]
+        self.assertEqual(working, ["eth0/IPv6", "eth1/IPv6"])
+        port.send = send  # type: ignore[method-assign]
+        self.lan.advance(60.0)
+        self.assertTrue(all(link.is_working for link in self.subject.links))
+        self.assertTrue(self.subject.claims[0].is_claimed)
+
+
+class FollowTests(NodeTestCase):
+    """Interfaces that come, go and change: there, and only there (RFC 6762 §8)."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.host = self.lan.host("kitchen", "one", "two")
+        self.subject = self.settled(self.host)
+        self.lan.packets.clear()
+
+    def test_carrier_lost_and_found(self) -> None:
+        """M-8-2, M-10.2-1: a link that was disconnected is probed on anew, and no other is."""
+        self.host.interface("eth0").unplug()
+        self.lan.advance(5.0)
+        self.assertEqual(self.lan.packets, [])
+        self.host.interface("eth0").plug()
+        self.lan.advance(5.0)
+        said = [packet.message.is_response for packet in self.lan.packets.on("one") if not packet.ipv6]
+        self.assertEqual(said, [False] * 3 + [True] * 2)
+        self.assertEqual(self.lan.packets.on("two"), [])
+
+    def test_new_address_is_announced(self) -> None:
+        """M-8.4-1, M-10.2-2: a changed address is announced twice, a second apart, without probing, on its
+        interface only."""
+        self.host.interface("eth0").set_addresses("10.0.1.1/24", "10.0.1.77/24", "fe80::1:1/64")
+        self.lan.advance(5.0)
+        said = self.lan.packets.on("one").where(lambda packet: not packet.ipv6)
+        self.assertEqual([packet.message.is_response for packet in said], [True, True])
+        self.assertEqual(addresses(said), {"10.0.1.1", "10.0.1.77", "fe80::1:1"})
+        self.assertAlmostEqual(said[1].at - said[0].at, 1.0, places=3)
+        self.assertEqual(self.lan.packets.on("two"), [])
+
+    def test_another_network_is_probed(self) -> None:
+        """M-8-2: an interface that moved to another network may meet other hosts there."""
+        self.host.interface("eth0").set_addresses("172.16.0.1/24", "fe80::1:1/64")
+        self.lan.advance(5.0)
+        self.assertEqual(len(probes(self.lan.packets.on("one").where(lambda packet: not packet.ipv6))), 3)
+        self.assertEqual(self.lan.packets.on("two"), [])
+
+    def test_new_interface(self) -> None:
+        self.host.connect(self.lan.link("three"))
+        self.lan.advance(5.0)
+        self.assertEqual({packet.link for packet in self.lan.packets}, {"three"})
+        self.assertEqual(len(self.subject.links), 6)
+
+    def test_interface_gone(self) -> None:
+        self.host.interface("eth0").remove()
+        self.lan.advance(5.0)
+        self.assertEqual([link.label for link in self.subject.links], ["eth1/IPv4", "eth1/IPv6"])
+        self.assertEqual(self.lan.packets, [])
+
+    def test_family_gone(self) -> None:
+        self.host.interface("eth0").set_addresses("fe80::1:1/64")
+        self.lan.advance(5.0)
+        self.assertEqual([link.label for link in self.subject.links if not link.is_working], ["eth0/IPv4"])
+        self.assertEqual({packet.ipv6 for packet in self.lan.packets}, {True})
+
+    def test_smaller_mtu(self) -> None:
+        """M-17-1: messages fit the MTU that the interface has now."""
+        for number in range(30):
+            self.subject.publish_record(address(Name.parse(f"n{number:030}.local"), "10.9.9.9", 120))
+        self.lan.advance(5.0)
+        self.lan.packets.clear()
+        self.lan.link("one").mtu = 600
+        self.host.changed()
+        self.lan.advance(5.0)
+        sizes = [packet.size for packet in self.lan.packets.on("one")]
+        self.assertTrue(sizes)
+        self.assertLessEqual(max(sizes), 600)
+        self.assertEqual(self.lan.packets.on("two"), [])
+
+    def test_reconnect(self) -> None:
+        """M-8-2: a wake from sleep, as the program tells it, has all links probed on anew."""
+        self.subject.reconnect()
+        self.lan.advance(5.0)
+        self.assertEqual(len(probes(self.lan.packets)), 12)
+
+
+class SeveralLinksTests(NodeTestCase):
+    """A host on two links (RFC 6762 §14)."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.host = self.lan.host("kitchen", "one", "two")
+        self.subject = self.settled(self.host)
+        self.foreign = address(Name.parse("kitchen.local"), "10.9.9.9", 120, cache_flush=True)
+
+    def test_defends_on_each(self) -> None:
+        """M-14-1: the name is defended on the interface where it is contested."""
+        self.lan.packets.clear()
+        self.contradict("two", self.foreign)
+        self.lan.advance(2.0)
+        self.assertEqual({packet.link for packet in probes(self.lan.packets)}, {"two"})
+        self.assertEqual(self.subject.hostname, "kitchen")
+
+    def test_one_name_for_all(self) -> None:
+        """M-14-2, M-3-1, M-3-2: a name lost on one link is changed on all, and not used any more."""
+        peer = self.settled(self.lan.host("other", "two"), hostname="kitchen")
+        self.assertEqual(peer.hostname, "kitchen-2")
+        self.lan.link("two").partition([self.host])
+        third = self.settled(self.lan.host("third", "two"), hostname="kitchen")
+        self.assertEqual(third.hostname, "kitchen")
+        self.lan.link("two").partition()
+        self.host.interface("eth1").unplug()
+        self.lan.advance(0.1)
+        self.host.interface("eth1").plug()
+        self.lan.advance(5.0)
+        self.assertEqual(self.subject.hostname, "kitchen-3")
+        self.lan.advance(5.0)
+        self.lan.packets.clear()
+        self.assertIn("10.0.1.1", addresses(self.ask("one", "kitchen-3.local", A)))
+        self.assertEqual(self.ask("one", "kitchen.local", A), [])
+
+    def test_same_name_on_two_links(self) -> None:
+        """M-14-4: another host of the same name elsewhere is no conflict."""
+        left, right = self.lan.host("left", "three"), self.lan.host("right", "four")
+        first, second = self.settled(left, hostname="twin"), self.settled(right, hostname="twin")
+        self.assertEqual((first.hostname, second.hostname), ("twin", "twin"))
+
+    def test_bridged_interfaces(self) -> None:
+        """M-14-6, M-14-7: two interfaces of a host on one link are no conflict, announce the addresses that
+        the other's cache-flush bit would have removed, and come to rest."""
+        host = self.lan.host("bridged", "three")
+        host.interface().set_addresses("10.0.3.31/24", "fe80::3:31/64")
+        host.connect(self.lan.link("three"), "10.0.3.32/24", "fe80::3:32/64")
+        node = self.settled(host)
+        self.assertEqual(node.hostname, "bridged")
+        self.assertTrue(all(claim.is_claimed for claim in node.claims))
+        self.lan.advance(10.0)
+        self.lan.packets.clear()
+        host.interface("eth1").unplug()
+        self.lan.advance(5.0)
+        host.interface("eth1").plug()
+        self.lan.advance(60.0)
+        said = self.lan.packets.on("three")
+        # What eth1 announced when it was back has flushed the addresses that eth0 announced long ago.
+        announced = [packet for packet in said.responses if packet.source == "10.0.3.31"]
+        self.assertEqual(node.hostname, "bridged")
+        self.assertTrue(announced)
+        self.assertLess(len(said), 40)
+        self.lan.packets.clear()
+        self.lan.advance(3600.0)
+        self.assertEqual(self.lan.packets, [])
+
+
+class TwoNodesTests(NodeTestCase):
+    """Two nodes on one host (RFC 6762 §15)."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.host = self.lan.host("kitchen")
+        self.first, self.second = self.settled(self.host), self.settled(self.host)
+
+    def test_same_host_name(self) -> None:
+        """M-2-2, M-9-2: identical data is no conflict, and both answer."""
+        self.assertEqual((self.first.hostname, self.second.hostname), ("kitchen", "kitchen"))
+        self.lan.result(self.first.stopService())
+        self.lan.advance(2.0)
+        self.assertIn("10.0.1.1", addresses(self.ask("lan", "kitchen.local", A)))
+
+    def test_second_asks_for_no_unicast(self) -> None:
+        """M-15.1-2: who is not the first on port 5353 does not ask for unicast responses."""
+        questions = [each for packet in self.lan.packets.queries for each in packet.message.questions]
+        self.settled(self.host, hostname="third")
+        more = [each for packet in self.lan.packets.queries for each in packet.message.questions]
+        third = [each.unicast for each in more if each.name == Name.parse("third.local")]
+        self.assertEqual(sorted(each.unicast for each in questions), [False] * 6 + [True] * 6)
+        self.assertEqual(set(third), {False})
+
+
+class StopTests(NodeTestCase):
+    """The end, and a new beginning."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.host = self.lan.host("kitchen", "one", "two")
+        self.subject = self.settled(self.host)
+        self.register(self.subject)
+        self.lan.advance(5.0)
+        self.lan.packets.clear()
+
+    def test_goodbye_to_everything(self) -> None:
+        """M-10.1-1: a goodbye for every record, on every link, before the ports close."""
+        published = {
+            (link.interface.name, link.ipv6): {each.identity for each in link.link.responder.records()}
+            for link in self.subject.links
+        }
+        self.lan.result(self.subject.stopService(), within=STOP_LIMIT)
+        said: dict[tuple[str, bool], set[Identity]] = {}
+        for packet in self.lan.packets:
+            link = ("eth0" if packet.link == "one" else "eth1", packet.ipv6)
+            said.setdefault(link, set()).update(each.identity for each in goodbyes(Capture([packet])))
+        self.assertEqual(said, published)
+
+    def test_within_a_second_of_an_announcement(self) -> None:
+        """Goodbyes wait until a second has passed since the records were multicast (RFC 6762 §6), and the
+        stop waits for them."""
+        self.register(self.subject, "Late")
+        began = self.lan.now
+        self.lan.result(self.subject.stopService(), within=STOP_LIMIT)
+        said = [str(record.name) for record in goodbyes(self.lan.packets.since(began))]
+        self.assertIn("Late._http._tcp.local.", said)
+        self.assertLessEqual(self.lan.now - began, STOP_LIMIT)
+
+    def test_a_dead_link_does_not_hold_it_up(self) -> None:
+        for link in self.subject.links:
+            link.goodbyes_sent = Deferred  # type: ignore[method-assign]
+        began = self.lan.now
+        self.lan.result(self.subject.stopService(), within=STOP_LIMIT)
+        self.assertLessEqual(self.lan.now - began, STOP_LIMIT)
+
+    def test_leaves_nothing_behind(self) -> None:
+        self.lan.result(self.subject.stopService())
+        self.assertEqual(self.lan.clock.getDelayedCalls(), [])
+        self.assertEqual(self.subject.links, ())
+        self.assertEqual(self.host.bound(False, 5353) + self.host.bound(True, 5353), [])
+
+    def test_stopping_twice(self) -> None:
+        first, second = self.subject.stopService(), self.subject.stopService()
+        self.lan.result(first)
+        self.lan.result(second)
+        self.successResultOf(self.subject.stopService())
+
+    def test_publishes_again_after_a_restart(self) -> None:
+        """A restart within a second takes its names back."""
+        self.lan.result(self.subject.stopService())
+        self.subject.startService()
+        self.lan.advance(1.5)
+        self.assertEqual(self.subject.hostname, "kitchen")
+        self.assertEqual([claim.is_claimed for claim in self.subject.claims], [True, True])
+
+    def test_start_while_stopping(self) -> None:
+        stopped: Deferred[None] = self.subject.stopService()
+        self.subject.startService()
+        self.lan.result(stopped)
+        self.lan.advance(3.0)
+        self.assertTrue(all(claim.is_claimed for claim in self.subject.claims))
+
+    def test_idle_has_no_timer(self) -> None:
+        """M-8.3-6: without a reason nothing is sent, and nothing is waited for."""
+        self.lan.advance(10.0)
+        self.assertEqual(self.lan.clock.getDelayedCalls(), [])
+
+
+class StatisticsTests(NodeTestCase):
+    """`Node.statistics`."""
+
+    def test_plain_numbers(self) -> None:
+        node = self.settled("kitchen")
+        found = node.statistics()
+        self.assertEqual(found["node"]["names claimed"], 1)
+        self.assertEqual(found["links"]["eth0/IPv4"]["probes"], 3)
+
+    def test_drops_by_cause(self) -> None:
+        node = self.settled("kitchen")
+        peer = self.lan.host("peer")
+        peer.transmit(5353, b"\x00" * 5, IPV4_GROUP, 5353, peer.interface().index, 255, False)
+        self.lan.advance(1.0)
+        self.assertEqual(node.statistics()["links"]["eth0/IPv4"]["malformed datagrams"], 1)
+
+    def test_totals_do_not_shrink(self) -> None:
+        node = self.settled("kitchen")
+        self.lan.result(node.stopService())
+        self.assertEqual(node.statistics()["links gone"]["probes"], 6)

@@ -1,0 +1,315 @@
+"""`mcast.tap.mdns` and its services files: the command line of `twist mcast mdns`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from twisted.application.service import IServiceCollection
+from twisted.internet.defer import Deferred
+from twisted.logger import LogLevel, capturedLogs
+from twisted.python.usage import UsageError
+from zope.interface.verify import verifyObject
+
+from mcast.dns.codes import RecordType
+from mcast.errors import ServicesFileError
+from mcast.node.node import Node
+from mcast.tap.mdns import MDNSService, Options
+from mcast.tap.services_file_service import POLL_INTERVAL, ServicesFollower
+from tests.node.node_lab import SETTLED, NodeTestCase, goodbyes, owners, probes, records
+
+A, PTR, SRV, TXT = RecordType.A, RecordType.PTR, RecordType.SRV, RecordType.TXT
+
+WEB = """
+[[service]]
+name = "Web"
+type = "_http._tcp"
+port = 80
+txt = { path = "/" }
+"""
+
+PRINTER = """
+[[service]]
+name = "Printer on %h"
+type = "_ipp._tcp"
+port = 631
+"""
+
+AVAHI = """<?xml version="1.0" standalone='no'?>
+<!DOCTYPE service-group SYSTEM "avahi-service.dtd">
+<service-group>
+  <name replace-wildcards="yes">Files on %h</name>
+  <service><type>_smb._tcp</type><port>445</port></service>
+</service-group>
+"""
+
+
+class OptionsTests(NodeTestCase):
+    """What stands after `twist mcast mdns`, and one line for each mistake."""
+
+    def parsed(self, *words: str) -> Options:
+        options = Options()
+        options.parseOptions(words)
+        return options
+
+    def refused(self, *words: str) -> str:
+        with self.assertRaises(UsageError) as caught:
+            self.parsed(*words)
+        text = str(caught.exception)
+        self.assertNotIn("\n", text)
+        return text
+
+    def test_service(self) -> None:
+        (service,) = self.parsed("--service", r"My\: Web:_http._tcp,_printer:8080:path=/:ver=1")["services"]
+        self.assertEqual((service.name, str(service.type), service.port), ("My: Web", "_http._tcp", 8080))
+        self.assertEqual((service.subtypes, dict(service.txt)), ((b"_printer",), {"path": b"/", "ver": b"1"}))
+
+    def test_repeatable(self) -> None:
+        options = self.parsed(
+            *("--service", "A:_http._tcp:1", "--service", "B:_http._tcp:2", "--alias", "a", "--alias", "b"),
+            *("--interface", "eth0", "--interface", "eth1", "--services", "x", "--services", "y"),
+        )
+        kept = [options["interfaces"], options["files"], options["aliases"]]
+        self.assertEqual(kept, [["eth0", "eth1"], ["x", "y"], ["a", "b"]])
+        self.assertEqual([service.name for service in options["services"]], ["A", "B"])
+
+    def test_bad_service(self) -> None:
+        self.assertIn("http._tcp", self.refused("--service", "Web:http._tcp:80"))
+
+    def test_bad_port(self) -> None:
+        self.assertIn("70000", self.refused("--service", "Web:_http._tcp:70000"))
+
+    def test_bad_hostname(self) -> None:
+        self.assertIn("a.b", self.refused("--hostname", "a.b"))
+
+    def test_bad_alias(self) -> None:
+        self.assertIn("--alias", self.refused("--alias", "a b"))
+
+    def test_alias_twice(self) -> None:
+        """The same alias again, in whatever case, is the same alias."""
+        self.assertEqual(self.parsed("--alias", "oven", "--alias", "Oven.local")["aliases"], ["oven"])
+
+    def test_bad_rate(self) -> None:
+        self.assertIn("--max-rate x1", self.refused("--max-rate", "x1"))
+
+    def test_no_family(self) -> None:
+        self.assertIn("--no-ipv4", self.refused("--no-ipv4", "--no-ipv6"))
+
+    def test_stray_word(self) -> None:
+        self.assertIn("stray", self.refused("stray"))
+
+
+class ServiceTests(NodeTestCase):
+    """The service that the options describe."""
+
+    def service(self, *words: str, running: bool = True) -> MDNSService:
+        options = Options()
+        options.parseOptions(["--hostname", "kitchen", *words])
+        service = MDNSService(self.lan.clock, options, self.lan.host("kitchen"))
+        if running:
+            service.startService()
+            self.addCleanup(self.stop, service)
+            self.lan.advance(SETTLED)
+        return service
+
+    def stop(self, service: MDNSService) -> None:
+        if service.running:
+            self.lan.result(service.stopService())
+
+    def test_is_a_service_collection(self) -> None:
+        verifyObject(IServiceCollection, self.service(running=False))
+
+    def test_publishes(self) -> None:
+        self.service("--service", "Web:_http._tcp:80", "--alias", "www")
+        published = owners(self.lan.packets.responses)
+        for name in ("kitchen.local.", "www.local.", "Web._http._tcp.local."):
+            self.assertIn(name, published)
+
+    def test_one_family(self) -> None:
+        self.service("--no-ipv4")
+        self.assertEqual({packet.ipv6 for packet in self.lan.packets}, {True})
+
+    def test_unknown_interface(self) -> None:
+        service = self.service("--interface", "nosuch", running=False)
+        self.assertRaisesRegex(ValueError, "nosuch", service.startService)
+
+    def test_rate(self) -> None:
+        service = self.service("--max-rate", "1")
+        for _ in range(3):
+            self.lan.host("peer").transmit(40000, _query(), "224.0.0.251", 5353, 2, 255, False)
+        self.lan.advance(0.5)
+        counters = service.node.statistics()["links"]["eth0/IPv4"]
+        self.assertEqual(counters["answers over rate"], 2)
+
+    def test_says_goodbye(self) -> None:
+        """M-10.1-1: at the end."""
+        service = self.service("--service", "Web:_http._tcp:80")
+        self.lan.result(service.stopService())
+        self.assertEqual(
+            {record.type for record in goodbyes(self.lan.packets)} - {RecordType.AAAA}, {A, SRV, TXT, PTR}
+        )
+
+    def test_remembers_names(self) -> None:
+        """M-9-6: with --state."""
+        self.settled("other", hostname="kitchen")
+        state = self.mktemp()
+        self.service("--state", state)
+        self.assertIn("kitchen-2", Path(state).read_text())
+
+    def test_state_in_the_log(self) -> None:
+        service = self.service("--service", "Web:_http._tcp:80")
+        with capturedLogs() as events:
+            service.log_counters()
+        states = {event["name"]: event["state"] for event in events if "state" in event}
+        self.assertEqual(states, {"kitchen.local.": "published", "Web._http._tcp.local.": "published"})
+
+    def test_numbers_in_the_log(self) -> None:
+        """All that `Node.statistics` tells, and nothing else."""
+        service = self.service("--service", "Web:_http._tcp:80")
+        with capturedLogs() as events:
+            service.log_counters()
+        parts = {event["part"]: event["counters"] for event in events if "part" in event}
+        self.assertEqual(parts, service.node.statistics())
+
+    def test_hostname_of_a_file(self) -> None:
+        path = Path(self.mktemp())
+        path.write_text('hostname = "pantry"\n' + PRINTER)
+        options = Options()
+        options.parseOptions(["--services", str(path)])
+        service = MDNSService(self.lan.clock, options, self.lan.host("kitchen"))
+        self.assertEqual(service.node.hostname, "pantry")
+        service.startService()
+        self.addCleanup(self.stop, service)
+        self.lan.advance(SETTLED)
+        self.assertIn("Printer on pantry._ipp._tcp.local.", owners(self.lan.packets.responses))
+
+    def test_missing_file(self) -> None:
+        with self.assertRaisesRegex(UsageError, "nosuch.toml.*No such file"):
+            self.service("--services", "nosuch.toml", running=False)
+
+    def test_faulty_file(self) -> None:
+        path = Path(self.mktemp())
+        path.write_text(WEB + "[[service]]\nname = 7\n")
+        with self.assertRaisesRegex(UsageError, f"{path.name}:8:"):
+            self.service("--services", str(path), running=False)
+
+    def test_hangup_reads_again(self) -> None:
+        path = Path(self.mktemp())
+        path.write_text(WEB)
+        calls: list[object] = []
+        self.lan.clock.callFromThread = calls.append  # type: ignore[attr-defined]  # a reactor has it
+        service = self.service("--services", str(path))
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.assertEqual(len(calls), 1)
+        self.stop(service)
+        self.assertIs(signal.getsignal(signal.SIGHUP), signal.SIG_DFL)
+
+
+def _query() -> bytes:
+    return bytes.fromhex("000100000001000000000000") + b"\x07kitchen\x05local\x00\x00\x01\x00\x01"
+
+
+class FollowerTests(NodeTestCase):
+    """A file of services that changes."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.path = Path(self.mktemp())
+        self.subject: Node = self.settled("kitchen", ipv6=False)
+
+    def follow(self, text: str) -> ServicesFollower:
+        """Publish a file, and forget what was said until it was announced."""
+        self.path.write_text(text)
+        follower = ServicesFollower(self.lan.clock, self.subject, str(self.path), "kitchen")
+        follower.startService()
+        self.addCleanup(follower.stopService)
+        self.lan.advance(SETTLED)
+        self.lan.packets.clear()
+        return follower
+
+    def change(self, text: str) -> Sequence[str]:
+        """Write the file anew, and return the names of services after it was noticed."""
+        self.path.write_text(text)
+        # Two writes within the clock tick of a file system look alike.
+        now = self.path.stat().st_mtime_ns
+        os.utime(self.path, ns=(now + 10**9, now + 10**9))
+        self.lan.advance(POLL_INTERVAL + SETTLED)
+        return sorted(claim.name for claim in self.subject.claims[1:] if claim.is_claimed)
+
+    def test_toml(self) -> None:
+        self.follow(WEB + PRINTER)
+        self.assertEqual(
+            [claim.name for claim in self.subject.claims], ["kitchen", "Web", "Printer on kitchen"]
+        )
+
+    def test_avahi(self) -> None:
+        """An Avahi file as it stands, wildcards included."""
+        self.follow(AVAHI)
+        (found,) = records(self.ask("lan", "_smb._tcp.local", PTR), PTR)
+        self.assertEqual(str(found.data), "Files on kitchen._smb._tcp.local.")
+
+    def test_more(self) -> None:
+        self.follow(WEB)
+        self.assertEqual(self.change(WEB + PRINTER), ["Printer on kitchen", "Web"])
+        self.assertNotIn("Web._http._tcp.local.", owners(self.lan.packets))
+
+    def test_less(self) -> None:
+        self.follow(WEB + PRINTER)
+        self.assertEqual(self.change(WEB), ["Web"])
+        said = {str(record.data) for record in goodbyes(self.lan.packets)}
+        self.assertIn("Printer on kitchen._ipp._tcp.local.", said)
+
+    def test_changed_data_is_an_update(self) -> None:
+        """M-8.4-2: same name, new data: announced, without probing and without a goodbye."""
+        self.follow(WEB)
+        self.assertEqual(self.change(WEB.replace("80", "81")), ["Web"])
+        self.assertEqual((probes(self.lan.packets), goodbyes(self.lan.packets)), ([], []))
+        (found,) = records(self.ask("lan", "Web._http._tcp.local", SRV), SRV)
+        self.assertEqual(found.data.port, 81)  # type: ignore[union-attr]
+
+    def test_update_of_a_renamed_service(self) -> None:
+        """A service that had to take another name keeps it when its data changes."""
+        other = self.settled("other")
+        self.register(other, "Web")
+        self.follow(WEB)
+        self.assertEqual(self.change(WEB.replace("80", "81")), ["Web (2)"])
+
+    def test_two_of_a_name(self) -> None:
+        self.follow(WEB)
+        self.assertEqual(self.change(WEB + WEB.replace("80", "81")), ["Web", "Web (2)"])
+
+    def test_fault_keeps_what_was(self) -> None:
+        """The line of the fault is logged, and the earlier content stays in force."""
+        self.follow(WEB)
+        with capturedLogs() as events:
+            self.assertEqual(self.change(WEB + "[[service]]\nport = 1\n"), ["Web"])
+        (problem,) = [event["problem"] for event in events if event["log_level"] is LogLevel.error]
+        self.assertIn(f"{self.path}:7", problem)
+        self.assertEqual(self.lan.packets, [])
+        self.assertEqual(self.change(PRINTER), ["Printer on kitchen"])
+
+    def test_file_gone_keeps_what_was(self) -> None:
+        self.follow(WEB)
+        self.path.unlink()
+        with capturedLogs() as events:
+            self.lan.advance(3 * POLL_INTERVAL)
+        self.assertEqual(len([event for event in events if event["log_level"] is LogLevel.error]), 1)
+        self.assertEqual(self.lan.packets, [])
+
+    def test_unchanged_file_says_nothing(self) -> None:
+        self.follow(WEB)
+        self.lan.advance(60.0)
+        self.assertEqual(self.lan.packets, [])
+
+    def test_faulty_from_the_start(self) -> None:
+        self.assertRaises(ServicesFileError, self.follow, "[[service]]\n")
+
+    def test_stops_following(self) -> None:
+        follower = self.follow(WEB)
+        stopped: Deferred[None] = self.subject.stopService()
+        follower.stopService()
+        self.lan.result(stopped)
+        self.assertEqual(self.lan.clock.getDelayedCalls(), [])
+        follower.startService()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mcast.errors import InvalidService, McastError, NameTaken, NotFound
     from mcast.node.browsers import ServiceBrowser, TypesBrowser
     from mcast.node.node import Node
-    from mcast.node.registrations import Registration
+    from mcast.node.publisher import Registration
     from mcast.sockets.group import Group
     from mcast.sockets.interface import Interface, interfaces
     from mcast.sockets.listen import listen_group, listen_multicast
@@ -28,7 +28,7 @@ _HOMES = {
     "mcast.echo.responder": ("EchoResponder",),
     "mcast.errors": ("InvalidService", "McastError", "NameTaken", "NotFound"),
     "mcast.node.node": ("Node",),
-    "mcast.node.registrations": ("Registration",),
+    "mcast.node.publisher": ("Registration",),
     "mcast.sockets.group": ("Group",),
     "mcast.sockets.interface": ("Interface", "interfaces"),
     "mcast.sockets.listen": ("listen_group", "listen_multicast"),

@@ -11,10 +11,10 @@ MAX_REMEMBERED = 4096
 emptied when it is full, so that forged addresses cost memory only up to here."""
 
 
-class Place(IntEnum):
+class SourceKind(IntEnum):
     """Where a packet comes from, as far as its source address tells."""
 
-    NOWHERE = 0
+    NO_HOST = 0
     """Not an address of one host: nothing may be sent there."""
     OFF_LINK = 1
     """Not within a network of this link."""
@@ -22,7 +22,7 @@ class Place(IntEnum):
     """Within a network of this link."""
 
 
-class Neighbourhood:
+class Neighbours:
     """The networks of a link.
 
     :param networks: the addresses of the interface with their prefix lengths.
@@ -30,9 +30,9 @@ class Neighbourhood:
 
     def __init__(self, networks: Iterable[IPv4Interface | IPv6Interface]) -> None:
         self.networks = tuple([interface.network for interface in networks])
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, SourceKind] = {}
 
-    def place(self, host: str) -> Place:
+    def classify(self, host: str) -> SourceKind:
         """Tell where ``host`` is; an IPv6 zone (``%eth0``) is ignored."""
         place = self._places.get(host)
         if place is None:
@@ -46,26 +46,26 @@ class Neighbourhood:
         """How many addresses are remembered."""
         return len(self._places)
 
-    def _find(self, host: str) -> Place:
+    def _find(self, host: str) -> SourceKind:
         try:
             address = ip_address(host.partition("%")[0])
         except ValueError:
-            return Place.NOWHERE
+            return SourceKind.NO_HOST
         if address.is_multicast or address.is_unspecified:
-            return Place.NOWHERE
+            return SourceKind.NO_HOST
         if address.version == 6 and address.is_link_local:
             # Never forwarded by a router (RFC 4291 §2.5.6), so it is here whatever our own prefixes are.
-            return Place.ON_LINK
+            return SourceKind.ON_LINK
         if isinstance(address, IPv4Address) and address == _BROADCAST:
-            return Place.NOWHERE
+            return SourceKind.NO_HOST
         for network in self.networks:
             if address.version == network.version and address in network:
                 if address.version == 4 and network.prefixlen < 31 and address == network.broadcast_address:
-                    return Place.NOWHERE
-                return Place.ON_LINK
-        return Place.OFF_LINK
+                    return SourceKind.NO_HOST
+                return SourceKind.ON_LINK
+        return SourceKind.OFF_LINK
 
-    def shares_network(self, other: Neighbourhood) -> bool:
+    def shares_network(self, other: Neighbours) -> bool:
         """Whether any network is in both."""
         return not set(self.networks).isdisjoint(other.networks)
 

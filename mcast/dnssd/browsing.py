@@ -12,7 +12,7 @@ from mcast.dns.records import Record, pointer
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import FoundService
 from mcast.dnssd.instances import InstanceName
-from mcast.dnssd.places import Place
+from mcast.dnssd.places import LinkId
 from mcast.dnssd.tracking import Instance, ServiceTracker, seen_on
 from mcast.dnssd.types import ServiceType, subtype_label, type_enumeration_name
 from mcast.errors import InvalidService
@@ -68,15 +68,15 @@ class Browser(ServiceTracker):
                 self._doubt(instance, place, key, now)
         super().reconfirm(name, now)
 
-    def _doubt(self, instance: Instance, place: Place, key: bytes, now: float) -> None:
+    def _doubt(self, instance: Instance, place: LinkId, key: bytes, now: float) -> None:
         name, _ = self._lists[key]
         self._links[place].reconfirm(pointer(name, instance.name, 0), now)
 
-    def _begin_on(self, place: Place, now: float) -> None:
+    def _begin_on(self, place: LinkId, now: float) -> None:
         for question in self.questions:
             self._ask(place, question, now)
 
-    def _end_on(self, place: Place, now: float) -> None:
+    def _end_on(self, place: LinkId, now: float) -> None:
         for question in self.questions:
             self._cancel(place, question, now)
         for instance in list(self._instances.values()):
@@ -84,7 +84,7 @@ class Browser(ServiceTracker):
                 instance.pointers[:] = [entry for entry in instance.pointers if entry[0] != place]
                 self._unfollow(instance, place, now)
 
-    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
         if record.type == _PTR and record.name.key in self._lists:
             if isinstance(change, RecordFlushed | RecordRemoved):
@@ -96,7 +96,7 @@ class Browser(ServiceTracker):
         if record.type == RecordType.SRV and isinstance(change, RecordRemoved):
             self._doubt_unanswered(place, record, now)
 
-    def _doubt_unanswered(self, place: Place, record: Record, now: float) -> None:
+    def _doubt_unanswered(self, place: LinkId, record: Record, now: float) -> None:
         """Have the PTR records confirmed of an instance that has no SRV record any more.
 
         RFC 6762 §10.4: "The rdata in a DNS-SD PTR record can be determined to be incorrect if attempts to
@@ -108,7 +108,7 @@ class Browser(ServiceTracker):
                 if where == place:
                     self._doubt(instance, place, key, now)
 
-    def _listed(self, place: Place, record: Record, now: float) -> None:
+    def _listed(self, place: LinkId, record: Record, now: float) -> None:
         target = record.rdata.lower()
         instance = self._instances.get(target)
         if instance is None:
@@ -133,7 +133,7 @@ class Browser(ServiceTracker):
         self._changed[target] = instance
         self._follow(name, place, now)
 
-    def _unlisted(self, place: Place, record: Record, now: float) -> None:
+    def _unlisted(self, place: LinkId, record: Record, now: float) -> None:
         target = record.rdata.lower()
         instance = self._instances.get(target)
         entry = (place, record.name.key)
@@ -144,7 +144,7 @@ class Browser(ServiceTracker):
         if all(where != place for where, _ in instance.pointers):
             self._unfollow(instance, place, now)
 
-    def _ask_about(self, instance: Instance, place: Place, now: float) -> None:
+    def _ask_about(self, instance: Instance, place: LinkId, now: float) -> None:
         if self._resolves:
             super()._ask_about(instance, place, now)
 
@@ -176,7 +176,7 @@ class TypeBrowser(Follower):
         super().__init__()
         self.counters: dict[str, int] = {"types beyond the limit": 0, "pointers to no type": 0}
         self._question: Final = Question(type_enumeration_name(domain), _PTR)
-        self._places: dict[ServiceType, list[tuple[Place, bytes]]] = {}
+        self._places: dict[ServiceType, list[tuple[LinkId, bytes]]] = {}
         """Where each type is listed, and by which rdata: those of several domains are one type."""
         self._shown: dict[ServiceType, None] = {}
 
@@ -195,17 +195,17 @@ class TypeBrowser(Follower):
         self._shown = dict.fromkeys(self._places)
         return added, removed
 
-    def _begin_on(self, place: Place, now: float) -> None:
+    def _begin_on(self, place: LinkId, now: float) -> None:
         self._ask(place, self._question, now)
 
-    def _end_on(self, place: Place, now: float) -> None:
+    def _end_on(self, place: LinkId, now: float) -> None:
         self._cancel(place, self._question, now)
         for service_type, entries in list(self._places.items()):
             entries[:] = [entry for entry in entries if entry[0] != place]
             if not entries:
                 del self._places[service_type]
 
-    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
         labels = Name.from_wire(record.rdata).labels if record.type == _PTR else ()
         try:
@@ -227,7 +227,7 @@ class TypeBrowser(Follower):
         else:
             self.counters["types beyond the limit"] += 1
 
-    def _denied(self, place: Place, question: Question, now: float) -> None:
+    def _denied(self, place: LinkId, question: Question, now: float) -> None:
         """There is nothing to do: no types is what was known before."""
 
 

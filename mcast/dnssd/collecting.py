@@ -9,7 +9,7 @@ from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import Record
 from mcast.dnssd.following import Follower
-from mcast.dnssd.places import Place
+from mcast.dnssd.places import LinkId
 from mcast.mdns.events import RecordChange, RecordRemoved
 
 MAX_ANSWERS = 10_000
@@ -37,8 +37,8 @@ class Collector(Follower):
     def __init__(self, name: Name, rtype: int) -> None:
         super().__init__()
         self.question: Final = Question(name, rtype)
-        self._found: Final[dict[tuple[Place, object], Answer]] = {}
-        self._denied_on: Final[set[Place]] = set()
+        self._found: Final[dict[tuple[LinkId, object], Answer]] = {}
+        self._denied_on: Final[set[LinkId]] = set()
 
     @property
     def answers(self) -> list[Answer]:
@@ -56,13 +56,13 @@ class Collector(Follower):
             return False
         return bool(self._denied_on) or any(answer.record.cache_flush for answer in self._found.values())
 
-    def _begin_on(self, place: Place, now: float) -> None:
+    def _begin_on(self, place: LinkId, now: float) -> None:
         self._ask(place, self.question, now)
 
-    def _end_on(self, place: Place, now: float) -> None:
+    def _end_on(self, place: LinkId, now: float) -> None:
         self._cancel(place, self.question, now)
 
-    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
         key = (place, change.record.identity)
         if isinstance(change, RecordRemoved):
             self._found.pop(key, None)
@@ -70,5 +70,5 @@ class Collector(Follower):
             source = None if change.source is None else change.source[0]
             self._found[key] = Answer(change.record, source, place.interface)
 
-    def _denied(self, place: Place, question: Question, now: float) -> None:
+    def _denied(self, place: LinkId, question: Question, now: float) -> None:
         self._denied_on.add(place)

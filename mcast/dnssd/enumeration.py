@@ -11,7 +11,7 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.following import Follower
-from mcast.dnssd.places import Place
+from mcast.dnssd.places import LinkId
 from mcast.dnssd.publishing import reverse_name
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
@@ -57,22 +57,22 @@ class DomainBrowser(Follower):
     def __init__(self, which: DomainList, domain: Name = LOCAL) -> None:
         super().__init__()
         self.question: Final = Question(which.in_domain(domain), RecordType.PTR)
-        self._listed: dict[Name, list[Place]] = {}
+        self._listed: dict[Name, list[LinkId]] = {}
 
     @property
     def domains(self) -> tuple[Name, ...]:
         """The domains that are listed now, oldest first."""
         return tuple(self._listed)
 
-    def _begin_on(self, place: Place, now: float) -> None:
+    def _begin_on(self, place: LinkId, now: float) -> None:
         self._ask(place, self.question, now)
 
-    def _end_on(self, place: Place, now: float) -> None:
+    def _end_on(self, place: LinkId, now: float) -> None:
         self._cancel(place, self.question, now)
         for domain in list(self._listed):
             self._drop(domain, place)
 
-    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
         if change.record.type != RecordType.PTR:
             return
         domain = Name.from_wire(change.record.rdata)
@@ -81,12 +81,12 @@ class DomainBrowser(Follower):
         if not is_gone and (domain in self._listed or len(self._listed) < MAX_DOMAINS):
             self._listed.setdefault(domain, []).append(place)
 
-    def _drop(self, domain: Name, place: Place) -> None:
+    def _drop(self, domain: Name, place: LinkId) -> None:
         places = self._listed.get(domain, [])
         if place in places:
             places.remove(place)
             if not places:
                 del self._listed[domain]
 
-    def _denied(self, place: Place, question: Question, now: float) -> None:
+    def _denied(self, place: LinkId, question: Question, now: float) -> None:
         """There is nothing to do: no domains is what was known before."""

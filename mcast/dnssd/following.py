@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcast.dns.messages import Question
-from mcast.dnssd.places import Place
+from mcast.dnssd.places import LinkId
 from mcast.mdns.events import Denied, RecordAdded, RecordChange
 from mcast.mdns.querier.querier import Querier
 
@@ -19,20 +19,20 @@ class Follower:
     """
 
     def __init__(self) -> None:
-        self._links: dict[Place, Querier] = {}
+        self._links: dict[LinkId, Querier] = {}
 
     @property
-    def links(self) -> tuple[Place, ...]:
+    def links(self) -> tuple[LinkId, ...]:
         """Where questions are asked now."""
         return tuple(self._links)
 
-    def add_link(self, place: Place, querier: Querier, now: float) -> None:
+    def add_link(self, place: LinkId, querier: Querier, now: float) -> None:
         """Ask on one more link."""
         if place not in self._links:
             self._links[place] = querier
             self._begin_on(place, now)
 
-    def remove_link(self, place: Place, now: float) -> None:
+    def remove_link(self, place: LinkId, now: float) -> None:
         """Ask no more on a link, and forget what was learned there.
 
         For a link that is gone or no longer wanted; one that is down tells by events that its records are
@@ -47,7 +47,7 @@ class Follower:
         for place in tuple(self._links):
             self.remove_link(place, now)
 
-    def handle(self, place: Place, event: RecordChange | Denied, now: float) -> None:
+    def handle(self, place: LinkId, event: RecordChange | Denied, now: float) -> None:
         """Take in an event of a link."""
         if place not in self._links:
             return
@@ -56,7 +56,7 @@ class Follower:
         else:
             self._record(place, event, now)
 
-    def _ask(self, place: Place, question: Question, now: float) -> None:
+    def _ask(self, place: LinkId, question: Question, now: float) -> None:
         """Begin to ask on a link, and take in what it knows already."""
         querier = self._links[place]
         querier.ask(question, now, self)
@@ -65,21 +65,21 @@ class Follower:
         if querier.is_denied(question, now):
             self._denied(place, question, now)
 
-    def _cancel(self, place: Place, question: Question, now: float) -> None:
+    def _cancel(self, place: LinkId, question: Question, now: float) -> None:
         self._links[place].cancel(question, now, self)
 
-    def _begin_on(self, place: Place, now: float) -> None:
+    def _begin_on(self, place: LinkId, now: float) -> None:
         """Ask what is to be asked on a new link."""
         raise NotImplementedError
 
-    def _end_on(self, place: Place, now: float) -> None:
+    def _end_on(self, place: LinkId, now: float) -> None:
         """Cancel what is asked on a link, and forget what was learned there."""
         raise NotImplementedError
 
-    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
         """Take in what happened to a record."""
         raise NotImplementedError
 
-    def _denied(self, place: Place, question: Question, now: float) -> None:
+    def _denied(self, place: LinkId, question: Question, now: float) -> None:
         """Take in that there is no such record."""
         raise NotImplementedError

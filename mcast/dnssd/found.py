@@ -9,7 +9,7 @@ from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.names import Name
 from mcast.dns.records import Record, ServiceData
 from mcast.dnssd.instances import InstanceName
-from mcast.dnssd.places import FoundAddress, Place
+from mcast.dnssd.places import FoundAddress, LinkId
 from mcast.dnssd.text import Text
 from mcast.dnssd.types import ServiceType
 
@@ -32,7 +32,7 @@ class FoundService:
         service: bytes | None,
         text: bytes,
         addresses: tuple[FoundAddress, ...],
-        places: tuple[Place, ...],
+        places: tuple[LinkId, ...],
         interfaces: tuple[str, ...],
         subtypes: tuple[bytes, ...] = (),
     ) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LinkId:
     """A link: an interface and an address family."""
 
     interface: str

@@ -11,7 +11,7 @@ from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import FoundService
-from mcast.dnssd.places import FoundAddress, Place
+from mcast.dnssd.places import FoundAddress, LinkId
 from mcast.dnssd.tracking import ServiceTracker
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
@@ -50,7 +50,7 @@ class Resolver(ServiceTracker):
         instance = self._instances.get(self.name.key)
         return None if instance is None or instance.host is None else instance.host.name
 
-    def _begin_on(self, place: Place, now: float) -> None:
+    def _begin_on(self, place: LinkId, now: float) -> None:
         self._follow(self.name, place, now)
 
 
@@ -70,9 +70,9 @@ class HostLookup(Follower):
         self._types: Final = (RecordType.A,) * ipv4 + (RecordType.AAAA,) * ipv6
         self._names: Final[list[Name]] = [name]
         """The name, and those that it is an alias of."""
-        self._found: Final[dict[tuple[Place, bytes, bytes], None]] = {}
+        self._found: Final[dict[tuple[LinkId, bytes, bytes], None]] = {}
         """Addresses by place, name key and rdata."""
-        self._denied_on: Final[set[tuple[Place, bytes, int]]] = set()
+        self._denied_on: Final[set[tuple[LinkId, bytes, int]]] = set()
         self._found_at: float | None = None
 
     @property
@@ -106,12 +106,12 @@ class HostLookup(Follower):
     def _questions(self, name: Name) -> list[Question]:
         return [Question(name, rtype) for rtype in self._types]
 
-    def _begin_on(self, place: Place, now: float) -> None:
+    def _begin_on(self, place: LinkId, now: float) -> None:
         for name in list(self._names):
             for question in self._questions(name):
                 self._ask(place, question, now)
 
-    def _end_on(self, place: Place, now: float) -> None:
+    def _end_on(self, place: LinkId, now: float) -> None:
         for name in self._names:
             for question in self._questions(name):
                 self._cancel(place, question, now)
@@ -119,7 +119,7 @@ class HostLookup(Follower):
             del self._found[entry]
         self._denied_on.difference_update([entry for entry in self._denied_on if entry[0] == place])
 
-    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
         is_gone = isinstance(change, RecordFlushed | RecordRemoved)
         if record.type == RecordType.CNAME:
@@ -147,7 +147,7 @@ class HostLookup(Follower):
             for question in self._questions(target):
                 self._ask(place, question, now)
 
-    def _denied(self, place: Place, question: Question, now: float) -> None:
+    def _denied(self, place: LinkId, question: Question, now: float) -> None:
         self._denied_on.add((place, question.name.key, question.type))
 
 

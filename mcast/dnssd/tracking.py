@@ -15,7 +15,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import ServiceData
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
-from mcast.dnssd.places import FoundAddress, Place
+from mcast.dnssd.places import FoundAddress, LinkId
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 SETTLE_DELAY = 0.05
@@ -51,11 +51,11 @@ _SRV: Final = int(RecordType.SRV)
 _TXT: Final = int(RecordType.TXT)
 _ADDRESS_TYPES: Final = (int(RecordType.A), int(RecordType.AAAA))
 
-_Seen = list[tuple[Place, bytes]]
+_Seen = list[tuple[LinkId, bytes]]
 """Rdata and where it was seen, the newest last."""
 
 
-def take_in(seen: _Seen, place: Place, change: RecordChange) -> None:
+def take_in(seen: _Seen, place: LinkId, change: RecordChange) -> None:
     """Bring a list up to date with what happened to a record."""
     rdata = change.record.rdata
     if isinstance(change, RecordFlushed):
@@ -71,14 +71,14 @@ def take_in(seen: _Seen, place: Place, change: RecordChange) -> None:
         seen.append((place, rdata))
 
 
-def forget(seen: _Seen, place: Place) -> bool:
+def forget(seen: _Seen, place: LinkId) -> bool:
     """Take out what was seen at a place; return whether there was anything."""
     size = len(seen)
     seen[:] = [entry for entry in seen if entry[0] != place]
     return len(seen) != size
 
 
-def seen_on(places: Iterable[Place]) -> tuple[str, ...]:
+def seen_on(places: Iterable[LinkId]) -> tuple[str, ...]:
     """Return the names of the interfaces among places, in order."""
     return tuple(sorted({place.interface for place in places}))
 
@@ -92,10 +92,10 @@ class Host:
         self.name: Final = name
         self.users: Final[set[bytes]] = set()
         """The keys of the instances on this host."""
-        self.places: Final[Counter[Place]] = Counter()
+        self.places: Final[Counter[LinkId]] = Counter()
         """Where its addresses are asked for, and for how many instances."""
         self.addresses: Final[_Seen] = []
-        self.denied: Final[set[tuple[Place, int]]] = set()
+        self.denied: Final[set[tuple[LinkId, int]]] = set()
         """Where it was said that there are no addresses of a family."""
         self._views: Final[dict[tuple[str, ...], tuple[FoundAddress, ...]]] = {}
 
@@ -120,7 +120,7 @@ class Host:
             self._views[interfaces] = view
         return view
 
-    def is_complete(self, places: Iterable[Place]) -> bool:
+    def is_complete(self, places: Iterable[LinkId]) -> bool:
         """Whether at each of these places both families are known, or said not to exist."""
         known = {(place, len(rdata)) for place, rdata in self.addresses}
         return all(
@@ -137,13 +137,13 @@ class Instance:
 
     def __init__(self, name: Name) -> None:
         self.name: Final = name
-        self.places: Final[list[Place]] = []
+        self.places: Final[list[LinkId]] = []
         """Where it is followed."""
-        self.pointers: Final[list[tuple[Place, bytes]]] = []
+        self.pointers: Final[list[tuple[LinkId, bytes]]] = []
         """Where it is listed, and the keys of the names that list it."""
         self.services: Final[_Seen] = []
         self.texts: Final[_Seen] = []
-        self.without_text: Final[set[Place]] = set()
+        self.without_text: Final[set[LinkId]] = set()
         self.host: Host | None = None
         self.due: float | None = None
         """When what is there is shown, though it is not complete."""
@@ -242,7 +242,7 @@ class ServiceTracker(Follower):
 
     # What is followed
 
-    def _follow(self, name: Name, place: Place, now: float) -> Instance:
+    def _follow(self, name: Name, place: LinkId, now: float) -> Instance:
         key = name.key
         instance = self._instances.get(key)
         if instance is None:
@@ -253,13 +253,13 @@ class ServiceTracker(Follower):
             self._ask_about(instance, place, now)
         return instance
 
-    def _ask_about(self, instance: Instance, place: Place, now: float) -> None:
+    def _ask_about(self, instance: Instance, place: LinkId, now: float) -> None:
         if instance.host is not None:
             self._use_host(instance.host, place, now)
         self._ask(place, Question(instance.name, _SRV), now)
         self._ask(place, Question(instance.name, _TXT), now)
 
-    def _unfollow(self, instance: Instance, place: Place, now: float) -> None:
+    def _unfollow(self, instance: Instance, place: LinkId, now: float) -> None:
         self._cancel(place, Question(instance.name, _SRV), now)
         self._cancel(place, Question(instance.name, _TXT), now)
         instance.places.remove(place)
@@ -297,13 +297,13 @@ class ServiceTracker(Follower):
         for place in instance.places:
             self._use_host(host, place, now)
 
-    def _use_host(self, host: Host, place: Place, now: float) -> None:
+    def _use_host(self, host: Host, place: LinkId, now: float) -> None:
         host.places[place] += 1
         if host.places[place] == 1:
             for rtype in _ADDRESS_TYPES:
                 self._ask(place, Question(host.name, rtype), now)
 
-    def _leave_host(self, host: Host, place: Place, now: float) -> None:
+    def _leave_host(self, host: Host, place: LinkId, now: float) -> None:
         host.places[place] -= 1
         if host.places[place]:
             return
@@ -318,14 +318,14 @@ class ServiceTracker(Follower):
 
     # What is heard
 
-    def _begin_on(self, place: Place, now: float) -> None:
+    def _begin_on(self, place: LinkId, now: float) -> None:
         raise NotImplementedError
 
-    def _end_on(self, place: Place, now: float) -> None:
+    def _end_on(self, place: LinkId, now: float) -> None:
         for instance in [one for one in self._instances.values() if place in one.places]:
             self._unfollow(instance, place, now)
 
-    def _record(self, place: Place, change: RecordChange, now: float) -> None:
+    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
         key = record.name.key
         if record.type in _ADDRESS_TYPES:
@@ -350,14 +350,14 @@ class ServiceTracker(Follower):
             instance.without_text.discard(place)
         self._changed[key] = instance
 
-    def _doubt_services(self, host: Host, place: Place, now: float) -> None:
+    def _doubt_services(self, host: Host, place: LinkId, now: float) -> None:
         """Have the SRV records confirmed that lead to a host without addresses."""
         querier = self._links[place]
         for key in islice(host.users, DOUBTED):
             for record in querier.records(Question(self._instances[key].name, _SRV), now, flushed=False):
                 querier.reconfirm(record, now)
 
-    def _denied(self, place: Place, question: Question, now: float) -> None:
+    def _denied(self, place: LinkId, question: Question, now: float) -> None:
         key = question.name.key
         if question.type in _ADDRESS_TYPES:
             host = self._hosts.get(key)

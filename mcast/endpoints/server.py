@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from mcast.dnssd.service import Service
 from mcast.node.node import STOP_LIMIT, Node
-from mcast.node.registrations import Registration
+from mcast.node.registrations import ServiceRegistration
 from mcast.node.shared import NodeLease, lease_of, shared_node
 
 
@@ -93,7 +93,7 @@ class AnnouncedPort:
         self._service = service
         self._lease_node = lease
         self._lease: NodeLease | None = None
-        self.registration: Registration | None = None
+        self.registration: ServiceRegistration | None = None
         """The service as it is published; its ``name`` is another one after a conflict. None when it could
         not be, or is no longer."""
 

@@ -18,7 +18,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed(Event):
+class GroupClaimed(Event):
     """A record group is in use on this link: its names are ours, its records answered and being announced.
 
     Comes again when the group was claimed anew, after a conflict that was won or after the link was down.
@@ -28,9 +28,9 @@ class Claimed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Reprobing(Event):
-    """A name of a claimed group is probed for once more, and the group is out of use until `Claimed` or
-    `Conflicted` (RFC 6762 §9)."""
+class GroupReprobing(Event):
+    """A name of a claimed group is probed for once more, and the group is out of use until `GroupClaimed` or
+    `GroupLost` (RFC 6762 §9)."""
 
     handle: int
     name: Name
@@ -39,14 +39,14 @@ class Reprobing(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Updated(Event):
+class GroupUpdated(Event):
     """An update of a published group has come into force; of several that waited together the last one."""
 
     handle: int
 
 
 @dataclass(frozen=True, slots=True)
-class Conflicted(Event):
+class GroupLost(Event):
     """A name is lost to another host, and its group has left the link; the handle means nothing any more.
 
     The caller picks a new name and registers a new group (RFC 6762 §9).
@@ -57,7 +57,7 @@ class Conflicted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Yielded(Event):
+class NameLost(Event):
     """Another host has a name that the group has among its verified records: these are no longer published on
     this link, the rest of the group stays in use.
 
@@ -80,7 +80,7 @@ class ProbingFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Oversized(Event):
+class RecordOversized(Event):
     """A record does not fit a packet of the link's MTU and will be sent alone and in fragments, which many
     devices do not reassemble (RFC 6762 §17)."""
 

@@ -20,7 +20,7 @@ from mcast.mdns.events import Event
 from mcast.mdns.outbox import Address, Outbox, Transmission
 from mcast.mdns.querier.querier import Querier
 from mcast.mdns.responder.responder import Responder
-from mcast.neighbours import Neighbourhood, Place
+from mcast.neighbours import Neighbours, SourceKind
 from mcast.rate_limit import MAX_RATE
 
 __all__ = ["Event", "Link", "Transmission"]
@@ -78,7 +78,7 @@ class Link:
         """What happened so far, above all what was dropped and why."""
         self._events: list[Event] = []
         self._is_up = True
-        self._neighbourhood = Neighbourhood(networks)
+        self._neighbours = Neighbours(networks)
         self._own_hosts = _hosts(networks)
         sizes = Sizes.of_link(mtu, ipv6)
         self.responder = Responder(
@@ -86,7 +86,7 @@ class Link:
             events=self._events,
             rng=rng,
             sizes=sizes,
-            neighbourhood=self._neighbourhood,
+            neighbours=self._neighbours,
             counters=self.counters,
             unicast_responses=unicast_responses,
             is_own=is_own,
@@ -164,7 +164,7 @@ class Link:
             # RFC 6762 §6: "MUST silently ignore".
             self.counters["responses from another port"] += 1
             return
-        if not multicast and self._neighbourhood.place(source[0]) is not Place.ON_LINK:
+        if not multicast and self._neighbours.classify(source[0]) is not SourceKind.ON_LINK:
             # RFC 6762 §11: it may come from anywhere in the world.
             self.counters["responses from off the link"] += 1
             return
@@ -175,7 +175,7 @@ class Link:
     def _receive_query(
         self, message: Message, datagram: bytes, source: Address, multicast: bool, now: float
     ) -> None:
-        if not multicast and self._neighbourhood.place(source[0]) is not Place.ON_LINK:
+        if not multicast and self._neighbours.classify(source[0]) is not SourceKind.ON_LINK:
             # RFC 6762 §5.5: direct queries are answered for the link only.
             self.counters["queries from off the link"] += 1
             return
@@ -227,10 +227,10 @@ class Link:
         Where none of the old networks is left, this is another link, and everything is probed for again
         (RFC 6762 §8). Address records are the owner's business: it updates their group.
         """
-        before = self._neighbourhood
-        self._neighbourhood = self.responder.neighbourhood = Neighbourhood(networks)
+        before = self._neighbours
+        self._neighbours = self.responder.neighbours = Neighbours(networks)
         self._own_hosts = _hosts(networks)
-        if before.networks and networks and not self._neighbourhood.shares_network(before) and self._is_up:
+        if before.networks and networks and not self._neighbours.shares_network(before) and self._is_up:
             self.link_up(now)
 
     def link_up(self, now: float) -> None:

@@ -22,14 +22,14 @@ UNREACHABLE_DELAY_LIMIT = 60.0
 """Seconds to which the delay grows. Our choice: a link that mends without a sign is back within a minute."""
 
 
-class Attachment:
+class LinkDriver:
     """A `Link`, the port it sends by and the timer it asked for.
 
     To call the link from outside takes two steps: call it with `now`, then `pump`, which sends what it has to
     say, passes on its events and arms the timer.
 
-    :param events: called with this attachment and what the link reported, from inside `pump`; with nothing
-        when the attachment began or ceased to be `is_working`.
+    :param events: called with this driver and what the link reported, from inside `pump`; with nothing
+        when the driver began or ceased to be `is_working`.
     """
 
     _log = Logger()
@@ -41,7 +41,7 @@ class Attachment:
         port: MulticastPort,
         interface: Interface,
         ipv6: bool,
-        events: Callable[[Attachment, Sequence[Event]], None],
+        events: Callable[[LinkDriver, Sequence[Event]], None],
     ) -> None:
         self.link = link
         self.interface = interface
@@ -64,7 +64,7 @@ class Attachment:
         self._waiting: list[Deferred[None]] = []
 
     def __repr__(self) -> str:
-        return f"<Attachment {self.label}>"
+        return f"<LinkDriver {self.label}>"
 
     @property
     def label(self) -> str:

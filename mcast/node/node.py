@@ -30,7 +30,7 @@ from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.link import Event, Link
 from mcast.node import browsers as discovery
 from mcast.node.browsers import LOOKUP_TIMEOUT, InstanceBrowser, ServiceBrowser, TypesBrowser
-from mcast.node.link_driver import Attachment
+from mcast.node.link_driver import LinkDriver
 from mcast.node.network import (
     IPV4_GROUP,
     IPV6_GROUP,
@@ -40,14 +40,14 @@ from mcast.node.network import (
     Receiver,
     SocketNetwork,
 )
-from mcast.node.publisher import Claim, Publisher, Renamed
+from mcast.node.publisher import Publisher, Registration, Renamed
 from mcast.node.registrations import (
     AUTO,
     AliasRegistration,
     Auto,
     HostRegistration,
     RecordRegistration,
-    Registration,
+    ServiceRegistration,
 )
 from mcast.node.searches import Searches
 from mcast.rate_limit import MAX_RATE
@@ -112,7 +112,7 @@ class Node(TwistedService):
         self._network = SocketNetwork(reactor) if network is None else network
         self._rng = SystemRandom() if rng is None else rng
         self._max_rate = max_rate
-        self._links: dict[tuple[int, bool], Attachment] = {}
+        self._links: dict[tuple[int, bool], LinkDriver] = {}
         self._routes: dict[bool, dict[int, Callable[[bytes, Address, bool], bytes | None]]] = {
             False: {},
             True: {},
@@ -147,27 +147,27 @@ class Node(TwistedService):
         return self._host.owner
 
     @property
-    def claims(self) -> tuple[Claim, ...]:
+    def claims(self) -> tuple[Registration, ...]:
         """Everything that is published or to be published: hosts, services, aliases, records."""
         return tuple(self._publisher)
 
-    def publish(self, service: Service, renamed: Renamed | None = None) -> Registration:
+    def publish(self, service: Service, renamed: Renamed | None = None) -> ServiceRegistration:
         """Publish a service, and return at once what will be claimed: `register` for those who do not wait.
 
         :raises ValueError: the service has a record that no packet can hold (RFC 6762 §17).
         """
         if service.host is None:
             self._publish_own_host()
-        registration = Registration(self._publisher, service, renamed)
+        registration = ServiceRegistration(self._publisher, service, renamed)
         self._publisher.add(registration)
         return registration
 
-    def register(self, service: Service, renamed: Renamed | None = None) -> Deferred[Registration]:
+    def register(self, service: Service, renamed: Renamed | None = None) -> Deferred[ServiceRegistration]:
         """Publish a service.
 
         :param renamed: called with the old and the new name whenever a conflict makes another one necessary.
-        :returns: fires with the `Registration` when the name is claimed on all links that work, after about a
-            second; it waits while there is none. Cancelling withdraws.
+        :returns: fires with the `ServiceRegistration` when the name is claimed on all links that work,
+            after about a second; it waits while there is none. Cancelling withdraws.
         :raises ValueError: the service has a record that no packet can hold (RFC 6762 §17).
         """
         registration = self.publish(service, renamed)
@@ -361,7 +361,7 @@ class Node(TwistedService):
     # Links
 
     @property
-    def links(self) -> tuple[Attachment, ...]:
+    def links(self) -> tuple[LinkDriver, ...]:
         """The links that exist now, whether they work or not; empty while the node does not run."""
         return tuple(self._links.values())
 
@@ -370,9 +370,9 @@ class Node(TwistedService):
 
         For programs that learn what the interfaces do not show: a wake from sleep, another wireless network.
         """
-        for attachment in self.links:
-            if attachment.is_working:
-                attachment.resume()
+        for driver in self.links:
+            if driver.is_working:
+                driver.resume()
 
     def statistics(self) -> dict[str, Any]:
         """Return counters and gauges as plain dicts of numbers; docs/metrics.md tells what each means.
@@ -388,7 +388,7 @@ class Node(TwistedService):
         return {
             "node": {
                 "links": len(self._links),
-                "links working": sum(attachment.is_working for attachment in self._links.values()),
+                "links working": sum(driver.is_working for driver in self._links.values()),
                 "names": len(claims),
                 "names claimed": sum(claim.is_claimed for claim in claims),
                 "conflicts": self._publisher.counters["conflicts"],
@@ -398,7 +398,7 @@ class Node(TwistedService):
                 "IPv6" if ipv6 else "IPv4": dict(self._port_counters(ipv6))
                 for ipv6 in sorted({*self._ports, *self._ports_gone})
             },
-            "links": {attachment.label: dict(attachment.link.counters) for attachment in self.links},
+            "links": {driver.label: dict(driver.link.counters) for driver in self.links},
             "links gone": dict(self._gone),
             "caches": {each.label: each.link.querier.gauges() for each in self.links},
             "published": {each.label: _types_of(each.link.responder.records()) for each in self.links},
@@ -489,12 +489,12 @@ class Node(TwistedService):
         present = {interface.index for interface in available}
         chosen = {each.index: each for each in select_interfaces(self._selectors, available, strict=False)}
         self._refusal = None
-        for key, attachment in tuple(self._links.items()):
+        for key, driver in tuple(self._links.items()):
             interface = chosen.get(key[0])
-            if interface is not None and _carries(interface, attachment.ipv6):
-                self._follow(key, attachment, interface)
+            if interface is not None and _carries(interface, driver.ipv6):
+                self._follow(key, driver, interface)
             elif key[0] in present:
-                self._suspend(attachment)
+                self._suspend(driver)
             else:
                 self._detach(key)
         for interface in chosen.values():
@@ -518,59 +518,59 @@ class Node(TwistedService):
             is_own_set=partial(self._has_whole_elsewhere, key),
             max_rate=self._max_rate,
         )
-        attachment = Attachment(self._reactor, link, port, interface, ipv6, self._on_events)
-        self._links[key] = attachment
-        self._routes[ipv6][interface.index] = attachment.receive
+        driver = LinkDriver(self._reactor, link, port, interface, ipv6, self._on_events)
+        self._links[key] = driver
+        self._routes[ipv6][interface.index] = driver.receive
         self._log.info(
             "joined {group} on {interface}",
             group=IPV6_GROUP if ipv6 else IPV4_GROUP,
             interface=interface.name,
         )
-        self._publisher.attach(attachment)
-        self._on_events(attachment, ())
+        self._publisher.attach(driver)
+        self._on_events(driver, ())
 
-    def _follow(self, key: tuple[int, bool], attachment: Attachment, interface: Interface) -> None:
+    def _follow(self, key: tuple[int, bool], driver: LinkDriver, interface: Interface) -> None:
         """Bring a link up to date with its interface, and touch no other (RFC 6762 §8, §10.2)."""
-        before = attachment.interface
-        if attachment.is_up and before == interface:
+        before = driver.interface
+        if driver.is_up and before == interface:
             return
         if before.mtu != interface.mtu:
             # All messages are made for the size; a new link makes them anew.
             self._detach(key)
-            self._attach(interface, attachment.ipv6)
+            self._attach(interface, driver.ipv6)
             return
-        if not self._join(attachment.port, interface):
-            self._suspend(attachment)
+        if not self._join(driver.port, interface):
+            self._suspend(driver)
             return
-        attachment.interface = interface
+        driver.interface = interface
         if before.networks != interface.networks:
             self._log.info("addresses of {interface} changed", interface=interface.name)
-            attachment.link.set_networks(_networks(interface, attachment.ipv6), attachment.now())
-            self._publisher.refresh(attachment)
-        if not attachment.is_up:
-            self._log.info("{link} is back", link=attachment.label)
-            attachment.resume()
+            driver.link.set_networks(_networks(interface, driver.ipv6), driver.now())
+            self._publisher.refresh(driver)
+        if not driver.is_up:
+            self._log.info("{link} is back", link=driver.label)
+            driver.resume()
 
-    def _suspend(self, attachment: Attachment) -> None:
-        if attachment.is_up:
-            self._log.info("{link} carries nothing for now", link=attachment.label)
+    def _suspend(self, driver: LinkDriver) -> None:
+        if driver.is_up:
+            self._log.info("{link} carries nothing for now", link=driver.label)
             # Left, so that it is joined anew: Linux drops the membership with the last address.
-            attachment.port.leave(attachment.interface)
-            attachment.suspend()
+            driver.port.leave(driver.interface)
+            driver.suspend()
 
     def _detach(self, key: tuple[int, bool]) -> None:
-        attachment = self._links.pop(key)
-        del self._routes[attachment.ipv6][key[0]]
-        attachment.stop()
-        self._gone += attachment.link.counters
-        attachment.port.leave(attachment.interface)
+        driver = self._links.pop(key)
+        del self._routes[driver.ipv6][key[0]]
+        driver.stop()
+        self._gone += driver.link.counters
+        driver.port.leave(driver.interface)
         self._log.info(
             "left {group} on {interface}",
-            group=IPV6_GROUP if attachment.ipv6 else IPV4_GROUP,
-            interface=attachment.interface.name,
+            group=IPV6_GROUP if driver.ipv6 else IPV4_GROUP,
+            interface=driver.interface.name,
         )
-        self._publisher.detach(attachment)
-        self._on_events(attachment, ())
+        self._publisher.detach(driver)
+        self._on_events(driver, ())
 
     def _open_port(self, ipv6: bool) -> MulticastPort | None:
         port = self._ports.get(ipv6)
@@ -620,23 +620,21 @@ class Node(TwistedService):
     def _holds_elsewhere(self, key: tuple[int, bool], record: Record) -> bool:
         """Tell whether a record is ours on another link, so that here it is no conflict (RFC 6762 §14)."""
         return any(
-            other != key and attachment.link.responder.holds(record)
-            for other, attachment in self._links.items()
+            other != key and driver.link.responder.holds(record) for other, driver in self._links.items()
         )
 
     def _has_whole_elsewhere(self, key: tuple[int, bool], records: Sequence[Record]) -> bool:
         """Tell whether these are all records of their name and type that are ours on another link."""
         return any(
-            other != key and attachment.link.responder.has_whole(records)
-            for other, attachment in self._links.items()
+            other != key and driver.link.responder.has_whole(records) for other, driver in self._links.items()
         )
 
-    def _on_events(self, attachment: Attachment, events: Sequence[Event]) -> None:
+    def _on_events(self, driver: LinkDriver, events: Sequence[Event]) -> None:
         for event in events:
-            self._publisher.handle(attachment, event)
+            self._publisher.handle(driver, event)
         if not events:
             self._publisher.check()
-        self._searches.handle(attachment, events)
+        self._searches.handle(driver, events)
 
 
 def _types_of(records: Iterable[Record]) -> dict[str, int]:

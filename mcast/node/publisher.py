@@ -13,19 +13,27 @@ from twisted.logger import Logger
 
 from mcast.dns.names import Name
 from mcast.errors import NameTaken
-from mcast.mdns.events import Claimed, Conflicted, Event, Oversized, ProbingFailed, Reprobing, Yielded
+from mcast.mdns.events import (
+    Event,
+    GroupClaimed,
+    GroupLost,
+    GroupReprobing,
+    NameLost,
+    ProbingFailed,
+    RecordOversized,
+)
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.node.durations import Durations
-from mcast.node.link_driver import Attachment
+from mcast.node.link_driver import LinkDriver
 from mcast.sockets.interface import Interface
 
 Renamed = Callable[[str, str], object]
 """Called with the old and the new name when a conflict made a claim take another."""
 
-_C = TypeVar("_C", bound="Claim")
+_C = TypeVar("_C", bound="Registration")
 
 
-class Claim(ABC):
+class Registration(ABC):
     """Something that is published under one name on every link; the base of all registrations.
 
     :param renamed: called at every change of the name by a conflict.
@@ -36,9 +44,9 @@ class Claim(ABC):
     def __init__(self, publisher: Publisher, renamed: Renamed | None = None) -> None:
         self._publisher = publisher
         self._listeners: list[Renamed] = [] if renamed is None else [renamed]
-        self.handles: dict[Attachment, int] = {}
+        self.handles: dict[LinkDriver, int] = {}
         """Where it is registered, for the `Publisher`."""
-        self.claimed_on: set[Attachment] = set()
+        self.claimed_on: set[LinkDriver] = set()
         """Where it is in use, for the `Publisher`."""
         self.begun_at: float | None = None
         """Since when a name is being claimed, for the `Publisher`; None while none is."""
@@ -68,7 +76,7 @@ class Claim(ABC):
         """Take the name to try after a conflict; called only when it `has_own_name`."""
         raise NotImplementedError
 
-    def names(self, other: Claim) -> bool:
+    def names(self, other: Registration) -> bool:
         """Whether the records of this claim hold the name of another one."""
         return False
 
@@ -142,26 +150,26 @@ class Publisher:
 
     def __init__(self, state: MutableMapping[str, str]) -> None:
         self.state = state
-        self.hosts: dict[Name | None, Claim] = {}
+        self.hosts: dict[Name | None, Registration] = {}
         """The hosts that are published, by the name that was asked for; None is the host that we run on."""
         self.counters: Counter[str] = Counter()
         """Conflicts, renames and the like since the start."""
         self.claiming: Durations = Durations()
         """How long claims took from their registration on a working link until they were in use on all."""
-        self._claims: dict[Claim, None] = {}
-        self._owners: dict[Name, Claim] = {}
-        self._attachments: list[Attachment] = []
-        self._by_handle: dict[tuple[Attachment, int], Claim] = {}
+        self._claims: dict[Registration, None] = {}
+        self._owners: dict[Name, Registration] = {}
+        self._drivers: list[LinkDriver] = []
+        self._by_handle: dict[tuple[LinkDriver, int], Registration] = {}
 
-    def __iter__(self) -> Iterator[Claim]:
+    def __iter__(self) -> Iterator[Registration]:
         return iter(self._claims)
 
-    def __contains__(self, claim: Claim) -> bool:
+    def __contains__(self, claim: Registration) -> bool:
         return claim in self._claims
 
     # Claims
 
-    def add(self, claim: Claim) -> None:
+    def add(self, claim: Registration) -> None:
         """Register a claim on every link, or on those that will come.
 
         :raises ValueError: it has a record that no packet can hold (RFC 6762 §17).
@@ -174,8 +182,8 @@ class Publisher:
         self._claims[claim] = None
         claim.begun_at = None
         try:
-            for attachment in self._attachments:
-                self._register(claim, attachment)
+            for driver in self._drivers:
+                self._register(claim, driver)
         except ValueError:
             self._drop(claim, goodbye=False)
             raise
@@ -187,27 +195,27 @@ class Publisher:
         self.add(claim)
         return claim.when_claimed(lambda: self.withdraw(claim)).addCallback(lambda _: claim)
 
-    def changed(self, claim: Claim) -> None:
+    def changed(self, claim: Registration) -> None:
         """Publish the records that a claim has now in place of those it had (RFC 6762 §8.4).
 
         :raises ValueError: a record is too large for any packet.
         """
-        for attachment, handle in claim.handles.items():
-            group = claim.records(attachment.interface)
+        for driver, handle in claim.handles.items():
+            group = claim.records(driver.interface)
             # One message may cost the host and the service their names: then the service is off the link
             # already, and its own event, which is still to come, registers it anew.
             with suppress(KeyError):
-                attachment.link.responder.update(handle, group, attachment.now())
+                driver.link.responder.update(handle, group, driver.now())
         self._pump()
 
-    def withdraw(self, claim: Claim) -> Deferred[None]:
+    def withdraw(self, claim: Registration) -> Deferred[None]:
         """Take a claim off every link; fires when the goodbyes have left."""
         if claim not in self._claims:
             return succeed(None)
-        attachments = list(claim.handles)
+        drivers = list(claim.handles)
         self._drop(claim, goodbye=True)
         # Who cancels the wait wants no error of each link.
-        sent = DeferredList([one.goodbyes_sent() for one in attachments], consumeErrors=True)
+        sent = DeferredList([one.goodbyes_sent() for one in drivers], consumeErrors=True)
         self._pump()
         self._log.info("withdrew {name}", name=str(claim.owner))
         return sent.addCallback(lambda _: None)
@@ -219,76 +227,76 @@ class Publisher:
             self._leave_links(claim, goodbye=True)
         self._pump()
 
-    def is_claimed(self, claim: Claim) -> bool:
+    def is_claimed(self, claim: Registration) -> bool:
         """Whether a claim is in use on every working link, and there is one."""
-        working = [attachment for attachment in self._attachments if attachment.is_working]
+        working = [driver for driver in self._drivers if driver.is_working]
         return bool(working) and claim.claimed_on.issuperset(working)
 
     # Links
 
-    def attach(self, attachment: Attachment) -> None:
+    def attach(self, driver: LinkDriver) -> None:
         """Publish everything on a link too."""
-        self._attachments.append(attachment)
+        self._drivers.append(driver)
         for claim in tuple(self._claims):
             try:
-                self._register(claim, attachment)
+                self._register(claim, driver)
             except ValueError:
                 self._log.failure("{name} cannot be published", name=str(claim.owner))
-        attachment.pump()
+        driver.pump()
 
-    def detach(self, attachment: Attachment) -> None:
+    def detach(self, driver: LinkDriver) -> None:
         """Forget a link that is gone."""
-        self._attachments.remove(attachment)
+        self._drivers.remove(driver)
         for claim in self._claims:
-            handle = claim.handles.pop(attachment, None)
+            handle = claim.handles.pop(driver, None)
             if handle is not None:
-                del self._by_handle[attachment, handle]
-            claim.claimed_on.discard(attachment)
+                del self._by_handle[driver, handle]
+            claim.claimed_on.discard(driver)
         self.check()
 
-    def refresh(self, attachment: Attachment) -> None:
+    def refresh(self, driver: LinkDriver) -> None:
         """Publish what the changed addresses of an interface make different."""
-        now = attachment.now()
+        now = driver.now()
         for claim in self._claims:
-            handle = claim.handles.get(attachment)
+            handle = claim.handles.get(driver)
             if handle is not None:
                 with suppress(KeyError):  # lost just now, as above
-                    attachment.link.responder.update(handle, claim.records(attachment.interface), now)
-        attachment.pump()
+                    driver.link.responder.update(handle, claim.records(driver.interface), now)
+        driver.pump()
 
-    def handle(self, attachment: Attachment, event: Event) -> None:
+    def handle(self, driver: LinkDriver, event: Event) -> None:
         """Do what follows from an event of a link."""
         if isinstance(event, ProbingFailed):
             self._log.error(
                 "no free name found on {link} for a minute; still trying {names}",
-                link=attachment.label,
+                link=driver.label,
                 names=[str(name) for name in event.names],
             )
             return
-        if not isinstance(event, (Claimed, Reprobing, Conflicted, Yielded, Oversized)):
+        if not isinstance(event, (GroupClaimed, GroupReprobing, GroupLost, NameLost, RecordOversized)):
             return
-        claim = self._by_handle.get((attachment, event.handle))
+        claim = self._by_handle.get((driver, event.handle))
         if claim is None:
             return
-        if isinstance(event, Claimed):
-            claim.claimed_on.add(attachment)
+        if isinstance(event, GroupClaimed):
+            claim.claimed_on.add(driver)
             self._check(claim)
-        elif isinstance(event, Reprobing):
-            claim.claimed_on.discard(attachment)
+        elif isinstance(event, GroupReprobing):
+            claim.claimed_on.discard(driver)
             if event.contested:
                 self._log.info(
-                    "{name} is contested on {link}; probing anew", name=str(event.name), link=attachment.label
+                    "{name} is contested on {link}; probing anew", name=str(event.name), link=driver.label
                 )
-        elif isinstance(event, Conflicted):
-            self._conflicted(claim, attachment, event.handle)
-        elif isinstance(event, Yielded):
+        elif isinstance(event, GroupLost):
+            self._conflicted(claim, driver, event.handle)
+        elif isinstance(event, NameLost):
             self._log.debug("{name} is left to another host", name=str(event.name))
         else:
             self._log.warn(
                 "a record of {name} takes {size} octets and goes out in fragments on {link}",
                 name=str(event.name),
                 size=event.size,
-                link=attachment.label,
+                link=driver.label,
             )
 
     def check(self) -> None:
@@ -299,38 +307,38 @@ class Publisher:
     # Parts of these
 
     def _pump(self) -> None:
-        for attachment in tuple(self._attachments):
-            attachment.pump()
+        for driver in tuple(self._drivers):
+            driver.pump()
 
-    def _register(self, claim: Claim, attachment: Attachment) -> None:
-        group = claim.records(attachment.interface)
-        if claim.begun_at is None and attachment.is_working:
-            claim.begun_at = attachment.now()
-        handle = attachment.link.responder.register(group, attachment.now())
-        claim.handles[attachment] = handle
-        self._by_handle[attachment, handle] = claim
+    def _register(self, claim: Registration, driver: LinkDriver) -> None:
+        group = claim.records(driver.interface)
+        if claim.begun_at is None and driver.is_working:
+            claim.begun_at = driver.now()
+        handle = driver.link.responder.register(group, driver.now())
+        claim.handles[driver] = handle
+        self._by_handle[driver, handle] = claim
 
-    def _leave_links(self, claim: Claim, goodbye: bool) -> None:
-        for attachment, handle in claim.handles.items():
-            attachment.link.responder.withdraw(handle, attachment.now(), goodbye)
-            del self._by_handle[attachment, handle]
+    def _leave_links(self, claim: Registration, goodbye: bool) -> None:
+        for driver, handle in claim.handles.items():
+            driver.link.responder.withdraw(handle, driver.now(), goodbye)
+            del self._by_handle[driver, handle]
         claim.handles.clear()
         claim.claimed_on.clear()
 
-    def _part(self, claim: Claim, lost: Name, interface: int) -> None:
+    def _part(self, claim: Registration, lost: Name, interface: int) -> None:
         """Leave the other link of an interface as one on which the name was lost.
 
         The neighbours are the same, and what they know by one family they know by the other: a usual goodbye
         would take the winner's records from them.
         """
-        for attachment, handle in tuple(claim.handles.items()):
-            if attachment.interface.index == interface:
-                attachment.link.responder.part(handle, lost, attachment.now())
-                del self._by_handle[attachment, handle]
-                del claim.handles[attachment]
-                claim.claimed_on.discard(attachment)
+        for driver, handle in tuple(claim.handles.items()):
+            if driver.interface.index == interface:
+                driver.link.responder.part(handle, lost, driver.now())
+                del self._by_handle[driver, handle]
+                del claim.handles[driver]
+                claim.claimed_on.discard(driver)
 
-    def _drop(self, claim: Claim, goodbye: bool) -> None:
+    def _drop(self, claim: Registration, goodbye: bool) -> None:
         claim.is_withdrawn = True
         self._leave_links(claim, goodbye)
         del self._claims[claim]
@@ -339,7 +347,7 @@ class Publisher:
         if claim in self.hosts.values():
             self.hosts = {key: host for key, host in self.hosts.items() if key is None or host is not claim}
 
-    def _rename(self, claim: Claim) -> None:
+    def _rename(self, claim: Registration) -> None:
         """Let a claim take its next name that is not one of ours already."""
         del self._owners[claim.owner]
         claim.take_next_name()
@@ -347,7 +355,7 @@ class Publisher:
             claim.take_next_name()
         self._owners[claim.owner] = claim
 
-    def _check(self, claim: Claim) -> None:
+    def _check(self, claim: Registration) -> None:
         if not self.is_claimed(claim):
             return
         memory = claim.memory
@@ -355,19 +363,19 @@ class Publisher:
             # RFC 6762 §9: recorded only when it is ours.
             self.state[memory] = claim.name
         if claim.begun_at is not None:
-            self.claiming.add(self._attachments[0].now() - claim.begun_at)
+            self.claiming.add(self._drivers[0].now() - claim.begun_at)
             claim.begun_at = None
         claim.tell_claimed()
 
-    def _conflicted(self, claim: Claim, attachment: Attachment, handle: int) -> None:
+    def _conflicted(self, claim: Registration, driver: LinkDriver, handle: int) -> None:
         """Take another name, on all links, for one that was lost on one of them (RFC 6762 §9, §14)."""
-        del self._by_handle[attachment, handle]
-        del claim.handles[attachment]
+        del self._by_handle[driver, handle]
+        del claim.handles[driver]
         self.counters["conflicts"] += 1
         old, lost = claim.name, claim.owner
-        self._part(claim, lost, attachment.interface.index)
+        self._part(claim, lost, driver.interface.index)
         if not claim.has_own_name:
-            self._log.warn("{name} is taken by another host on {link}", name=str(lost), link=attachment.label)
+            self._log.warn("{name} is taken by another host on {link}", name=str(lost), link=driver.label)
             self._drop(claim, goodbye=True)
             self.claiming.failures += 1
             claim.tell_lost()
@@ -376,12 +384,12 @@ class Publisher:
         self._log.warn(
             "{name} is taken by another host on {link}; trying {new} instead",
             name=str(lost),
-            link=attachment.label,
+            link=driver.label,
             new=str(claim.owner),
         )
         self.counters["renames"] += 1
         self._leave_links(claim, goodbye=True)
-        for other in self._attachments:
+        for other in self._drivers:
             self._register(claim, other)
         for dependent in tuple(self._claims):
             if dependent.names(claim):

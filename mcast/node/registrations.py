@@ -16,7 +16,7 @@ from mcast.dnssd.hosts import checked_host_label, host_name, next_host, next_ins
 from mcast.dnssd.publishing import alias_records, host_records, service_records
 from mcast.dnssd.service import Service
 from mcast.mdns.responder.record_group import RecordGroup
-from mcast.node.publisher import Claim, Publisher, Renamed
+from mcast.node.publisher import Publisher, Registration, Renamed
 from mcast.sockets.interface import Interface
 
 
@@ -30,7 +30,7 @@ AUTO: Final = Auto.AUTO
 """In place of addresses: those of each interface, followed as they change."""
 
 
-class Registration(Claim):
+class ServiceRegistration(Registration):
     """A service that is published. `Node.register` makes it."""
 
     def __init__(self, publisher: Publisher, service: Service, renamed: Renamed | None = None) -> None:
@@ -109,11 +109,11 @@ class Registration(Claim):
     def take_next_name(self) -> None:
         self._service = replace(self._service, name=next_instance(self.name))
 
-    def names(self, other: Claim) -> bool:
+    def names(self, other: Registration) -> bool:
         return self._publisher.hosts.get(self._service.host) is other
 
 
-class HostRegistration(Claim):
+class HostRegistration(Registration):
     """A host name that is published with its addresses. `Node.publish_host` makes it."""
 
     def __init__(
@@ -157,7 +157,7 @@ class HostRegistration(Claim):
         self._label = next_host(self._label)
 
 
-class AliasRegistration(Claim):
+class AliasRegistration(Registration):
     """A further name of a host, by a CNAME record. `Node.publish_alias` makes it."""
 
     def __init__(self, publisher: Publisher, label: str, renamed: Renamed | None = None) -> None:
@@ -185,11 +185,11 @@ class AliasRegistration(Claim):
     def take_next_name(self) -> None:
         self._label = next_host(self._label)
 
-    def names(self, other: Claim) -> bool:
+    def names(self, other: Registration) -> bool:
         return other is self._publisher.hosts[None]
 
 
-class RecordRegistration(Claim):
+class RecordRegistration(Registration):
     """A single record that is published as it is. `Node.publish_record` makes it.
 
     A unique record whose name another host has is lost: nobody but the caller can choose another name.

@@ -9,10 +9,10 @@ from typing import Any, Generic, TypeVar
 from twisted.internet.interfaces import IDelayedCall
 
 from mcast.dnssd.following import Follower
-from mcast.dnssd.places import Place
+from mcast.dnssd.places import LinkId
 from mcast.mdns.events import Denied, Event, RecordChange
 from mcast.node.durations import Durations
-from mcast.node.link_driver import Attachment
+from mcast.node.link_driver import LinkDriver
 from mcast.sockets.interface import select_interfaces
 
 _F = TypeVar("_F", bound=Follower)
@@ -57,11 +57,11 @@ class Search(Generic[_F]):
         self.follower.close(self._searches.now())
         self._searches.pump()
 
-    def wants(self, attachment: Attachment) -> bool:
+    def wants(self, driver: LinkDriver) -> bool:
         """Whether to ask on this link."""
         if not self._interfaces:
             return True
-        return bool(select_interfaces(self._interfaces, [attachment.interface], strict=False))
+        return bool(select_interfaces(self._interfaces, [driver.interface], strict=False))
 
     def wake_soon(self) -> None:
         """Tell the news once the reactor has read what has arrived, so that one change of ten records is
@@ -94,7 +94,7 @@ class Searches:
     :param links: returns the links there are now.
     """
 
-    def __init__(self, reactor: Any, links: Callable[[], Iterable[Attachment]]) -> None:
+    def __init__(self, reactor: Any, links: Callable[[], Iterable[LinkDriver]]) -> None:
         self.reactor = reactor
         self.by_follower: dict[Follower, Search[Any]] = {}
         """The searches that are not closed."""
@@ -113,14 +113,14 @@ class Searches:
         search = Search(self, follower, interfaces, news)
         self.by_follower[follower] = search
         now = self.now()
-        for attachment in self._links():
-            if search.wants(attachment):
-                follower.add_link(place_of(attachment), attachment.link.querier, now)
+        for driver in self._links():
+            if search.wants(driver):
+                follower.add_link(link_id_of(driver), driver.link.querier, now)
         self.pump()
         search.wake_soon()
         return search
 
-    def handle(self, attachment: Attachment, events: Sequence[Event]) -> None:
+    def handle(self, driver: LinkDriver, events: Sequence[Event]) -> None:
         """Take in what a link reports; without events, that links came, went or changed."""
         if not self.by_follower:
             return
@@ -128,7 +128,7 @@ class Searches:
             self._follow_links()
             return
         now = self.now()
-        place = place_of(attachment)
+        place = link_id_of(driver)
         by_follower = self.by_follower
         for event in events:
             if isinstance(event, RecordChange | Denied):
@@ -137,31 +137,31 @@ class Searches:
                     if search is not None:
                         search.follower.handle(place, event, now)
                         search.wake_soon()
-        self.pump(attachment)
+        self.pump(driver)
 
-    def pump(self, busy: Attachment | None = None) -> None:
+    def pump(self, busy: LinkDriver | None = None) -> None:
         """Have the links do what the followers have just asked of them.
 
         :param busy: is being pumped at this moment, and needs no reminder.
         """
-        for attachment in self._links():
-            if attachment is not busy:
-                attachment.pump()
+        for driver in self._links():
+            if driver is not busy:
+                driver.pump()
 
     def _follow_links(self) -> None:
         now = self.now()
-        present = {place_of(attachment): attachment for attachment in self._links()}
+        present = {link_id_of(driver): driver for driver in self._links()}
         for search in tuple(self.by_follower.values()):
             for place in search.follower.links:
                 if place not in present:
                     search.follower.remove_link(place, now)
-            for place, attachment in present.items():
-                if search.wants(attachment):
-                    search.follower.add_link(place, attachment.link.querier, now)
+            for place, driver in present.items():
+                if search.wants(driver):
+                    search.follower.add_link(place, driver.link.querier, now)
             search.wake_soon()
         self.pump()
 
 
-def place_of(attachment: Attachment) -> Place:
+def link_id_of(driver: LinkDriver) -> LinkId:
     """Return what answers say of the link they came by."""
-    return Place(attachment.interface.name, attachment.interface.index, attachment.ipv6)
+    return LinkId(driver.interface.name, driver.interface.index, driver.ipv6)

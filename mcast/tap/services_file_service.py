@@ -17,7 +17,7 @@ from mcast.dnssd.service import Service
 from mcast.dnssd.types import ServiceType
 from mcast.errors import ServicesFileError
 from mcast.node.node import Node
-from mcast.node.registrations import Registration
+from mcast.node.registrations import ServiceRegistration
 
 POLL_INTERVAL = 2.0
 """Seconds between two looks at a file. Our choice: a person who saves a file sees the effect at once."""
@@ -43,7 +43,7 @@ class ServicesFollower(TwistedService):
         self._hostname = hostname
         self._stamp = self._look()
         self._contents = read_services(path, hostname)
-        self._published: dict[Key, Registration] = {}
+        self._published: dict[Key, ServiceRegistration] = {}
         self._timer: IDelayedCall | None = None
 
     def startService(self) -> None:

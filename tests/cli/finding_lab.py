@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.cli.command import Output, Parser
 from mcast.dnssd.service import Service
 from mcast.node.node import Node
-from mcast.node.registrations import Registration
+from mcast.node.registrations import ServiceRegistration
 from mcast.testing import SimulatedLan
 
 
@@ -38,7 +38,7 @@ class FindingTestCase(SynchronousTestCase):
 
     def publish(
         self, name: str = "My Web", kind: str = "_http._tcp", port: int = 80, **more: Any
-    ) -> Registration:
+    ) -> ServiceRegistration:
         return self.lan.result(self.there.register(Service(name, kind, port, **more)))
 
     def start(self, *words: str, json_lines: bool = False) -> Deferred[int]:

@@ -9,7 +9,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import Record, address, next_secure, pointer, service, text
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import Change, FoundService
-from mcast.dnssd.places import Place
+from mcast.dnssd.places import LinkId
 from mcast.dnssd.tracking import ServiceTracker
 from mcast.dnssd.types import ServiceType
 from mcast.mdns.events import Denied, RecordChange
@@ -18,9 +18,9 @@ from tests.mdns.querier.asking_lab import AskingLab, asked
 
 HTTP = ServiceType("http", "tcp")
 LIST = HTTP.in_domain()
-ETH0 = Place("eth0", 2, False)
-ETH0_V6 = Place("eth0", 2, True)
-WLAN0 = Place("wlan0", 3, False)
+ETH0 = LinkId("eth0", 2, False)
+ETH0_V6 = LinkId("eth0", 2, True)
+WLAN0 = LinkId("wlan0", 3, False)
 
 
 def instance(label: str, type_name: Name = LIST) -> Name:
@@ -71,7 +71,7 @@ def whole(label: str = "One", port: int = 80, on: str = "far", number: int = 9) 
 class FollowingLab:
     """Links with clocks that go together, and followers of what is heard on them."""
 
-    def __init__(self, *places: Place, up_for: float = 10.0) -> None:
+    def __init__(self, *places: LinkId, up_for: float = 10.0) -> None:
         self.labs = {place: AskingLab(up_for=up_for, ipv6=place.ipv6) for place in places or (ETH0,)}
         self.now = up_for
         self.followers: list[Follower] = []
@@ -83,7 +83,7 @@ class FollowingLab:
             follower.add_link(place, lab.querier, self.now)
         self._settle()
 
-    def hear(self, *records: Record, place: Place | None = None) -> None:
+    def hear(self, *records: Record, place: LinkId | None = None) -> None:
         """Let another host send these records on a link, the first one by default."""
         place = place or next(iter(self.labs))
         source = ("fe80::9", 5353, 0, place.index) if place.ipv6 else ("192.168.1.9", 5353)
@@ -108,11 +108,11 @@ class FollowingLab:
     def pass_time(self, duration: float) -> None:
         self.run(self.now + duration)
 
-    def down(self, place: Place) -> None:
+    def down(self, place: LinkId) -> None:
         self.labs[place].link.link_down(self.now)
         self._settle()
 
-    def up(self, place: Place) -> None:
+    def up(self, place: LinkId) -> None:
         self.labs[place].link.link_up(self.now)
         self._settle()
 
@@ -141,7 +141,7 @@ class FollowingLab:
         """The service of the latest change."""
         return self.changes[-1].service
 
-    def asked(self, place: Place | None = None) -> list[Question]:
+    def asked(self, place: LinkId | None = None) -> list[Question]:
         """The questions that left a link since the last call."""
         lab = self.labs[place or next(iter(self.labs))]
         questions = asked(lab.sent)

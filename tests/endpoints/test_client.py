@@ -18,7 +18,7 @@ from mcast.dnssd.service import Service
 from mcast.endpoints.addresses import in_turn
 from mcast.endpoints.client import GATHER_DELAY, Pick, ServiceClientEndpoint, ServiceUnreachable
 from mcast.endpoints.watching import ABORT_DELAY
-from mcast.node.registrations import Registration
+from mcast.node.registrations import ServiceRegistration
 from mcast.node.shared import provide_node
 from tests.endpoints.endpoint_lab import FACTORY, Connector, LanReactor
 from tests.node.node_lab import NodeTestCase
@@ -39,7 +39,7 @@ class ClientTestCase(NodeTestCase):
         self.there = self.node("there")
         self.addCleanup(provide_node(self.reactor, self.here))
 
-    def serve(self, name: str = "Docs", port: int = 80, **details: Any) -> Registration:
+    def serve(self, name: str = "Docs", port: int = 80, **details: Any) -> ServiceRegistration:
         """Publish a service, at a port that takes connections."""
         self.reactor.serving.add((THERE, port))
         return self.register(self.there, name, port, **details)

@@ -15,7 +15,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import Record, address, next_secure, text
 from mcast.mdns.responder.prepared import MAX_READY
 from mcast.mdns.responder.record_group import RecordGroup
-from mcast.neighbours import MAX_REMEMBERED, Neighbourhood
+from mcast.neighbours import MAX_REMEMBERED, Neighbours
 from mcast.rate_limit import MAX_SOURCES
 from tests.mdns.lab import (
     ANY,
@@ -237,10 +237,10 @@ class FloodTests(SynchronousTestCase):
 
     def test_distinct_sources(self) -> None:
         """Of sources no more are remembered than there are hosts on a link."""
-        neighbourhood = Neighbourhood([interface("10.0.0.1/8")])
+        neighbours = Neighbours([interface("10.0.0.1/8")])
         for number in range(MAX_REMEMBERED * 2 + 10):
-            neighbourhood.place(f"10.0.{number // 256}.{number % 256}")
-        self.assertLessEqual(neighbourhood.remembered, MAX_REMEMBERED)
+            neighbours.classify(f"10.0.{number // 256}.{number % 256}")
+        self.assertLessEqual(neighbours.remembered, MAX_REMEMBERED)
         self.assertEqual(MAX_SOURCES, 4096)
 
     def test_conflict_with_everything(self) -> None:

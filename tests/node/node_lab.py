@@ -13,7 +13,7 @@ from mcast.dns.records import Record
 from mcast.dnssd.service import Service
 from mcast.node.network import IPV4_GROUP
 from mcast.node.node import Node
-from mcast.node.registrations import Registration
+from mcast.node.registrations import ServiceRegistration
 from mcast.testing import Capture, Packet, SimulatedHost, SimulatedLan
 
 SETTLED = 3.0
@@ -43,7 +43,7 @@ class NodeTestCase(SynchronousTestCase):
         self.lan.advance(SETTLED)
         return node
 
-    def register(self, node: Node, name: str = "Web", port: int = 80, **details: Any) -> Registration:
+    def register(self, node: Node, name: str = "Web", port: int = 80, **details: Any) -> ServiceRegistration:
         """Return the registration of a service once it is claimed."""
         return self.lan.result(node.register(Service(name, WEB, port, **details)))
 

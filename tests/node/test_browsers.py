@@ -19,7 +19,7 @@ from mcast.errors import NotFound
 from mcast.node.browsers import TypeAdded, TypeRemoved
 from mcast.node.feed import Feed
 from mcast.node.node import Node
-from mcast.node.registrations import Registration
+from mcast.node.registrations import ServiceRegistration
 from mcast.testing import SimulatedLan
 
 
@@ -38,7 +38,7 @@ class TwoNodes(SynchronousTestCase):
         self.addCleanup(lambda: self.lan.result(node.stopService()))
         return node
 
-    def publish(self, name: str = "Web", port: int = 80, **more: object) -> Registration:
+    def publish(self, name: str = "Web", port: int = 80, **more: object) -> ServiceRegistration:
         service = Service(name, "_http._tcp", port, **more)  # type: ignore[arg-type]  # the tests know
         return self.lan.result(self.there.register(service))
 

@@ -20,7 +20,7 @@ from mcast.errors import NameTaken
 from mcast.mdns.constants import FRUITLESS_PERIOD
 from mcast.node.network import IPV4_GROUP
 from mcast.node.node import Node
-from mcast.node.registrations import HostRegistration, Registration
+from mcast.node.registrations import HostRegistration, ServiceRegistration
 from mcast.node.state import StateFile
 from tests.node.node_lab import SETTLED, WEB, NodeTestCase, addresses, goodbyes, owners, probes, records
 
@@ -358,7 +358,7 @@ class UpdateTests(NodeTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.subject = self.settled("kitchen", ipv6=False)
-        self.registration: Registration = self.register(self.subject, txt={"a": "1"})
+        self.registration: ServiceRegistration = self.register(self.subject, txt={"a": "1"})
         self.lan.advance(SETTLED)
         self.lan.packets.clear()
 
@@ -412,7 +412,7 @@ class UpdateTests(NodeTestCase):
 
 
 class WithdrawTests(NodeTestCase):
-    """`Registration.withdraw`."""
+    """`ServiceRegistration.withdraw`."""
 
     def setUp(self) -> None:
         super().setUp()

@@ -28,7 +28,7 @@ from mcast.dnssd.found import FoundService
 from mcast.dnssd.service import Service
 from mcast.dnssd.text import Text
 from mcast.node.node import Node
-from mcast.node.registrations import Registration
+from mcast.node.registrations import ServiceRegistration
 from mcast.testing import SimulatedHost, SimulatedInterface, SimulatedLan, SimulatedLink
 
 HOSTS = {"ann": ("lan",), "bob": ("lan", "wifi"), "cid": ("wifi",)}
@@ -84,7 +84,7 @@ class Machine(RuleBasedStateMachine):
         self.hosts = [self.lan.host(name, *links) for name, links in HOSTS.items()]
         self.links = [self.lan.link("lan"), self.lan.link("wifi")]
         self.nodes: list[tuple[SimulatedHost, Node]] = []
-        self.registrations: list[tuple[Node, Registration]] = []
+        self.registrations: list[tuple[Node, ServiceRegistration]] = []
         self.last_port = 1000
         self.observer = self.lan.host("observer", *self.links)
         self.heard: list[tuple[str, Message]] = []

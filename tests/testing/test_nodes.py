@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dnssd.service import Service
 from mcast.node.node import Node
-from mcast.node.registrations import Registration
+from mcast.node.registrations import ServiceRegistration
 from mcast.testing import SimulatedHost, SimulatedLan
 
 
@@ -20,7 +20,7 @@ class NodeTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.lan = SimulatedLan(seed=1)
 
-    def register(self, node: Node, name: str = "Web") -> Registration:
+    def register(self, node: Node, name: str = "Web") -> ServiceRegistration:
         return self.lan.result(node.register(Service(name, "_http._tcp", 80)))
 
     def test_claims_its_names(self) -> None:

@@ -11,14 +11,14 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message
 from mcast.dns.records import Identity, Record
 from mcast.mdns.constants import KNOWN_ANSWER_FRACTION, MULTICAST_INTERVAL, SHARED_DELAY
-from mcast.mdns.responder.prober import Claim, probe_data
-from mcast.mdns.responder.publications import Registry
+from mcast.mdns.responder.prober import ProbedName, probe_data
+from mcast.mdns.responder.publications import Publications
 from mcast.mdns.responder.response_plan import MulticastPlan, Reason
 from mcast.mdns.responder.zone import RecordSet
 
 
 class Watcher:
-    """Finds conflicts and their opposite, and has the registry and the plan act on them.
+    """Finds conflicts and their opposite, and has the publications and the plan act on them.
 
     :param unicast_responses: whether our probes ask for unicast responses; only then does one count.
     :param is_own: tells whether our host has this record on another of its links, claimed or not.
@@ -29,7 +29,7 @@ class Watcher:
     def __init__(
         self,
         *,
-        registry: Registry,
+        publications: Publications,
         plan: MulticastPlan,
         rng: Random,
         counters: Counter[str],
@@ -37,9 +37,9 @@ class Watcher:
         is_own: Callable[[Record], bool],
         is_own_set: Callable[[Sequence[Record]], bool],
     ) -> None:
-        self._registry = registry
-        self._zone = registry.zone
-        self._prober = registry.prober
+        self._publications = publications
+        self._zone = publications.zone
+        self._prober = publications.prober
         self._plan = plan
         self._rng = rng
         self._counters = counters
@@ -67,7 +67,7 @@ class Watcher:
             # Nothing proposed: a mere query. All of it ours on another link: a bridge between our links.
             if not theirs or all(map(self._is_own, theirs)):
                 continue
-            if probe_data(self._registry.proposals(claim)) < probe_data(theirs):
+            if probe_data(self._publications.proposals(claim)) < probe_data(theirs):
                 self._counters["probes deferred"] += 1
                 self._prober.defer(claim, now)
 
@@ -83,10 +83,10 @@ class Watcher:
             if claim is None or not claim.verified or not claim.is_held:
                 continue
             theirs = [record for record in message.authorities if record.name == question.name]
-            if probe_data(theirs) == probe_data(self._registry.proposals(claim)):
+            if probe_data(theirs) == probe_data(self._publications.proposals(claim)):
                 continue
             if not all(map(self._is_own, theirs)):
-                self._registry.yield_name(claim, now)
+                self._publications.yield_name(claim, now)
 
     def watch_response(self, message: Message, multicast: bool, now: float) -> None:
         """Watch for conflicts, for answers that need not be given twice, and for records to be rescued.
@@ -96,7 +96,7 @@ class Watcher:
         if not multicast and not (self._unicast_responses and self._prober.is_active):
             return
         opposed: dict[Identity, Record] = {}
-        contested: dict[bytes, Claim] = {}
+        contested: dict[bytes, ProbedName] = {}
         copies: dict[RecordSet, dict[Identity, int]] = {}
         for record in chain(message.answers, message.authorities, message.additionals):
             key = record.name.key
@@ -110,7 +110,7 @@ class Watcher:
             self._yield_to(opposed.values(), now)
         for claim in contested.values():
             self._counters["conflicts"] += 1
-            self._registry.contest(claim, now)
+            self._publications.contest(claim, now)
         self._drop_duplicates(copies)
 
     def _yield_to(self, records: Iterable[Record], now: float) -> None:
@@ -127,22 +127,22 @@ class Watcher:
             # An NSEC record says only what the others say already, and ours may differ from that of our other
             # link.
             telling = [record for record in answers if record.type != RecordType.NSEC] or answers
-            proposed = {record.identity for record in self._registry.proposals(claim)}
+            proposed = {record.identity for record in self._publications.proposals(claim)}
             if any(record.identity not in proposed and not self._is_own(record) for record in telling):
                 self._counters["names lost"] += 1
                 heard = {record.type for record in telling if record.identity not in proposed}
-                self._registry.concede(claim, heard, now)
+                self._publications.concede(claim, heard, now)
             else:
                 self._note_missing(claim, telling)
 
-    def _note_missing(self, claim: Claim, telling: Iterable[Record]) -> None:
+    def _note_missing(self, claim: ProbedName, telling: Iterable[Record]) -> None:
         """Note what an owner of the name lacks whose records are all identical to ours.
 
         By the cache-flush bit it says that it has told all it has (RFC 6762 §10.2). No record of it conflicts
         with ours; but what we would announce beside them conflicts with its set, and it was there first. So
         does avahi-daemon on our own host, which leaves out link-local addresses.
         """
-        proposed = self._registry.proposals(claim)
+        proposed = self._publications.proposals(claim)
         sets: dict[tuple[int, int], list[Record]] = {}
         for record in telling:
             if record.cache_flush and record.type != RecordType.NSEC:
@@ -167,7 +167,7 @@ class Watcher:
                 continue
             if claim.is_doubted:
                 self._counters["names lost"] += 1
-                self._registry.concede(claim, claim.missing.keys(), now)
+                self._publications.concede(claim, claim.missing.keys(), now)
             else:
                 self._counters["probes deferred"] += 1
                 claim.is_doubted = True

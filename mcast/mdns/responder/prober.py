@@ -43,7 +43,7 @@ def probe_data(records: Iterable[Record]) -> ProbeData:
 
 
 @dataclass(slots=True)
-class Claim:
+class ProbedName:
     """One name that is probed for, or ours."""
 
     name: Name
@@ -74,8 +74,8 @@ class Prober:
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
-        self._claims: dict[bytes, Claim] = {}
-        self._active: dict[bytes, Claim] = {}
+        self._claims: dict[bytes, ProbedName] = {}
+        self._active: dict[bytes, ProbedName] = {}
         self._due_at = inf
         self._gathering_at = -inf
         self._conflicts: deque[float] = deque(maxlen=CONFLICT_LIMIT)
@@ -85,10 +85,10 @@ class Prober:
         self._is_reported = False
         self._is_suspended = False
 
-    def __iter__(self) -> Iterator[Claim]:
+    def __iter__(self) -> Iterator[ProbedName]:
         return iter(self._claims.values())
 
-    def get(self, name_key: bytes) -> Claim | None:
+    def get(self, name_key: bytes) -> ProbedName | None:
         """Return the claim on a name, or None."""
         return self._claims.get(name_key)
 
@@ -102,7 +102,7 @@ class Prober:
         """Whether any name is being probed for."""
         return bool(self._active)
 
-    def probing(self, name_key: bytes) -> Claim | None:
+    def probing(self, name_key: bytes) -> ProbedName | None:
         """Return the claim if a probe for the name is out.
 
         Before the first probe nothing counts against us: what looks like a conflict may be a stale packet,
@@ -115,7 +115,7 @@ class Prober:
         """Want a name for a group; a name that is ours already needs no second probing."""
         claim = self._claims.get(name.key)
         if claim is None:
-            claim = self._claims[name.key] = Claim(name, verified, started_at=now)
+            claim = self._claims[name.key] = ProbedName(name, verified, started_at=now)
             claim.is_held = verified and not self._is_suspended
             if not verified and not self._is_suspended:
                 self._start(claim, now)
@@ -131,7 +131,7 @@ class Prober:
             if not claim.handles:
                 self.forget(claim)
 
-    def restart(self, claim: Claim, now: float) -> None:
+    def restart(self, claim: ProbedName, now: float) -> None:
         """Probe for a name again, from the beginning (RFC 6762 §9)."""
         claim.started_at = now
         self._start(claim, now)
@@ -156,7 +156,7 @@ class Prober:
         self._active.clear()
         self._due_at = inf
 
-    def _start(self, claim: Claim, now: float) -> None:
+    def _start(self, claim: ProbedName, now: float) -> None:
         claim.is_held = claim.is_doubted = False
         claim.probes = 0
         claim.missing.clear()
@@ -175,7 +175,7 @@ class Prober:
             self._gathering_at = earliest + self._rng.uniform(0.0, PROBE_WAIT)
         return self._gathering_at
 
-    def defer(self, claim: Claim, now: float) -> None:
+    def defer(self, claim: ProbedName, now: float) -> None:
         """Give way to a better probe: wait a second, then probe for the same name again (RFC 6762 §8.2)."""
         claim.probes = 0
         claim.missing.clear()
@@ -190,7 +190,7 @@ class Prober:
         if crowded or now < self._paused_until:
             self._paused_until = now + CONFLICT_MEMORY
 
-    def lose(self, claim: Claim, now: float) -> None:
+    def lose(self, claim: ProbedName, now: float) -> None:
         """Give a name up to another host."""
         if now - self._lost_at > FRUITLESS_PERIOD:
             self._struggling_since = inf
@@ -198,7 +198,7 @@ class Prober:
         self._lost_at = now
         self.forget(claim)
 
-    def forget(self, claim: Claim) -> None:
+    def forget(self, claim: ProbedName) -> None:
         """End a claim, whoever wants the name."""
         claim.is_held = False
         self._claims.pop(claim.name.key, None)
@@ -213,14 +213,14 @@ class Prober:
             return min(self._due_at, self._struggling_since + FRUITLESS_PERIOD)
         return self._due_at
 
-    def finishing(self, now: float) -> list[Claim]:
+    def finishing(self, now: float) -> list[ProbedName]:
         """Return the claims that the next `advance` will make ours."""
         return [claim for claim in self._active.values() if claim.probes == PROBES and claim.due_at <= now]
 
-    def advance(self, now: float) -> tuple[list[Claim], list[Claim]]:
+    def advance(self, now: float) -> tuple[list[ProbedName], list[ProbedName]]:
         """Return the names to send a probe for, and those that are ours from now on."""
-        due: list[Claim] = []
-        won: list[Claim] = []
+        due: list[ProbedName] = []
+        won: list[ProbedName] = []
         for claim in list(self._active.values()):
             if claim.due_at > now:
                 continue

@@ -15,25 +15,25 @@ from mcast.dns.records import Identity, Record
 from mcast.mdns.constants import MULTICAST_INTERVAL
 from mcast.mdns.context import Sizes
 from mcast.mdns.events import (
-    Claimed,
-    Conflicted,
     Event,
-    Oversized,
+    GroupClaimed,
+    GroupLost,
+    GroupReprobing,
+    GroupUpdated,
+    NameLost,
     ProbingFailed,
-    Reprobing,
-    Updated,
-    Yielded,
+    RecordOversized,
 )
 from mcast.mdns.responder.announcer import Announcer, UpdateLimit
 from mcast.mdns.responder.packing import pack_probes, size_alone
-from mcast.mdns.responder.prober import Claim, Prober
+from mcast.mdns.responder.prober import ProbedName, Prober
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.mdns.responder.response_plan import Goodbyes
 from mcast.mdns.responder.zone import Entry, Farewell, Zone
 
 
 @dataclass(slots=True)
-class _Registration:
+class _Publication:
     """One record group on this link."""
 
     handle: int
@@ -67,7 +67,7 @@ class _Registration:
         return {**names, **self.update.verified_names} if self.update else names
 
 
-class Registry:
+class Publications:
     """All groups of a link. Owns the zone, the claims, the announcements and the goodbyes.
 
     :param events: gets what the owner should know.
@@ -93,24 +93,24 @@ class Registry:
         self._events = events
         self._changed = changed
         self._unicast_responses = unicast_responses
-        self._registrations: dict[int, _Registration] = {}
-        self._updating: dict[int, _Registration] = {}
+        self._by_handle: dict[int, _Publication] = {}
+        self._updating: dict[int, _Publication] = {}
         self._last_handle = 0
 
     # What the caller asks for
 
     def register(self, group: RecordGroup, now: float) -> int:
-        """Claim and publish a group.
+        """ProbedName and publish a group.
 
         :raises ValueError: a record is too large for any message.
         """
         self._check_sizes(group, self._last_handle + 1)
         self._last_handle += 1
-        registration = _Registration(self._last_handle, group)
-        self._registrations[registration.handle] = registration
-        self._want(registration, now)
-        self._publish_ready([registration], now)
-        return registration.handle
+        publication = _Publication(self._last_handle, group)
+        self._by_handle[publication.handle] = publication
+        self._want(publication, now)
+        self._publish_ready([publication], now)
+        return publication.handle
 
     def update(self, handle: int, group: RecordGroup, now: float) -> None:
         """Give a group other records, as soon as its new names are claimed and RFC 6762 §8.4 allows it.
@@ -118,30 +118,30 @@ class Registry:
         :raises ValueError: a record is too large for any message.
         :raises KeyError: there is no such group (any more).
         """
-        registration = self._registrations[handle]
+        publication = self._by_handle[handle]
         self._check_sizes(group, handle)
-        before = {**registration.probed_names(), **registration.verified_names()}
-        registration.update = group
-        self._want(registration, now)
-        after = {**registration.probed_names(), **registration.verified_names()}
+        before = {**publication.probed_names(), **publication.verified_names()}
+        publication.update = group
+        self._want(publication, now)
+        after = {**publication.probed_names(), **publication.verified_names()}
         # Those of an earlier update that never came into force.
-        self._release(registration, [key for key in before if key not in after])
-        if registration.is_published:
-            registration.update_at = now
-            self._updating[handle] = registration
-            self._try_update(registration, now)
+        self._release(publication, [key for key in before if key not in after])
+        if publication.is_published:
+            publication.update_at = now
+            self._updating[handle] = publication
+            self._try_update(publication, now)
         else:
             # Nobody has heard of the group in this form, so that it needs no waiting for anything.
-            self._adopt(registration)
-            self._publish_ready([registration], now)
+            self._adopt(publication)
+            self._publish_ready([publication], now)
 
     def withdraw(self, handle: int, now: float, *, goodbye: bool) -> None:
         """Take a group off the link; an unknown handle is ignored."""
-        registration = self._registrations.get(handle)
-        if registration is None:
+        publication = self._by_handle.get(handle)
+        if publication is None:
             return
-        contested = self._contested(registration)
-        farewells = self._retire(registration, now)
+        contested = self._contested(publication)
+        farewells = self._retire(publication, now)
         if goodbye and self.is_up:
             for farewell in farewells:
                 if not _concerns(farewell.record, contested):
@@ -149,11 +149,11 @@ class Registry:
 
     def part(self, handle: int, lost: Name, now: float) -> None:
         """Take a group off the link whose name another host on it has, as was heard elsewhere."""
-        registration = self._registrations.get(handle)
-        if registration is None:
+        publication = self._by_handle.get(handle)
+        if publication is None:
             return
-        contested = self._contested(registration)
-        for farewell in self._retire(registration, now):
+        contested = self._contested(publication)
+        for farewell in self._retire(publication, now):
             if self.is_up:
                 self._part(farewell, lost, contested, (), now)
 
@@ -163,33 +163,33 @@ class Registry:
             if size_alone(record) > self._sizes.single:
                 # RFC 6762 §17: not even in fragments.
                 raise ValueError(f"a record of {record.name} is too large for a packet")
-        self._events += [Oversized(handle, record.name, size_alone(record)) for record in oversized]
+        self._events += [RecordOversized(handle, record.name, size_alone(record)) for record in oversized]
 
     # Claims
 
-    def _want(self, registration: _Registration, now: float) -> None:
-        for name in registration.probed_names().values():
-            self.prober.claim(name, registration.handle, now)
-        for name in registration.verified_names().values():
-            self.prober.claim(name, registration.handle, now, verified=True)
+    def _want(self, publication: _Publication, now: float) -> None:
+        for name in publication.probed_names().values():
+            self.prober.claim(name, publication.handle, now)
+        for name in publication.verified_names().values():
+            self.prober.claim(name, publication.handle, now, verified=True)
 
-    def _release(self, registration: _Registration, names: Iterable[bytes]) -> None:
+    def _release(self, publication: _Publication, names: Iterable[bytes]) -> None:
         for key in names:
-            self.prober.release(key, registration.handle)
+            self.prober.release(key, publication.handle)
 
     def _is_ready(self, group: RecordGroup) -> bool:
         return self.is_up and all(map(self.prober.holds, group.probed_names))
 
-    def _contested(self, registration: _Registration) -> set[bytes]:
+    def _contested(self, publication: _Publication) -> set[bytes]:
         """The names of a group that are not ours at the moment."""
-        names = [*registration.probed_names(), *registration.verified_names()]
+        names = [*publication.probed_names(), *publication.verified_names()]
         return {key for key in names if not self.prober.holds(key)}
 
-    def proposals(self, claim: Claim) -> list[Record]:
+    def proposals(self, claim: ProbedName) -> list[Record]:
         """Return the records that we want under a name, in the order of the tie-break (RFC 6762 §8.2.1)."""
         found: dict[Identity, Record] = {}
         for handle in claim.handles:
-            group = self._registrations[handle].wanted
+            group = self._by_handle[handle].wanted
             for record in group.unique + group.verified:
                 if record.name == claim.name:
                     found[record.identity] = record.with_cache_flush(False)
@@ -197,22 +197,22 @@ class Registry:
 
     # Publishing
 
-    def _entries(self, registration: _Registration) -> list[Entry]:
-        group = registration.group
+    def _entries(self, publication: _Publication) -> list[Entry]:
+        group = publication.group
         entries = [(record, True) for record in group.unique]
         entries += [(record, False) for record in group.shared]
         entries += [
             (record, True)
             for record in group.verified
-            if self.prober.holds(record.name.key) and record.name.key not in registration.yielded
+            if self.prober.holds(record.name.key) and record.name.key not in publication.yielded
         ]
         return entries
 
-    def _sync(self, registration: _Registration, now: float) -> list[Farewell]:
+    def _sync(self, publication: _Publication, now: float) -> list[Farewell]:
         """Bring the zone up to date with a group, announce what is new, and return what has gone."""
-        entries = self._entries(registration) if registration.is_published else []
-        changes = self.zone.apply(registration.published, entries, now)
-        registration.published = entries
+        entries = self._entries(publication) if publication.is_published else []
+        changes = self.zone.apply(publication.published, entries, now)
+        publication.published = entries
         if self.goodbyes:
             for record, _ in entries:
                 self.goodbyes.cancel(record)
@@ -220,30 +220,30 @@ class Registry:
         self._changed()
         return changes.gone
 
-    def _publish_ready(self, registrations: Iterable[_Registration], now: float) -> None:
-        for registration in registrations:
-            if not registration.is_published and self._is_ready(registration.group):
-                registration.is_published = True
-                self._sync(registration, now)
-                for farewell in registration.farewells:
+    def _publish_ready(self, publications: Iterable[_Publication], now: float) -> None:
+        for publication in publications:
+            if not publication.is_published and self._is_ready(publication.group):
+                publication.is_published = True
+                self._sync(publication, now)
+                for farewell in publication.farewells:
                     # Left from before the group was out of use, and not part of it any more.
                     self._say_goodbye(farewell, now)
-                registration.farewells.clear()
-                self._events.append(Claimed(registration.handle))
+                publication.farewells.clear()
+                self._events.append(GroupClaimed(publication.handle))
 
-    def _hide(self, registration: _Registration, now: float) -> None:
+    def _hide(self, publication: _Publication, now: float) -> None:
         """Take a group out of use without a word to the network."""
-        if registration.is_published:
-            registration.is_published = False
-            registration.farewells += self._sync(registration, now)
+        if publication.is_published:
+            publication.is_published = False
+            publication.farewells += self._sync(publication, now)
 
-    def _retire(self, registration: _Registration, now: float) -> list[Farewell]:
+    def _retire(self, publication: _Publication, now: float) -> list[Farewell]:
         """Forget a group, and return what others know of it."""
-        self._hide(registration, now)
-        self._release(registration, [*registration.probed_names(), *registration.verified_names()])
-        del self._registrations[registration.handle]
-        self._updating.pop(registration.handle, None)
-        return registration.farewells
+        self._hide(publication, now)
+        self._release(publication, [*publication.probed_names(), *publication.verified_names()])
+        del self._by_handle[publication.handle]
+        self._updating.pop(publication.handle, None)
+        return publication.farewells
 
     def _say_goodbye(self, farewell: Farewell, now: float) -> None:
         # Another group may have the record as well, or have it again.
@@ -253,47 +253,47 @@ class Registry:
 
     # Updates
 
-    def _adopt(self, registration: _Registration) -> None:
+    def _adopt(self, publication: _Publication) -> None:
         """Make the update the group, and give up the names that it does not have."""
-        old = {**registration.group.probed_names, **registration.group.verified_names}
-        assert registration.update is not None
-        registration.group = registration.update
-        registration.update = None
-        registration.update_at = inf
-        self._updating.pop(registration.handle, None)
-        new = {**registration.group.probed_names, **registration.group.verified_names}
-        self._release(registration, [key for key in old if key not in new])
+        old = {**publication.group.probed_names, **publication.group.verified_names}
+        assert publication.update is not None
+        publication.group = publication.update
+        publication.update = None
+        publication.update_at = inf
+        self._updating.pop(publication.handle, None)
+        new = {**publication.group.probed_names, **publication.group.verified_names}
+        self._release(publication, [key for key in old if key not in new])
 
-    def _try_update(self, registration: _Registration, now: float) -> None:
-        update = registration.update
+    def _try_update(self, publication: _Publication, now: float) -> None:
+        update = publication.update
         assert update is not None
-        at = max(now, registration.limit.earliest(), self._goodbyes_possible_at(registration, update))
+        at = max(now, publication.limit.earliest(), self._goodbyes_possible_at(publication, update))
         if at > now:
-            registration.update_at = at
+            publication.update_at = at
             return
         if not self._is_ready(update):
             # Tried again when a claim succeeds.
-            registration.update_at = inf
+            publication.update_at = inf
             return
-        before = set(registration.published)
-        self._adopt(registration)
-        if set(self._entries(registration)) == before:
-            self._events.append(Updated(registration.handle))
+        before = set(publication.published)
+        self._adopt(publication)
+        if set(self._entries(publication)) == before:
+            self._events.append(GroupUpdated(publication.handle))
             return
-        self._events.append(Updated(registration.handle))
-        registration.limit.count(now)
+        self._events.append(GroupUpdated(publication.handle))
+        publication.limit.count(now)
         # RFC 6762 §8.4: a shared record's goodbye comes before the new data, and for a unique one the
         # cache-flush bit does it; goodbyes leave before announcements (see Responder), and only sets that are
         # gone have one.
-        for farewell in self._sync(registration, now):
+        for farewell in self._sync(publication, now):
             self._say_goodbye(farewell, now)
 
-    def _goodbyes_possible_at(self, registration: _Registration, update: RecordGroup) -> float:
+    def _goodbyes_possible_at(self, publication: _Publication, update: RecordGroup) -> float:
         """When the shared records that an update drops may be multicast again, for their goodbyes (RFC 6762
         §6)."""
         kept = {record.identity for record in update.shared}
         at = -inf
-        for record, unique in registration.published:
+        for record, unique in publication.published:
             if not unique and record.identity not in kept and self.zone.users(record, False) == 1:
                 published = self.zone.published(record)
                 if published is not None:
@@ -302,19 +302,19 @@ class Registry:
 
     # Conflicts
 
-    def contest(self, claim: Claim, now: float) -> None:
+    def contest(self, claim: ProbedName, now: float) -> None:
         """Probe again for a name of ours after a conflicting response (RFC 6762 §9)."""
         self.prober.count_conflict(now)
         self.prober.restart(claim, now)
         for handle in sorted(claim.handles):
-            registration = self._registrations[handle]
-            if claim.name.key in registration.probed_names():
-                self._hide(registration, now)
-                self._events.append(Reprobing(handle, claim.name))
-            elif registration.is_published:
-                registration.farewells += self._sync(registration, now)
+            publication = self._by_handle[handle]
+            if claim.name.key in publication.probed_names():
+                self._hide(publication, now)
+                self._events.append(GroupReprobing(handle, claim.name))
+            elif publication.is_published:
+                publication.farewells += self._sync(publication, now)
 
-    def concede(self, claim: Claim, heard: Collection[int], now: float) -> None:
+    def concede(self, claim: ProbedName, heard: Collection[int], now: float) -> None:
         """Give up a name that another host answers for (RFC 6762 §8.1, §9).
 
         :param heard: the types that the other host was heard to have under it.
@@ -323,31 +323,31 @@ class Registry:
         handles = sorted(claim.handles)
         self.prober.lose(claim, now)
         for handle in handles:
-            registration = self._registrations[handle]
-            if claim.name.key in registration.probed_names():
-                contested = self._contested(registration)
-                for farewell in self._retire(registration, now):
+            publication = self._by_handle[handle]
+            if claim.name.key in publication.probed_names():
+                contested = self._contested(publication)
+                for farewell in self._retire(publication, now):
                     self._part(farewell, claim.name, contested, heard, now)
-                self._events.append(Conflicted(handle, claim.name))
+                self._events.append(GroupLost(handle, claim.name))
             else:
-                self._yield(registration, claim.name, now)
+                self._yield(publication, claim.name, now)
 
-    def yield_name(self, claim: Claim, now: float) -> None:
+    def yield_name(self, claim: ProbedName, now: float) -> None:
         """Give up a verified name to a host that shows more right to it."""
         handles = sorted(claim.handles)
         self.prober.forget(claim)
         for handle in handles:
-            self._yield(self._registrations[handle], claim.name, now)
+            self._yield(self._by_handle[handle], claim.name, now)
 
-    def _yield(self, registration: _Registration, name: Name, now: float) -> None:
-        registration.yielded.add(name.key)
-        if registration.is_published:
+    def _yield(self, publication: _Publication, name: Name, now: float) -> None:
+        publication.yielded.add(name.key)
+        if publication.is_published:
             # Without a goodbye: the records of the other host may look like ours.
-            self._sync(registration, now)
-        registration.farewells = [
-            farewell for farewell in registration.farewells if farewell.record.name != name
+            self._sync(publication, now)
+        publication.farewells = [
+            farewell for farewell in publication.farewells if farewell.record.name != name
         ]
-        self._events.append(Yielded(registration.handle, name))
+        self._events.append(NameLost(publication.handle, name))
 
     def _part(
         self, farewell: Farewell, lost: Name, contested: set[bytes], heard: Collection[int], now: float
@@ -375,24 +375,24 @@ class Registry:
         self.is_up = True
         self.goodbyes.clear()
         self.announcer.clear()
-        for registration in self._registrations.values():
-            if registration.is_published:
-                self._hide(registration, now)
-                names = registration.group.probed_names.values()
-                self._events += [Reprobing(registration.handle, name, contested=False) for name in names]
-            registration.yielded.clear()
-            self._want(registration, now)
+        for publication in self._by_handle.values():
+            if publication.is_published:
+                self._hide(publication, now)
+                names = publication.group.probed_names.values()
+                self._events += [GroupReprobing(publication.handle, name, contested=False) for name in names]
+            publication.yielded.clear()
+            self._want(publication, now)
         self.prober.reset(now)
-        self._publish_ready(list(self._registrations.values()), now)
+        self._publish_ready(list(self._by_handle.values()), now)
 
     def set_down(self, now: float) -> None:
         """The link carries nothing: fall silent, and keep the groups for when it works again."""
-        for registration in self._registrations.values():
-            self._hide(registration, now)
+        for publication in self._by_handle.values():
+            self._hide(publication, now)
             # What others remember of a link that we cannot reach we cannot mend.
-            registration.farewells.clear()
-            if registration.update is not None:
-                self._adopt(registration)
+            publication.farewells.clear()
+            if publication.update is not None:
+                self._adopt(publication)
         self.is_up = False
         self.prober.suspend()
         self.goodbyes.clear()
@@ -401,8 +401,8 @@ class Registry:
     def next_wakeup(self) -> float:
         """Return when to call `advance`; infinity when there is nothing to do."""
         at = self.prober.next_wakeup()
-        for registration in self._updating.values():
-            at = min(at, registration.update_at)
+        for publication in self._updating.values():
+            at = min(at, publication.update_at)
         return at
 
     def advance(self, now: float) -> list[bytes]:
@@ -410,9 +410,9 @@ class Registry:
         due, won = self.prober.advance(now)
         if won:
             self._take_over(won, now)
-        for registration in list(self._updating.values()):
-            if registration.update_at <= now:
-                self._try_update(registration, now)
+        for publication in list(self._updating.values()):
+            if publication.update_at <= now:
+                self._try_update(publication, now)
         since = self.prober.fruitless_since(now)
         if since is not None:
             self._events.append(ProbingFailed(self.prober.active_names(), since))
@@ -428,19 +428,19 @@ class Registry:
             self._sizes,
         )
 
-    def _take_over(self, won: Iterable[Claim], now: float) -> None:
+    def _take_over(self, won: Iterable[ProbedName], now: float) -> None:
         """Publish what the names that we have won make possible."""
         handles = {handle: None for claim in won for handle in sorted(claim.handles)}
         for handle in handles:
-            registration = self._registrations[handle]
-            if not registration.is_published:
-                self._publish_ready([registration], now)
-            elif registration.update is not None:
-                self._try_update(registration, now)
+            publication = self._by_handle[handle]
+            if not publication.is_published:
+                self._publish_ready([publication], now)
+            elif publication.update is not None:
+                self._try_update(publication, now)
             else:
                 # A verified name that nobody defended is published again.
-                self._sync(registration, now)
-                registration.farewells.clear()
+                self._sync(publication, now)
+                publication.farewells.clear()
 
 
 def _concerns(record: Record, names: set[bytes]) -> bool:

@@ -26,11 +26,11 @@ from mcast.mdns.responder.conflicts import Watcher
 from mcast.mdns.responder.packing import pack_legacy, pack_records, pack_response
 from mcast.mdns.responder.pending import DelayedResponses, KnownAnswers, TruncatedQueries, is_known
 from mcast.mdns.responder.prepared import ReadyAnswer, ReadyAnswers
-from mcast.mdns.responder.publications import Registry
+from mcast.mdns.responder.publications import Publications
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.mdns.responder.response_plan import MulticastPlan, Reason
 from mcast.mdns.responder.zone import RecordSet
-from mcast.neighbours import Neighbourhood, Place
+from mcast.neighbours import Neighbours, SourceKind
 from mcast.rate_limit import MAX_RATE, RateLimit
 
 
@@ -60,7 +60,7 @@ class Responder:
         events: list[Event],
         rng: Random,
         sizes: Sizes,
-        neighbourhood: Neighbourhood,
+        neighbours: Neighbours,
         counters: Counter[str],
         unicast_responses: bool = True,
         is_own: Callable[[Record], bool] = _nobody,
@@ -68,7 +68,7 @@ class Responder:
         max_rate: int = MAX_RATE,
         announcements: int = ANNOUNCEMENTS,
     ) -> None:
-        self.neighbourhood = neighbourhood
+        self.neighbours = neighbours
         """Replaced when the addresses of the interface change."""
         self.ready = ReadyAnswers()
         self._outbox = outbox
@@ -76,7 +76,7 @@ class Responder:
         self._sizes = sizes
         self._counters = counters
         self._rate = RateLimit(max_rate)
-        self._registry = Registry(
+        self._publications = Publications(
             sizes=sizes,
             rng=rng,
             events=events,
@@ -84,13 +84,13 @@ class Responder:
             announcements=announcements,
             unicast_responses=unicast_responses,
         )
-        self._zone = self._registry.zone
-        self._prober = self._registry.prober
+        self._zone = self._publications.zone
+        self._prober = self._publications.prober
         self._plan = MulticastPlan()
         self._truncated = TruncatedQueries()
         self._delayed = DelayedResponses()
         self._watcher = Watcher(
-            registry=self._registry,
+            publications=self._publications,
             plan=self._plan,
             rng=rng,
             counters=counters,
@@ -102,12 +102,12 @@ class Responder:
     # What the owner asks for
 
     def register(self, group: RecordGroup, now: float) -> int:
-        """Claim and publish a group; `Claimed` or `Conflicted` tells how it went.
+        """ProbedName and publish a group; `GroupClaimed` or `GroupLost` tells how it went.
 
         :returns: the handle of the group.
         :raises ValueError: a record is too large for any message (RFC 6762 §17).
         """
-        return self._registry.register(group, now)
+        return self._publications.register(group, now)
 
     def update(self, handle: int, group: RecordGroup, now: float) -> None:
         """Give a group other records (RFC 6762 §8.4).
@@ -118,7 +118,7 @@ class Responder:
         :raises ValueError: a record is too large for any message.
         :raises KeyError: the group is withdrawn or lost.
         """
-        self._registry.update(handle, group, now)
+        self._publications.update(handle, group, now)
 
     def withdraw(self, handle: int, now: float, goodbye: bool = True) -> None:
         """Take a group off the link; a handle without a group is ignored.
@@ -126,19 +126,19 @@ class Responder:
         The goodbyes leave as soon as a second has passed since the records were last multicast (RFC 6762 §6),
         so at most one second from now; see `goodbye_done`.
         """
-        self._registry.withdraw(handle, now, goodbye=goodbye)
+        self._publications.withdraw(handle, now, goodbye=goodbye)
 
     def part(self, handle: int, lost: Name, now: float) -> None:
         """Take a group off the link whose name was lost on another link of the same interface.
 
         Goodbyes are said to what became wrong by that, and to nothing that the winner may have too.
         """
-        self._registry.part(handle, lost, now)
+        self._publications.part(handle, lost, now)
 
     @property
     def goodbye_done(self) -> bool:
         """Whether every goodbye has left."""
-        return not self._registry.goodbyes
+        return not self._publications.goodbyes
 
     def is_published(self, record: Record) -> bool:
         """Whether we answer with this record now, whatever TTL it has here."""
@@ -153,7 +153,7 @@ class Responder:
             return True
         claim = self._prober.get(record.name.key)
         return claim is not None and any(
-            record.identity == proposed.identity for proposed in self._registry.proposals(claim)
+            record.identity == proposed.identity for proposed in self._publications.proposals(claim)
         )
 
     def has_whole(self, records: Sequence[Record]) -> bool:
@@ -170,7 +170,7 @@ class Responder:
         if published is not None:
             own = published.records
         elif claim is not None:
-            own = self._registry.proposals(claim)
+            own = self._publications.proposals(claim)
         identities = {record.identity for record in own if (record.type, record.rclass) == kind}
         return identities == {record.identity for record in records}
 
@@ -182,12 +182,12 @@ class Responder:
     def set_up(self, now: float) -> None:
         """The link works (again): probe for everything, then announce it."""
         self._forget_plans()
-        self._registry.set_up(now)
+        self._publications.set_up(now)
 
     def set_down(self, now: float) -> None:
         """The link carries nothing: say nothing and plan nothing until `set_up`."""
         self._forget_plans()
-        self._registry.set_down(now)
+        self._publications.set_down(now)
 
     def _forget_plans(self) -> None:
         self._plan.clear()
@@ -253,7 +253,7 @@ class Responder:
 
     def _defend(self, defences: dict[RecordSet, bool], source: Address, now: float) -> None:
         """Answer a probe for our name without delay (RFC 6762 §8.1)."""
-        is_on_link = self.neighbourhood.place(source[0]) is Place.ON_LINK
+        is_on_link = self.neighbours.classify(source[0]) is SourceKind.ON_LINK
         direct = [answer for answer, unicast in defences.items() if unicast and is_on_link]
         if direct:
             # RFC 6762 §5.4: "the responder should always generate the requested unicast response".
@@ -279,7 +279,7 @@ class Responder:
         :param answers: the sets, and whether a unicast response is wanted.
         :param at: when the answers are due; now, or after their random delay.
         """
-        is_on_link = self.neighbourhood.place(source[0]) is Place.ON_LINK
+        is_on_link = self.neighbours.classify(source[0]) is SourceKind.ON_LINK
         direct: list[RecordSet] = []
         for answer, unicast in answers.items():
             # RFC 6762 §11: a unicast response to somebody off the link would be ignored there.
@@ -323,7 +323,7 @@ class Responder:
             self._counters["legacy responses"] += 1
 
     def _may_send(self, source: Address, now: float) -> bool:
-        if self.neighbourhood.place(source[0]) is Place.NOWHERE:
+        if self.neighbours.classify(source[0]) is SourceKind.NO_HOST:
             self._counters["unanswerable sources"] += 1
             return False
         if not self._rate.allows(source[0], now):
@@ -350,9 +350,9 @@ class Responder:
     def next_wakeup(self) -> float | None:
         """Return when to call `advance`, or None while there is nothing to do."""
         at = min(
-            self._registry.next_wakeup(),
-            self._registry.announcer.next_wakeup(),
-            self._registry.goodbyes.next_wakeup(),
+            self._publications.next_wakeup(),
+            self._publications.announcer.next_wakeup(),
+            self._publications.goodbyes.next_wakeup(),
             self._truncated.next_wakeup(),
             self._delayed.next_wakeup(),
             self._plan.next_wakeup(self._truncated.times),
@@ -362,10 +362,10 @@ class Responder:
     def advance(self, now: float) -> None:
         """Do what is due."""
         self._watcher.weigh_missing(now)
-        for payload in self._registry.advance(now):
+        for payload in self._publications.advance(now):
             self._outbox.multicast(payload)
             self._counters["probes"] += 1
-        for record_set in self._registry.announcer.due(now):
+        for record_set in self._publications.announcer.due(now):
             at = max(now, record_set.multicast_at + MULTICAST_INTERVAL)
             self._plan.add(record_set, at, Reason.DUTY)
         for query in self._truncated.take(now):
@@ -385,7 +385,7 @@ class Responder:
 
     def _flush(self, now: float) -> None:
         """Multicast what is due: goodbyes first, then everything else in as few messages as possible."""
-        for payload in pack_records(self._registry.goodbyes.take(now), self._sizes):
+        for payload in pack_records(self._publications.goodbyes.take(now), self._sizes):
             self._outbox.multicast(payload)
             self._counters["goodbyes"] += 1
         if self._plan.next_wakeup(self._truncated.times) > now:
@@ -440,12 +440,16 @@ class Responder:
         that wants a unicast response gets it if the records were multicast within a quarter of their TTL, at
         once or, for shared records, after a random delay.
         """
-        place = self.neighbourhood.place(source[0])
+        origin = self.neighbours.classify(source[0])
         if source[1] != MDNS_PORT:
-            if not ready.legacy or place is Place.NOWHERE or (place is Place.OFF_LINK and not multicast):
+            if (
+                not ready.legacy
+                or origin is SourceKind.NO_HOST
+                or (origin is SourceKind.OFF_LINK and not multicast)
+            ):
                 return None
             payload = datagram[:2] + ready.legacy
-        elif now < ready.unicast_until and place is Place.ON_LINK:
+        elif now < ready.unicast_until and origin is SourceKind.ON_LINK:
             payload = ready.unicast
             if not payload:
                 at = now + self._rng.uniform(*SHARED_DELAY)

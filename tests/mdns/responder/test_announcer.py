@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.names import Name
 from mcast.dns.records import address, next_secure, pointer, service, text
-from mcast.mdns.events import Claimed, Conflicted, Updated
+from mcast.mdns.events import GroupClaimed, GroupLost, GroupUpdated
 from mcast.mdns.responder.record_group import RecordGroup
 from tests.mdns.lab import (
     DUAL_GROUP,
@@ -146,7 +146,7 @@ class UpdateTests(SynchronousTestCase):
         sent = self.lab.pass_time(60.0)
         self.assertEqual([packet.message.answers for packet in sent], [[flushed(NEW_TXT)]] * 2)
         self.assertEqual(times(sent), [15000, 16000])
-        self.assertEqual(self.lab.events, [Updated(self.web)])
+        self.assertEqual(self.lab.events, [GroupUpdated(self.web)])
 
     def test_changed_address_is_announced_whole(self) -> None:
         """M-8.4-1, M-10.2-2, M-10.2-5: a new address is announced together with those that stay."""
@@ -274,7 +274,7 @@ class UpdateTests(SynchronousTestCase):
         self.lab.responder.update(self.web, group, self.lab.now)
         self.lab.pass_time(0.4)
         self.lab.hear(flushed(text(name, [b"y"], 4500)))
-        self.assertEqual(self.lab.events, [Conflicted(self.web, name)])
+        self.assertEqual(self.lab.events, [GroupLost(self.web, name)])
 
     def test_while_probing(self) -> None:
         """What nobody has heard of may change at once."""
@@ -360,7 +360,7 @@ class GoodbyeTests(SynchronousTestCase):
         lab.pass_time(0.1)
         lab.feed(goodbye[0].payload)
         lab.pass_time(3.0)
-        self.assertEqual(lab.events, [Claimed(2)])
+        self.assertEqual(lab.events, [GroupClaimed(2)])
 
     def test_withdrawn_while_contested(self) -> None:
         """While another host claims the name, a goodbye could remove its records."""

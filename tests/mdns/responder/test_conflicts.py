@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, pointer, service, text
-from mcast.mdns.events import Claimed, Conflicted, Reprobing, Yielded
+from mcast.mdns.events import GroupClaimed, GroupLost, GroupReprobing, NameLost
 from mcast.mdns.responder.record_group import RecordGroup
 from tests.mdns.lab import (
     AAAA,
@@ -154,7 +154,7 @@ class LateConflictTests(ConflictCase):
     def test_probes_again(self) -> None:
         """M-6.6-2, M-9-3: the record goes back to probing under the same name."""
         self.lab.hear(RIVAL_SRV)
-        self.assertEqual(self.lab.events, [Reprobing(self.web, WEB)])
+        self.assertEqual(self.lab.events, [GroupReprobing(self.web, WEB)])
         asked = {q.name for packet in probes(self.lab.pass_time(0.7)) for q in packet.message.questions}
         self.assertEqual(asked, {WEB})
 
@@ -167,12 +167,12 @@ class LateConflictTests(ConflictCase):
     def test_in_the_authority_section(self) -> None:
         """M-9-3: the section does not matter."""
         self.lab.feed(Message(flags=0x8400, authorities=[RIVAL_SRV]))
-        self.assertEqual(self.lab.events, [Reprobing(self.web, WEB)])
+        self.assertEqual(self.lab.events, [GroupReprobing(self.web, WEB)])
 
     def test_in_the_additional_section(self) -> None:
         """M-9-3: nor does this one."""
         self.lab.feed(Message(flags=0x8400, additionals=[RIVAL_SRV]))
-        self.assertEqual(self.lab.events, [Reprobing(self.web, WEB)])
+        self.assertEqual(self.lab.events, [GroupReprobing(self.web, WEB)])
 
     def test_announced_again_without_opposition(self) -> None:
         """M-9-3: if nobody answers the probes, the same name is announced again."""
@@ -181,14 +181,14 @@ class LateConflictTests(ConflictCase):
         self.assertEqual(len(probes(sent)), 3)
         self.assertEqual(len(responses(sent)), 2)
         self.assertLessEqual({flushed(WEB_SRV), flushed(WEB_TXT), WEB_PTR}, answers(sent))
-        self.assertEqual(self.lab.events[-1], Claimed(self.web))
+        self.assertEqual(self.lab.events[-1], GroupClaimed(self.web))
 
     def test_lost(self) -> None:
         """M-9-4, M-3-1: if the other host answers them, the name is lost and not used again."""
         self.lab.hear(RIVAL_SRV)
         self.lab.pass_time(0.1)
         self.lab.hear(RIVAL_SRV, RIVAL_TXT)
-        self.assertEqual(self.lab.events[-1], Conflicted(self.web, WEB))
+        self.assertEqual(self.lab.events[-1], GroupLost(self.web, WEB))
         self.lab.pass_time(0.01)
         self.lab.sent.clear()
         self.lab.ask(WEB, ANY)
@@ -208,13 +208,13 @@ class LateConflictTests(ConflictCase):
         lab.register(HOST_GROUP)
         lab.run(1.2)
         lab.hear(RIVAL_A)
-        self.assertEqual(lab.events[-1], Reprobing(1, HOST))
+        self.assertEqual(lab.events[-1], GroupReprobing(1, HOST))
 
     def test_an_hour_later(self) -> None:
         """M-8.3-7: and for ever after."""
         self.lab.pass_time(3600.0)
         self.lab.hear(RIVAL_A)
-        self.assertEqual(self.lab.events[-1], Reprobing(self.host, HOST))
+        self.assertEqual(self.lab.events[-1], GroupReprobing(self.host, HOST))
 
     def test_other_type(self) -> None:
         """M-9-1: another type of the name is no conflict once it is ours."""
@@ -269,7 +269,7 @@ class LateConflictTests(ConflictCase):
         self.lab.responder.update(self.web, new, self.lab.now)
         self.lab.pass_time(20.0)
         self.lab.hear(flushed(WEB_TXT), source=OTHER_PEER)
-        self.assertEqual(self.lab.events[-1], Reprobing(self.web, WEB))
+        self.assertEqual(self.lab.events[-1], GroupReprobing(self.web, WEB))
 
 
 class AfterALossTests(SynchronousTestCase):
@@ -283,7 +283,7 @@ class AfterALossTests(SynchronousTestCase):
         lab.pass_time(0.1)
         lab.hear(*records)
         lab.pass_time(10.0)
-        self.assertIsInstance(lab.events[-1], Conflicted)
+        self.assertIsInstance(lab.events[-1], GroupLost)
         return {record for record in answers(lab.sent) if not record.ttl}
 
     def test_service(self) -> None:
@@ -404,8 +404,8 @@ class BridgeTests(SynchronousTestCase):
             for packet in from_wireless:
                 wired.feed(packet.payload, ("192.168.1.200", 5353))
         self.assertLess(len(wired.sent) + len(wireless.sent), 30)
-        self.assertEqual(wired.events, [Claimed(1)])
-        self.assertEqual(wireless.events, [Claimed(1)])
+        self.assertEqual(wired.events, [GroupClaimed(1)])
+        self.assertEqual(wireless.events, [GroupClaimed(1)])
         self.assertEqual([packet for packet in wired.sent + wireless.sent if packet.at > 10.0], [])
 
     def test_echo(self) -> None:
@@ -415,7 +415,7 @@ class BridgeTests(SynchronousTestCase):
         while lab.now < 10.0:
             for packet in lab.pass_time(0.01):
                 lab.feed(packet.payload, OTHER_PEER)
-        self.assertEqual(lab.events, [Claimed(1), Claimed(2)])
+        self.assertEqual(lab.events, [GroupClaimed(1), GroupClaimed(2)])
         self.assertEqual((len(probes(lab.sent)), len(responses(lab.sent))), (3, 2))
 
     def test_links_are_apart(self) -> None:
@@ -437,7 +437,7 @@ class BridgeTests(SynchronousTestCase):
                 second.feed(packet.payload, PEER)
             for packet in from_second:
                 first.feed(packet.payload, OTHER_PEER)
-        self.assertEqual([first.events, second.events], [[Claimed(1)], [Claimed(1)]])
+        self.assertEqual([first.events, second.events], [[GroupClaimed(1)], [GroupClaimed(1)]])
         self.assertEqual(len(first.ask(WEB, ANY)) + len(second.ask(WEB, ANY)), 2)
 
     def test_two_hosts_want_one_name(self) -> None:
@@ -451,7 +451,7 @@ class BridgeTests(SynchronousTestCase):
                 second.feed(packet.payload, PEER, multicast=packet.destination is None)
             for packet in from_second:
                 first.feed(packet.payload, OTHER_PEER, multicast=packet.destination is None)
-        self.assertEqual({type(first.events[-1]), type(second.events[-1])}, {Claimed, Conflicted})
+        self.assertEqual({type(first.events[-1]), type(second.events[-1])}, {GroupClaimed, GroupLost})
 
 
 class VerifiedNameTests(ConflictCase):
@@ -462,7 +462,7 @@ class VerifiedNameTests(ConflictCase):
     def test_probed_for_by_another(self) -> None:
         """Another responder of this machine, which maps our address to its own name, meets no resistance."""
         self.assertEqual(self.lab.probe(REVERSE, self.OTHER_REVERSE) + self.lab.pass_time(5.0), [])
-        self.assertEqual(self.lab.events, [Yielded(self.host, REVERSE)])
+        self.assertEqual(self.lab.events, [NameLost(self.host, REVERSE)])
         self.assertTrue(self.lab.responder.is_published(HOST_A))
 
     def test_probed_for_with_our_data(self) -> None:
@@ -474,7 +474,7 @@ class VerifiedNameTests(ConflictCase):
         self.lab.register(RecordGroup(unique=(text(REVERSE, [b"x"], 4500),)))
         self.lab.pass_time(5.0)
         self.assertTrue(self.lab.probe(REVERSE, self.OTHER_REVERSE))
-        self.assertEqual([event for event in self.lab.events if isinstance(event, Yielded)], [])
+        self.assertEqual([event for event in self.lab.events if isinstance(event, NameLost)], [])
 
     def test_tried_again_on_another_link(self) -> None:
         """M-8-2: when the link may be another one, it is published again."""
@@ -502,7 +502,7 @@ class VerifiedNameTests(ConflictCase):
         self.lab.hear(self.OTHER_REVERSE)
         self.lab.pass_time(0.1)
         self.lab.hear(self.OTHER_REVERSE)
-        self.assertEqual(self.lab.events, [Yielded(self.host, REVERSE)])
+        self.assertEqual(self.lab.events, [NameLost(self.host, REVERSE)])
         self.assertFalse(self.lab.responder.is_published(HOST_REVERSE))
         self.lab.responder.withdraw(self.host, self.lab.now)
         self.assertNotIn(flushed(HOST_REVERSE.with_ttl(0)), answers(self.lab.pass_time(5.0)))
@@ -535,7 +535,7 @@ class ConnectivityTests(ConflictCase):
             answers(sent),
             {WEB_PTR, TYPE_PTR, *map(flushed, (HOST_A, HOST_REVERSE, WEB_SRV, WEB_TXT))},
         )
-        self.assertEqual([type(event) for event in self.lab.events][-2:], [Claimed, Claimed])
+        self.assertEqual([type(event) for event in self.lab.events][-2:], [GroupClaimed, GroupClaimed])
 
     def test_wake_from_sleep(self) -> None:
         """M-8-2: a sign that the link may be another one is enough, without its having been down."""
@@ -580,5 +580,5 @@ class ConnectivityTests(ConflictCase):
         self.lab.link.link_up(self.lab.now)
         self.lab.pass_time(0.1)
         self.lab.hear(RIVAL_A)
-        self.assertEqual(self.lab.events[-1], Conflicted(self.host, HOST))
+        self.assertEqual(self.lab.events[-1], GroupLost(self.host, HOST))
         self.assertEqual(AAAA, HOST_AAAA.type)

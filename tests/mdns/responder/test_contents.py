@@ -18,7 +18,7 @@ from mcast.dns.records import (
     raw,
     text,
 )
-from mcast.mdns.events import Oversized
+from mcast.mdns.events import RecordOversized
 from mcast.mdns.responder.record_group import RecordGroup
 from tests.mdns.lab import (
     AAAA,
@@ -336,8 +336,8 @@ class SizeTests(SynchronousTestCase):
         lab.register(RecordGroup(unique=(large,)))
         lab.collect()
         self.assertEqual(
-            [(type(event), event.name) for event in lab.events if isinstance(event, Oversized)],
-            [(Oversized, WEB)],
+            [(type(event), event.name) for event in lab.events if isinstance(event, RecordOversized)],
+            [(RecordOversized, WEB)],
         )
 
     def test_usual_records_are_not_reported(self) -> None:

@@ -10,7 +10,7 @@ from mcast.dns.codes import RecordClass
 from mcast.dns.messages import Message, Question
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, host_info, next_secure, raw, service, text
-from mcast.mdns.events import Claimed, Conflicted, ProbingFailed
+from mcast.mdns.events import GroupClaimed, GroupLost, ProbingFailed
 from mcast.mdns.responder.prober import probe_data
 from mcast.mdns.responder.record_group import RecordGroup
 from tests.mdns.lab import (
@@ -57,7 +57,7 @@ class ProbeTests(SynchronousTestCase):
         lab.run(0.749)
         self.assertEqual(lab.events, [])
         self.assertEqual(times(responses(lab.run(0.751))), [750])
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
 
     def test_random_delay_lower_end(self) -> None:
         """M-8.1-4: the wait before the first probe may be nothing."""
@@ -216,15 +216,15 @@ class ConflictWhileProbingTests(SynchronousTestCase):
     def test_just_after_the_first_probe(self) -> None:
         """M-8.1-10: an answer 1 ms after the first probe takes the name."""
         lab = self.hear_at(0.001, flushed(RIVAL_A))
-        self.assertEqual(lab.events, [Conflicted(1, HOST)])
+        self.assertEqual(lab.events, [GroupLost(1, HOST)])
 
     def test_between_probes(self) -> None:
         """M-8.1-10: so does one at 400 ms."""
-        self.assertEqual(self.hear_at(0.4, flushed(RIVAL_A)).events, [Conflicted(1, HOST)])
+        self.assertEqual(self.hear_at(0.4, flushed(RIVAL_A)).events, [GroupLost(1, HOST)])
 
     def test_just_before_the_end(self) -> None:
         """M-8.1-10: so does one at 749 ms."""
-        self.assertEqual(self.hear_at(0.749, flushed(RIVAL_A)).events, [Conflicted(1, HOST)])
+        self.assertEqual(self.hear_at(0.749, flushed(RIVAL_A)).events, [GroupLost(1, HOST)])
 
     def test_never_announced(self) -> None:
         """M-8.1-10, M-3-1: the lost name is never announced and never mentioned again."""
@@ -234,7 +234,7 @@ class ConflictWhileProbingTests(SynchronousTestCase):
 
     def test_by_unicast(self) -> None:
         """M-8.1-10: the defence of a QU probe comes by unicast, and counts."""
-        self.assertEqual(self.hear_at(0.4, flushed(RIVAL_A), multicast=False).events, [Conflicted(1, HOST)])
+        self.assertEqual(self.hear_at(0.4, flushed(RIVAL_A), multicast=False).events, [GroupLost(1, HOST)])
 
     def test_by_unicast_without_having_asked_for_it(self) -> None:
         """RFC 6762 §6, §15.1: where probes do not ask for unicast responses, none counts."""
@@ -243,7 +243,7 @@ class ConflictWhileProbingTests(SynchronousTestCase):
         lab.run(0.4)
         lab.hear(flushed(RIVAL_A), multicast=False)
         lab.run(2.0)
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
 
     def test_before_the_first_probe(self) -> None:
         """M-8.1-12: what comes during the random delay is ignored."""
@@ -252,45 +252,45 @@ class ConflictWhileProbingTests(SynchronousTestCase):
         lab.run(0.24)
         lab.hear(flushed(RIVAL_A))
         lab.run(2.0)
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
 
     def test_other_type(self) -> None:
         """M-8.1-13: any record of the name is a conflict, whatever its type."""
         lab = self.hear_at(0.4, flushed(text(HOST, [b"x"], 4500)))
-        self.assertEqual(lab.events, [Conflicted(1, HOST)])
+        self.assertEqual(lab.events, [GroupLost(1, HOST)])
 
     def test_only_a_denial(self) -> None:
         """M-8.1-13: an NSEC record alone is a record of the name too."""
         lab = self.hear_at(0.4, next_secure(HOST, [TXT], 120))
-        self.assertEqual(lab.events, [Conflicted(1, HOST)])
+        self.assertEqual(lab.events, [GroupLost(1, HOST)])
 
     def test_same_rdata(self) -> None:
         """M-2-2, M-9-2: a cooperating host with the same record is no conflict."""
         lab = self.hear_at(0.4, flushed(HOST_A))
         lab.run(2.0)
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
 
     def test_same_rdata_with_its_denial(self) -> None:
         """M-2-2: nor is the NSEC record that such a host adds."""
         lab = self.hear_at(0.4, flushed(HOST_A), next_secure(HOST, [A, TXT], 120))
         lab.run(2.0)
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
 
     def test_one_octet_differs(self) -> None:
         """M-2-2: but one octet of rdata makes it one."""
         lab = self.hear_at(0.4, flushed(address(HOST, "192.168.1.3", 120)))
-        self.assertEqual(lab.events, [Conflicted(1, HOST)])
+        self.assertEqual(lab.events, [GroupLost(1, HOST)])
 
     def test_name_in_other_case(self) -> None:
         """M-16-5: a name differs not by the case of its letters."""
         lab = self.hear_at(0.4, flushed(address(Name.parse("KITCHEN.Local"), "192.168.1.77", 120)))
-        self.assertEqual(lab.events, [Conflicted(1, HOST)])
+        self.assertEqual(lab.events, [GroupLost(1, HOST)])
 
     def test_goodbye(self) -> None:
         """RFC 6762 §10.1: a host that gives the name up does not claim it."""
         lab = self.hear_at(0.4, flushed(RIVAL_A.with_ttl(0)))
         lab.run(2.0)
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
 
     def test_record_in_a_query(self) -> None:
         """M-8.2-3: a query without proposals changes nothing, whatever known answers it has."""
@@ -312,7 +312,9 @@ class ConflictWhileProbingTests(SynchronousTestCase):
         lab.events.clear()
         lab.register(HOST_GROUP)
         lab.pass_time(2.0)
-        self.assertEqual([event for event in lab.events if isinstance(event, Claimed)], [Claimed(1)])
+        self.assertEqual(
+            [event for event in lab.events if isinstance(event, GroupClaimed)], [GroupClaimed(1)]
+        )
 
     def test_other_names_go_on(self) -> None:
         """M-8.1-11: the conflict of one name leaves the others alone."""
@@ -321,14 +323,14 @@ class ConflictWhileProbingTests(SynchronousTestCase):
         lab.run(0.4)
         lab.hear(flushed(service(WEB, 0, 0, 9, HOST, 120)))
         lab.run(2.0)
-        self.assertEqual(lab.events, [Conflicted(2, WEB), Claimed(1)])
+        self.assertEqual(lab.events, [GroupLost(2, WEB), GroupClaimed(1)])
 
     def test_new_name(self) -> None:
         """M-3-2: the name that the caller picks instead is probed for in turn."""
         lab = self.hear_at(0.4, flushed(RIVAL_A))
         lab.register(RecordGroup(unique=(address(Name.parse("kitchen-2.local"), "192.168.1.2", 120),)))
         self.assertEqual(len(probes(lab.run(2.0))), 3)
-        self.assertEqual(lab.events[-1], Claimed(2))
+        self.assertEqual(lab.events[-1], GroupClaimed(2))
 
     def test_own_record_of_another_link(self) -> None:
         """RFC 6762 §14: what our host answers on another, bridged link is no conflict."""
@@ -337,7 +339,7 @@ class ConflictWhileProbingTests(SynchronousTestCase):
         lab.run(0.4)
         lab.hear(flushed(RIVAL_A))
         lab.run(2.0)
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
 
 
 class PartialOwnerTests(SynchronousTestCase):
@@ -365,13 +367,13 @@ class PartialOwnerTests(SynchronousTestCase):
     def test_new_host_yields(self) -> None:
         """RFC 6762 §8.1, §10.2: it has told its whole set, by the cache-flush bit, and it keeps the name."""
         lab = self.probe_against(flushed(HOST_A), flushed(self.GLOBAL))
-        self.assertEqual(lab.events, [Conflicted(1, HOST)])
+        self.assertEqual(lab.events, [GroupLost(1, HOST)])
         self.assertEqual(responses(lab.sent), [])
 
     def test_one_stray_answer(self) -> None:
         """M-9-2, M-2-2: told once and not again, identical data is no conflict; the probes are repeated."""
         lab = self.probe_against(flushed(self.GLOBAL), rounds=1)
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
         self.assertEqual(times(probes(lab.sent)), [0, 250, 500, 1750, 2000, 2250])
 
     def test_set_in_several_packets(self) -> None:
@@ -382,25 +384,25 @@ class PartialOwnerTests(SynchronousTestCase):
         lab.hear(flushed(HOST_A), flushed(self.GLOBAL))
         lab.hear(flushed(self.LINK_LOCAL))
         lab.run(2.0)
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
         self.assertEqual(len(probes(lab.sent)), 3)
 
     def test_without_flush_bit(self) -> None:
         """M-10.2-5: without the bit it is not said that there is no more."""
         lab = self.probe_against(HOST_A, self.GLOBAL)
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
         self.assertEqual(len(probes(lab.sent)), 3)
 
     def test_another_type_is_missing(self) -> None:
         """M-2-2: the same addresses of one family, and none of the other told."""
         lab = self.probe_against(flushed(HOST_A))
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
         self.assertEqual(len(probes(lab.sent)), 3)
 
     def test_own_set_of_another_link(self) -> None:
         """RFC 6762 §14: our other, bridged link has fewer addresses."""
         lab = self.probe_against(flushed(HOST_A), flushed(self.GLOBAL), is_own_set=True)
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
         self.assertEqual(len(probes(lab.sent)), 3)
 
 
@@ -494,7 +496,7 @@ class TieBreakTests(SynchronousTestCase):
         else:
             lab.probe(ours[0].name, *theirs, source=OTHER_PEER)
         later = lab.run(1.7)
-        self.assertIn(Claimed(1), [*lab.events, *(lab.run(5.0) and lab.events)])
+        self.assertIn(GroupClaimed(1), [*lab.events, *(lab.run(5.0) and lab.events)])
         return times(probes(later))
 
     WON = (250, 500)
@@ -515,7 +517,7 @@ class TieBreakTests(SynchronousTestCase):
         lab.run(0.1)
         lab.probe(HOST, self.HIGH)
         lab.run(2.0)
-        self.assertEqual(lab.events, [Claimed(1)])
+        self.assertEqual(lab.events, [GroupClaimed(1)])
 
     def test_the_winner_answers(self) -> None:
         """M-8.2-5: a real winner then defends the name, and it is lost."""
@@ -525,7 +527,7 @@ class TieBreakTests(SynchronousTestCase):
         lab.probe(HOST, self.HIGH)
         lab.run(1.2)
         lab.hear(flushed(self.HIGH))
-        self.assertEqual(lab.events, [Conflicted(1, HOST)])
+        self.assertEqual(lab.events, [GroupLost(1, HOST)])
 
     def test_class_counts_first(self) -> None:
         """M-8.2-6: the greater class wins, whatever the rest."""
@@ -611,7 +613,7 @@ class TieBreakTests(SynchronousTestCase):
         lab.run(0.1)
         lab.probe(HOST, self.HIGH)
         lab.run(0.8)
-        self.assertEqual(lab.events, [Claimed(2)])
+        self.assertEqual(lab.events, [GroupClaimed(2)])
 
     def test_class_of_a_probe(self) -> None:
         """M-8.1-2: our own probes ask in class IN."""

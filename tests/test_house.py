@@ -1,0 +1,269 @@
+"""Hold the walls between rooms that docs/architecture.md draws, and the sizes of what stands in them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from twisted.trial.unittest import SynchronousTestCase
+
+TOP = Path(__file__).resolve().parent.parent
+MCAST = TOP / "mcast"
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("mcast.errors", "mcast.neighbours", "mcast.rate_limit"),
+    ("mcast.dns", "mcast.sockets"),
+    ("mcast.mdns", "mcast.echo"),
+    ("mcast.mdns.responder", "mcast.mdns.querier"),
+    ("mcast.mdns.link",),
+    ("mcast.dnssd",),
+    ("mcast.dnssd.files", "mcast.oneshot"),
+    ("mcast.node",),
+    ("mcast.testing", "mcast.endpoints", "mcast.resolver", "mcast.metrics"),
+    ("mcast.tap", "mcast.cli"),
+    ("mcast",),
+)
+"""The rooms, ground floor first. A room imports from the floors below its own, and from no other room.
+
+A module belongs to the room with the longest name that its own name begins with. ``mcast`` itself is the
+face: ``mcast/__init__.py`` and nothing else, so that a new module at the top must be given a floor here.
+"""
+
+CORE = ("mcast.errors", "mcast.neighbours", "mcast.rate_limit", "mcast.dns", "mcast.mdns", "mcast.dnssd")
+"""The rooms, with all that lies in them, that decide and touch nothing."""
+
+OUTSIDE_THE_CORE = {
+    *("twisted", "zope", "asyncio", "threading", "subprocess", "socket", "select", "selectors", "ssl"),
+    *("time", "datetime", "signal", "secrets", "logging"),
+}
+"""What no module of the core imports: the network, the clock, the machine."""
+
+ONLY_IN = {
+    "dpkt": ("mcast.cli.capture",),
+    "ifaddr": ("mcast.sockets",),
+    "prometheus_client": ("mcast.metrics",),
+    "dnslib": ("mcast.dns",),
+}
+"""A package that is not ours, and the only rooms that import it."""
+
+FILE_LINES = 500
+FUNCTION_LINES = 60
+CONSTRUCTOR_PARAMETERS = 6
+"""Our choice: what a reader takes in as one piece. ``self`` does not count."""
+
+EXCEPTIONS: dict[str, str] = {
+    "mcast.oneshot imports mcast.node.network": "until the node asks it for its network",
+    "mcast/dns/messages.py _decode_records": "hot: one loop decodes the records of every datagram",
+    "mcast/mdns/querier/cache.py": "until divided",
+    "mcast/mdns/querier/querier.py": "until divided",
+    "mcast/node/browsers.py": "until divided",
+    "mcast/node/node.py": "until divided",
+    "mcast/sockets/port.py": "until divided",
+    "tests/dnssd/test_browsing.py": "until divided",
+    "tests/mdns/responder/test_answering.py": "until divided",
+    "tests/mdns/responder/test_conflicts.py": "until divided",
+    "tests/mdns/responder/test_prober.py": "until divided",
+    "tests/node/test_registrations.py": "until divided",
+    "mcast/cli/send.py Sender": "until it takes settings",
+    "mcast/dnssd/found.py FoundService": "until it takes fewer",
+    "mcast/dnssd/service.py Service": "the fields of a service, each of them the user's",
+    "mcast/echo/client.py EchoClient": "until it takes settings",
+    "mcast/echo/port.py EchoPort": "until it takes settings",
+    "mcast/echo/responder.py EchoResponder": "until it takes settings",
+    "mcast/endpoints/client.py ServiceClientEndpoint": "until it takes settings",
+    "mcast/mdns/link.py Link": "until it takes settings",
+    "mcast/mdns/querier/querier.py Querier": "until it takes a context",
+    "mcast/mdns/responder/conflicts.py Watcher": "until it takes a context",
+    "mcast/mdns/responder/responder.py Responder": "until it takes a context",
+    "mcast/node/node.py Node": "until it takes settings",
+    "mcast/sockets/membership.py Memberships": "until it takes settings",
+    "mcast/sockets/port.py GroupPort": "until it takes settings",
+    "mcast/testing/links.py SimulatedLink": "the conditions of a link, all named",
+    "mcast/testing/transports.py MemoryPort": "until it takes fewer",
+    "tests/interop/peers.py AvahiHost": "until it takes fewer",
+    "tests/mdns/lab.py Lab": "until it takes settings",
+}
+"""What breaks a rule, and why it may. An exception that is no longer needed fails the tests, too."""
+
+
+def module_name(path: Path) -> str:
+    """Return the dotted name of a Python file of ours."""
+    parts = path.relative_to(TOP).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def sources(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
+    """Yield each Python file below the folders, and its syntax tree."""
+    for folder in folders:
+        for path in sorted((TOP / folder).rglob("*.py")):
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+MODULES = {module_name(path): tree for path, tree in sources("mcast")}
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """Return the names of the modules that a module imports, those for annotations among them."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # ``from mcast.dns import names`` imports a module, ``from mcast.dns.names import Name`` does not.
+            base = node.module or ""
+            submodules = {f"{base}.{alias.name}" for alias in node.names} & MODULES.keys()
+            found.update(submodules or {base})
+    return found
+
+
+def is_within(name: str, room: str) -> bool:
+    """Tell whether a module is the room, or lies in it."""
+    return name == room or name.startswith(f"{room}.")
+
+
+def room_of(name: str) -> str | None:
+    """Return the room of a module of ours; None when it has none."""
+    rooms = [room for floor in FLOORS for room in floor if room != "mcast" and is_within(name, room)]
+    return max(rooms, key=len, default="mcast" if name == "mcast" else None)
+
+
+def floor_of(room: str) -> int:
+    """Return the number of a room's floor, the ground floor being 0."""
+    return next(number for number, floor in enumerate(FLOORS) if room in floor)
+
+
+def broken_walls() -> set[str]:
+    """Return each import that goes up, or to another room of the same floor."""
+    broken = set()
+    for name, tree in MODULES.items():
+        room = room_of(name) or name
+        for target in imports(tree):
+            other = room_of(target)
+            if other is not None and other != room and floor_of(other) >= floor_of(room):
+                broken.add(f"{name} imports {target}")
+    return broken
+
+
+def too_long() -> set[str]:
+    """Return the files and functions that are too long, those of the tests among them."""
+    long = set()
+    for path, tree in sources("mcast", "tests", "benchmarks", "twisted"):
+        label = path.relative_to(TOP).as_posix()
+        if len(path.read_text(encoding="utf-8").splitlines()) > FILE_LINES:
+            long.add(label)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno is not None
+                if node.end_lineno - node.lineno + 1 > FUNCTION_LINES:
+                    long.add(f"{label} {node.name}")
+    return long
+
+
+def too_many_parameters() -> set[str]:
+    """Return the classes with an ``__init__`` of too many parameters.
+
+    A dataclass writes its own: its fields are data, and one of many fields is how many parameters become one.
+    """
+    many = set()
+    for path, tree in sources("mcast", "tests", "benchmarks"):
+        for owner in ast.walk(tree):
+            if not isinstance(owner, ast.ClassDef):
+                continue
+            for node in owner.body:
+                if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+                    of = node.args
+                    parameters = [*of.posonlyargs, *of.args, *of.kwonlyargs, of.vararg, of.kwarg]
+                    if sum(each is not None for each in parameters) - 1 > CONSTRUCTOR_PARAMETERS:
+                        many.add(f"{path.relative_to(TOP).as_posix()} {owner.name}")
+    return many
+
+
+class WallTests(SynchronousTestCase):
+    """A room imports only from the floors below it."""
+
+    def test_every_module_has_a_room(self) -> None:
+        self.assertEqual([name for name in MODULES if room_of(name) is None], [])
+
+    def test_every_room_stands(self) -> None:
+        """A wall around a room that has moved holds nothing."""
+        rooms = {room for floor in FLOORS for room in floor}
+        self.assertEqual(rooms - MODULES.keys(), set())
+
+    def test_imports_go_down(self) -> None:
+        self.assertEqual(sorted(broken_walls() - EXCEPTIONS.keys()), [])
+
+    def test_the_halves_of_a_link_know_nothing_of_each_other(self) -> None:
+        self.assertEqual(floor_of("mcast.mdns.responder"), floor_of("mcast.mdns.querier"))
+
+    def test_packages_of_others_stay_in_one_room(self) -> None:
+        strays = {
+            f"{name} imports {target}"
+            for name, tree in MODULES.items()
+            for target in imports(tree)
+            for package, rooms in ONLY_IN.items()
+            if is_within(target, package) and not any(is_within(name, room) for room in rooms)
+        }
+        self.assertEqual(sorted(strays), [])
+
+    def test_the_plugin_imports_next_to_nothing(self) -> None:
+        """It is imported whenever somebody lists plugins, and never may import the reactor."""
+        tree = ast.parse((TOP / "twisted/plugins/mcast_plugin.py").read_text(encoding="utf-8"))
+        self.assertEqual(
+            imports(tree) - {"__future__"}, {"twisted.application.service", "mcast.endpoints.parsers"}
+        )
+
+
+class CoreTests(SynchronousTestCase):
+    """The core decides and the shell moves octets: the core has no socket, no clock, no chance of its own."""
+
+    modules: ClassVar = {
+        name: tree for name, tree in MODULES.items() if any(is_within(name, room) for room in CORE)
+    }
+
+    def test_imports_neither_twisted_nor_clock_nor_socket(self) -> None:
+        reached = {
+            f"{name} imports {target}"
+            for name, tree in self.modules.items()
+            for target in imports(tree)
+            if target.partition(".")[0] in OUTSIDE_THE_CORE
+        }
+        self.assertEqual(sorted(reached), [])
+
+    def test_draws_no_random_number_of_its_own(self) -> None:
+        """It is handed a ``random.Random``, seeded in tests; the module's functions share a hidden one."""
+        drawn = {
+            f"{name}:{node.lineno} random.{node.attr}"
+            for name, tree in self.modules.items()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "random"
+            and node.attr != "Random"
+        }
+        self.assertEqual(sorted(drawn), [])
+
+    def test_only_one_module_sets_socket_options(self) -> None:
+        """They are set by the table of what each platform wants."""
+        setting = {
+            name
+            for name, tree in MODULES.items()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and node.attr == "setsockopt"
+        }
+        self.assertEqual(setting, {"mcast.sockets.options"})
+
+
+class SizeTests(SynchronousTestCase):
+    """A file, a function and a constructor each fit into one head."""
+
+    def test_files_and_functions(self) -> None:
+        self.assertEqual(sorted(too_long() - EXCEPTIONS.keys()), [])
+
+    def test_constructors(self) -> None:
+        self.assertEqual(sorted(too_many_parameters() - EXCEPTIONS.keys()), [])
+
+    def test_every_exception_is_still_needed(self) -> None:
+        needed = broken_walls() | too_long() | too_many_parameters()
+        self.assertEqual(sorted(EXCEPTIONS.keys() - needed), [])

@@ -14,63 +14,91 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.protocols.basic import Int16StringReceiver
 from twisted.python.failure import Failure
 
+from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question
+from mcast.dns.names import Name
+from mcast.dns.presentation import parse_type
 from mcast.errors import NotFound
 from mcast.mdns.constants import MDNS_PORT, ONE_SHOT_TIMEOUT
 from mcast.mdns.oneshot import OneShotQuery
 from mcast.node.network import IPV4_GROUP
+from mcast.sockets.interface import find_interface, interfaces
 from mcast.sockets.listen import listen_multicast
 
 RETRY_DELAY = 1.0
-"""Seconds until a question that was not answered is repeated; doubled each time. Our choice: that of
-RFC 6762 §5.2."""
+"""Seconds until an unanswered question is repeated, doubled each time. Our choice: that of RFC 6762 §5.2."""
 
 STREAM_TIMEOUT = 3.0
-"""Seconds that the answer by TCP may take, after a truncated one has come. Our choice: as a look-up."""
+"""Seconds that the answer by TCP may take after a truncated one. Our choice: as long as a look-up."""
 
 _PORT_TRIES = 3
 
 
-class Reply(NamedTuple):
+class OneShotReply(NamedTuple):
     """The response to a one-shot query."""
 
     message: Message
-    """With `Message.truncated` set when it was too large, and could not be had by TCP either."""
+    """The whole response; `Message.truncated` when a part is missing that TCP did not give either."""
+
     source: str
-    """The address of who answered."""
+    """The address of the host that answered."""
 
 
 def ask(
     reactor: Any,
-    question: Question,
+    name: str | Name,
+    type: str | int = RecordType.ANY,
     server: str = IPV4_GROUP,
     port: int = MDNS_PORT,
     *,
     timeout: float = ONE_SHOT_TIMEOUT,
-    interface: int = 0,
+    interface: str | int | None = None,
     rng: Random | None = None,
     listen: Callable[..., Any] = listen_multicast,
-) -> Deferred[Reply]:
-    """Ask one host, or all on the link, and take the first response.
+) -> Deferred[OneShotReply]:
+    """Ask one host, or all hosts on the link, and take the first response.
 
-    The question is repeated while nothing comes. A response that says it was truncated is asked for again
-    over TCP (RFC 6762 §18.5). Cancelling ends it.
+    The question is repeated while no answer comes. When the response is truncated, the question is asked
+    again over TCP (RFC 6762 §18.5).
 
-    :param server: the address of a host, on the link or not, with zone where it needs one; or one of the
-        groups of multicast DNS.
-    :param port: of the server; a conventional server, on another port than 5353, is asked to recurse.
-    :param timeout: seconds, after which it fails with `NotFound`.
-    :param interface: the index of the one to send by; 0 leaves it to the system.
-    :raises ValueError: no address.
-    :raises OSError: the system refuses a port, or to send.
+    :param type: a mnemonic such as ``"AAAA"``, or a number.
+    :param server: the address of a host, on the link or not, with its zone where it needs one; or one of the
+        groups of Multicast DNS, by default that of IPv4.
+    :param port: the port of the server. A server on another port than 5353 is a conventional one, and is
+        asked to recurse.
+    :param timeout: the seconds until it fails.
+    :param interface: the name, index or an address of the interface to send by; the system chooses by
+        default.
+    :param rng: draws the ID of the query.
+    :param listen: opens the port, as `mcast.listen_multicast` does; for tests.
+    :returns: fires with the response, which may hold no answer; fails with `NotFound` when there is none in
+        time. Cancelling it ends the query.
+    :raises ValueError: the name, type, server, port, timeout or interface cannot be one.
+    :raises OSError: the system refuses the port, or to send.
     """
+    question = Question(
+        name if isinstance(name, Name) else Name.parse(name),
+        parse_type(type) if isinstance(type, str) else type,
+    )
+    if not 0 < port <= 0xFFFF:
+        raise ValueError(f"port {port}: it is not between 1 and 65535")
+    if not timeout > 0:
+        raise ValueError(f"timeout {timeout}: it is not a number of seconds above 0")
+    index = 0 if interface is None else _index_of(str(interface))
     one_shot = _OneShot(reactor, question, server, port, timeout, SystemRandom() if rng is None else rng)
-    one_shot.start(interface, listen)
+    one_shot.start(index, listen)
     return one_shot.result
 
 
-class _Ear(DatagramProtocol):
-    """Hears the answers on one port."""
+def _index_of(selector: str) -> int:
+    found = find_interface(selector, interfaces())
+    if found is None:
+        raise ValueError(f"interface {selector}: no such interface, index or address on this host")
+    return found.index
+
+
+class _Listener(DatagramProtocol):
+    """Hands on what arrives at one port."""
 
     noisy = False
 
@@ -87,7 +115,7 @@ class _OneShot:
     def __init__(
         self, reactor: Any, question: Question, server: str, port: int, timeout: float, rng: Random
     ) -> None:
-        self.result: Deferred[Reply] = Deferred(lambda _: self._close())
+        self.result: Deferred[OneShotReply] = Deferred(lambda _: self._close())
         self._reactor = reactor
         self._server = server
         self._address = ip_address(server)
@@ -114,12 +142,17 @@ class _OneShot:
         refused = []
         for _ in range(_PORT_TRIES):
             self._listening = listen(
-                self._reactor, 0, _Ear(self._heard), ipv6=ipv6, interface="::" if ipv6 else "", hop_limit=255
+                self._reactor,
+                0,
+                _Listener(self._heard),
+                ipv6=ipv6,
+                interface="::" if ipv6 else "",
+                hop_limit=255,
             )
             if self._listening.getHost().port != MDNS_PORT:
                 break
-            # RFC 6762 §5.1: "MUST NOT be sent using UDP source port 5353". A system may be set up to give
-            # that port to whoever asks for any; it is held until we have another.
+            # RFC 6762 §5.1: "MUST NOT be sent using UDP source port 5353". A system may be set up to choose
+            # that port. It is held until we have another, so that it is not chosen again.
             refused.append(self._listening)
         for one in refused:
             one.stopListening()
@@ -131,7 +164,7 @@ class _OneShot:
             raise OSError(f"{self._server}: it cannot be sent to")
 
     def _heard(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
-        """Take a datagram; only who was asked may answer, from the port that was asked."""
+        """Take in a datagram; only the host that was asked may answer, from the port that was asked."""
         if self._query.response is not None or addr[1] != self._port:
             return
         if not (
@@ -145,10 +178,10 @@ class _OneShot:
         if self._query.is_truncated:
             self._ask_by_stream(self._source(addr[0]), response)
         else:
-            self._succeed(Reply(response, self._source(addr[0])))
+            self._succeed(OneShotReply(response, self._source(addr[0])))
 
     def _source(self, host: str) -> str:
-        """Return who has answered; the server as it was written, whose zone may be a name."""
+        """Return the address that answered: a server's as it was written, since its zone may be a name."""
         return host if self._address.is_multicast else self._server
 
     def _send(self) -> bool:
@@ -174,8 +207,8 @@ class _OneShot:
         connected.addCallback(lambda stream: answered.addBoth(_hang_up, stream))
         connected.addTimeout(STREAM_TIMEOUT, self._reactor)
         self._stream = connected.addCallbacks(
-            lambda message: self._succeed(Reply(message, host)),
-            lambda _: self._succeed(Reply(truncated, host)),
+            lambda message: self._succeed(OneShotReply(message, host)),
+            lambda _: self._succeed(OneShotReply(truncated, host)),
         )
 
     def _give_up(self) -> None:
@@ -186,7 +219,7 @@ class _OneShot:
         self._close()
         self.result.errback(error)
 
-    def _succeed(self, reply: Reply) -> None:
+    def _succeed(self, reply: OneShotReply) -> None:
         self._stream = None
         if self._listening is not None:
             self._close()

@@ -17,7 +17,7 @@ from mcast.dns.records import address
 from mcast.errors import NotFound
 from mcast.node.network import IPV4_GROUP
 from mcast.node.node import Node
-from mcast.oneshot import Reply, ask
+from mcast.oneshot import OneShotReply, ask
 from mcast.testing import Packet, SimulatedLan
 
 HOST = Name.parse("there.local.")
@@ -36,8 +36,8 @@ class OneShotTestCase(SynchronousTestCase):
         number = self.free_ports.pop(0) if self.free_ports else port
         return self.here.listenMulticast(number, protocol, interface, listenMultiple=True)
 
-    def ask(self, server: str = "10.0.1.2", port: int = 5353, **settings: Any) -> Deferred[Reply]:
-        return ask(self.lan.clock, QUESTION, server, port, rng=Random(7), listen=self.listen, **settings)
+    def ask(self, server: str = "10.0.1.2", port: int = 5353, **settings: Any) -> Deferred[OneShotReply]:
+        return ask(self.lan.clock, HOST, "A", server, port, rng=Random(7), listen=self.listen, **settings)
 
     @property
     def sent(self) -> list[Packet]:
@@ -166,6 +166,39 @@ class ServerTests(OneShotTestCase):
     def test_no_way_there(self) -> None:
         with self.assertRaisesRegex(OSError, "192.0.2.77"):
             self.ask("192.0.2.77")
+
+
+class MisuseTests(OneShotTestCase):
+    """A mistake of the caller is told at once, and names the value."""
+
+    def test_name(self) -> None:
+        with self.assertRaisesRegex(ValueError, "1 to 63 octets"):
+            ask(self.lan.clock, "a..b", listen=self.listen)
+
+    def test_type(self) -> None:
+        with self.assertRaisesRegex(ValueError, "NOSUCH"):
+            ask(self.lan.clock, HOST, "NOSUCH", listen=self.listen)
+
+    def test_server(self) -> None:
+        with self.assertRaisesRegex(ValueError, "there.example"):
+            self.ask("there.example")
+
+    def test_port(self) -> None:
+        with self.assertRaisesRegex(ValueError, "port 65536"):
+            self.ask(port=65536)
+
+    def test_timeout(self) -> None:
+        with self.assertRaisesRegex(ValueError, "timeout 0"):
+            self.ask(timeout=0)
+
+    def test_interface(self) -> None:
+        with self.assertRaisesRegex(ValueError, "interface nosuch"):
+            self.ask(interface="nosuch")
+
+    def test_nothing_is_left_open(self) -> None:
+        self.lan.advance(1)
+        self.assertRaises(ValueError, self.ask, "there.example")
+        self.assertEqual(self.lan.clock.getDelayedCalls(), [])
 
 
 class GroupTests(OneShotTestCase):

@@ -24,7 +24,6 @@ from twisted.internet.defer import CancelledError
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, Output, checked, decimal, whole
 from mcast.cli.finding import add_node_arguments, columns, started_node, tell_not_found
 from mcast.dns.codes import Flag, RecordType, ResponseCode
-from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.presentation import parse_type, show_data
 from mcast.dns.records import Record, show_type
@@ -33,7 +32,7 @@ from mcast.errors import NotFound
 from mcast.mdns.constants import MDNS_PORT
 from mcast.node.browsers import LOOKUP_TIMEOUT
 from mcast.node.network import Network
-from mcast.oneshot import Reply, ask
+from mcast.oneshot import OneShotReply, ask
 from mcast.sockets.group import parse_address
 
 _FLAGS = (
@@ -94,7 +93,8 @@ async def run(
             _check_route(arguments.server, arguments.port)
             reply = await ask(
                 reactor,
-                Question(arguments.name, arguments.type),
+                arguments.name,
+                arguments.type,
                 arguments.server,
                 arguments.port,
                 timeout=arguments.wait,
@@ -168,7 +168,7 @@ class Report:
             row[-1] += f"  ({section})"
         self._rows.append(row)
 
-    def reply(self, reply: Reply) -> None:
+    def reply(self, reply: OneShotReply) -> None:
         """Print the whole response of a server."""
         message = reply.message
         flags = [name for name, bit in _FLAGS if message.flags & bit]

@@ -14,7 +14,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mcast.dns.codes import RecordType
-from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.browsing import Browser, TypeBrowser
 from mcast.dnssd.collecting import Answer, Collector
@@ -29,7 +28,7 @@ from mcast.errors import NotFound
 from mcast.node.durations import Durations
 from mcast.node.feed import Feed
 from mcast.node.searches import Search, Searches
-from mcast.oneshot import Reply, ask
+from mcast.oneshot import OneShotReply, ask
 
 LOOKUP_TIMEOUT = 3.0
 """Seconds that a look-up takes at most unless told otherwise: "two or three seconds" (RFC 6762 §5.1)."""
@@ -408,12 +407,12 @@ def query_server(
 ) -> Deferred[list[Answer]]:
     """See `Node.query`."""
 
-    def answers(reply: Reply) -> list[Answer]:
+    def answers(reply: OneShotReply) -> list[Answer]:
         if not reply.message.answers:
             raise NotFound(str(name), f"{server} says that there is no such record")
         return [Answer(record, reply.source, "") for record in reply.message.answers]
 
-    asked = ask(reactor, Question(name, rtype), server, port, timeout=timeout, rng=rng)
+    asked = ask(reactor, name, rtype, server, port, timeout=timeout, rng=rng)
     return asked.addCallback(answers)
 
 

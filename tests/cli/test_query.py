@@ -14,7 +14,7 @@ from mcast.dns.messages import Message
 from mcast.dns.names import Name
 from mcast.dns.presentation import parse_type
 from mcast.dns.records import address
-from mcast.oneshot import Reply
+from mcast.oneshot import OneShotReply
 from tests.cli.finding_lab import FindingTestCase
 
 
@@ -77,7 +77,7 @@ class ReplyTests(SynchronousTestCase):
 
     HOST = Name.parse("kitchen.example.")
 
-    def report(self, reply: Reply) -> list[str]:
+    def report(self, reply: OneShotReply) -> list[str]:
         stream = StringIO()
         self.subject = Report(Output(stream, json_lines=False))
         self.subject.reply(reply)
@@ -87,7 +87,7 @@ class ReplyTests(SynchronousTestCase):
         records = (address(self.HOST, "192.0.2.1", 300), address(self.HOST, "192.0.2.2", 300))
         flags = RESPONSE_FLAGS | Flag.RECURSION_DESIRED
         head, _, answer, additional = self.report(
-            Reply(Message(flags=flags, answers=records[:1], additionals=records[1:]), "192.0.2.9")
+            OneShotReply(Message(flags=flags, answers=records[:1], additionals=records[1:]), "192.0.2.9")
         )
         self.assertEqual(head, "response of 192.0.2.9: NOERROR aa rd")
         self.assertTrue(answer.endswith("192.0.2.1"), answer)
@@ -96,13 +96,13 @@ class ReplyTests(SynchronousTestCase):
 
     def test_refusal(self) -> None:
         self.assertEqual(
-            self.report(Reply(Message(flags=Flag.RESPONSE | 5), "192.0.2.9")),
+            self.report(OneShotReply(Message(flags=Flag.RESPONSE | 5), "192.0.2.9")),
             ["response of 192.0.2.9: REFUSED"],
         )
         self.assertFalse(self.subject.found)
 
     def test_truncation_is_told(self) -> None:
-        lines = self.report(Reply(Message(flags=Flag.RESPONSE | Flag.TRUNCATED), "192.0.2.9"))
+        lines = self.report(OneShotReply(Message(flags=Flag.RESPONSE | Flag.TRUNCATED), "192.0.2.9"))
         self.assertEqual(lines[0], "response of 192.0.2.9: NOERROR tc")
         self.assertIn("truncated", lines[1])
 

@@ -30,7 +30,7 @@ class OneShotTests(ReactorLanTestCase):
     def test_source_port(self) -> None:
         """M-5.1-1: a query does not leave from port 5353."""
         server = self.there.udp_socket(port=5353)
-        asked = ask(self.reactor, QUESTION, self.there.ipv4())
+        asked = ask(self.reactor, NAME, "TXT", self.there.ipv4())
         message, source = self.query(server)
         self.assertNotEqual(source[1], 5353)
         server.sendto(self.response(message), source)
@@ -40,7 +40,7 @@ class OneShotTests(ReactorLanTestCase):
 
     def test_link_local_server(self) -> None:
         server = self.there.udp_socket(ipv6=True, port=5353)
-        asked = ask(self.reactor, QUESTION, f"{self.there.link_local()}%eth0")
+        asked = ask(self.reactor, NAME, "TXT", f"{self.there.link_local()}%eth0")
         data, source = server.recvfrom(9000)
         server.sendto(self.response(decode(data)), source)
         reply = self.wait(asked)
@@ -54,7 +54,7 @@ class OneShotTests(ReactorLanTestCase):
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         stream.bind((self.there.ipv4(), 53))
         stream.listen()
-        asked = ask(self.reactor, QUESTION, self.there.ipv4(), 53)
+        asked = ask(self.reactor, NAME, "TXT", self.there.ipv4(), 53)
         message, source = self.query(server)
         server.sendto(self.response(message, Flag.TRUNCATED, 0), source)
         self.turn(0.2)
@@ -75,7 +75,7 @@ class OneShotTests(ReactorLanTestCase):
     def test_truncated_answer_where_there_is_no_tcp(self) -> None:
         """M-18.5-3: what came is given, and says that it is not all."""
         server = self.there.udp_socket(port=5353)
-        asked = ask(self.reactor, QUESTION, self.there.ipv4())
+        asked = ask(self.reactor, NAME, "TXT", self.there.ipv4())
         message, source = self.query(server)
         server.sendto(self.response(message, Flag.TRUNCATED), source)
         reply = self.wait(asked)

@@ -17,7 +17,7 @@ from mcast.dns.codes import RESPONSE_FLAGS, RecordType
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, next_secure, pointer, service, text
-from mcast.mdns.link import Link
+from mcast.mdns.link import Link, LinkSettings
 
 TYPE = Name.parse("_bench._tcp.local.")
 
@@ -36,7 +36,7 @@ def announcement(number: int, service_type: Name = TYPE) -> list[Record]:
 
 
 def fill_ours(datagrams: Iterable[bytes]) -> tuple[Any, int]:
-    link = Link(ipv6=False, networks=[IPv4Interface("192.0.2.1/24")], rng=Random(1), now=0.0)
+    link = Link(LinkSettings(ipv6=False), [IPv4Interface("192.0.2.1/24")], rng=Random(1), now=0.0)
     # Asked for, so that the cache keeps them as it does for somebody who browses.
     link.querier.ask(Question(TYPE, RecordType.PTR), 0.0, "somebody")
     for datagram in datagrams:

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final, NamedTuple, Protocol
 
-from mcast.mdns.constants import DEFAULT_MTU, IPV4_OVERHEAD, IPV6_OVERHEAD, MAX_PACKET
+from mcast.dns.records import Record
+from mcast.mdns.constants import (
+    ANNOUNCEMENTS,
+    DEFAULT_MTU,
+    IPV4_OVERHEAD,
+    IPV6_OVERHEAD,
+    MAX_ANNOUNCEMENTS,
+    MAX_PACKET,
+)
+from mcast.mdns.events import Event
+from mcast.mdns.outbox import Outbox
+from mcast.neighbours import Neighbours
+from mcast.rate_limit import MAX_RATE
 
 
 class Sizes(NamedTuple):
@@ -20,3 +36,104 @@ class Sizes(NamedTuple):
         """Return the sizes for a link; a larger MTU than 1500 is not used (RFC 6762 §17)."""
         overhead = IPV6_OVERHEAD if ipv6 else IPV4_OVERHEAD
         return cls(min(mtu, DEFAULT_MTU) - overhead, MAX_PACKET - overhead)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSettings:
+    """What a link is told when it is made, and what never changes.
+
+    :raises ValueError: ``announcements`` is out of range.
+    """
+
+    ipv6: bool
+    """The address family of the link."""
+    mtu: int = DEFAULT_MTU
+    """Octets of an IP packet on this interface; no more than 1500 of them are used (RFC 6762 §17)."""
+    unicast_responses: bool = True
+    """Whether questions may ask for unicast responses.
+
+    False when another program on the host holds port 5353 too and would get them (RFC 6762 §15.1).
+    """
+    max_rate: int = MAX_RATE
+    """Unicast answers a second to one source; 0 for no limit."""
+    announcements: int = ANNOUNCEMENTS
+    """How often new records are announced, 2 to 8 times (RFC 6762 §8.3)."""
+
+    def __post_init__(self) -> None:
+        if not ANNOUNCEMENTS <= self.announcements <= MAX_ANNOUNCEMENTS:
+            raise ValueError(
+                f"announcements must be {ANNOUNCEMENTS} to {MAX_ANNOUNCEMENTS}, not {self.announcements}"
+            )
+
+    @property
+    def sizes(self) -> Sizes:
+        """How large messages may be."""
+        return Sizes.of_link(self.mtu, self.ipv6)
+
+
+class OtherLinks(Protocol):
+    """The other links of this host: their records are no conflict on this one (RFC 6762 §14)."""
+
+    def holds(self, record: Record) -> bool:
+        """Whether a record is ours on another link, claimed or still being probed for."""
+
+    def has_whole(self, records: Sequence[Record]) -> bool:
+        """Whether these records are all that another link has of their name, type and class."""
+
+
+class NoOtherLinks:
+    """The host has one link only."""
+
+    def holds(self, record: Record) -> bool:
+        """No record is ours elsewhere."""
+        return False
+
+    def has_whole(self, records: Sequence[Record]) -> bool:
+        """No set of records is ours elsewhere."""
+        return False
+
+
+class LinkContext:
+    """What the two halves of a link and their parts share.
+
+    :param rng: chooses every random delay.
+    :param now: when the link came up.
+    """
+
+    __slots__ = (
+        "counters",
+        "events",
+        "is_up",
+        "neighbours",
+        "others",
+        "outbox",
+        "rng",
+        "settings",
+        "sizes",
+        "up_since",
+    )
+
+    def __init__(
+        self,
+        settings: LinkSettings,
+        neighbours: Neighbours,
+        rng: Random,
+        now: float,
+        others: OtherLinks | None = None,
+    ) -> None:
+        self.settings: Final = settings
+        self.sizes: Final = settings.sizes
+        self.rng: Final = rng
+        self.others: Final[OtherLinks] = others or NoOtherLinks()
+        self.outbox: Final = Outbox()
+        """What is to be sent, oldest first."""
+        self.events: Final[list[Event]] = []
+        """What the owner of the link should know, oldest first."""
+        self.counters: Final[Counter[str]] = Counter()
+        """What happened so far, above all what was dropped and why."""
+        self.neighbours = neighbours
+        """Replaced when the addresses of the interface change."""
+        self.is_up = True
+        """Whether the link carries packets, as far as its owner told."""
+        self.up_since = now
+        """When it began to."""

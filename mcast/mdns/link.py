@@ -7,30 +7,25 @@ again, and events. It opens no socket and reads no clock.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Interface, IPv6Interface
 from random import Random
+from typing import Final
 
 from mcast.dns.messages import Message, decode
-from mcast.dns.records import Record
 from mcast.errors import MalformedMessage
-from mcast.mdns.constants import ANNOUNCEMENTS, DEFAULT_MTU, MAX_PACKET, MDNS_PORT
-from mcast.mdns.context import Sizes
+from mcast.mdns.constants import MAX_PACKET, MDNS_PORT
+from mcast.mdns.context import LinkContext, LinkSettings, OtherLinks
 from mcast.mdns.events import Event
-from mcast.mdns.outbox import Address, Outbox, Transmission
+from mcast.mdns.outbox import Address, Transmission
 from mcast.mdns.querier.querier import Querier
 from mcast.mdns.responder.responder import Responder
 from mcast.neighbours import Neighbours, SourceKind
-from mcast.rate_limit import MAX_RATE
 
-__all__ = ["Event", "Link", "Transmission"]
+__all__ = ["Event", "Link", "LinkSettings", "OtherLinks", "Transmission"]
 
 _ONE_QUESTION = bytes((0, 1, 0, 0, 0, 0, 0, 0))
 """The counts of a query with one question and no records."""
-
-
-def _nobody(_: object) -> bool:
-    return False
 
 
 def _hosts(networks: Sequence[IPv4Interface | IPv6Interface]) -> frozenset[str]:
@@ -45,64 +40,30 @@ class Link:
     something (`receive`, `advance`, and everything called on `responder` and `querier`) the shell looks at
     `outbox` (empty is false), calls `transmissions` and `events`, and arms its timer for `next_wakeup`.
 
-    :param ipv6: the address family of the link.
-    :param networks: the addresses of the interface in this family, with their prefix lengths (RFC 6762 §11).
-    :param mtu: octets of an IP packet on this interface; no more than 1500 of them are used (RFC 6762 §17).
+    :param networks: the addresses of the interface in the family of the link, with their prefix lengths (RFC
+        6762 §11).
     :param rng: chooses every random delay.
-    :param unicast_responses: False when another program on the host holds port 5353 and would get what is
-        sent to us: no question then asks for a unicast response (RFC 6762 §15.1).
-    :param is_own: tells whether a record is one that this host has on another of its links
-        (`Responder.holds`): such a record is no conflict here (RFC 6762 §14).
-    :param is_own_set: the same for all records of a name, type and class (`Responder.has_whole`).
-    :param max_rate: unicast answers a second to one source, 0 for no limit.
-    :param announcements: how often what is new is announced, 2 to 8 (RFC 6762 §8.3).
+    :param others: the other links of this host.
     """
 
     def __init__(
         self,
-        *,
-        ipv6: bool,
+        settings: LinkSettings,
         networks: Sequence[IPv4Interface | IPv6Interface],
+        *,
         rng: Random,
         now: float,
-        mtu: int = DEFAULT_MTU,
-        unicast_responses: bool = True,
-        is_own: Callable[[Record], bool] = _nobody,
-        is_own_set: Callable[[Sequence[Record]], bool] = _nobody,
-        max_rate: int = MAX_RATE,
-        announcements: int = ANNOUNCEMENTS,
+        others: OtherLinks | None = None,
     ) -> None:
-        self.outbox = Outbox()
+        context = LinkContext(settings, Neighbours(networks), rng, now, others)
+        self.outbox: Final = context.outbox
         """What is to be sent; drained by `transmissions`."""
-        self.counters: Counter[str] = Counter()
+        self.counters: Final[Counter[str]] = context.counters
         """What happened so far, above all what was dropped and why."""
-        self._events: list[Event] = []
-        self._is_up = True
-        self._neighbours = Neighbours(networks)
+        self._context: Final = context
         self._own_hosts = _hosts(networks)
-        sizes = Sizes.of_link(mtu, ipv6)
-        self.responder = Responder(
-            outbox=self.outbox,
-            events=self._events,
-            rng=rng,
-            sizes=sizes,
-            neighbours=self._neighbours,
-            counters=self.counters,
-            unicast_responses=unicast_responses,
-            is_own=is_own,
-            is_own_set=is_own_set,
-            max_rate=max_rate,
-            announcements=announcements,
-        )
-        self.querier = Querier(
-            outbox=self.outbox,
-            events=self._events,
-            rng=rng,
-            sizes=sizes,
-            counters=self.counters,
-            now=now,
-            unicast_responses=unicast_responses,
-        )
+        self.responder: Final = Responder(context)
+        self.querier: Final = Querier(context)
         self._ready = self.responder.ready.get
         self._answer_ready = self.responder.answer_ready
 
@@ -135,7 +96,7 @@ class Link:
                 self.counters["repetitions suppressed"] += 1
                 self._observe_query(datagram, ready.message, source, multicast, now)
                 return
-        if not self._is_up:
+        if not self._context.is_up:
             self.counters["received while down"] += 1
             return
         if len(datagram) > MAX_PACKET:
@@ -164,7 +125,7 @@ class Link:
             # RFC 6762 §6: "MUST silently ignore".
             self.counters["responses from another port"] += 1
             return
-        if not multicast and self._neighbours.classify(source[0]) is not SourceKind.ON_LINK:
+        if not multicast and self._context.neighbours.classify(source[0]) is not SourceKind.ON_LINK:
             # RFC 6762 §11: it may come from anywhere in the world.
             self.counters["responses from off the link"] += 1
             return
@@ -175,7 +136,7 @@ class Link:
     def _receive_query(
         self, message: Message, datagram: bytes, source: Address, multicast: bool, now: float
     ) -> None:
-        if not multicast and self._neighbours.classify(source[0]) is not SourceKind.ON_LINK:
+        if not multicast and self._context.neighbours.classify(source[0]) is not SourceKind.ON_LINK:
             # RFC 6762 §5.5: direct queries are answered for the link only.
             self.counters["queries from off the link"] += 1
             return
@@ -217,8 +178,8 @@ class Link:
 
     def events(self) -> list[Event]:
         """Return what has happened, oldest first, and forget it."""
-        events = self._events[:]
-        self._events.clear()
+        events = self._context.events[:]
+        self._context.events.clear()
         return events
 
     def set_networks(self, networks: Sequence[IPv4Interface | IPv6Interface], now: float) -> None:
@@ -227,21 +188,22 @@ class Link:
         Where none of the old networks is left, this is another link, and everything is probed for again
         (RFC 6762 §8). Address records are the owner's business: it updates their group.
         """
-        before = self._neighbours
-        self._neighbours = self.responder.neighbours = Neighbours(networks)
+        before, after = self._context.neighbours, Neighbours(networks)
+        self._context.neighbours = after
         self._own_hosts = _hosts(networks)
-        if before.networks and networks and not self._neighbours.shares_network(before) and self._is_up:
+        if before.networks and networks and not after.shares_network(before) and self._context.is_up:
             self.link_up(now)
 
     def link_up(self, now: float) -> None:
         """The link works again, or may be another one than before: start anew (RFC 6762 §8)."""
-        self._is_up = True
+        self._context.is_up = True
+        self._context.up_since = now
         self.responder.set_up(now)
         self.querier.set_up(now)
 
     def link_down(self, now: float) -> None:
         """The link carries nothing: send nothing, wake for nothing, answer nothing, until `link_up`."""
-        self._is_up = False
+        self._context.is_up = False
         self.outbox.clear()
         self.responder.set_down(now)
         self.querier.set_down(now)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from random import Random, SystemRandom
 from typing import Any, Literal
@@ -27,7 +26,7 @@ from mcast.dnssd.service import Service
 from mcast.dnssd.types import ServiceType
 from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.domains import is_multicast_name
-from mcast.mdns.link import Event, Link
+from mcast.mdns.link import Event, Link, LinkSettings
 from mcast.node import browsers as discovery
 from mcast.node.browsers import LOOKUP_TIMEOUT, InstanceBrowser, ServiceBrowser, TypesBrowser
 from mcast.node.link_driver import LinkDriver
@@ -508,15 +507,16 @@ class Node(TwistedService):
             return
         key = (interface.index, ipv6)
         link = Link(
-            ipv6=ipv6,
-            networks=_networks(interface, ipv6),
-            mtu=interface.mtu,
+            LinkSettings(
+                ipv6=ipv6,
+                mtu=interface.mtu,
+                unicast_responses=not port.shared,
+                max_rate=self._max_rate,
+            ),
+            _networks(interface, ipv6),
             rng=self._rng,
             now=self._reactor.seconds(),
-            unicast_responses=not port.shared,
-            is_own=partial(self._holds_elsewhere, key),
-            is_own_set=partial(self._has_whole_elsewhere, key),
-            max_rate=self._max_rate,
+            others=_OtherLinks(key, self._links),
         )
         driver = LinkDriver(self._reactor, link, port, interface, ipv6, self._on_events)
         self._links[key] = driver
@@ -617,24 +617,34 @@ class Node(TwistedService):
 
         return received
 
-    def _holds_elsewhere(self, key: tuple[int, bool], record: Record) -> bool:
-        """Tell whether a record is ours on another link, so that here it is no conflict (RFC 6762 §14)."""
-        return any(
-            other != key and driver.link.responder.holds(record) for other, driver in self._links.items()
-        )
-
-    def _has_whole_elsewhere(self, key: tuple[int, bool], records: Sequence[Record]) -> bool:
-        """Tell whether these are all records of their name and type that are ours on another link."""
-        return any(
-            other != key and driver.link.responder.has_whole(records) for other, driver in self._links.items()
-        )
-
     def _on_events(self, driver: LinkDriver, events: Sequence[Event]) -> None:
         for event in events:
             self._publisher.handle(driver, event)
         if not events:
             self._publisher.check()
         self._searches.handle(driver, events)
+
+
+class _OtherLinks:
+    """All links of a node but one: what they publish is no conflict on that one (RFC 6762 §14)."""
+
+    def __init__(self, key: tuple[int, bool], links: Mapping[tuple[int, bool], LinkDriver]) -> None:
+        self._key = key
+        self._links = links
+
+    def holds(self, record: Record) -> bool:
+        """Whether a record is ours on another link, claimed or still being probed for."""
+        return any(
+            other != self._key and driver.link.responder.holds(record)
+            for other, driver in self._links.items()
+        )
+
+    def has_whole(self, records: Sequence[Record]) -> bool:
+        """Whether these records are all that another link has of their name, type and class."""
+        return any(
+            other != self._key and driver.link.responder.has_whole(records)
+            for other, driver in self._links.items()
+        )
 
 
 def _types_of(records: Iterable[Record]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from mcast.dns.records import Record, address, next_secure, pointer, service, te
 from mcast.dnssd.browsing import Browser
 from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
 from mcast.mdns.events import Denied, RecordChange
-from mcast.mdns.link import Link
+from mcast.mdns.link import Link, LinkSettings
 from tests.dnssd.following_lab import ETH0, HTTP, LIST, host, instance
 from tests.mdns.lab import A, interface
 
@@ -120,7 +120,9 @@ class World:
         """Seconds by which packets may overtake each other."""
         self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._serial = 0
-        self.link = Link(ipv6=False, networks=[interface("10.0.255.1/16")], rng=Random(seed + 1), now=0.0)
+        self.link = Link(
+            LinkSettings(ipv6=False), [interface("10.0.255.1/16")], rng=Random(seed + 1), now=0.0
+        )
         self.browser = Browser([(HTTP, None)])
         self.browser.add_link(ETH0, self.link.querier, 0.0)
         self.changes: list[Change] = []

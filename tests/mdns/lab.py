@@ -13,7 +13,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import Record, address, pointer, service, text
 from mcast.mdns.constants import HOST_TTL, OTHER_TTL
 from mcast.mdns.events import Event
-from mcast.mdns.link import Link
+from mcast.mdns.link import Link, LinkSettings
 from mcast.mdns.outbox import Address
 from mcast.mdns.responder.record_group import RecordGroup
 
@@ -88,6 +88,14 @@ class Sent:
         return [*message.answers, *message.authorities, *message.additionals]
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """The other links of this host, as a test tells of them."""
+
+    holds: Callable[[Record], bool]
+    has_whole: Callable[[Sequence[Record]], bool]
+
+
 class Lab:
     """A link, fed and drained."""
 
@@ -109,16 +117,17 @@ class Lab:
         self.draw.point = point
         self.now = 0.0
         self.link = Link(
-            ipv6=ipv6,
-            networks=[interface(network) for network in networks],
+            LinkSettings(
+                ipv6=ipv6,
+                mtu=mtu,
+                max_rate=max_rate,
+                announcements=announcements,
+                unicast_responses=unicast_responses,
+            ),
+            [interface(network) for network in networks],
             rng=rng or self.draw,
             now=0.0,
-            mtu=mtu,
-            max_rate=max_rate,
-            announcements=announcements,
-            unicast_responses=unicast_responses,
-            is_own=is_own,
-            is_own_set=is_own_set,
+            others=Elsewhere(is_own, is_own_set),
         )
         self.responder = self.link.responder
         self.sent: list[Sent] = []

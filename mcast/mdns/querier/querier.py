@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from random import Random
 from typing import Final
 
 from mcast.dns.codes import PSEUDO_TYPES, RecordClass, RecordType
@@ -25,17 +24,16 @@ from mcast.mdns.constants import (
     REFRESH_VARIATION,
     UNICAST_RESPONSE_PERIOD,
 )
-from mcast.mdns.context import Sizes
+from mcast.mdns.context import LinkContext
 from mcast.mdns.events import (
     Denied,
-    Event,
     RecordAdded,
     RecordChange,
     RecordFlushed,
     RecordRemoved,
     RecordRescued,
 )
-from mcast.mdns.outbox import Address, Outbox
+from mcast.mdns.outbox import Address
 from mcast.mdns.querier.cache import Cache, Outcome
 from mcast.mdns.querier.cache_cells import DISPUTED, FLUSHED, LEAVING, UNIQUE, Held, Times
 from mcast.mdns.querier.large_sets import SMALL_SET, Crowd, look_through
@@ -79,42 +77,26 @@ class Querier:
     Sans-I/O: questions leave by ``outbox``, changes go to ``events`` (see `mcast.mdns.events`). Call
     `advance` at `next_wakeup`. No call takes longer than some milliseconds; where more is to be done,
     `next_wakeup` is in the past.
-
-    :param now: when the link came up: what is asked within a second of it may be answered by unicast.
-    :param unicast_responses: False when another program on the host would get what is sent to us (RFC 6762
-        §15.1).
     """
 
-    def __init__(
-        self,
-        *,
-        outbox: Outbox,
-        events: list[Event],
-        rng: Random,
-        sizes: Sizes,
-        counters: Counter[str],
-        now: float,
-        unicast_responses: bool = True,
-    ) -> None:
-        self.unicast_responses = unicast_responses
-        self.counters: Final = counters
-        self.cache: Final = Cache(self._is_wanted, counters)
-        self._outbox: Final = outbox
-        self._events: Final = events
-        self._rng: Final = rng
-        self._max_size: Final = sizes.normal
+    def __init__(self, context: LinkContext) -> None:
+        self.counters: Final = context.counters
+        self.cache: Final = Cache(self._is_wanted, context.counters)
+        self._context: Final = context
+        self._outbox: Final = context.outbox
+        self._events: Final = context.events
+        self._rng: Final = context.rng
+        self._max_size: Final = context.sizes.normal
         self._series: Final[dict[bytes, list[Series]]] = {}
         """By name key; those of one name in a list, since there are few."""
         self._timers: Final[Timers[Series | Dispute | Observation]] = Timers()
-        self._doubts: Final = Doubts(self, self.cache, self._timers, counters)
+        self._doubts: Final = Doubts(self, self.cache, self._timers, context.counters)
         self._asking: list[Asked] = []
         self._messages: Final[deque[Iterator[bytes]]] = deque()
         """Queries that are decided on, and not made yet."""
         self._echoes: Final = Echoes()
         self._first_at = 0.0
-        self._now = now
-        self._is_up = True
-        self._up_since = now
+        self._now = context.up_since
 
     # What callers want to know
 
@@ -150,7 +132,7 @@ class Querier:
             self._series[key].append(series)
         else:
             self._series[key] = [series]
-        if self._is_up:
+        if self._context.is_up:
             self._begin(series, now)
 
     def cancel(self, question: Question, now: float, asker: Hashable) -> None:
@@ -209,13 +191,13 @@ class Querier:
 
         :returns: False when it is not in the cache.
         """
-        return self._is_up and self._doubts.reconfirm(record, now)
+        return self._context.is_up and self._doubts.reconfirm(record, now)
 
     # What the link hears
 
     def handle_response(self, message: Message, source: Address, multicast: bool, now: float) -> None:
         """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18)."""
-        if not self._is_up:
+        if not self._context.is_up:
             return
         if not multicast and not self._awaits(message, now):
             # RFC 6762 §6: "MUST only accept unicast responses if they answer a recently sent query".
@@ -255,7 +237,7 @@ class Querier:
     def observe_query(self, message: Message, source: Address, multicast: bool, now: float) -> None:
         """Take in another host's query: it may spare us a question (RFC 6762 §7.3), or show that a record
         is wrong (§10.5)."""
-        if not self._is_up or not multicast or source[1] != MDNS_PORT:
+        if not self._context.is_up or not multicast or source[1] != MDNS_PORT:
             # Its answers will go to that host alone, and so tell us nothing.
             return
         if message.truncated:
@@ -328,8 +310,6 @@ class Querier:
         multicast (§5.4).
         """
         self._empty()
-        self._is_up = True
-        self._up_since = now
         for among in list(self._series.values()):
             for series in among:
                 self._begin(series, now)
@@ -338,7 +318,6 @@ class Querier:
         """The link carries nothing: forget what was heard on it (RFC 6762 §10.3), and be silent until
         `set_up`."""
         self._empty()
-        self._is_up = False
 
     def _empty(self) -> None:
         for key, among in self._series.items():
@@ -399,7 +378,9 @@ class Querier:
             series.start(self.first_query_at(now), now + FIRST_QUERY_DELAY[0])
             # RFC 6762 §5.4: only "questions that are active and ready to be sent the moment of wake from
             # sleep or interface activation".
-            series.is_unicast = self.unicast_responses and now - self._up_since <= ACTIVATION_PERIOD
+            series.is_unicast = (
+                self._context.settings.unicast_responses and now - self._context.up_since <= ACTIVATION_PERIOD
+            )
         self._arm(series, min(series.ask_at, series.record_at))
 
     @staticmethod
@@ -478,7 +459,7 @@ class Querier:
             self._report(RecordRemoved, _as_record(owner, held))
 
     def _ask_now(self, series: Series, now: float) -> None:
-        is_unicast = series.is_unicast and self.unicast_responses
+        is_unicast = series.is_unicast and self._context.settings.unicast_responses
         if is_unicast:
             series.unicast_at = now
         # RFC 6762 §5.4: repeated questions are QM.

@@ -9,8 +9,6 @@ from math import inf
 
 from mcast.mdns.constants import (
     ANNOUNCE_INTERVAL,
-    ANNOUNCEMENTS,
-    MAX_ANNOUNCEMENTS,
     UPDATE_LIMIT,
     UPDATE_PERIOD,
 )
@@ -31,12 +29,9 @@ class Announcer:
     """Decides when sets are announced; sends nothing itself.
 
     :param count: announcements of each set, 2 to 8, with intervals of 1, 2, 4 … seconds.
-    :raises ValueError: ``count`` is out of range.
     """
 
-    def __init__(self, count: int = ANNOUNCEMENTS) -> None:
-        if not ANNOUNCEMENTS <= count <= MAX_ANNOUNCEMENTS:
-            raise ValueError(f"there are {ANNOUNCEMENTS} to {MAX_ANNOUNCEMENTS} announcements, not {count}")
+    def __init__(self, count: int) -> None:
         self._count = count
         self._series: list[_Series] = []
         self._series_of: dict[RecordSet, _Series] = {}

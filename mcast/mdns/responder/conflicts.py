@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from itertools import chain
-from random import Random
+from typing import Final
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message
 from mcast.dns.records import Identity, Record
 from mcast.mdns.constants import KNOWN_ANSWER_FRACTION, MULTICAST_INTERVAL, SHARED_DELAY
+from mcast.mdns.context import LinkContext
 from mcast.mdns.responder.prober import ProbedName, probe_data
 from mcast.mdns.responder.publications import Publications
 from mcast.mdns.responder.response_plan import MulticastPlan, Reason
@@ -18,34 +18,16 @@ from mcast.mdns.responder.zone import RecordSet
 
 
 class Watcher:
-    """Finds conflicts and their opposite, and has the publications and the plan act on them.
+    """Finds conflicts and their opposite, and has the publications and the plan act on them."""
 
-    :param unicast_responses: whether our probes ask for unicast responses; only then does one count.
-    :param is_own: tells whether our host has this record on another of its links, claimed or not.
-    :param is_own_set: tells whether these records, of one name, type and class, are all that our host has of
-        them on another of its links.
-    """
-
-    def __init__(
-        self,
-        *,
-        publications: Publications,
-        plan: MulticastPlan,
-        rng: Random,
-        counters: Counter[str],
-        unicast_responses: bool,
-        is_own: Callable[[Record], bool],
-        is_own_set: Callable[[Sequence[Record]], bool],
-    ) -> None:
-        self._publications = publications
-        self._zone = publications.zone
-        self._prober = publications.prober
-        self._plan = plan
-        self._rng = rng
-        self._counters = counters
-        self._unicast_responses = unicast_responses
-        self._is_own = is_own
-        self._is_own_set = is_own_set
+    def __init__(self, context: LinkContext, publications: Publications, plan: MulticastPlan) -> None:
+        self._context: Final = context
+        self._publications: Final = publications
+        self._zone: Final = publications.zone
+        self._prober: Final = publications.prober
+        self._plan: Final = plan
+        self._counters: Final = context.counters
+        self._is_own: Final = context.others.holds
 
     def watch_probe(self, message: Message, now: float) -> None:
         """Take in a query with proposed records."""
@@ -93,7 +75,7 @@ class Watcher:
 
         A unicast response counts only while we probe with questions that ask for one (RFC 6762 §6).
         """
-        if not multicast and not (self._unicast_responses and self._prober.is_active):
+        if not multicast and not (self._context.settings.unicast_responses and self._prober.is_active):
             return
         opposed: dict[Identity, Record] = {}
         contested: dict[bytes, ProbedName] = {}
@@ -151,7 +133,7 @@ class Watcher:
             ours = {record.identity for record in proposed if (record.type, record.rclass) == kind}
             told = {record.identity for record in members}
             # What is not among ours is our host's on another link, and with it the whole set.
-            if told <= ours and not self._is_own_set(members):
+            if told <= ours and not self._context.others.has_whole(members):
                 # A set that no packet holds comes in several.
                 claim.missing.setdefault(kind[0], ours).difference_update(told)
 
@@ -201,7 +183,7 @@ class Watcher:
 
         After a random delay, since other hosts may have the same to say: theirs then spares us ours.
         """
-        at = max(now + self._rng.uniform(*SHARED_DELAY), ours.multicast_at + MULTICAST_INTERVAL)
+        at = max(now + self._context.rng.uniform(*SHARED_DELAY), ours.multicast_at + MULTICAST_INTERVAL)
         self._plan.add(ours, at, Reason.CORRECTION)
         self._counters["records put right"] += 1
 

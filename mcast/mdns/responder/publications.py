@@ -6,16 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from math import inf
-from random import Random
+from typing import Final
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import Identity, Record
 from mcast.mdns.constants import MULTICAST_INTERVAL
-from mcast.mdns.context import Sizes
+from mcast.mdns.context import LinkContext
 from mcast.mdns.events import (
-    Event,
     GroupClaimed,
     GroupLost,
     GroupReprobing,
@@ -70,29 +69,18 @@ class _Publication:
 class Publications:
     """All groups of a link. Owns the zone, the claims, the announcements and the goodbyes.
 
-    :param events: gets what the owner should know.
     :param changed: called after every change of the zone.
     """
 
-    def __init__(
-        self,
-        *,
-        sizes: Sizes,
-        rng: Random,
-        events: list[Event],
-        changed: Callable[[], None],
-        announcements: int,
-        unicast_responses: bool,
-    ) -> None:
-        self.zone = Zone()
-        self.prober = Prober(rng)
-        self.announcer = Announcer(announcements)
-        self.goodbyes = Goodbyes()
-        self.is_up = True
-        self._sizes = sizes
-        self._events = events
-        self._changed = changed
-        self._unicast_responses = unicast_responses
+    def __init__(self, context: LinkContext, changed: Callable[[], None]) -> None:
+        self.zone: Final = Zone()
+        self.prober: Final = Prober(context.rng)
+        self.announcer: Final = Announcer(context.settings.announcements)
+        self.goodbyes: Final = Goodbyes()
+        self._context: Final = context
+        self._sizes: Final = context.sizes
+        self._events: Final = context.events
+        self._changed: Final = changed
         self._by_handle: dict[int, _Publication] = {}
         self._updating: dict[int, _Publication] = {}
         self._last_handle = 0
@@ -142,7 +130,7 @@ class Publications:
             return
         contested = self._contested(publication)
         farewells = self._retire(publication, now)
-        if goodbye and self.is_up:
+        if goodbye and self._context.is_up:
             for farewell in farewells:
                 if not _concerns(farewell.record, contested):
                     self._say_goodbye(farewell, now)
@@ -154,7 +142,7 @@ class Publications:
             return
         contested = self._contested(publication)
         for farewell in self._retire(publication, now):
-            if self.is_up:
+            if self._context.is_up:
                 self._part(farewell, lost, contested, (), now)
 
     def _check_sizes(self, group: RecordGroup, handle: int) -> None:
@@ -163,7 +151,9 @@ class Publications:
             if size_alone(record) > self._sizes.single:
                 # RFC 6762 §17: not even in fragments.
                 raise ValueError(f"a record of {record.name} is too large for a packet")
-        self._events += [RecordOversized(handle, record.name, size_alone(record)) for record in oversized]
+        self._events.extend(
+            [RecordOversized(handle, record.name, size_alone(record)) for record in oversized]
+        )
 
     # Claims
 
@@ -178,7 +168,7 @@ class Publications:
             self.prober.release(key, publication.handle)
 
     def _is_ready(self, group: RecordGroup) -> bool:
-        return self.is_up and all(map(self.prober.holds, group.probed_names))
+        return self._context.is_up and all(map(self.prober.holds, group.probed_names))
 
     def _contested(self, publication: _Publication) -> set[bytes]:
         """The names of a group that are not ours at the moment."""
@@ -372,14 +362,15 @@ class Publications:
 
     def set_up(self, now: float) -> None:
         """The link works (again): probe for everything, then announce it (RFC 6762 §8, §10.2)."""
-        self.is_up = True
         self.goodbyes.clear()
         self.announcer.clear()
         for publication in self._by_handle.values():
             if publication.is_published:
                 self._hide(publication, now)
                 names = publication.group.probed_names.values()
-                self._events += [GroupReprobing(publication.handle, name, contested=False) for name in names]
+                self._events.extend(
+                    [GroupReprobing(publication.handle, name, contested=False) for name in names]
+                )
             publication.yielded.clear()
             self._want(publication, now)
         self.prober.reset(now)
@@ -393,7 +384,6 @@ class Publications:
             publication.farewells.clear()
             if publication.update is not None:
                 self._adopt(publication)
-        self.is_up = False
         self.prober.suspend()
         self.goodbyes.clear()
         self.announcer.clear()
@@ -422,7 +412,10 @@ class Publications:
         # at once even if it has multicast the record just now.
         return pack_probes(
             [
-                (Question(claim.name, RecordType.ANY, unicast=self._unicast_responses), self.proposals(claim))
+                (
+                    Question(claim.name, RecordType.ANY, unicast=self._context.settings.unicast_responses),
+                    self.proposals(claim),
+                )
                 for claim in due
             ],
             self._sizes,

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
-from random import Random
+from typing import Final
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message
 from mcast.dns.names import Name
 from mcast.dns.records import Record
 from mcast.mdns.constants import (
-    ANNOUNCEMENTS,
     DEFENCE_INTERVAL,
     MDNS_PORT,
     MULTICAST_INTERVAL,
     SHARED_DELAY,
     TRUNCATED_DELAY,
 )
-from mcast.mdns.context import Sizes
-from mcast.mdns.events import Event
-from mcast.mdns.outbox import Address, Outbox
+from mcast.mdns.context import LinkContext
+from mcast.mdns.outbox import Address
 from mcast.mdns.responder.conflicts import Watcher
 from mcast.mdns.responder.packing import pack_legacy, pack_records, pack_response
 from mcast.mdns.responder.pending import DelayedResponses, KnownAnswers, TruncatedQueries, is_known
@@ -30,74 +27,32 @@ from mcast.mdns.responder.publications import Publications
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.mdns.responder.response_plan import MulticastPlan, Reason
 from mcast.mdns.responder.zone import RecordSet
-from mcast.neighbours import Neighbours, SourceKind
-from mcast.rate_limit import MAX_RATE, RateLimit
-
-
-def _nobody(_: object) -> bool:
-    return False
+from mcast.neighbours import SourceKind
+from mcast.rate_limit import RateLimit
 
 
 class Responder:
     """Publishes record groups on one link.
 
-    Times are seconds on the caller's clock. What is to be sent is put into ``outbox``, what the owner should
-    know into ``events``.
-
-    :param unicast_responses: ask for unicast responses when probing; False when another program holds port
-        5353 and would get them (RFC 6762 §15.1).
-    :param is_own: tells whether our host has this record on another of its links, claimed or not.
-    :param is_own_set: tells whether these records are a whole set there (`has_whole`).
-    :param max_rate: unicast answers a second to one source, 0 for no limit.
-    :param announcements: how often what is new is announced, 2 to 8 (RFC 6762 §8.3).
-    :param counters: shared with the link; see `Link.counters`.
+    Times are seconds on the caller's clock. What is to be sent goes into the outbox of the context, what the
+    owner should know into its events.
     """
 
-    def __init__(
-        self,
-        *,
-        outbox: Outbox,
-        events: list[Event],
-        rng: Random,
-        sizes: Sizes,
-        neighbours: Neighbours,
-        counters: Counter[str],
-        unicast_responses: bool = True,
-        is_own: Callable[[Record], bool] = _nobody,
-        is_own_set: Callable[[Sequence[Record]], bool] = _nobody,
-        max_rate: int = MAX_RATE,
-        announcements: int = ANNOUNCEMENTS,
-    ) -> None:
-        self.neighbours = neighbours
-        """Replaced when the addresses of the interface change."""
-        self.ready = ReadyAnswers()
-        self._outbox = outbox
-        self._rng = rng
-        self._sizes = sizes
-        self._counters = counters
-        self._rate = RateLimit(max_rate)
-        self._publications = Publications(
-            sizes=sizes,
-            rng=rng,
-            events=events,
-            changed=self.ready.clear,
-            announcements=announcements,
-            unicast_responses=unicast_responses,
-        )
-        self._zone = self._publications.zone
-        self._prober = self._publications.prober
-        self._plan = MulticastPlan()
-        self._truncated = TruncatedQueries()
-        self._delayed = DelayedResponses()
-        self._watcher = Watcher(
-            publications=self._publications,
-            plan=self._plan,
-            rng=rng,
-            counters=counters,
-            unicast_responses=unicast_responses,
-            is_own=is_own,
-            is_own_set=is_own_set,
-        )
+    def __init__(self, context: LinkContext) -> None:
+        self.ready: Final = ReadyAnswers()
+        self._context: Final = context
+        self._outbox: Final = context.outbox
+        self._rng: Final = context.rng
+        self._sizes: Final = context.sizes
+        self._counters: Final = context.counters
+        self._rate: Final = RateLimit(context.settings.max_rate)
+        self._publications: Final = Publications(context, self.ready.clear)
+        self._zone: Final = self._publications.zone
+        self._prober: Final = self._publications.prober
+        self._plan: Final = MulticastPlan()
+        self._truncated: Final = TruncatedQueries()
+        self._delayed: Final = DelayedResponses()
+        self._watcher: Final = Watcher(context, self._publications, self._plan)
 
     # What the owner asks for
 
@@ -253,7 +208,7 @@ class Responder:
 
     def _defend(self, defences: dict[RecordSet, bool], source: Address, now: float) -> None:
         """Answer a probe for our name without delay (RFC 6762 §8.1)."""
-        is_on_link = self.neighbours.classify(source[0]) is SourceKind.ON_LINK
+        is_on_link = self._context.neighbours.classify(source[0]) is SourceKind.ON_LINK
         direct = [answer for answer, unicast in defences.items() if unicast and is_on_link]
         if direct:
             # RFC 6762 §5.4: "the responder should always generate the requested unicast response".
@@ -279,7 +234,7 @@ class Responder:
         :param answers: the sets, and whether a unicast response is wanted.
         :param at: when the answers are due; now, or after their random delay.
         """
-        is_on_link = self.neighbours.classify(source[0]) is SourceKind.ON_LINK
+        is_on_link = self._context.neighbours.classify(source[0]) is SourceKind.ON_LINK
         direct: list[RecordSet] = []
         for answer, unicast in answers.items():
             # RFC 6762 §11: a unicast response to somebody off the link would be ignored there.
@@ -323,7 +278,7 @@ class Responder:
             self._counters["legacy responses"] += 1
 
     def _may_send(self, source: Address, now: float) -> bool:
-        if self.neighbours.classify(source[0]) is SourceKind.NO_HOST:
+        if self._context.neighbours.classify(source[0]) is SourceKind.NO_HOST:
             self._counters["unanswerable sources"] += 1
             return False
         if not self._rate.allows(source[0], now):
@@ -440,7 +395,7 @@ class Responder:
         that wants a unicast response gets it if the records were multicast within a quarter of their TTL, at
         once or, for shared records, after a random delay.
         """
-        origin = self.neighbours.classify(source[0])
+        origin = self._context.neighbours.classify(source[0])
         if source[1] != MDNS_PORT:
             if (
                 not ready.legacy

@@ -37,9 +37,15 @@ class AskingLab(Lab):
     """
 
     def __init__(
-        self, *, up_for: float = 10.0, point: float = 0.5, mtu: int = 1500, ipv6: bool = False
+        self,
+        *,
+        up_for: float = 10.0,
+        point: float = 0.5,
+        mtu: int = 1500,
+        ipv6: bool = False,
+        unicast_responses: bool = True,
     ) -> None:
-        super().__init__(point=point, mtu=mtu, ipv6=ipv6)
+        super().__init__(point=point, mtu=mtu, ipv6=ipv6, unicast_responses=unicast_responses)
         self.run(up_for)
         self.querier = self.link.querier
 

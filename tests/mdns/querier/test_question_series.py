@@ -273,8 +273,7 @@ class UnicastResponseTests(SynchronousTestCase):
 
     def test_never_when_the_port_is_shared(self) -> None:
         """RFC 6762 §15.1: the unicast response might reach the other program."""
-        lab = AskingLab(up_for=0.0)
-        lab.querier.unicast_responses = False
+        lab = AskingLab(up_for=0.0, unicast_responses=False)
         lab.want(TYPE_PTR)
         self.assertEqual([question.unicast for question in asked(lab.pass_time(0.5))], [False])
 

@@ -21,6 +21,7 @@ from mcast.dns.presentation import parse_type
 from mcast.errors import NotFound
 from mcast.mdns.constants import MDNS_PORT, ONE_SHOT_TIMEOUT
 from mcast.mdns.oneshot import OneShotQuery
+from mcast.neighbours import SocketAddress
 from mcast.node.network import IPV4_GROUP
 from mcast.sockets.interface import find_interface, interfaces
 from mcast.sockets.listen import listen_multicast
@@ -102,10 +103,10 @@ class _Listener(DatagramProtocol):
 
     noisy = False
 
-    def __init__(self, heard: Callable[[bytes, tuple[Any, ...]], object]) -> None:
+    def __init__(self, heard: Callable[[bytes, SocketAddress], object]) -> None:
         self._heard = heard
 
-    def datagramReceived(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
+    def datagramReceived(self, datagram: bytes, addr: SocketAddress) -> None:
         self._heard(datagram, addr)
 
 
@@ -163,7 +164,7 @@ class _OneShot:
             self._close()
             raise OSError(f"{self._server}: it cannot be sent to")
 
-    def _heard(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
+    def _heard(self, datagram: bytes, addr: SocketAddress) -> None:
         """Take in a datagram; only the host that was asked may answer, from the port that was asked."""
         if self._query.response is not None or addr[1] != self._port:
             return

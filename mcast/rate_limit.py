@@ -3,51 +3,67 @@
 from __future__ import annotations
 
 MAX_RATE = 1000
-"""Unicast answers a second to one source, unless told otherwise; 0 for no limit.
+"""Unicast answers of a multicast DNS link to one source in a second, unless told otherwise; 0 for no limit.
 
 Our choice: a busy resolver asks some dozens of questions a second. Anybody on the link can write somebody
 else's address into a query, so that without a limit we could be used to flood that host.
 """
 
-MAX_SOURCES = 4096
-"""Sources whose answers are counted within one second.
+WINDOW = 1.0
+"""Seconds after which every source has its full allowance again. Our choice: a limit "a second" needs no
+more."""
 
-Our choice: more than there are hosts on a link. Sources beyond that share one count, so that forged addresses
-cost memory only up to here.
+MAX_SOURCES = 4096
+"""Sources counted in one window.
+
+Our choice: more than there are hosts on a link. Sources beyond that share one allowance, so that forged
+addresses cost memory only up to here and still cannot use us to send more.
 """
 
-_PERIOD = 1.0
-"""Seconds after which counting begins anew."""
+UNLIMITED = 1_000_000_000
+"""Answers in one window that no interface reaches. Our choice: below 2**30 CPython counts down fastest."""
+
+_FURTHER = ""
+"""The key under which sources beyond `MAX_SOURCES` are counted; no address."""
 
 
 class RateLimit:
-    """Counts answers by source address, within periods of one second.
+    """Counts the answers to each source, within windows of one second.
 
-    :param rate: answers a second to one source; 0 for no limit.
+    :param rate: answers to one source in a second; 0 for no limit.
     """
 
-    __slots__ = ("_counts", "_ends_at", "_rate")
+    __slots__ = ("_ends_at", "_rate", "left")
 
     def __init__(self, rate: int) -> None:
-        self._rate = rate
-        self._counts: dict[str, int] = {}
+        self._rate = rate or UNLIMITED
         self._ends_at = 0.0
+        self.left: dict[str, int] = {}
+        """The answers left in this window for each source that had one. A hot loop may take one from here
+        itself while there are some, and otherwise calls `take`; the dictionary stays the same one."""
+
+    def turn(self, now: float) -> bool:
+        """Begin a new window if the last one has ended, and tell whether it had."""
+        # Both ends are compared, since the reactor's clock may be set back.
+        if self._ends_at - WINDOW <= now < self._ends_at:
+            return False
+        self._ends_at = now + WINDOW
+        self.left.clear()
+        return True
+
+    def take(self, source: str) -> bool:
+        """Count one more answer to ``source`` in this window; False when it has had all of them."""
+        left = self.left.get(source)
+        if left is None:
+            if len(self.left) >= MAX_SOURCES:
+                source = _FURTHER
+            left = self.left.get(source, self._rate)
+        if left <= 0:
+            return False
+        self.left[source] = left - 1
+        return True
 
     def allows(self, source: str, now: float) -> bool:
-        """Whether one more answer may go to ``source``; counts it if so."""
-        rate = self._rate
-        if not rate:
-            return True
-        counts = self._counts
-        if now >= self._ends_at or now < self._ends_at - _PERIOD:
-            counts.clear()
-            self._ends_at = now + _PERIOD
-        count = counts.get(source)
-        if count is None:
-            if len(counts) >= MAX_SOURCES:
-                source = ""
-            count = counts.get(source, 0)
-        if count >= rate:
-            return False
-        counts[source] = count + 1
-        return True
+        """Count one more answer to ``source`` at ``now``; False when it has had all of this second."""
+        self.turn(now)
+        return self.take(source)

@@ -12,6 +12,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import DatagramProtocol
 
+from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
@@ -136,6 +137,6 @@ class _Receiver(DatagramProtocol):
         self.heard: Deferred[float] = Deferred()
         """Fires with the time when the datagram is back."""
 
-    def datagram_arrived(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> None:
+    def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         if data == self.token and not self.heard.called:
             self.heard.callback(time.perf_counter())

@@ -35,7 +35,8 @@ from mcast.dns.records import show_type
 from mcast.errors import MalformedMessage
 from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.lint import Breach, Linter
-from mcast.node.network import Address, SocketNetwork
+from mcast.neighbours import SocketAddress
+from mcast.node.network import SocketNetwork
 from mcast.sockets.interface import Interface, select_interfaces
 
 _SECTIONS = (("answers", "an"), ("authorities", "au"), ("additionals", "ad"))
@@ -119,7 +120,7 @@ def _open(
 ) -> Any:
     names = {interface.index: interface.name for interface in chosen}
 
-    def received(datagram: bytes, source: Address, index: int, multicast: bool) -> None:
+    def received(datagram: bytes, source: SocketAddress, index: int, multicast: bool) -> None:
         if multicast and index in names and not dump.is_done:
             dump.packet(datagram, source, names[index], ipv6, True, time.time(), None)
             if dump.is_done:

@@ -25,6 +25,7 @@ from mcast.cli.command import (
     whole,
 )
 from mcast.cli.groups import parse_group
+from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
@@ -99,7 +100,7 @@ class Printer(GroupProtocol):
         self._names[interface.index] = interface.name
         self._output.text(f"LISTEN {group} on {interface.name}")
 
-    def datagram_arrived(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> None:
+    def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         if self._left == 0:
             return
         self.received += 1
@@ -109,7 +110,7 @@ class Printer(GroupProtocol):
             if self._left == 0:
                 self._done.callback(None)
 
-    def take(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> None:
+    def take(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         """Print one datagram."""
         now = time.time()
         interface = self.name_of(arrival.interface)
@@ -140,7 +141,7 @@ class Printer(GroupProtocol):
         """Return the name of an interface on which a group is joined."""
         return self._names.get(index, str(index))
 
-    def source(self, address: tuple[Any, ...]) -> str:
+    def source(self, address: SocketAddress) -> str:
         """Return the source with the zone of a link-local address."""
         if len(address) > 3 and address[3]:
             return f"{address[0]}%{self.name_of(address[3])}"
@@ -155,7 +156,7 @@ class Summer(Printer):
         self._flows: dict[tuple[str, str, str], list[int]] = {}
         self._since = time.monotonic()
 
-    def take(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> None:
+    def take(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         flow = (self.source(address), arrival.destination or "?", self.name_of(arrival.interface))
         if flow not in self._flows and len(self._flows) >= MAX_FLOWS:
             flow = ("others", "", "")

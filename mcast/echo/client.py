@@ -13,6 +13,7 @@ from twisted.internet.protocol import DatagramProtocol
 
 from mcast.echo.probe import DEFAULT_PROBE_SIZE
 from mcast.echo.session import Answer, Session
+from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
@@ -141,7 +142,7 @@ class EchoClient(DatagramProtocol):
                 session.unsent(index, number)
                 self.refused += 1
 
-    def datagram_arrived(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> None:
+    def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         """Take an answer; `GroupPort` calls this."""
         now = self._clock()
         host = f"{address[0]}%{address[3]}" if len(address) > 3 and address[3] else address[0]
@@ -149,6 +150,6 @@ class EchoClient(DatagramProtocol):
         if answer is not None:
             self._answered(answer)
 
-    def datagramReceived(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
+    def datagramReceived(self, datagram: bytes, addr: SocketAddress) -> None:
         # A stock port calls this; it does not tell the interface.
         self.datagram_arrived(datagram, addr, Arrival(0, None, None))

@@ -11,6 +11,7 @@ from twisted.internet.protocol import DatagramProtocol
 
 from mcast.echo.counters import Drop, EchoCounters
 from mcast.echo.sources import Sources
+from mcast.neighbours import SocketAddress
 from mcast.sockets.group import Group, Scope
 from mcast.sockets.port import MAX_DATAGRAM, READ_BATCH, GroupPort
 
@@ -56,7 +57,7 @@ class EchoPort(GroupPort):
         if not self._pinned:
             self.connectionLost()
             raise OSError(errno.EPERM, "cannot bind to one interface: that takes Linux 5.7 or more rights")
-        self._receive: Callable[[int], tuple[bytes, tuple[Any, ...]]] = self._require_socket().recvfrom
+        self._receive: Callable[[int], tuple[bytes, SocketAddress]] = self._require_socket().recvfrom
         self._send: Callable[[bytes, Any], int] = self._require_sender().sendto
 
     def doRead(self) -> None:
@@ -96,7 +97,7 @@ class EchoPort(GroupPort):
         counters.received += received
         counters.answered += received - dropped
 
-    def _not_sent(self, problem: OSError, address: tuple[Any, ...]) -> Drop:
+    def _not_sent(self, problem: OSError, address: SocketAddress) -> Drop:
         if address[1] == 0:
             return Drop.PORT  # every system refuses it, so it need not be looked for in each datagram
         self._send_failed(problem, self._pinned)

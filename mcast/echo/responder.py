@@ -9,6 +9,7 @@ from typing import Any
 
 from mcast.echo.counters import Drop, EchoCounters
 from mcast.echo.sources import DEFAULT_MAX_RATE, Sources
+from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group, Scope
 from mcast.sockets.interface import Interface
@@ -65,7 +66,7 @@ class EchoResponder(GroupProtocol):
             self._tables[interface] = table
         return table
 
-    def datagram_arrived(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> None:
+    def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         """Answer a datagram, or count why not."""
         self.echo_counters.received += 1
         drop = self._refusal(address, arrival)
@@ -78,7 +79,7 @@ class EchoResponder(GroupProtocol):
         else:
             self.echo_counters.drop(drop)
 
-    def _refusal(self, address: tuple[Any, ...], arrival: Arrival) -> Drop | None:
+    def _refusal(self, address: SocketAddress, arrival: Arrival) -> Drop | None:
         host, port = address[0].partition("%")[0], address[1]
         if port == 0:
             return Drop.PORT

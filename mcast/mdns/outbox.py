@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-Address = tuple[Any, ...]
-"""A socket address as the shell gave it: ``(host, port)`` or ``(host, port, flow, scope)``. Only the first
-two items are looked at, and the whole is handed back."""
+from mcast.neighbours import SocketAddress
+
+Address = SocketAddress
+"""A socket address as the shell gave it. Only the first two items are looked at, and the whole is handed
+back."""
 
 
 class Transmission(NamedTuple):

@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from mcast.mdns.link import Event, Link
-from mcast.node.network import Address, MulticastPort
+from mcast.neighbours import SocketAddress
+from mcast.node.network import MulticastPort
 from mcast.sockets.interface import Interface
 
 UNREACHABLE_DELAY = 1.0
@@ -80,7 +81,7 @@ class LinkDriver:
         """Return the time to tell the link."""
         return self._clock.seconds()
 
-    def receive(self, datagram: bytes, source: Address, multicast: bool) -> bytes | None:
+    def receive(self, datagram: bytes, source: SocketAddress, multicast: bool) -> bytes | None:
         """Feed the link one datagram and do what follows from it.
 
         :returns: what to send back to the source at once, if anything; see `mcast.node.network.Receiver`.

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol
 
 from mcast.mdns.constants import MAX_PACKET, MDNS_PORT
+from mcast.neighbours import SocketAddress, SourceKind, broadcast_addresses
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.held import is_port_held
@@ -29,13 +30,6 @@ IPV4_GROUP = "224.0.0.251"
 
 IPV6_GROUP = "ff02::fb"
 """The IPv6 link-local group of multicast DNS (RFC 6762 §3); the one FF0X::FB scope in use (RFC 6762 §22)."""
-
-Address = tuple[str, int] | tuple[str, int, int, int]
-"""A socket address: ``(host, port)`` for IPv4, ``(host, port, flow, scope id)`` for IPv6.
-
-The host of an IPv6 address carries no ``%zone``; the zone of a link-local one is its scope id (RFC 3493
-§3.3).
-"""
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Octets of receive buffer asked for; the system may grant less.
@@ -53,7 +47,7 @@ Our choice: the announcement of some thousand services; only a link that is stuc
 BACKLOG_DELAY = 0.005
 """Seconds after which a full send buffer is tried again. Our choice: 100 Mbit/s drain 64 kB meanwhile."""
 
-Receiver = Callable[[bytes, Address, int, bool], bytes | None]
+Receiver = Callable[[bytes, SocketAddress, int, bool], bytes | None]
 """Called for each datagram: ``(datagram, source, interface, multicast)``; bytes that it returns are sent
 back.
 
@@ -87,7 +81,7 @@ class MulticastPort(Protocol):
     def leave(self, interface: Interface) -> None:
         """Leave the group on one interface, which may be gone already; raises nothing."""
 
-    def send(self, payload: bytes, interface: int, destination: Address | None) -> bool:
+    def send(self, payload: bytes, interface: int, destination: SocketAddress | None) -> bool:
         """Send a datagram from port 5353 with hop limit 255 (RFC 6762 §11) by the interface with that index.
 
         :param destination: where to, or None for the mDNS group.
@@ -201,7 +195,7 @@ class SocketPort(DatagramProtocol):
         with suppress(OSError):  # it went, and the membership with it
             self._port.leave(self._membership, interface.index)
 
-    def send(self, payload: bytes, interface: int, destination: Address | None) -> bool:
+    def send(self, payload: bytes, interface: int, destination: SocketAddress | None) -> bool:
         if destination is not None:
             # The routing table might choose another interface than the one whose addresses we gave; with only
             # one in use it is left the choice, since naming one costs a third of the time of a send.
@@ -224,7 +218,7 @@ class SocketPort(DatagramProtocol):
             self._backlog_call = None
         return self._port.stopListening()
 
-    def datagram_arrived(self, data: bytes, address: Address, arrival: Arrival) -> None:
+    def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         """Pass on a datagram for the group or for an address of this host (called by `GroupPort`)."""
         interface, destination, _ = arrival
         if not interface:
@@ -242,16 +236,15 @@ class SocketPort(DatagramProtocol):
         self._unicast_needs_interface = len(self._joined) > 1
         # Of groups only the one we joined is delivered; what remains are IPv4 broadcast addresses.
         self._not_ours = frozenset(
-            str(each.network.broadcast_address)
+            str(address)
             for interface in self._joined.values()
-            for each in interface.networks
-            if each.version == 4 and each.network.prefixlen < 31
+            for address in broadcast_addresses(each.network for each in interface.networks)
         ) | {"255.255.255.255"}
 
-    def _guess_interface(self, source: Address) -> int:
+    def _guess_interface(self, source: SocketAddress) -> int:
         """Return the interface whose neighbour the source is, where the system does not tell the arrival."""
         for index, interface in self._joined.items():
-            if interface.is_on_link(source[0]):
+            if interface.neighbours.classify(source[0]) is SourceKind.ON_LINK:
                 return index
         return 0
 

@@ -27,13 +27,13 @@ from mcast.dnssd.types import ServiceType
 from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.link import Event, Link, LinkSettings
+from mcast.neighbours import SocketAddress
 from mcast.node import browsers as discovery
 from mcast.node.browsers import LOOKUP_TIMEOUT, InstanceBrowser, ServiceBrowser, TypesBrowser
 from mcast.node.link_driver import LinkDriver
 from mcast.node.network import (
     IPV4_GROUP,
     IPV6_GROUP,
-    Address,
     MulticastPort,
     Network,
     Receiver,
@@ -112,7 +112,7 @@ class Node(TwistedService):
         self._rng = SystemRandom() if rng is None else rng
         self._max_rate = max_rate
         self._links: dict[tuple[int, bool], LinkDriver] = {}
-        self._routes: dict[bool, dict[int, Callable[[bytes, Address, bool], bytes | None]]] = {
+        self._routes: dict[bool, dict[int, Callable[[bytes, SocketAddress, bool], bytes | None]]] = {
             False: {},
             True: {},
         }
@@ -611,7 +611,7 @@ class Node(TwistedService):
     def _receiver(self, ipv6: bool) -> Receiver:
         routes = self._routes[ipv6].get
 
-        def received(datagram: bytes, source: Address, interface: int, multicast: bool) -> bytes | None:
+        def received(datagram: bytes, source: SocketAddress, interface: int, multicast: bool) -> bytes | None:
             receive = routes(interface)
             return None if receive is None else receive(datagram, source, multicast)
 

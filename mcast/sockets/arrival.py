@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-SocketAddress = tuple[Any, ...]
-"""(host, port) or, for IPv6, (host, port, flow information, scope id)."""
+from typing import NamedTuple
 
 
 class Arrival(NamedTuple):

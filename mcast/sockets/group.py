@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, ip_address
 
+from mcast.neighbours import may_be_host
+
 MAX_PORT = 65535
 """The largest UDP port (RFC 768)."""
 
@@ -207,6 +209,6 @@ def check_source(group: Group, source: str | None) -> IPv4Address | IPv6Address 
     origin, _ = parse_address(source)
     if origin.version != group.family:
         raise ValueError(f"source {source}: not of the family of group {group.host} (IPv{group.family})")
-    if origin.is_multicast or origin.is_unspecified:
+    if not may_be_host(origin):
         raise ValueError(f"source {source}: not an address that a host can have")
     return origin

@@ -11,6 +11,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip
 
 import ifaddr
 
+from mcast.neighbours import Neighbours
+
 DEFAULT_MTU = 1500
 """Octets assumed where the system does not tell: Ethernet's (RFC 894)."""
 
@@ -46,11 +48,14 @@ class Interface:
     """Octets in the largest IP packet."""
     carrier: bool = True
     """Is there a link: cable plugged, radio associated, peer up? True where the system does not tell."""
+    neighbours: Neighbours = field(init=False, repr=False, compare=False)
+    """Tells whether a source address belongs to a neighbour on this link."""
     _networks: tuple[IPv4Interface | IPv6Interface, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # Kept, not computed on each call: is_on_link is asked for each datagram.
+        # Kept, not computed on each call: the neighbours are asked for each datagram.
         object.__setattr__(self, "_networks", tuple(each.ip_interface for each in self.addresses))
+        object.__setattr__(self, "neighbours", Neighbours(self._networks, loopback=self.loopback))
 
     @property
     def ipv4(self) -> tuple[InterfaceAddress, ...]:
@@ -70,18 +75,6 @@ class Interface:
     def has_family(self, ipv6: bool) -> bool:
         """Has the interface an address of this family?"""
         return any((each.address.version == 6) is ipv6 for each in self.addresses)
-
-    def is_on_link(self, address: IPv4Address | IPv6Address | str) -> bool:
-        """Tell whether a source address belongs to a neighbour on this link.
-
-        Link-local addresses always do (RFC 4007 §5), and on the loopback interface there is nobody
-        but the host itself, whichever of its addresses it uses.
-        """
-        if isinstance(address, str):
-            address = ip_address(address.partition("%")[0])
-        if self.loopback or address.is_link_local:
-            return True
-        return any(address in each.network for each in self._networks)
 
     def __str__(self) -> str:
         return self.name

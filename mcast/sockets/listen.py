@@ -13,9 +13,10 @@ from twisted.internet.interfaces import IListeningPort, IReactorFDSet
 from twisted.internet.protocol import DatagramProtocol
 from zope.interface import implementer
 
+from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.port import MAX_DATAGRAM, GroupPort, SocketAddress
+from mcast.sockets.port import MAX_DATAGRAM, GroupPort
 from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.stock import StockPort
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
+from mcast.neighbours import SocketAddress
 from mcast.sockets.group import Group, check_source
 from mcast.sockets.interface import Interface, find_interface, interfaces, select_interfaces
 from mcast.sockets.monitor import InterfaceMonitor
@@ -42,7 +43,7 @@ class GroupTransport(Protocol):
         :raises OSError: the system refuses.
         """
 
-    def send(self, data: bytes, address: tuple[Any, ...], interface: int = 0) -> bool:
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> bool:
         """Send one datagram, by an interface where one is given; False when it was refused."""
 
 

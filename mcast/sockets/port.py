@@ -24,14 +24,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival, SocketAddress
+from mcast.neighbours import SocketAddress
+from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import MAX_PORT, Group, parse_address
 from mcast.sockets.interface import Interface, loopback_source, zone_index
 from mcast.sockets.joins import Joins, MembershipError, interface_index, interface_name
 from mcast.sockets.options import Options, check_hops
 from mcast.sockets.routes import Routes
 
-__all__ = ["MAX_DATAGRAM", "READ_BATCH", "GroupPort", "MembershipError", "SocketAddress"]
+__all__ = ["MAX_DATAGRAM", "READ_BATCH", "GroupPort", "MembershipError"]
 
 MAX_DATAGRAM = 65535
 """Octets of the largest datagram read whole by default; UDP over IPv4 carries 65507 (RFC 768, RFC 791)."""
@@ -397,10 +398,10 @@ class GroupPort:
         return arrival
 
     def _deliver_plainly(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
-        if self.ipv6:
-            host, port, _, scope = address
-            address = (f"{host}%{scope}" if scope else host, port)
-        self.protocol.datagramReceived(data, address)
+        host, port = address[0], address[1]
+        if len(address) > 2 and address[3]:
+            host = f"{host}%{address[3]}"
+        self.protocol.datagramReceived(data, (host, port))
 
     def _protocol_failed(self) -> None:
         self.counters["protocol_errors"] += 1
@@ -462,7 +463,8 @@ class GroupPort:
             else:
                 sock.sendmsg((data,), ancillary, 0, target)
         except OSError as problem:
-            self._send_failed(problem, interface or (target[3] if self.ipv6 else 0) or self._routes.outgoing)
+            scope = target[3] if len(target) > 2 else 0
+            self._send_failed(problem, interface or scope or self._routes.outgoing)
             return False
         return True
 

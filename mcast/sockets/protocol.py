@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 
+from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface, interfaces
@@ -55,7 +56,7 @@ class GroupProtocol(DatagramProtocol):
 
     # What to override
 
-    def datagram_arrived(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> bytes | None:
+    def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> bytes | None:
         """Take a datagram; what is returned is sent back as `reply` would, only faster.
 
         :param address: where from: (host, port), for IPv6 (host, port, flow, scope).
@@ -81,11 +82,11 @@ class GroupProtocol(DatagramProtocol):
 
     # Sending
 
-    def reply(self, data: bytes, address: tuple[Any, ...], arrival: Arrival) -> bool:
+    def reply(self, data: bytes, address: SocketAddress, arrival: Arrival) -> bool:
         """Answer a datagram by unicast, by the interface it arrived on; False when the system refused."""
         return self._transport is not None and self._transport.send(data, address, arrival.interface)
 
-    def send(self, data: bytes, address: tuple[Any, ...], interface: int = 0) -> bool:
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> bool:
         """Send a datagram, by the interface with this index where one is given; False when refused.
 
         :raises ValueError: as `GroupPort.send` does.
@@ -136,7 +137,7 @@ class GroupProtocol(DatagramProtocol):
             self.memberships.stop()
         self.memberships = self._transport = None
 
-    def datagramReceived(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
+    def datagramReceived(self, datagram: bytes, addr: SocketAddress) -> None:
         """Lead what a stock port received to `datagram_arrived`."""
         arrival = UNKNOWN_ARRIVAL
         if isinstance(self._transport, StockPort):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
-from mcast.sockets.arrival import SocketAddress
+from mcast.neighbours import SocketAddress
 from mcast.sockets.group import Group, parse_address
 from mcast.sockets.interface import default_interfaces, interfaces, loopback_source, zone_index
 from mcast.sockets.options import AncillaryData, Options

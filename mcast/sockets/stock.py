@@ -11,6 +11,7 @@ from twisted.internet import defer
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 
+from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import Group, check_source, parse_address
 from mcast.sockets.interface import loopback_source, zone_index
@@ -86,7 +87,7 @@ class StockPort:
         indexes = {interface for _, interface, _ in self._joined}
         return Arrival(indexes.pop(), None, None) if len(indexes) == 1 else UNKNOWN_ARRIVAL
 
-    def send(self, data: bytes, address: tuple[Any, ...], interface: int = 0) -> bool:
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> bool:
         """Send one datagram; False when the system refused it, which is counted and logged once.
 
         :param interface: its index. A stock port cannot choose it for IPv4 unicast.
@@ -141,7 +142,7 @@ class _ScopeReader:
         self._sock = sock
         self.last = 0
 
-    def recvfrom(self, size: int) -> tuple[bytes, tuple[Any, ...]]:
+    def recvfrom(self, size: int) -> tuple[bytes, SocketAddress]:
         """Receive as the socket does."""
         data, address = self._sock.recvfrom(size)
         self.last = address[3]

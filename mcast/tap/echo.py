@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from twisted.python.usage import Options, UsageError
 
 from mcast.echo.service import EchoService
-from mcast.echo.sources import DEFAULT_MAX_RATE, UNLIMITED
+from mcast.echo.sources import DEFAULT_MAX_RATE
+from mcast.rate_limit import UNLIMITED
 from mcast.sockets.group import MAX_PORT, Group
 from mcast.sockets.membership import sources_of
 from mcast.sockets.options import MAX_HOPS

@@ -8,7 +8,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from mcast.mdns.constants import MDNS_PORT
-from mcast.node.network import IPV4_GROUP, IPV6_GROUP, Address, Receiver
+from mcast.neighbours import SocketAddress
+from mcast.node.network import IPV4_GROUP, IPV6_GROUP, Receiver
 from mcast.sockets.interface import Interface
 from mcast.testing.captures import Packet
 from mcast.testing.endpoints import Endpoint, scope_of
@@ -42,7 +43,7 @@ class SimulatedPort(Endpoint):
         """Leave the group there, if it was joined."""
         self.memberships.discard((self._group, interface.index))
 
-    def send(self, payload: bytes, interface: int, destination: Address | None) -> bool:
+    def send(self, payload: bytes, interface: int, destination: SocketAddress | None) -> bool:
         """Send to an address, or to the group; False when the simulated system refuses."""
         host, port = (self._group, MDNS_PORT) if destination is None else destination[:2]
         try:
@@ -61,7 +62,7 @@ class SimulatedPort(Endpoint):
     def take(self, packet: Packet, interface: SimulatedInterface) -> None:
         """Hand over a datagram."""
         self.counters["received"] += 1
-        source: Address = (packet.source, packet.source_port)
+        source: SocketAddress = (packet.source, packet.source_port)
         if self.ipv6:
             source = (*source, 0, scope_of(packet.source, interface))
         answer = self._received(packet.payload, source, interface.index, packet.is_multicast)

@@ -14,6 +14,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from mcast.neighbours import SocketAddress, SourceKind
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.testing.captures import Packet
@@ -96,7 +97,7 @@ class MemoryPort(Endpoint):
 
     # Sending
 
-    def write(self, packet: bytes, addr: tuple[str, int] | None = None) -> None:
+    def write(self, packet: bytes, addr: SocketAddress | None = None) -> None:
         """Send a datagram; what the system refuses is counted.
 
         :raises ValueError: no address, and none that the port is connected to.
@@ -109,7 +110,7 @@ class MemoryPort(Endpoint):
             raise MessageLengthError("message too long")
         self.send(packet, address)
 
-    def send(self, data: bytes, address: tuple[Any, ...], interface: int = 0) -> bool:
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> bool:
         """Send as `GroupPort.send` does; False when the system refuses."""
         host, _, zone = address[0].partition("%")
         scope = address[3] if len(address) > 3 else 0
@@ -140,7 +141,7 @@ class MemoryPort(Endpoint):
             host = f"{packet.source}%{scope}" if scope else packet.source
             self.protocol.datagramReceived(packet.payload, (host, packet.source_port))
             return
-        source: tuple[Any, ...] = (packet.source, packet.source_port)
+        source: SocketAddress = (packet.source, packet.source_port)
         if self.ipv6:
             source = (*source, 0, scope)
         answer = arrived(
@@ -253,6 +254,6 @@ class MemoryPort(Endpoint):
         if address.is_multicast and self._outgoing:
             return self._outgoing
         for each in usable:
-            if address.is_multicast or each.is_on_link(address):
+            if address.is_multicast or each.neighbours.classify(host) is SourceKind.ON_LINK:
                 return each.index
         raise OSError(errno.ENETUNREACH, f"no way to {host}")

@@ -15,7 +15,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import Record, address, next_secure, text
 from mcast.mdns.responder.prepared import MAX_READY
 from mcast.mdns.responder.record_group import RecordGroup
-from mcast.neighbours import MAX_REMEMBERED, Neighbours
+from mcast.neighbours import MAX_REMEMBERED, Neighbours, SocketAddress
 from mcast.rate_limit import MAX_SOURCES
 from tests.mdns.lab import (
     ANY,
@@ -83,7 +83,7 @@ class HypothesisTests(SynchronousTestCase):
         self.lab.settle(DUAL_GROUP, WEB_GROUP)
         self.young = Lab(max_rate=0, point=0.0)
 
-    def throw(self, payload: bytes, source: tuple[object, ...], multicast: bool) -> None:
+    def throw(self, payload: bytes, source: SocketAddress, multicast: bool) -> None:
         self.young.register(WEB_GROUP)
         for lab in (self.lab, self.young):
             lab.feed(payload, source, multicast=multicast)
@@ -91,17 +91,17 @@ class HypothesisTests(SynchronousTestCase):
 
     @SLOWLY
     @given(st.binary(max_size=300), st.sampled_from(SOURCES), st.booleans())
-    def test_random_octets(self, payload: bytes, source: tuple[object, ...], multicast: bool) -> None:
+    def test_random_octets(self, payload: bytes, source: SocketAddress, multicast: bool) -> None:
         self.throw(payload, source, multicast)
 
     @SLOWLY
     @given(st.integers(0, 0xFFFF), st.binary(max_size=200), st.sampled_from(SOURCES))
-    def test_random_sections(self, flags: int, rest: bytes, source: tuple[object, ...]) -> None:
+    def test_random_sections(self, flags: int, rest: bytes, source: SocketAddress) -> None:
         self.throw(struct.pack("!6H", 0, flags & 0x8780, 1, 1, 1, 1) + rest, source, True)
 
     @settings(SLOWLY, max_examples=6000)
     @given(mutated(), st.sampled_from(SOURCES), st.booleans())
-    def test_mutated_packets(self, payload: bytes, source: tuple[object, ...], multicast: bool) -> None:
+    def test_mutated_packets(self, payload: bytes, source: SocketAddress, multicast: bool) -> None:
         self.throw(payload, source, multicast)
 
     def tearDown(self) -> None:

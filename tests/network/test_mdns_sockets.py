@@ -6,7 +6,8 @@ import socket
 from typing import Any
 
 from mcast.mdns.constants import MDNS_PORT
-from mcast.node.network import IPV4_GROUP, IPV6_GROUP, Address, SocketNetwork, SocketPort
+from mcast.neighbours import SocketAddress
+from mcast.node.network import IPV4_GROUP, IPV6_GROUP, SocketNetwork, SocketPort
 from mcast.sockets.interface import Interface, interfaces
 from tests.interop.probe import Packet, Sniffer
 from tests.network.reactors import ReactorLanTestCase
@@ -17,11 +18,11 @@ class Heard:
     """Keeps what a port passes on."""
 
     def __init__(self) -> None:
-        self.datagrams: list[tuple[bytes, Address, int, bool]] = []
+        self.datagrams: list[tuple[bytes, SocketAddress, int, bool]] = []
         self.answer: bytes | None = None
 
-    def __call__(self, datagram: bytes, source: Address, interface: int, multicast: bool) -> bytes | None:
-        self.datagrams.append((datagram, source, interface, multicast))
+    def __call__(self, datagram: bytes, source: SocketAddress, index: int, multicast: bool) -> bytes | None:
+        self.datagrams.append((datagram, source, index, multicast))
         return self.answer
 
 

@@ -7,6 +7,7 @@ from ipaddress import ip_interface
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mcast.neighbours import SourceKind
 from mcast.sockets.interface import (
     Interface,
     InterfaceAddress,
@@ -98,27 +99,28 @@ class SelectionTests(SynchronousTestCase):
 
 
 class NeighbourTests(SynchronousTestCase):
-    """`Interface.is_on_link`."""
+    """`Interface.neighbours`."""
 
     def test_same_network(self) -> None:
-        self.assertTrue(ETH0.is_on_link("192.0.2.77"))
+        self.assertIs(ETH0.neighbours.classify("192.0.2.77"), SourceKind.ON_LINK)
 
     def test_other_network(self) -> None:
-        self.assertFalse(ETH0.is_on_link("198.51.100.77"))
+        self.assertIs(ETH0.neighbours.classify("198.51.100.77"), SourceKind.OFF_LINK)
 
     def test_link_local(self) -> None:
         """G-4007-5-1: a link-local address heard on a link belongs to that link."""
-        self.assertTrue(ETH1.is_on_link("fe80::77"))
+        self.assertIs(ETH1.neighbours.classify("fe80::77"), SourceKind.ON_LINK)
 
     def test_scoped_text(self) -> None:
-        self.assertTrue(ETH1.is_on_link("fe80::77%eth1"))
+        self.assertIs(ETH1.neighbours.classify("fe80::77%eth1"), SourceKind.ON_LINK)
 
     def test_global_ipv6(self) -> None:
-        self.assertEqual((ETH0.is_on_link("2001:db8::77"), ETH1.is_on_link("2001:db8::77")), (True, False))
+        kinds = [each.neighbours.classify("2001:db8::77") for each in (ETH0, ETH1)]
+        self.assertEqual(kinds, [SourceKind.ON_LINK, SourceKind.OFF_LINK])
 
     def test_loopback(self) -> None:
         """On loopback there is nobody but the host itself."""
-        self.assertTrue(LO.is_on_link("192.0.2.1"))
+        self.assertIs(LO.neighbours.classify("192.0.2.1"), SourceKind.ON_LINK)
 
 
 class EnumerationTests(SynchronousTestCase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.node.network import Address
+from mcast.neighbours import SocketAddress
 from mcast.testing import SimulatedHost, SimulatedLan
 from mcast.testing.ports import SimulatedPort
 
@@ -13,14 +13,14 @@ class Hearer:
     """A port 5353 that keeps what it hears: payload, source, interface, multicast."""
 
     def __init__(self, host: SimulatedHost, ipv6: bool = False) -> None:
-        self.heard: list[tuple[bytes, Address, int, bool]] = []
+        self.heard: list[tuple[bytes, SocketAddress, int, bool]] = []
         self.times: list[float] = []
         self.host = host
         self.port: SimulatedPort = host.open(ipv6, self.received)
         for interface in host.interfaces():
             self.port.join(interface)
 
-    def received(self, payload: bytes, source: Address, interface: int, multicast: bool) -> None:
+    def received(self, payload: bytes, source: SocketAddress, interface: int, multicast: bool) -> None:
         self.heard.append((payload, source, interface, multicast))
         self.times.append(self.host._clock.seconds())
 

@@ -11,6 +11,7 @@ from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.names import Name
 from mcast.dns.records import address, alias, raw, text
 from mcast.mdns.responder.record_group import RecordGroup
+from mcast.neighbours import SocketAddress
 from tests.mdns.lab import (
     AAAA,
     ANY,
@@ -598,7 +599,7 @@ class RateTests(SynchronousTestCase):
 class HeaderTests(SynchronousTestCase):
     """The bits of the header, on the way in and out (RFC 6762 §18)."""
 
-    def flags_in(self, flags: int, source: tuple[str, int] = PEER) -> int:
+    def flags_in(self, flags: int, source: SocketAddress = PEER) -> int:
         """Ask with these flags; return how many answers there are."""
         lab = settled()
         payload = encode(Message(flags=flags, questions=[Question(HOST, A)]))

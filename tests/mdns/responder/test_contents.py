@@ -20,6 +20,7 @@ from mcast.dns.records import (
 )
 from mcast.mdns.events import RecordOversized
 from mcast.mdns.responder.record_group import RecordGroup
+from mcast.neighbours import SocketAddress
 from tests.mdns.lab import (
     AAAA,
     ANY,
@@ -188,7 +189,7 @@ class AdditionalTests(SynchronousTestCase):
     """Records that go along (RFC 6762 §6.2, RFC 6763 §12)."""
 
     def extras(
-        self, name: Name, qtype: int, *groups: RecordGroup, source: tuple[str, int] = ("192.168.1.9", 5353)
+        self, name: Name, qtype: int, *groups: RecordGroup, source: SocketAddress = ("192.168.1.9", 5353)
     ) -> set[Record]:
         """Ask and return the additional records."""
         lab = Lab()

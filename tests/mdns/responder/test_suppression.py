@@ -10,6 +10,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import address, pointer
 from mcast.mdns.responder.pending import MAX_DELAYED, MAX_TRUNCATED
 from mcast.mdns.responder.record_group import RecordGroup
+from mcast.neighbours import SocketAddress
 from tests.mdns.lab import (
     HOST,
     HOST_A,
@@ -101,9 +102,7 @@ class KnownAnswerTests(SuppressionCase):
 class TruncatedTests(SuppressionCase):
     """Known answers in several packets (RFC 6762 §7.2)."""
 
-    def continue_with(
-        self, *records: object, source: tuple[str, int] = PEER, truncated: bool = False
-    ) -> None:
+    def continue_with(self, *records: object, source: SocketAddress = PEER, truncated: bool = False) -> None:
         self.lab.feed(query(known=records, truncated=truncated), source)  # type: ignore[arg-type]
 
     def test_listed_in_the_next_packet(self) -> None:
@@ -244,7 +243,7 @@ class BoundedTests(SuppressionCase):
         self.lab.pass_time(5.0)
         self.lab.sent.clear()
         for number in range(1000):
-            source = (f"192.168.1.{number % 250 + 3}", 5353, number // 250)
+            source = (f"192.168.1.{number % 250 + 3}", 5353, number // 250, 0)
             self.lab.ask(HTTP, PTR, source, unicast=True)
         sent = self.lab.pass_time(5.0)
         self.assertEqual(len([packet for packet in sent if packet.destination]), MAX_DELAYED)

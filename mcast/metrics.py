@@ -1,6 +1,6 @@
-"""The numbers of `Node.statistics` in OpenMetrics text, for Prometheus and its relatives.
+"""The numbers of `Node.statistics` as OpenMetrics text, for Prometheus and compatible programs.
 
-Needs the extra ``metrics`` (prometheus-client), and is therefore imported by nothing else in mcast.
+It needs the extra ``metrics`` (prometheus-client), so nothing else in mcast imports it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ except ImportError as error:
     raise ImportError("mcast.metrics needs prometheus-client: pip install 'txmcast[metrics]'") from error
 
 GONE = "(gone)"
-"""The interface that the counters of links that are no more are told under."""
+"""Stands for the interface where the counters are those of links that are gone."""
 
 _RECEIVED = {
     "queries received": "query",
     "responses received": "response",
-    # Found by their octets, so that they are not counted among the others.
+    # Recognised by their octets, and not counted among the other queries.
     "ready answers": "query with ready answer",
 }
 _SENT = {
@@ -53,7 +53,7 @@ _DROPPED = frozenset(
     }
 )
 _RECORDS = frozenset({"goodbyes for nothing", "malformed records"})
-"""What counts records and does not begin with the word."""
+"""Counters of records whose names do not begin with "records"."""
 
 _NODE_GAUGES = ("links", "links working", "names", "names claimed")
 _NODE_COUNTERS = ("conflicts", "renames")
@@ -62,8 +62,8 @@ _NODE_COUNTERS = ("conflicts", "renames")
 class NodeCollector(Collector):
     """A collector for a registry of prometheus-client; it asks the nodes whenever the registry is read.
 
-    :param nodes: each is told apart by the label ``node``, its host name as it was when this was made; the
-        second of the same name gets ``#2``.
+    :param nodes: each gets the label ``node``, its host name at the time when this is made; the second node
+        of the same name gets ``#2``.
     """
 
     def __init__(self, *nodes: Node) -> None:
@@ -75,7 +75,7 @@ class NodeCollector(Collector):
             self._nodes[label] = node
 
     def describe(self) -> Iterable[Metric]:
-        """Return the metrics without numbers, for the registry to know their names."""
+        """Return the metrics without numbers, from which the registry learns their names."""
         return _Families()
 
     def collect(self) -> Iterable[Metric]:
@@ -89,7 +89,7 @@ class NodeCollector(Collector):
 class MetricsResource(Resource):
     """A leaf for a `twisted.web` site that answers GET with OpenMetrics text.
 
-    :param nodes: what it tells about; see `NodeCollector`.
+    :param nodes: the nodes to tell of; see `NodeCollector`.
     """
 
     isLeaf = True
@@ -104,7 +104,7 @@ class MetricsResource(Resource):
 
 
 def registry_of(*nodes: Node) -> CollectorRegistry:
-    """Return a registry of its own for some nodes."""
+    """Return a registry that holds some nodes and nothing else."""
     registry = CollectorRegistry()
     registry.register(NodeCollector(*nodes))
     return registry

@@ -1,7 +1,8 @@
-"""``.local`` names for whatever in a Twisted program connects to a host by its name."""
+"""``.local`` names for everything in a Twisted program that connects to a host by its name."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -25,7 +26,7 @@ from mcast.node.node import Node
 from mcast.node.shared import NodeLease, lease_of, shared_node
 
 AskOther = Callable[[IResolutionReceiver], IHostResolution]
-"""Has the resolver for all other names look up the same name."""
+"""Looks up the same name with the resolver for all other names."""
 
 
 @implementer(IHostnameResolver)
@@ -35,10 +36,10 @@ class MulticastResolver:
     Multicast names are those in ``local.`` and in the reverse zones of link-local addresses (RFC 6762 §3, §4,
     §22.1). No other name is ever asked for by multicast, whether it is found elsewhere or not (RFC 6762 §13).
 
-    :param before: the resolver for all other names; of those above it never hears.
-    :param node: asks; by default the node that is shared by all who use this reactor, from the first look-up
-        until `remove`.
-    :param timeout: seconds that a look-up takes when nobody answers.
+    :param before: the resolver for all other names; it is never asked for a multicast name.
+    :param node: asks; by default the node that all users of this reactor share, from the first look-up until
+        `remove`.
+    :param timeout: the seconds that a look-up takes when no host answers.
     :param append_local: whether ``local`` is in the search list: a name of one label is then looked up as
         ``NAME.local`` first. Names of more labels never are (RFC 6762 §21).
     """
@@ -54,6 +55,8 @@ class MulticastResolver:
         timeout: float = LOOKUP_TIMEOUT,
         append_local: bool = False,
     ) -> None:
+        if not 0 < timeout < math.inf:
+            raise ValueError(f"timeout {timeout}: it is not a number of seconds above 0")
         self._reactor = reactor
         self.before = before
         self._own_node = node
@@ -70,11 +73,11 @@ class MulticastResolver:
         addressTypes: Sequence[type[IAddress]] | None = None,
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
-        """Look a name up, in both families at once unless told otherwise.
+        """Look a name up, in both families at once unless ``addressTypes`` names one.
 
-        A host that is not there, or has no such address, is complete without any: at once when the owner of
-        the name denies them (RFC 6762 §6.1), else after the timeout. A receiver that raises an exception is
-        told no more.
+        For a host that is not there, or has no such address, the resolution is complete without an address:
+        at once after a negative response (RFC 6762 §6.1), else after the timeout. A receiver that raises an
+        exception is told nothing more.
         """
 
         def ask_other(receiver: IResolutionReceiver) -> IHostResolution:
@@ -111,9 +114,9 @@ class MulticastResolver:
     def reverse(self, address: str | IPv4Address | IPv6Address) -> Deferred[list[Name]]:
         """Find out the names of a link-local address (RFC 6762 §4).
 
-        :returns: fires with the names; fails with `NotFound` when there is no answer. Cancelling ends the
+        :returns: fires with the names; fails with `NotFound` when there is no answer. Cancelling it ends the
             search.
-        :raises ValueError: it is no address, or not link-local: then its name is a matter of unicast DNS.
+        :raises ValueError: it is no address, or not link-local: the names of all others are in unicast DNS.
         :raises OSError: port 5353 cannot be opened.
         """
         text, _, zone = str(address).partition("%")
@@ -127,7 +130,7 @@ class MulticastResolver:
 
     @property
     def node(self) -> Node:
-        """The node that asks; the shared one is started when it is first wanted.
+        """The node that asks; the shared node starts with its first use.
 
         :raises OSError: port 5353 cannot be opened.
         """
@@ -137,27 +140,27 @@ class MulticastResolver:
         return self._lease.node
 
     def remove(self) -> Deferred[None]:
-        """Undo `install`, and leave all names to the resolver before; may be called twice.
+        """Undo `install`, and leave all names to the resolver before; a second call does nothing.
 
-        Fires when the shared node has stopped, if nobody else uses it.
+        :returns: fires when the shared node has stopped; at once when it has other users.
         """
         if not self._is_removed:
             self._is_removed = True
-            # One that was put before us stays there, and goes through us.
+            # A resolver that was installed after this one stays, and asks through this one.
             if self._reactor.nameResolver is self:
                 self._reactor.installNameResolver(self.before)
         lease, self._lease = self._lease, None
         return succeed(None) if lease is None else lease.release()
 
     def _multicast_name(self, text: str) -> Name | None:
-        """Return the full name if it is one to look up by multicast."""
+        """Return the full name, or None when it is not looked up by multicast."""
         try:
             name = Name.parse(text)
         except ValueError:
             return None
         if len(name.labels) != 1:
             return name if is_multicast_name(name) else None
-        # "localhost" is this host (RFC 6761 §6.3), and "local" alone is none.
+        # "localhost" is this host (RFC 6761 §6.3), and "local" alone is no host.
         if not self._append_local or text.endswith(".") or name.key in _NO_HOSTS:
             return None
         return Name.from_labels((*name.labels, *LOCAL.labels))
@@ -170,9 +173,14 @@ def install(
     timeout: float = LOOKUP_TIMEOUT,
     append_local: bool = False,
 ) -> MulticastResolver:
-    """Have a reactor look up multicast names by multicast; `MulticastResolver.remove` undoes it.
+    """Make a reactor look up multicast names by multicast; `MulticastResolver.remove` undoes it.
 
     It may be called before the reactor runs and before a fork: a shared node starts with the first look-up.
+
+    :param node: asks; by default the node that all users of the reactor share.
+    :param timeout: the seconds that a look-up takes when no host answers.
+    :param append_local: whether ``local`` is in the search list; see `MulticastResolver`.
+    :raises ValueError: the timeout is no number of seconds above 0.
     """
     resolver = MulticastResolver(
         reactor, reactor.nameResolver, node, timeout=timeout, append_local=append_local
@@ -203,7 +211,7 @@ class _Resolution:
         make: Callable[[FoundAddress], IAddress],
         ask_other: AskOther | None,
     ) -> None:
-        """Tell the receiver that it begins, then what is found.
+        """Tell the receiver that the resolution begins, then what is found.
 
         :param ask_other: asks another resolver when nothing is found.
         """
@@ -231,28 +239,28 @@ class _Resolution:
         found.addCallbacks(tell, missing).addErrback(self._failed)
 
     def cancel(self) -> None:
-        """Ask no more, and tell the receiver nothing more; may be called twice, and when it is over."""
+        """Ask no more, and tell the receiver nothing more; does nothing when the resolution is over."""
         self._receiver = None
         found, self._found = self._found, None
         if found is not None:
             found.cancel()
         if self._other is not None:
-            # Twisted's own resolver cannot be cancelled; what it still finds goes nowhere.
+            # Twisted's own resolver cannot be cancelled; what it still finds is dropped.
             with suppress(NotImplementedError):
                 self._other.cancel()
 
     def addressResolved(self, address: IAddress) -> None:
-        """Pass on an address."""
+        """Pass an address on to the receiver."""
         if self._receiver is not None:
             self._receiver.addressResolved(address)
 
     def resolutionComplete(self) -> None:
-        """Pass on that there are no more."""
+        """Tell the receiver that there are no more addresses."""
         if self._receiver is not None:
             self._receiver.resolutionComplete()
 
     def _failed(self, reason: Failure) -> None:
-        # A receiver that fails has gone.
+        # A receiver that has failed is told nothing more.
         self._receiver = None
         if not reason.check(CancelledError):
             self._log.failure("look-up of {name}", reason, name=self.name)
@@ -260,13 +268,13 @@ class _Resolution:
 
 @implementer(IResolutionReceiver)
 class _Continued:
-    """What another resolver tells of a resolution that has begun already."""
+    """Receives what another resolver finds, for a resolution that has begun already."""
 
     def __init__(self, resolution: _Resolution) -> None:
         self._resolution = resolution
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
-        """It has begun before."""
+        """Do nothing: the receiver has been told already."""
 
     def addressResolved(self, address: IAddress) -> None:
         self._resolution.addressResolved(address)
@@ -281,7 +289,7 @@ def _address(
     text = str(found.address)
     if found.address.version == 4:
         return twisted_address.IPv4Address(transport, text, port)
-    # The zone stands in the host, which is all that endpoints connect to, and in the scope as well.
+    # The zone is in the host, the only part that endpoints connect to, and in the scope as well.
     scope = indexes.get(found.interface, 0) if found.address.is_link_local else 0
     return twisted_address.IPv6Address(transport, text, port, scopeID=scope)
 

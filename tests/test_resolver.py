@@ -372,6 +372,15 @@ class InstallTests(ResolverTestCase):
         self.assertTrue(self.here.running)
 
 
+class MisuseTests(ResolverTestCase):
+    def test_timeout(self) -> None:
+        """It is told at once, and the reactor keeps the resolver that it has."""
+        before = self.reactor.nameResolver
+        with self.assertRaisesRegex(ValueError, "timeout 0"):
+            self.installed(timeout=0)
+        self.assertIs(self.reactor.nameResolver, before)
+
+
 class SharedNodeTests(NodeTestCase):
     def setUp(self) -> None:
         super().setUp()

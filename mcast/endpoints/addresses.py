@@ -1,4 +1,4 @@
-"""Connecting to the addresses of a service, the quick way of Twisted's `HostnameEndpoint`."""
+"""Connecting to the addresses of a service, by the staggered attempts of Twisted's `HostnameEndpoint`."""
 
 from __future__ import annotations
 
@@ -29,19 +29,18 @@ def connect(
 ) -> Deferred[IProtocol]:
     """Connect to the first of several addresses that takes the connection (RFC 8305).
 
-    :param timeout: seconds that an attempt may take.
-    :returns: fires with the protocol; fails with what one of the attempts failed with. Cancelling ends all
-        attempts.
+    :param timeout: the seconds that an attempt may take.
+    :returns: fires with the protocol; fails as one of the attempts failed. Cancelling it ends all attempts.
     """
     book = _AddressBook(reactor, in_turn(addresses))
-    # The name is only there to be asked for; what is written in errors is made by the caller.
+    # HostnameEndpoint must have a name to ask for. It shows in no error: the caller words these.
     return HostnameEndpoint(book, "service.local", port, timeout).connect(factory)
 
 
 def in_turn(addresses: Iterable[IPAddress]) -> list[IPAddress]:
-    """Return addresses in the order in which to try them: both families in turn, IPv6 first (RFC 8305 §4).
+    """Return addresses in the order of the attempts: both families in turn, IPv6 first (RFC 8305 §4).
 
-    Link-local ones come after the others: many servers listen on none, or only by IPv4.
+    Link-local addresses come after the others: many servers do not listen on them, or only by IPv4.
     """
     distinct = dict.fromkeys(addresses)
     near = [one for one in distinct if one.is_link_local]
@@ -57,20 +56,20 @@ def _families_in_turn(addresses: Iterable[IPAddress]) -> list[IPAddress]:
 
 
 def address_of(peer: IAddress | None) -> tuple[IPAddress, int] | None:
-    """Return the IP address, without zone, and the port that a transport is connected to."""
+    """Return the IP address, without its zone, and the port that a transport is connected to."""
     if not isinstance(peer, twisted_address.IPv4Address | twisted_address.IPv6Address):
         return None
     return ip_address(peer.host.partition("%")[0]), peer.port
 
 
 def without_zone(address: IPAddress) -> IPAddress:
-    """Return an address as it is seen in packets."""
+    """Return an address as packets have it."""
     return IPv6Address(address.packed) if address.version == 6 else address
 
 
 @implementer(IReactorPluggableNameResolver)
 class _AddressBook:
-    """A reactor that knows one host, for `HostnameEndpoint`."""
+    """A reactor whose resolver knows one host, for `HostnameEndpoint`."""
 
     def __init__(self, reactor: Any, addresses: Sequence[IPAddress]) -> None:
         self._reactor = reactor
@@ -108,7 +107,7 @@ class _KnownHost:
 
 @implementer(IHostResolution)
 class _Resolution:
-    """One that is over when it begins."""
+    """A resolution that is complete when it begins."""
 
     def __init__(self, name: str) -> None:
         self.name = name

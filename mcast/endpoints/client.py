@@ -1,8 +1,9 @@
-"""Connecting to a service by its type and name, wherever on the network it is."""
+"""Connecting to a service by its type and name, wherever it is on the network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from enum import Enum
 from random import Random, SystemRandom
 from typing import Any
@@ -24,44 +25,69 @@ from mcast.node.node import Node
 from mcast.node.shared import lease_of, shared_node
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds until a connection has failed unless told otherwise. Our choice: three questions are asked in the
-first three seconds (RFC 6762 §5.2), and the rest is for the connection."""
+"""Seconds until connecting fails by default.
+
+Our choice: three questions are asked in the first three seconds (RFC 6762 §5.2); the rest is for the
+connection.
+"""
 
 GATHER_DELAY = 0.25
 """Seconds from the first service found until the best one is chosen.
 
-Our choice: responders that share an answer spread theirs over 120 ms (RFC 6762 §6); twice that.
+Our choice: responders delay the answers to a shared record by up to 120 ms (RFC 6762 §6); twice that.
 """
 
 REFUSED_DELAY = 1.5
-"""Seconds to wait for another service, or other data of those known, when none of these took a connection.
+"""Seconds to wait for something new when no known service took a connection.
 
-Our choice: time for one answer to the reconfirmation, which changes what is known when a service has moved.
+Something new is another service, or other data of a known one. Our choice: time for one answer to the
+reconfirmation, which brings the new data when a service has moved.
 """
 
 SEEN_LIMIT = 5
-"""Services that an error tells of. Our choice: an error is one line."""
+"""How many services an error tells of. Our choice: an error is one line."""
 
 
 class Pick(Enum):
     """Which of several services to connect to."""
 
     BEST = "best"
-    """By priority and weight (RFC 2782), after waiting a moment for all to answer."""
+    """By priority and weight (RFC 2782), after a moment in which all can answer."""
 
     FIRST = "first"
     """The one that is found first."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectOptions:
+    """How to choose a service and connect to it."""
+
+    timeout: float = CONNECT_TIMEOUT
+    """The seconds that connecting may take, finding included."""
+
+    pick: Pick = Pick.BEST
+    """Which of several services to connect to."""
+
+    follow: bool = True
+    """Whether to close the connection when the service is announced at another place."""
+
+    rng: Random = field(default_factory=SystemRandom)
+    """Chooses among services of the same priority."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.timeout < math.inf:
+            raise ValueError(f"timeout {self.timeout}: it is not a number of seconds above 0")
+
+
 class ServiceUnreachable(NotFound, ConnectError):
-    """No service could be connected to; the reason tells what was seen instead."""
+    """No service took a connection; the reason tells what was seen instead."""
 
     def __init__(self, what: str, reason: str) -> None:
         NotFound.__init__(self, what, reason)
         self.osError = None
 
     def __str__(self) -> str:
-        # ConnectError would put its own docstring before it.
+        # ConnectError would put its own docstring first.
         return f"{self.what}: {self.reason}"
 
 
@@ -69,19 +95,18 @@ class ServiceUnreachable(NotFound, ConnectError):
 class ServiceClientEndpoint:
     """Connects to a service found on the network.
 
-    It is looked for anew at each `connect`, so a `ClientService` with this endpoint finds it wherever it
-    is. While a connection lasts, the service is followed: when it turns up at another port or address, and is
-    no longer where the connection leads, the connection is closed, so that a `ClientService` makes another.
+    Each `connect` looks for the service anew, so that a `ClientService` with this endpoint finds it wherever
+    it is. While a connection lasts, the service is followed. When it is announced at another port or address,
+    so that the connection does not lead to it any more, the connection is closed, and a `ClientService` makes
+    another.
 
-    :param type: such as ``_http._tcp``.
+    :param type: ``"_http._tcp"``; ``"_http._tcp,_printer"`` for services with that subtype only, which does
+        not go together with a name.
     :param name: the instance name; any instance by default.
-    :param subtype: only instances that have this subtype; not together with a name.
-    :param timeout: seconds that connecting may take, finding included.
-    :param pick: which of several.
-    :param follow: whether to close a connection when the service is elsewhere.
-    :param node: finds it; by default the node that is shared by all who use this reactor.
-    :param rng: chooses among services of the same priority.
-    :raises InvalidService: the type, name or subtype cannot be one.
+    :param options: how to choose and connect.
+    :param node: finds the service; by default the node that all users of this reactor share.
+    :raises InvalidService: the type, subtype or name cannot be one.
+    :raises ValueError: there are a subtype and a name.
     """
 
     def __init__(
@@ -90,30 +115,22 @@ class ServiceClientEndpoint:
         type: str | ServiceType,
         name: str | None = None,
         *,
-        subtype: str | None = None,
-        timeout: float = CONNECT_TIMEOUT,
-        pick: Pick = Pick.BEST,
-        follow: bool = True,
+        options: ConnectOptions | None = None,
         node: Node | None = None,
-        rng: Random | None = None,
     ) -> None:
         self._reactor = reactor
-        self._type = type if isinstance(type, ServiceType) else ServiceType.parse(type, strict=False)
+        self._type, self._subtype = _type_and_subtype(type)
         self._name = None if name is None else checked_instance(name).decode("utf-8")
-        self._subtype = None if subtype is None else subtype_label(subtype)
-        if name is not None and subtype is not None:
-            raise ValueError("mdns endpoint: subtype=… and name=… together: a name needs no subtype")
-        self._timeout = timeout
-        self._pick = pick
-        self._follow = follow
+        if self._name is not None and self._subtype is not None:
+            raise ValueError(f"{type}: a subtype and the name {name!r} together; a name needs no subtype")
+        self._options = ConnectOptions() if options is None else options
         self._node = node
-        self._rng = SystemRandom() if rng is None else rng
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Find the service and connect to it.
 
-        :returns: fires with the protocol; fails with `ServiceUnreachable`, and with OSError when port 5353
-            cannot be opened. Cancelling ends the search and every attempt.
+        :returns: fires with the protocol. Fails with `ServiceUnreachable`, and with OSError when port 5353
+            cannot be opened. Cancelling it ends the search and every attempt.
         """
         return ensureDeferred(self._connect(protocolFactory))
 
@@ -125,7 +142,7 @@ class ServiceClientEndpoint:
             browser.close()
             lease.release()
 
-        attempt = _Attempt(self._reactor, browser, self._timeout, self._pick, self._rng, str(self))
+        attempt = _Attempt(self._reactor, browser, self._options, str(self))
         try:
             service, connected = await attempt.run(WatchingFactory(factory))
         except BaseException:
@@ -133,7 +150,7 @@ class ServiceClientEndpoint:
             raise
         finally:
             attempt.close()
-        if self._follow:
+        if self._options.follow:
             Watch(self._reactor, browser, service, connected, end)
         else:
             end()
@@ -170,24 +187,22 @@ class _Attempt:
         self,
         reactor: Any,
         browser: ServiceBrowser | InstanceBrowser,
-        timeout: float,
-        pick: Pick,
-        rng: Random,
+        options: ConnectOptions,
         subject: str,
     ) -> None:
         self._reactor = reactor
         self._browser = browser
-        self._timeout = timeout
-        self._rng = rng
+        self._timeout = options.timeout
+        self._rng = options.rng
         self._subject = subject
-        # Of a name there is only one.
-        self._gathered = pick is Pick.FIRST or isinstance(browser, InstanceBrowser)
+        # A name has one service, so there is nothing to choose from.
+        self._gathered = options.pick is Pick.FIRST or isinstance(browser, InstanceBrowser)
         self._tried: dict[bytes, FoundService] = {}
         """The services as they were when a connection was tried, by the key of the name."""
         self._failures: list[str] = []
-        self._ends_at = reactor.seconds() + timeout
+        self._ends_at = reactor.seconds() + options.timeout
         self._is_over = False
-        self._end: IDelayedCall | None = reactor.callLater(timeout, self._time_is_up)
+        self._end: IDelayedCall | None = reactor.callLater(options.timeout, self._time_is_up)
         self._soon: IDelayedCall | None = None
         self._found: Deferred[None] | None = None
         """Fires when there may be a service to try."""
@@ -202,7 +217,7 @@ class _Attempt:
         while True:
             service = await self._next_service()
             port = service.port
-            assert port is not None  # only such are chosen
+            assert port is not None  # _candidates leaves out the others
             self._tried[service.name.key] = service
             left = max(0.0, self._ends_at - self._reactor.seconds())
             addresses = [found.address for found in service.addresses]
@@ -217,12 +232,12 @@ class _Attempt:
                     f"{service.instance!r} at {service.host} port {port}: "
                     + ("no answer in time" if cancelled else _cause(error))
                 )
-                # It may have moved, or be gone without a goodbye (RFC 6762 §10.4).
+                # The service may have moved, or be gone without a goodbye (RFC 6762 §10.4).
                 self._browser.reconfirm(service)
                 continue
             finally:
                 self._connecting = None
-            assert isinstance(protocol, WatchedProtocol)  # what the factory makes
+            assert isinstance(protocol, WatchedProtocol)  # the factory makes no other
             return service, protocol
 
     def close(self) -> None:
@@ -261,8 +276,8 @@ class _Attempt:
         candidates = []
         for service in self._browser.snapshot():
             location = service.location
-            # Port 0 is that of a service which only gives information (RFC 6763 §8), the root as target
-            # that of one which is decidedly not available (RFC 2782).
+            # A service with port 0 only gives information (RFC 6763 §8); one whose target is the root is
+            # "decidedly not available at this domain" (RFC 2782).
             if location is None or not location.port or not location.target.labels or not service.addresses:
                 continue
             if self._tried.get(service.name.key) != service:
@@ -308,6 +323,15 @@ class _Attempt:
         if isinstance(self._browser, InstanceBrowser) and self._browser.host is not None:
             return f"is on {self._browser.host}, of which no address was heard within {self._timeout:g} s"
         return f"none was found within {self._timeout:g} s"
+
+
+def _type_and_subtype(type: str | ServiceType) -> tuple[ServiceType, str | None]:
+    if isinstance(type, ServiceType):
+        return type, None
+    text, comma, subtype = type.partition(",")
+    if comma:
+        subtype_label(subtype)
+    return ServiceType.parse(text, strict=False), subtype if comma else None
 
 
 def _cause(error: Exception) -> str:

@@ -1,6 +1,6 @@
-"""What Twisted's plugin system is given for ``mdns:``.
+"""The parsers of ``mdns:`` strings, as Twisted's plugin system takes them.
 
-Imported whenever anybody lists plugins, so everything behind it is imported when a string is parsed.
+Every listing of the plugins imports this module, so it imports the rest only when a string is parsed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class ServerParser:
 
     prefix = "mdns"
 
-    # Positional only, so that "reactor=..." in a string is an unknown key like any other.
-    def parseStreamServer(  # type: ignore[override]  # the same to Twisted, which gives it by position
+    # Positional only, so that "reactor=…" in a string is an unknown key like any other.
+    def parseStreamServer(  # type: ignore[override]  # Twisted passes it by position
         self, reactor: Any, /, *args: Any, **kwargs: Any
     ) -> IStreamServerEndpoint:
         from mcast.endpoints.strings import parse_server

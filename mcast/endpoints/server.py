@@ -1,4 +1,4 @@
-"""Listening where an endpoint listens, and announcing it as a service."""
+"""Listening where another endpoint listens, and publishing a service for that port."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ class ServiceServerEndpoint:
     """Listens on another endpoint, and publishes a service with the port that it really got.
 
     :param endpoint: where to listen.
-    :param service: what to publish; its port does not matter.
-    :param node: publishes it; by default the node that is shared by all who use this reactor.
-    :param interfaces: for the shared node: names, indexes or addresses of those to use, all by default.
+    :param service: what to publish; its port is replaced.
+    :param node: publishes the service; by default the node that all users of this reactor share.
+    :param interfaces: for the shared node: names, indexes or addresses of the interfaces to use, by default
+        all.
     :param hostname: for the shared node: the label before ``.local``, in place of the system's name.
+    :raises ValueError: ``interfaces`` or ``hostname`` is given together with a node, which has its own.
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class ServiceServerEndpoint:
         interfaces: Sequence[str] = (),
         hostname: str | None = None,
     ) -> None:
+        if node is not None and (interfaces or hostname is not None):
+            raise ValueError("interfaces and hostname are for the shared node; the node given has its own")
         self._reactor = reactor
         self._endpoint = endpoint
         self._service = service
@@ -50,10 +54,10 @@ class ServiceServerEndpoint:
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Listen, and begin to publish.
 
-        :returns: fires with an `AnnouncedPort` as soon as the inner port listens: a server can serve before
-            its name is claimed, and goes on when that fails, which is logged. Fails with what the inner
-            endpoint fails with, and with ValueError when its port has no number or there is no such
-            interface; then nothing listens.
+        :returns: fires with an `AnnouncedPort` as soon as the inner port listens: the server serves before
+            its name is claimed, and also when the claim fails, which is logged. Fails as the inner endpoint
+            fails, and with ValueError when its port has no number or there is no such interface; then nothing
+            listens.
         """
         listening: Deferred[IListeningPort] = self._endpoint.listen(protocolFactory)
         return listening.addCallback(self._announce)
@@ -94,8 +98,10 @@ class AnnouncedPort:
         self._lease_node = lease
         self._lease: NodeLease | None = None
         self.registration: ServiceRegistration | None = None
-        """The service as it is published; its ``name`` is another one after a conflict. None when it could
-        not be, or is no longer."""
+        """The service as it is published, with another ``name`` after a conflict.
+
+        None when it could not be published, and after `stopListening`.
+        """
 
     def announce(self) -> None:
         """Begin to publish (called by the endpoint).
@@ -109,7 +115,7 @@ class AnnouncedPort:
         try:
             self._lease = self._lease_node()
         except OSError:
-            # Whoever knows the address can be served all the same.
+            # Clients that know the address can be served all the same.
             self._log.failure("{type} on port {port} is not announced", type=service.type, port=address.port)
             return
         try:
@@ -125,11 +131,11 @@ class AnnouncedPort:
         self.announce()
 
     def stopListening(self) -> Deferred[None]:
-        """Say goodbye, then close the port; fires when both is done, after up to a second."""
+        """Say goodbye, then close the port; fires when both are done, within a second."""
         registration, self.registration = self.registration, None
         withdrawn = succeed(None)
         if registration is not None:
-            # Limited, since a server that stops must stop.
+            # With a time limit: a server that stops must come to an end.
             withdrawn = registration.withdraw().addTimeout(STOP_LIMIT, self._reactor)
         withdrawn.addErrback(self._not_withdrawn)
         closed: Deferred[Any] = withdrawn.addCallback(lambda _: self._port.stopListening())

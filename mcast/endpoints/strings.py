@@ -3,9 +3,10 @@ r"""The syntax of ``mdns:`` endpoint strings.
     mdns:TYPE:endpoint=INNER[:name=…][:txt=…][:subtype=…][:interface=…][:hostname=…]      to serve
     mdns:TYPE[:name=…][:subtype=…][:timeout=…][:pick=…]                                   to connect
 
-Twisted takes the string apart, and one backslash off before ``:``, ``=`` and ``\``. A key can stand there
-only once, so ``txt``, ``subtype`` and ``interface`` hold lists with commas in between. A comma that belongs
-to an item has a backslash before it, two in the string since Twisted takes one: ``txt=path=/,tags=a\\,b``.
+Twisted divides the string at the colons, and removes one backslash before ``:``, ``=`` and ``\``. A key can
+occur only once, so ``txt``, ``subtype`` and ``interface`` hold lists with commas in between. A comma that
+belongs to an item has a backslash before it; that is two in the string, since Twisted removes one:
+``txt=path=/,tags=a\\,b``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mcast.dnssd.hosts import checked_host_label
 from mcast.dnssd.service import Service
 from mcast.dnssd.text import TextValue
 from mcast.dnssd.types import ServiceType
-from mcast.endpoints.client import CONNECT_TIMEOUT, Pick, ServiceClientEndpoint
+from mcast.endpoints.client import CONNECT_TIMEOUT, ConnectOptions, Pick, ServiceClientEndpoint
 from mcast.endpoints.server import ServiceServerEndpoint
 from mcast.errors import InvalidService
 
@@ -30,7 +31,7 @@ CLIENT_KEYS = ("name", "subtype", "timeout", "pick")
 
 
 def parse_server(reactor: Any, arguments: Sequence[str], options: Mapping[str, str]) -> IStreamServerEndpoint:
-    """Return the endpoint that a server string describes, taken apart by Twisted.
+    """Return the endpoint that a server string describes, as Twisted has divided it.
 
     :raises ValueError: naming the part that is wrong, in one line.
     """
@@ -61,20 +62,22 @@ def parse_server(reactor: Any, arguments: Sequence[str], options: Mapping[str, s
 
 
 def parse_client(reactor: Any, arguments: Sequence[str], options: Mapping[str, str]) -> IStreamClientEndpoint:
-    """Return the endpoint that a client string describes, taken apart by Twisted.
+    """Return the endpoint that a client string describes, as Twisted has divided it.
 
     :raises ValueError: naming the part that is wrong, in one line.
     """
     service_type = _type(arguments, strict=False)
     _check_keys(options, CLIENT_KEYS)
+    name, subtype = options.get("name"), options.get("subtype")
+    if name is not None and subtype is not None:
+        raise ValueError("mdns endpoint: subtype=… and name=… together: a name needs no subtype")
+    connect = ConnectOptions(timeout=_timeout(options.get("timeout")), pick=_pick(options.get("pick")))
     try:
         return ServiceClientEndpoint(
             reactor,
-            service_type,
-            options.get("name"),
-            subtype=options.get("subtype"),
-            timeout=_timeout(options.get("timeout")),
-            pick=_pick(options.get("pick")),
+            service_type if subtype is None else f"{service_type},{subtype}",
+            name,
+            options=connect,
         )
     except InvalidService as error:
         raise ValueError(f"mdns endpoint: {error}") from None
@@ -105,7 +108,7 @@ def _inner(reactor: Any, description: str) -> IStreamServerEndpoint:
         inner: IStreamServerEndpoint = serverFromString(reactor, description)
         return inner
     except (ValueError, TypeError, LookupError) as error:
-        # Twisted's parsers are functions: a missing or unknown part is a TypeError, or a KeyError.
+        # Twisted's parsers are functions: a missing or unknown part raises TypeError or KeyError.
         raise ValueError(f"mdns endpoint: endpoint={description}: {error}") from None
 
 

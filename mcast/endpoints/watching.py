@@ -1,4 +1,4 @@
-"""Closing a connection when the service at its other end has moved."""
+"""Closing a connection when the service that it leads to has moved."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ from mcast.endpoints.addresses import address_of, without_zone
 from mcast.node.browsers import InstanceBrowser, ServiceBrowser
 
 ABORT_DELAY = 5.0
-"""Seconds from closing a connection to cutting it off. Our choice: what is still to be written to a peer that
-is gone would keep it open for minutes."""
+"""Seconds from closing a connection to aborting it.
+
+Our choice: data that still waits to be written to a peer that is gone would keep it open for minutes.
+"""
 
 
 class Watch:
     """Follows the service that a connection leads to, until the connection is lost.
 
-    :param protocol: the connection.
-    :param ended: called when there is nothing more to watch.
+    :param protocol: the protocol of the connection.
+    :param ended: called when the connection is lost.
     """
 
     _log = Logger()
@@ -59,7 +61,7 @@ class Watch:
 
     def _changed(self, change: Change) -> None:
         service = change.service
-        # One that is gone may have lost its name alone: its connections are for the peer to close.
+        # A service that was removed may have lost only its name; its host decides about the connections.
         if service.name != self._name or isinstance(change, Removed) or self._is_closing:
             return
         transport = self._protocol.transport
@@ -90,9 +92,9 @@ class Watch:
 
 
 class WatchedProtocol(Protocol):
-    """Hands everything to another protocol, and tells when the connection is lost.
+    """Passes everything to another protocol, and tells when the connection is lost.
 
-    Only the protocol is wrapped: the other one has the real transport, with all that it can do.
+    Only the protocol is wrapped: the other protocol has the real transport, with all its methods.
     """
 
     def __init__(self, wrapped: Any) -> None:
@@ -109,7 +111,7 @@ class WatchedProtocol(Protocol):
         )
 
     def when_lost(self, lost: Callable[[], object]) -> None:
-        """Call this once the connection is lost, at once when it is already."""
+        """Call ``lost`` once the connection is lost; at once when it is lost already."""
         self._lost = lost
         if self.is_lost:
             lost()

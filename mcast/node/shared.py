@@ -1,7 +1,7 @@
-"""One Node for all in a process who do not bring their own: endpoints, resolvers.
+"""One Node for everything in a process that brings none of its own: endpoints, resolvers.
 
-The first user starts it, the last one stops it. Who forgets to stop still says goodbye: a node does so by
-itself when its reactor shuts down.
+The first user starts it, the last user stops it. A user that forgets to release it does no harm: a node says
+goodbye by itself when its reactor shuts down.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mcast.node.node import Node
 from mcast.sockets.interface import select_interfaces
 
 Settings = tuple[tuple[str, ...], str | None]
-"""Interface selectors and host name: users who ask for the same share a node."""
+"""Interfaces and host name: users that name the same ones share a node."""
 
 
 class NodeLease:
@@ -31,20 +31,20 @@ class NodeLease:
         self._release: Callable[[], Deferred[None]] | None = release
 
     def release(self) -> Deferred[None]:
-        """Give the node back; may be called twice.
+        """Give the node back; a second call does nothing.
 
-        Fires when the node has stopped, with its goodbyes, or at once when it has other users.
+        :returns: fires when the node has said goodbye and stopped; at once when it has other users.
         """
         release, self._release = self._release, None
         return succeed(None) if release is None else release()
 
 
-class _Holder:
-    """A node, and how many use it."""
+class _SharedNode:
+    """A node, and the number of its users."""
 
     _log = Logger()
 
-    def __init__(self, node: Node, forget: Callable[[_Holder], None]) -> None:
+    def __init__(self, node: Node, forget: Callable[[_SharedNode], None]) -> None:
         self.node = node
         self.users = 0
         self._forget = forget
@@ -64,7 +64,7 @@ class _Holder:
         self._log.failure("the shared node did not stop cleanly", reason)
 
 
-_holders: WeakKeyDictionary[Any, dict[Settings, _Holder]] = WeakKeyDictionary()
+_shared: WeakKeyDictionary[Any, dict[Settings, _SharedNode]] = WeakKeyDictionary()
 _provided: WeakKeyDictionary[Any, list[Node]] = WeakKeyDictionary()
 
 
@@ -75,12 +75,12 @@ def shared_node(
     hostname: str | None = None,
     network: Network | None = None,
 ) -> NodeLease:
-    """Return a lease on the node of a reactor; the first one starts it.
+    """Return a lease on the node of a reactor; the first lease starts the node.
 
-    :param interfaces: names, indexes or addresses of those to use; by default all that are up and do
-        multicast. Users who ask for others, or for another host name, share another node.
+    :param interfaces: names, indexes or addresses of the interfaces to use; by default all that are up and
+        do multicast. Users that name other interfaces, or another host name, share another node.
     :param hostname: the label before ``.local``, in place of the system's name.
-    :param network: where a node that has to be made finds interfaces and ports; the real ones by default.
+    :param network: where a new node finds interfaces and ports; the real ones by default.
     :raises ValueError: there is no such interface, or the host name cannot be one.
     :raises OSError: port 5353 cannot be opened.
     """
@@ -88,27 +88,27 @@ def shared_node(
     provided = _provided.get(reactor)
     if provided and settings == ((), None):
         return NodeLease(provided[-1], lambda: succeed(None))
-    holders = _holders.setdefault(reactor, {})
-    holder = holders.get(settings)
-    if holder is None or not holder.node.running:
-        # One that the end of the reactor has stopped is of no use when the reactor runs again.
+    nodes = _shared.setdefault(reactor, {})
+    shared = nodes.get(settings)
+    if shared is None or not shared.node.running:
+        # A node that stopped with its reactor is of no use when the reactor runs again.
         network = SocketNetwork(reactor) if network is None else network
         if interfaces:
-            # Later one may go and come back; at the start it is more likely a slip of the pen.
+            # Later an interface may go and come back; at the start an unknown one is likely a mistake.
             select_interfaces(interfaces, network.interfaces())
         node = Node(reactor, interfaces=interfaces, hostname=hostname, network=network)
         node.startService()
-        holder = holders[settings] = _Holder(node, lambda gone: _forget(holders, settings, gone))
-    return holder.lease()
+        shared = nodes[settings] = _SharedNode(node, lambda gone: _forget(nodes, settings, gone))
+    return shared.lease()
 
 
 def provide_node(reactor: Any, node: Node) -> Callable[[], None]:
-    """Have all who ask for the shared node of a reactor, and for nothing special, use this one.
+    """Make a node the shared one of its reactor, for users that name no interfaces and no host name.
 
-    For a program that has a node of its own, whose life stays its own affair: endpoint strings and the
-    resolver then use it too. Also for tests with a simulated network.
+    For a program that has a node of its own, and starts and stops it: endpoint strings and the resolver then
+    use it too. Also for tests with a simulated network.
 
-    :returns: ends that, for those who ask from then on.
+    :returns: a function that ends this for later users.
     """
     nodes = _provided.setdefault(reactor, [])
     nodes.append(node)
@@ -121,10 +121,10 @@ def provide_node(reactor: Any, node: Node) -> Callable[[], None]:
 
 
 def lease_of(node: Node) -> NodeLease:
-    """Return a lease on a node that is somebody's own; its end changes nothing."""
+    """Return a lease on a node that the caller owns; its release does nothing."""
     return NodeLease(node, lambda: succeed(None))
 
 
-def _forget(holders: dict[Settings, _Holder], settings: Settings, gone: _Holder) -> None:
-    if holders.get(settings) is gone:
-        del holders[settings]
+def _forget(nodes: dict[Settings, _SharedNode], settings: Settings, gone: _SharedNode) -> None:
+    if nodes.get(settings) is gone:
+        del nodes[settings]

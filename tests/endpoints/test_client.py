@@ -16,8 +16,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.codes import RecordType
 from mcast.dnssd.service import Service
 from mcast.endpoints.addresses import in_turn
-from mcast.endpoints.client import GATHER_DELAY, Pick, ServiceClientEndpoint, ServiceUnreachable
+from mcast.endpoints.client import (
+    GATHER_DELAY,
+    ConnectOptions,
+    Pick,
+    ServiceClientEndpoint,
+    ServiceUnreachable,
+)
 from mcast.endpoints.watching import ABORT_DELAY
+from mcast.errors import InvalidService
 from mcast.node.registrations import ServiceRegistration
 from mcast.node.shared import provide_node
 from tests.endpoints.endpoint_lab import FACTORY, Connector, LanReactor
@@ -104,7 +111,7 @@ class FindingTests(ClientTestCase):
     def test_weight(self) -> None:
         self.serve("Small", 80, weight=0)
         self.serve("Large", 81, weight=65535)
-        endpoint = ServiceClientEndpoint(self.reactor, "_http._tcp", rng=Random(1))
+        endpoint = ServiceClientEndpoint(self.reactor, "_http._tcp", options=ConnectOptions(rng=Random(1)))
         self.lan.result(endpoint.connect(FACTORY))
         self.assertEqual(self.reactor.connectors[-1].port, 81)
 
@@ -300,7 +307,9 @@ class FollowingTests(ClientTestCase):
 class NotFollowingTests(ClientTestCase):
     def test_stays(self) -> None:
         registration = self.serve()
-        endpoint = ServiceClientEndpoint(self.reactor, "_http._tcp", "Docs", follow=False)
+        endpoint = ServiceClientEndpoint(
+            self.reactor, "_http._tcp", "Docs", options=ConnectOptions(follow=False)
+        )
         self.lan.result(endpoint.connect(FACTORY))
         transport = self.reactor.connectors[-1].transport
         assert transport is not None
@@ -374,3 +383,27 @@ class StringTests(SynchronousTestCase):
 
     def test_pick_values(self) -> None:
         self.assertEqual([pick.value for pick in Pick], ["best", "first"])
+
+
+class MisuseTests(SynchronousTestCase):
+    """A mistake of the caller is told by the constructor."""
+
+    def test_type(self) -> None:
+        with self.assertRaisesRegex(InvalidService, "'http'"):
+            ServiceClientEndpoint(None, "http")
+
+    def test_subtype(self) -> None:
+        with self.assertRaisesRegex(InvalidService, "subtype ''"):
+            ServiceClientEndpoint(None, "_http._tcp,")
+
+    def test_subtype_and_name(self) -> None:
+        with self.assertRaisesRegex(ValueError, "_http._tcp,_x.*'Docs'"):
+            ServiceClientEndpoint(None, "_http._tcp,_x", "Docs")
+
+    def test_timeout(self) -> None:
+        with self.assertRaisesRegex(ValueError, "timeout -1"):
+            ConnectOptions(timeout=-1)
+
+    def test_unknown_option(self) -> None:
+        with self.assertRaisesRegex(TypeError, "colour"):
+            ServiceClientEndpoint(None, "_http._tcp", colour="red")  # type: ignore[call-arg]  # on purpose

@@ -168,6 +168,13 @@ class AnnouncingTests(ServerTestCase):
         self.lan.result(endpoint.listen(FACTORY))
         self.assertEqual(other.claims[-1].name, "Docs")
 
+    def test_own_node_has_its_own_host_name(self) -> None:
+        inner = TCP4ServerEndpoint(self.reactor, 0)
+        with self.assertRaisesRegex(ValueError, "hostname"):
+            ServiceServerEndpoint(
+                self.reactor, inner, Service("Docs", "_http._tcp", 0), node=self.node("other"), hostname="x"
+            )
+
 
 class StoppingTests(ServerTestCase):
     def setUp(self) -> None:

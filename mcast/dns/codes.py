@@ -31,20 +31,29 @@ class RecordType(IntEnum):
     SIG = 24  # RFC 2931: with "type covered" 0 it signs the message, and is a pseudo-record
     PX = 26  # RFC 2163
     AAAA = 28  # RFC 3596
+    LOC = 29  # RFC 1876
     NXT = 30  # RFC 2535
     SRV = 33  # RFC 2782
     NAPTR = 35  # RFC 3403
     KX = 36  # RFC 2230
     DNAME = 39  # RFC 6672
     OPT = 41  # RFC 6891, a pseudo-record
+    DS = 43  # RFC 4034
+    SSHFP = 44  # RFC 4255
     RRSIG = 46  # RFC 4034
     NSEC = 47  # RFC 4034, RFC 6762 §6.1
+    DNSKEY = 48  # RFC 4034
+    TLSA = 52  # RFC 6698
+    SMIMEA = 53  # RFC 8162
     HIP = 55  # RFC 8005
+    CDS = 59  # RFC 7344
+    CDNSKEY = 60  # RFC 7344
     SVCB = 64  # RFC 9460
     HTTPS = 65  # RFC 9460
     TKEY = 249  # RFC 2930, a pseudo-record
     TSIG = 250  # RFC 8945, a pseudo-record
     ANY = 255
+    CAA = 257  # RFC 8659
 
 
 class RecordClass(IntEnum):

@@ -199,18 +199,10 @@ def next_secure(name: Name, types: Iterable[int], ttl: int, cache_flush: bool = 
 
     :raises ValueError: a type is not in 1 to 65535, or none is left: there is no empty bitmap.
     """
-    blocks: dict[int, bytearray] = {}
-    for rtype in sorted(set(types) - {RecordType.NSEC}):
-        if not 0 < rtype <= 0xFFFF:
-            raise ValueError(f"a type is 1 to 65535, not {rtype}")
-        bitmap = blocks.setdefault(rtype >> 8, bytearray())
-        octet = (rtype & 0xFF) >> 3
-        bitmap += bytes(octet + 1 - len(bitmap))
-        bitmap[octet] |= 0x80 >> (rtype & 7)
-    if not blocks:
+    others = set(types) - {RecordType.NSEC}
+    if not others:
         raise ValueError("an NSEC record names at least one type besides NSEC")
-    rdata = name.wire + b"".join([bytes((block, len(bits))) + bits for block, bits in blocks.items()])
-    return Record(name, RecordType.NSEC, RecordClass.IN, ttl, rdata, cache_flush)
+    return Record(name, RecordType.NSEC, RecordClass.IN, ttl, name.wire + pack_bitmaps(others), cache_flush)
 
 
 def raw(
@@ -264,6 +256,22 @@ def unpack_strings(rdata: bytes) -> tuple[bytes, ...]:
     if position != len(rdata):
         raise ValueError("a string is cut short")
     return tuple(strings)
+
+
+def pack_bitmaps(types: Iterable[int]) -> bytes:
+    """Return the bitmaps of an NSEC record, the lowest types first (RFC 4034 §4.1.2).
+
+    :raises ValueError: a type is not in 1 to 65535.
+    """
+    blocks: dict[int, bytearray] = {}
+    for rtype in sorted(types):
+        if not 0 < rtype <= 0xFFFF:
+            raise ValueError(f"a type is 1 to 65535, not {rtype}")
+        bitmap = blocks.setdefault(rtype >> 8, bytearray())
+        octet = (rtype & 0xFF) >> 3
+        bitmap += bytes(octet + 1 - len(bitmap))
+        bitmap[octet] |= 0x80 >> (rtype & 7)
+    return b"".join([bytes((block, len(bits))) + bits for block, bits in blocks.items()])
 
 
 def unpack_bitmaps(rdata: bytes, start: int) -> frozenset[int]:

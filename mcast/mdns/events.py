@@ -12,66 +12,77 @@ from mcast.mdns.outbox import Address
 
 
 class Event:
-    """The base of everything that `Link.events` returns."""
+    """The base of everything that `Link.events` returns.
+
+    An event of a record group carries its ``owner`` as it was given to `Responder.register`, an event of a
+    question its ``askers`` as they were given to `Querier.ask`.
+    """
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class GroupClaimed(Event):
+class GroupEvent(Event):
+    """The base of what happens to a record group.
+
+    None of an owner comes after the owner has withdrawn its group.
+    """
+
+    owner: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class GroupClaimed(GroupEvent):
     """A record group is in use on this link: its names are ours, its records answered and being announced.
 
     Comes again when the group was claimed anew, after a conflict that was won or after the link was down.
     """
 
-    handle: int
-
 
 @dataclass(frozen=True, slots=True)
-class GroupReprobing(Event):
-    """A name of a claimed group is probed for once more, and the group is out of use until `GroupClaimed` or
-    `GroupLost` (RFC 6762 §9)."""
+class GroupReprobing(GroupEvent):
+    """A name of a claimed group is probed for once more (RFC 6762 §9).
 
-    handle: int
+    The group is out of use until `GroupClaimed` or `GroupLost`.
+    """
+
     name: Name
     contested: bool = True
     """Whether another host disputes it; False when the link has just come up (RFC 6762 §8)."""
 
 
 @dataclass(frozen=True, slots=True)
-class GroupUpdated(Event):
+class GroupUpdated(GroupEvent):
     """An update of a published group has come into force; of several that waited together the last one."""
-
-    handle: int
 
 
 @dataclass(frozen=True, slots=True)
-class GroupLost(Event):
-    """A name is lost to another host, and its group has left the link; the handle means nothing any more.
+class GroupLost(GroupEvent):
+    """A name is lost to another host, and its group has left the link.
 
-    The caller picks a new name and registers a new group (RFC 6762 §9).
+    The owner picks a new name and registers a new group (RFC 6762 §9).
     """
 
-    handle: int
     name: Name
 
 
 @dataclass(frozen=True, slots=True)
-class NameLost(Event):
-    """Another host has a name that the group has among its verified records: these are no longer published on
-    this link, the rest of the group stays in use.
+class NameLost(GroupEvent):
+    """Another host has the name of verified records of the group.
 
-    Seen when two responders of one machine both publish the reverse mapping of its addresses.
+    These are no longer published on this link; the rest of the group stays in use. It happens when two
+    responders of one machine both publish the reverse mapping of its addresses.
     """
 
-    handle: int
     name: Name
 
 
 @dataclass(frozen=True, slots=True)
 class ProbingFailed(Event):
-    """For a minute no free name was found: an error for the operator to see (RFC 6762 §9). Probing goes
-    on."""
+    """For a minute no free name was found: an error for the operator to see (RFC 6762 §9).
+
+    Probing goes on.
+    """
 
     names: tuple[Name, ...]
     """The names that are being probed for now; empty when the last one was just lost."""
@@ -80,11 +91,12 @@ class ProbingFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordOversized(Event):
-    """A record does not fit a packet of the link's MTU and will be sent alone and in fragments, which many
-    devices do not reassemble (RFC 6762 §17)."""
+class RecordOversized(GroupEvent):
+    """A record is larger than a packet of the link's MTU can be (RFC 6762 §17).
 
-    handle: int
+    It will be sent alone and in fragments, which many devices do not reassemble.
+    """
+
     name: Name
     size: int
     """Octets of the message with this record alone."""

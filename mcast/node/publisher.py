@@ -16,6 +16,7 @@ from mcast.errors import NameTaken
 from mcast.mdns.events import (
     Event,
     GroupClaimed,
+    GroupEvent,
     GroupLost,
     GroupReprobing,
     NameLost,
@@ -44,7 +45,7 @@ class Registration(ABC):
     def __init__(self, publisher: Publisher, renamed: Renamed | None = None) -> None:
         self._publisher = publisher
         self._listeners: list[Renamed] = [] if renamed is None else [renamed]
-        self.handles: dict[LinkDriver, int] = {}
+        self.drivers: dict[LinkDriver, None] = {}
         """Where it is registered, for the `Publisher`."""
         self.claimed_on: set[LinkDriver] = set()
         """Where it is in use, for the `Publisher`."""
@@ -159,7 +160,6 @@ class Publisher:
         self._claims: dict[Registration, None] = {}
         self._owners: dict[Name, Registration] = {}
         self._drivers: list[LinkDriver] = []
-        self._by_handle: dict[tuple[LinkDriver, int], Registration] = {}
 
     def __iter__(self) -> Iterator[Registration]:
         return iter(self._claims)
@@ -200,19 +200,19 @@ class Publisher:
 
         :raises ValueError: a record is too large for any packet.
         """
-        for driver, handle in claim.handles.items():
+        for driver in claim.drivers:
             group = claim.records(driver.interface)
             # One message may cost the host and the service their names: then the service is off the link
             # already, and its own event, which is still to come, registers it anew.
             with suppress(KeyError):
-                driver.link.responder.update(handle, group, driver.now())
+                driver.link.responder.update(claim, group, driver.now())
         self._pump()
 
     def withdraw(self, claim: Registration) -> Deferred[None]:
         """Take a claim off every link; fires when the goodbyes have left."""
         if claim not in self._claims:
             return succeed(None)
-        drivers = list(claim.handles)
+        drivers = list(claim.drivers)
         self._drop(claim, goodbye=True)
         # Who cancels the wait wants no error of each link.
         sent = DeferredList([one.goodbyes_sent() for one in drivers], consumeErrors=True)
@@ -248,9 +248,7 @@ class Publisher:
         """Forget a link that is gone."""
         self._drivers.remove(driver)
         for claim in self._claims:
-            handle = claim.handles.pop(driver, None)
-            if handle is not None:
-                del self._by_handle[driver, handle]
+            claim.drivers.pop(driver, None)
             claim.claimed_on.discard(driver)
         self.check()
 
@@ -258,10 +256,9 @@ class Publisher:
         """Publish what the changed addresses of an interface make different."""
         now = driver.now()
         for claim in self._claims:
-            handle = claim.handles.get(driver)
-            if handle is not None:
+            if driver in claim.drivers:
                 with suppress(KeyError):  # lost just now, as above
-                    driver.link.responder.update(handle, claim.records(driver.interface), now)
+                    driver.link.responder.update(claim, claim.records(driver.interface), now)
         driver.pump()
 
     def handle(self, driver: LinkDriver, event: Event) -> None:
@@ -273,10 +270,10 @@ class Publisher:
                 names=[str(name) for name in event.names],
             )
             return
-        if not isinstance(event, (GroupClaimed, GroupReprobing, GroupLost, NameLost, RecordOversized)):
+        if not isinstance(event, GroupEvent):
             return
-        claim = self._by_handle.get((driver, event.handle))
-        if claim is None:
+        claim = event.owner
+        if not isinstance(claim, Registration) or driver not in claim.drivers:
             return
         if isinstance(event, GroupClaimed):
             claim.claimed_on.add(driver)
@@ -288,10 +285,12 @@ class Publisher:
                     "{name} is contested on {link}; probing anew", name=str(event.name), link=driver.label
                 )
         elif isinstance(event, GroupLost):
-            self._conflicted(claim, driver, event.handle)
+            # What is registered there again was lost before that.
+            if claim not in driver.link.responder:
+                self._conflicted(claim, driver)
         elif isinstance(event, NameLost):
             self._log.debug("{name} is left to another host", name=str(event.name))
-        else:
+        elif isinstance(event, RecordOversized):
             self._log.warn(
                 "a record of {name} takes {size} octets and goes out in fragments on {link}",
                 name=str(event.name),
@@ -314,15 +313,13 @@ class Publisher:
         group = claim.records(driver.interface)
         if claim.begun_at is None and driver.is_working:
             claim.begun_at = driver.now()
-        handle = driver.link.responder.register(group, driver.now())
-        claim.handles[driver] = handle
-        self._by_handle[driver, handle] = claim
+        driver.link.responder.register(claim, group, driver.now())
+        claim.drivers[driver] = None
 
     def _leave_links(self, claim: Registration, goodbye: bool) -> None:
-        for driver, handle in claim.handles.items():
-            driver.link.responder.withdraw(handle, driver.now(), goodbye)
-            del self._by_handle[driver, handle]
-        claim.handles.clear()
+        for driver in claim.drivers:
+            driver.link.responder.withdraw(claim, driver.now(), goodbye)
+        claim.drivers.clear()
         claim.claimed_on.clear()
 
     def _part(self, claim: Registration, lost: Name, interface: int) -> None:
@@ -331,11 +328,10 @@ class Publisher:
         The neighbours are the same, and what they know by one family they know by the other: a usual goodbye
         would take the winner's records from them.
         """
-        for driver, handle in tuple(claim.handles.items()):
+        for driver in tuple(claim.drivers):
             if driver.interface.index == interface:
-                driver.link.responder.part(handle, lost, driver.now())
-                del self._by_handle[driver, handle]
-                del claim.handles[driver]
+                driver.link.responder.lose(claim, lost, driver.now())
+                del claim.drivers[driver]
                 claim.claimed_on.discard(driver)
 
     def _drop(self, claim: Registration, goodbye: bool) -> None:
@@ -367,10 +363,9 @@ class Publisher:
             claim.begun_at = None
         claim.tell_claimed()
 
-    def _conflicted(self, claim: Registration, driver: LinkDriver, handle: int) -> None:
+    def _conflicted(self, claim: Registration, driver: LinkDriver) -> None:
         """Take another name, on all links, for one that was lost on one of them (RFC 6762 §9, §14)."""
-        del self._by_handle[driver, handle]
-        del claim.handles[driver]
+        del claim.drivers[driver]
         self.counters["conflicts"] += 1
         old, lost = claim.name, claim.owner
         self._part(claim, lost, driver.interface.index)

@@ -132,6 +132,7 @@ class Lab:
         self.responder = self.link.responder
         self.sent: list[Sent] = []
         self.events: list[Event] = []
+        self._owners = 0
 
     def collect(self) -> list[Sent]:
         """Take what the link has to send now."""
@@ -155,15 +156,21 @@ class Lab:
         return self.run(self.now + duration)
 
     def register(self, *groups: RecordGroup) -> list[int]:
-        return [self.responder.register(group, self.now) for group in groups]
+        """Register groups; return their owners, which are numbers: 1, 2, 3 …"""
+        owners = []
+        for group in groups:
+            self._owners += 1
+            self.responder.register(self._owners, group, self.now)
+            owners.append(self._owners)
+        return owners
 
     def settle(self, *groups: RecordGroup) -> list[int]:
         """Register groups and wait until they are announced and a good while has passed; forget all that."""
-        handles = self.register(*groups)
+        owners = self.register(*groups)
         self.pass_time(15.0)
         self.sent.clear()
         self.events.clear()
-        return handles
+        return owners
 
     def feed(self, message: Message | bytes, source: Address = PEER, *, multicast: bool = True) -> list[Sent]:
         """Give the link a packet; return what it sent without any delay."""

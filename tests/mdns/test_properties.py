@@ -54,7 +54,7 @@ class Story:
         self.defended: list[float] = []
         self.records: set[object] = set()
         self.versions = 0
-        self.handles = self.lab.register(DUAL_GROUP, WEB_GROUP, *map(service_group, range(5)))
+        self.owners = self.lab.register(DUAL_GROUP, WEB_GROUP, *map(service_group, range(5)))
         self.note(DUAL_GROUP, WEB_GROUP, *map(service_group, range(5)))
         for _ in range(steps):
             self.rng.choice(
@@ -99,7 +99,7 @@ class Story:
             unique=(WEB_SRV, text(WEB, [b"version=%d" % self.versions], 4500)), shared=WEB_GROUP.shared
         )
         self.note(group)
-        self.lab.responder.update(self.handles[1], group, self.lab.now)
+        self.lab.responder.update(self.owners[1], group, self.lab.now)
 
     def wait(self) -> None:
         self.lab.pass_time(self.rng.uniform(0.0, 3.0))

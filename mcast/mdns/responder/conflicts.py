@@ -38,8 +38,8 @@ class Watcher:
     def _break_ties(self, message: Message, now: float) -> None:
         """Compare what another host proposes for a name with what we do (RFC 6762 §8.2)."""
         for question in dict.fromkeys(message.questions):
-            claim = self._prober.probing(question.name.key)
-            if claim is None:
+            probed = self._prober.probing(question.name.key)
+            if probed is None:
                 continue
             theirs = [
                 record
@@ -49,9 +49,9 @@ class Watcher:
             # Nothing proposed: a mere query. All of it ours on another link: a bridge between our links.
             if not theirs or all(map(self._is_own, theirs)):
                 continue
-            if probe_data(self._publications.proposals(claim)) < probe_data(theirs):
+            if probe_data(self._publications.proposals(probed)) < probe_data(theirs):
                 self._counters["probes deferred"] += 1
-                self._prober.defer(claim, now)
+                self._prober.defer(probed, now)
 
     def _make_way(self, message: Message, now: float) -> None:
         """Give a verified name up to a host that probes for it with other data.
@@ -61,14 +61,14 @@ class Watcher:
         name. Such a one would take our defence for a conflict, and look for another host name for ever.
         """
         for question in dict.fromkeys(message.questions):
-            claim = self._prober.get(question.name.key)
-            if claim is None or not claim.verified or not claim.is_held:
+            probed = self._prober.get(question.name.key)
+            if probed is None or not probed.verified or not probed.is_held:
                 continue
             theirs = [record for record in message.authorities if record.name == question.name]
-            if probe_data(theirs) == probe_data(self._publications.proposals(claim)):
+            if probe_data(theirs) == probe_data(self._publications.proposals(probed)):
                 continue
             if not all(map(self._is_own, theirs)):
-                self._publications.yield_name(claim, now)
+                self._publications.lose_verified(probed, now)
 
     def watch_response(self, message: Message, multicast: bool, now: float) -> None:
         """Watch for conflicts, for answers that need not be given twice, and for records to be rescued.
@@ -85,17 +85,17 @@ class Watcher:
             if self._prober.probing(key):
                 opposed[record.identity] = record
             elif multicast and key in self._zone and self._conflicts(record, copies, now):
-                claim = self._prober.get(key)
-                if claim is not None:
-                    contested[key] = claim
+                probed = self._prober.get(key)
+                if probed is not None:
+                    contested[key] = probed
         if opposed:
-            self._yield_to(opposed.values(), now)
-        for claim in contested.values():
+            self._lose_names(opposed.values(), now)
+        for probed in contested.values():
             self._counters["conflicts"] += 1
-            self._publications.contest(claim, now)
+            self._publications.reprobe(probed, now)
         self._drop_duplicates(copies)
 
-    def _yield_to(self, records: Iterable[Record], now: float) -> None:
+    def _lose_names(self, records: Iterable[Record], now: float) -> None:
         """Give up the names for which another host has answered our probe (RFC 6762 §8.1)."""
         by_name: dict[bytes, list[Record]] = {}
         for record in records:
@@ -103,28 +103,28 @@ class Watcher:
             if record.ttl:
                 by_name.setdefault(record.name.key, []).append(record)
         for key, answers in by_name.items():
-            claim = self._prober.probing(key)
-            if claim is None:
+            probed = self._prober.probing(key)
+            if probed is None:
                 continue
             # An NSEC record says only what the others say already, and ours may differ from that of our other
             # link.
             telling = [record for record in answers if record.type != RecordType.NSEC] or answers
-            proposed = {record.identity for record in self._publications.proposals(claim)}
+            proposed = {record.identity for record in self._publications.proposals(probed)}
             if any(record.identity not in proposed and not self._is_own(record) for record in telling):
                 self._counters["names lost"] += 1
                 heard = {record.type for record in telling if record.identity not in proposed}
-                self._publications.concede(claim, heard, now)
+                self._publications.lose_name(probed, heard, now)
             else:
-                self._note_missing(claim, telling)
+                self._note_missing(probed, telling)
 
-    def _note_missing(self, claim: ProbedName, telling: Iterable[Record]) -> None:
+    def _note_missing(self, probed: ProbedName, telling: Iterable[Record]) -> None:
         """Note what an owner of the name lacks whose records are all identical to ours.
 
         By the cache-flush bit it says that it has told all it has (RFC 6762 §10.2). No record of it conflicts
         with ours; but what we would announce beside them conflicts with its set, and it was there first. So
         does avahi-daemon on our own host, which leaves out link-local addresses.
         """
-        proposed = self._publications.proposals(claim)
+        proposed = self._publications.proposals(probed)
         sets: dict[tuple[int, int], list[Record]] = {}
         for record in telling:
             if record.cache_flush and record.type != RecordType.NSEC:
@@ -135,7 +135,7 @@ class Watcher:
             # What is not among ours is our host's on another link, and with it the whole set.
             if told <= ours and not self._context.others.has_whole(members):
                 # A set that no packet holds comes in several.
-                claim.missing.setdefault(kind[0], ours).difference_update(told)
+                probed.missing.setdefault(kind[0], ours).difference_update(told)
 
     def weigh_missing(self, now: float) -> None:
         """Before names become ours, give up those whose owner lacks records of ours.
@@ -144,16 +144,16 @@ class Watcher:
         after us, or a stray answer. After a second we probe again, and only an owner who says so again is
         one.
         """
-        for claim in self._prober.finishing(now):
-            if not any(claim.missing.values()):
+        for probed in self._prober.finishing(now):
+            if not any(probed.missing.values()):
                 continue
-            if claim.is_doubted:
+            if probed.is_doubted:
                 self._counters["names lost"] += 1
-                self._publications.concede(claim, claim.missing.keys(), now)
+                self._publications.lose_name(probed, probed.missing.keys(), now)
             else:
                 self._counters["probes deferred"] += 1
-                claim.is_doubted = True
-                self._prober.defer(claim, now)
+                probed.is_doubted = True
+                self._prober.defer(probed, now)
 
     def _conflicts(self, record: Record, copies: dict[RecordSet, dict[Identity, int]], now: float) -> bool:
         """Whether a record contradicts a unique one of ours (RFC 6762 §9); does what else it calls for."""

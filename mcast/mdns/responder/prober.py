@@ -1,15 +1,14 @@
-"""Who owns a name: probing, the tie-break of simultaneous probes, and the pace after conflicts (RFC 6762
-§8.1, §8.2).
+"""Probing, the tie-break of simultaneous probes, and the pace after conflicts (RFC 6762 §8.1, §8.2).
 
-A `Prober` keeps the claims of one link. It says which names to probe for and which ones are ours, and leaves
-messages and records to its caller. It never looks into a cache: only what arrives while a probe is out
+A `Prober` keeps the names that one link wants. It says which names to probe for and which ones are ours, and
+leaves messages and records to its caller. It never looks into a cache: only what arrives while a probe is out
 counts.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 from random import Random
@@ -49,8 +48,8 @@ class ProbedName:
     name: Name
     verified: bool
     """Ours without probing, as long as nobody objects."""
-    handles: set[int] = field(default_factory=set)
-    """The record groups that need the name."""
+    owners: dict[Hashable, None] = field(default_factory=dict)
+    """The owners of the record groups that want the name, oldest first."""
     is_held: bool = False
     """Whether the name is ours."""
     probes: int = 0
@@ -67,14 +66,14 @@ class ProbedName:
 
 
 class Prober:
-    """The claims on one link.
+    """The names that are probed for or held on one link.
 
     :param rng: chooses the delay before the first probe.
     """
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
-        self._claims: dict[bytes, ProbedName] = {}
+        self._names: dict[bytes, ProbedName] = {}
         self._active: dict[bytes, ProbedName] = {}
         self._due_at = inf
         self._gathering_at = -inf
@@ -86,16 +85,16 @@ class Prober:
         self._is_suspended = False
 
     def __iter__(self) -> Iterator[ProbedName]:
-        return iter(self._claims.values())
+        return iter(self._names.values())
 
     def get(self, name_key: bytes) -> ProbedName | None:
-        """Return the claim on a name, or None."""
-        return self._claims.get(name_key)
+        """Return what is known of a name, or None when no group wants it."""
+        return self._names.get(name_key)
 
     def holds(self, name_key: bytes) -> bool:
         """Whether the name is ours now."""
-        claim = self._claims.get(name_key)
-        return claim is not None and claim.is_held
+        probed = self._names.get(name_key)
+        return probed is not None and probed.is_held
 
     @property
     def is_active(self) -> bool:
@@ -103,66 +102,66 @@ class Prober:
         return bool(self._active)
 
     def probing(self, name_key: bytes) -> ProbedName | None:
-        """Return the claim if a probe for the name is out.
+        """Return a name if a probe for it is out, else None.
 
         Before the first probe nothing counts against us: what looks like a conflict may be a stale packet,
         even one of our own (RFC 6762 §8.1, §8.2).
         """
-        claim = self._active.get(name_key)
-        return claim if claim is not None and claim.probes else None
+        probed = self._active.get(name_key)
+        return probed if probed is not None and probed.probes else None
 
-    def claim(self, name: Name, handle: int, now: float, *, verified: bool = False) -> None:
-        """Want a name for a group; a name that is ours already needs no second probing."""
-        claim = self._claims.get(name.key)
-        if claim is None:
-            claim = self._claims[name.key] = ProbedName(name, verified, started_at=now)
-            claim.is_held = verified and not self._is_suspended
+    def want(self, name: Name, owner: Hashable, now: float, *, verified: bool = False) -> None:
+        """Want a name for the group of ``owner``; a name that is ours already needs no second probing."""
+        probed = self._names.get(name.key)
+        if probed is None:
+            probed = self._names[name.key] = ProbedName(name, verified, started_at=now)
+            probed.is_held = verified and not self._is_suspended
             if not verified and not self._is_suspended:
-                self._start(claim, now)
+                self._start(probed, now)
         else:
-            claim.verified = claim.verified and verified
-        claim.handles.add(handle)
+            probed.verified = probed.verified and verified
+        probed.owners[owner] = None
 
-    def release(self, name_key: bytes, handle: int) -> None:
-        """Want a name no longer; without any group that wants it the claim ends."""
-        claim = self._claims.get(name_key)
-        if claim is not None:
-            claim.handles.discard(handle)
-            if not claim.handles:
-                self.forget(claim)
+    def release(self, name_key: bytes, owner: Hashable) -> None:
+        """Want a name no longer for the group of ``owner``; when no group wants it, it is free for others."""
+        probed = self._names.get(name_key)
+        if probed is not None:
+            probed.owners.pop(owner, None)
+            if not probed.owners:
+                self.drop(probed)
 
-    def restart(self, claim: ProbedName, now: float) -> None:
+    def reprobe(self, probed: ProbedName, now: float) -> None:
         """Probe for a name again, from the beginning (RFC 6762 §9)."""
-        claim.started_at = now
-        self._start(claim, now)
+        probed.started_at = now
+        self._start(probed, now)
 
     def reset(self, now: float) -> None:
         """Probe for all names again, as on a new link; the verified ones are ours at once (RFC 6762 §8)."""
         self._is_suspended = False
-        for claim in self._claims.values():
-            if claim.verified:
-                claim.is_held = True
-                self._active.pop(claim.name.key, None)
+        for probed in self._names.values():
+            if probed.verified:
+                probed.is_held = True
+                self._active.pop(probed.name.key, None)
             else:
-                self.restart(claim, now)
+                self.reprobe(probed, now)
         self._due_at = -inf
 
     def suspend(self) -> None:
         """Hold nothing and probe for nothing until `reset`."""
         self._is_suspended = True
-        for claim in self._claims.values():
-            claim.is_held = False
-            claim.probes = 0
+        for probed in self._names.values():
+            probed.is_held = False
+            probed.probes = 0
         self._active.clear()
         self._due_at = inf
 
-    def _start(self, claim: ProbedName, now: float) -> None:
-        claim.is_held = claim.is_doubted = False
-        claim.probes = 0
-        claim.missing.clear()
-        claim.due_at = self._first_probe_at(now)
-        self._active[claim.name.key] = claim
-        self._due_at = min(self._due_at, claim.due_at)
+    def _start(self, probed: ProbedName, now: float) -> None:
+        probed.is_held = probed.is_doubted = False
+        probed.probes = 0
+        probed.missing.clear()
+        probed.due_at = self._first_probe_at(now)
+        self._active[probed.name.key] = probed
+        self._due_at = min(self._due_at, probed.due_at)
 
     def _first_probe_at(self, now: float) -> float:
         """Return when a name that is wanted now is first probed for.
@@ -175,11 +174,11 @@ class Prober:
             self._gathering_at = earliest + self._rng.uniform(0.0, PROBE_WAIT)
         return self._gathering_at
 
-    def defer(self, claim: ProbedName, now: float) -> None:
+    def defer(self, probed: ProbedName, now: float) -> None:
         """Give way to a better probe: wait a second, then probe for the same name again (RFC 6762 §8.2)."""
-        claim.probes = 0
-        claim.missing.clear()
-        claim.due_at = now + DEFER_DELAY
+        probed.probes = 0
+        probed.missing.clear()
+        probed.due_at = now + DEFER_DELAY
         self._due_at = -inf
         self._struggling_since = min(self._struggling_since, now)
 
@@ -190,52 +189,54 @@ class Prober:
         if crowded or now < self._paused_until:
             self._paused_until = now + CONFLICT_MEMORY
 
-    def lose(self, claim: ProbedName, now: float) -> None:
+    def lose(self, probed: ProbedName, now: float) -> None:
         """Give a name up to another host."""
         if now - self._lost_at > FRUITLESS_PERIOD:
             self._struggling_since = inf
         self._struggling_since = min(self._struggling_since, now)
         self._lost_at = now
-        self.forget(claim)
+        self.drop(probed)
 
-    def forget(self, claim: ProbedName) -> None:
-        """End a claim, whoever wants the name."""
-        claim.is_held = False
-        self._claims.pop(claim.name.key, None)
-        self._active.pop(claim.name.key, None)
+    def drop(self, probed: ProbedName) -> None:
+        """Neither probe for a name nor hold it any longer, whichever groups want it."""
+        probed.is_held = False
+        self._names.pop(probed.name.key, None)
+        self._active.pop(probed.name.key, None)
         self._due_at = -inf if self._active else inf
 
     def next_wakeup(self) -> float:
         """Return when to call `advance`; infinity when nothing is being probed for."""
         if self._due_at == -inf:
-            self._due_at = min([claim.due_at for claim in self._active.values()], default=inf)
+            self._due_at = min([probed.due_at for probed in self._active.values()], default=inf)
         if not self._is_reported and self._active:
             return min(self._due_at, self._struggling_since + FRUITLESS_PERIOD)
         return self._due_at
 
     def finishing(self, now: float) -> list[ProbedName]:
-        """Return the claims that the next `advance` will make ours."""
-        return [claim for claim in self._active.values() if claim.probes == PROBES and claim.due_at <= now]
+        """Return the names that the next `advance` will make ours."""
+        return [
+            probed for probed in self._active.values() if probed.probes == PROBES and probed.due_at <= now
+        ]
 
     def advance(self, now: float) -> tuple[list[ProbedName], list[ProbedName]]:
         """Return the names to send a probe for, and those that are ours from now on."""
         due: list[ProbedName] = []
         won: list[ProbedName] = []
-        for claim in list(self._active.values()):
-            if claim.due_at > now:
+        for probed in list(self._active.values()):
+            if probed.due_at > now:
                 continue
-            if claim.probes == PROBES:
-                won.append(claim)
-                claim.is_held = True
-                del self._active[claim.name.key]
+            if probed.probes == PROBES:
+                won.append(probed)
+                probed.is_held = True
+                del self._active[probed.name.key]
             else:
-                claim.probes += 1
+                probed.probes += 1
                 # From this send, not from when it was due: a host that slept through its timers must not send
                 # three probes in one burst.
-                claim.due_at = now + PROBE_INTERVAL
-                due.append(claim)
+                probed.due_at = now + PROBE_INTERVAL
+                due.append(probed)
         self._due_at = -inf if self._active else inf
-        if won and (not self._active or any(claim.started_at >= self._lost_at for claim in won)):
+        if won and (not self._active or any(probed.started_at >= self._lost_at for probed in won)):
             self._struggling_since = inf
             self._is_reported = False
         return due, won
@@ -249,4 +250,4 @@ class Prober:
 
     def active_names(self) -> tuple[Name, ...]:
         """Return the names that are being probed for."""
-        return tuple([claim.name for claim in self._active.values()])
+        return tuple([probed.name for probed in self._active.values()])

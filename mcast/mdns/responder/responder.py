@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from math import inf
 from typing import Final
 
@@ -56,39 +56,45 @@ class Responder:
 
     # What the owner asks for
 
-    def register(self, group: RecordGroup, now: float) -> int:
-        """ProbedName and publish a group; `GroupClaimed` or `GroupLost` tells how it went.
+    def __contains__(self, owner: Hashable) -> bool:
+        """Whether the owner has a record group here, published or on its way to be."""
+        return owner in self._publications
 
-        :returns: the handle of the group.
-        :raises ValueError: a record is too large for any message (RFC 6762 §17).
+    def register(self, owner: Hashable, group: RecordGroup, now: float) -> None:
+        """Probe for the names of a group and publish it; `GroupClaimed` or `GroupLost` tells how it went.
+
+        :param owner: comes with every event of the group; any value that has a hash.
+        :raises ValueError: a record is too large for any message (RFC 6762 §17), or the owner has a group
+            here already.
         """
-        return self._publications.register(group, now)
+        self._publications.register(owner, group, now)
 
-    def update(self, handle: int, group: RecordGroup, now: float) -> None:
+    def update(self, owner: Hashable, group: RecordGroup, now: float) -> None:
         """Give a group other records (RFC 6762 §8.4).
 
         New names are probed for first, and the old records stay in use until they are claimed. At most ten
         changes a minute are made; of several waiting ones the last one counts.
 
         :raises ValueError: a record is too large for any message.
-        :raises KeyError: the group is withdrawn or lost.
+        :raises KeyError: the owner has no group here (any more): it was withdrawn or lost.
         """
-        self._publications.update(handle, group, now)
+        self._publications.update(owner, group, now)
 
-    def withdraw(self, handle: int, now: float, goodbye: bool = True) -> None:
-        """Take a group off the link; a handle without a group is ignored.
+    def withdraw(self, owner: Hashable, now: float, goodbye: bool = True) -> None:
+        """Take the group of an owner off the link; an owner without a group is ignored.
 
         The goodbyes leave as soon as a second has passed since the records were last multicast (RFC 6762 §6),
         so at most one second from now; see `goodbye_done`.
         """
-        self._publications.withdraw(handle, now, goodbye=goodbye)
+        self._publications.withdraw(owner, now, goodbye=goodbye)
 
-    def part(self, handle: int, lost: Name, now: float) -> None:
+    def lose(self, owner: Hashable, lost: Name, now: float) -> None:
         """Take a group off the link whose name was lost on another link of the same interface.
 
-        Goodbyes are said to what became wrong by that, and to nothing that the winner may have too.
+        Goodbyes are said to what became wrong by that, and to nothing that the winner may have too. An owner
+        without a group is ignored.
         """
-        self._publications.part(handle, lost, now)
+        self._publications.lose(owner, lost, now)
 
     @property
     def goodbye_done(self) -> bool:
@@ -106,9 +112,9 @@ class Responder:
         """
         if self._zone.published(record) is not None:
             return True
-        claim = self._prober.get(record.name.key)
-        return claim is not None and any(
-            record.identity == proposed.identity for proposed in self._publications.proposals(claim)
+        probed = self._prober.get(record.name.key)
+        return probed is not None and any(
+            record.identity == proposed.identity for proposed in self._publications.proposals(probed)
         )
 
     def has_whole(self, records: Sequence[Record]) -> bool:
@@ -120,12 +126,12 @@ class Responder:
         """
         kind = (records[0].type, records[0].rclass)
         published = self._zone.unique_set(records[0])
-        claim = self._prober.get(records[0].name.key)
+        probed = self._prober.get(records[0].name.key)
         own: Iterable[Record] = ()
         if published is not None:
             own = published.records
-        elif claim is not None:
-            own = self._publications.proposals(claim)
+        elif probed is not None:
+            own = self._publications.proposals(probed)
         identities = {record.identity for record in own if (record.type, record.rclass) == kind}
         return identities == {record.identity for record in records}
 

@@ -83,7 +83,7 @@ class RecordSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
+class FormerRecord:
     """A record that others know of and that is ours no longer."""
 
     record: Record
@@ -98,7 +98,7 @@ class Changes:
 
     announce: list[RecordSet] = field(default_factory=list)
     """Sets that are new or have new content."""
-    gone: list[Farewell] = field(default_factory=list)
+    gone: list[FormerRecord] = field(default_factory=list)
     """Records of sets that are no more; others have them in their caches."""
 
 
@@ -202,7 +202,7 @@ class Zone:
             self._remove(name_key, rtype, place, existing, now)
             if existing.is_announced:
                 changes.gone += [
-                    Farewell(record, unique, existing.multicast_at) for record in existing.records
+                    FormerRecord(record, unique, existing.multicast_at) for record in existing.records
                 ]
             return
         before = set(map(_content, existing.records))

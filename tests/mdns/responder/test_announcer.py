@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mcast.dns.messages import encode
 from mcast.dns.names import Name
 from mcast.dns.records import address, next_secure, pointer, service, text
 from mcast.mdns.events import GroupClaimed, GroupLost, GroupUpdated
@@ -16,6 +17,7 @@ from tests.mdns.lab import (
     HOST_GROUP,
     HOST_REVERSE,
     HTTP,
+    PEER,
     PTR,
     TYPE_PTR,
     TYPES,
@@ -29,6 +31,7 @@ from tests.mdns.lab import (
     answers,
     flushed,
     probes,
+    response,
     responses,
     service_group,
     times,
@@ -286,7 +289,7 @@ class UpdateTests(SynchronousTestCase):
         self.assertIn(NEW_TXT, probes(sent)[0].message.authorities)
         self.assertNotIn(flushed(WEB_TXT), answers(sent))
 
-    def test_unknown_handle(self) -> None:
+    def test_unknown_owner(self) -> None:
         self.assertRaises(KeyError, self.lab.responder.update, 99, WEB_GROUP, self.lab.now)
 
 
@@ -296,9 +299,9 @@ class GoodbyeTests(SynchronousTestCase):
     def test_every_announced_record(self) -> None:
         """M-10.1-1: each record is sent once more with TTL 0 and the same rdata."""
         lab = Lab()
-        handles = lab.settle(HOST_GROUP, WEB_GROUP)
-        for handle in handles:
-            lab.responder.withdraw(handle, lab.now)
+        owners = lab.settle(HOST_GROUP, WEB_GROUP)
+        for owner in owners:
+            lab.responder.withdraw(owner, lab.now)
         unique = [flushed(record.with_ttl(0)) for record in (HOST_A, HOST_REVERSE, WEB_SRV, WEB_TXT)]
         shared = [record.with_ttl(0) for record in (WEB_PTR, TYPE_PTR)]
         sent = lab.pass_time(5.0)
@@ -309,16 +312,16 @@ class GoodbyeTests(SynchronousTestCase):
 
     def test_without_goodbye(self) -> None:
         lab = Lab()
-        (handle,) = lab.settle(HOST_GROUP)
-        lab.responder.withdraw(handle, lab.now, goodbye=False)
+        (owner,) = lab.settle(HOST_GROUP)
+        lab.responder.withdraw(owner, lab.now, goodbye=False)
         self.assertEqual(lab.pass_time(5.0), [])
 
     def test_silence_afterwards(self) -> None:
         """M-6-4: what is withdrawn is not answered any more."""
         lab = Lab()
-        (handle,) = lab.settle(HOST_GROUP)
+        (owner,) = lab.settle(HOST_GROUP)
         lab.ask(HOST, 1, ("192.168.1.9", 4000))
-        lab.responder.withdraw(handle, lab.now)
+        lab.responder.withdraw(owner, lab.now)
         lab.pass_time(5.0)
         self.assertEqual(lab.ask(HOST, 1, ("192.168.1.9", 4000)) + lab.pass_time(5.0), [])
 
@@ -334,9 +337,9 @@ class GoodbyeTests(SynchronousTestCase):
     def test_at_most_a_second_later(self) -> None:
         """M-6-18: a record that was just multicast keeps its second, and its goodbye leaves then."""
         lab = Lab(point=0.0)
-        (handle,) = lab.register(RecordGroup(shared=(WEB_PTR,)))
+        (owner,) = lab.register(RecordGroup(shared=(WEB_PTR,)))
         lab.run(1.4)
-        lab.responder.withdraw(handle, lab.now)
+        lab.responder.withdraw(owner, lab.now)
         self.assertFalse(lab.responder.goodbye_done)
         self.assertEqual(times(lab.run(10.0)), [2000])
         self.assertTrue(lab.responder.goodbye_done)
@@ -344,17 +347,17 @@ class GoodbyeTests(SynchronousTestCase):
     def test_registered_again(self) -> None:
         """A record that is back before its goodbye has left gets none."""
         lab = Lab(point=0.0)
-        (handle,) = lab.register(RecordGroup(shared=(WEB_PTR,)))
+        (owner,) = lab.register(RecordGroup(shared=(WEB_PTR,)))
         lab.run(1.4)
-        lab.responder.withdraw(handle, lab.now)
+        lab.responder.withdraw(owner, lab.now)
         lab.register(RecordGroup(shared=(WEB_PTR,)))
         self.assertNotIn(WEB_PTR.with_ttl(0), answers(lab.run(10.0)))
 
     def test_back_within_a_second(self) -> None:
         """A restart takes the name back, though its own goodbye is still on the way."""
         lab = Lab(point=0.0)
-        (handle,) = lab.settle(HOST_GROUP)
-        lab.responder.withdraw(handle, lab.now)
+        (owner,) = lab.settle(HOST_GROUP)
+        lab.responder.withdraw(owner, lab.now)
         goodbye = lab.pass_time(0.1)
         lab.register(HOST_GROUP)
         lab.pass_time(0.1)
@@ -371,7 +374,7 @@ class GoodbyeTests(SynchronousTestCase):
         goodbyes = [record for record in answers(lab.pass_time(5.0)) if not record.ttl]
         self.assertEqual(goodbyes, [TYPE_PTR.with_ttl(0)])
 
-    def test_unknown_handle(self) -> None:
+    def test_unknown_owner(self) -> None:
         lab = Lab()
         lab.responder.withdraw(99, 0.0)
         self.assertTrue(lab.responder.goodbye_done)
@@ -384,3 +387,45 @@ class GoodbyeTests(SynchronousTestCase):
         lab.pass_time(3.0)
         lab.ask(TYPES, PTR)
         self.assertEqual(answers(lab.pass_time(1.0)) & {TYPE_PTR}, {TYPE_PTR})
+
+
+class OwnerTests(SynchronousTestCase):
+    """A record group belongs to its owner, which every event of it carries."""
+
+    def setUp(self) -> None:
+        self.lab = Lab()
+        self.owner = ("any", "value", "with a hash")
+        self.lab.responder.register(self.owner, HOST_GROUP, 0.0)
+
+    def test_comes_with_the_events(self) -> None:
+        self.lab.pass_time(3.0)
+        self.assertEqual(self.lab.events, [GroupClaimed(self.owner)])
+
+    def test_has_one_group_on_a_link(self) -> None:
+        error = self.assertRaises(ValueError, self.lab.responder.register, self.owner, WEB_GROUP, 0.0)
+        self.assertIn("with a hash", str(error))
+
+    def test_is_known_until_it_withdraws(self) -> None:
+        self.assertIn(self.owner, self.lab.responder)
+        self.lab.responder.withdraw(self.owner, 0.0)
+        self.assertNotIn(self.owner, self.lab.responder)
+
+    def test_is_not_known_after_a_loss(self) -> None:
+        self.lab.run(0.3)
+        self.lab.hear(flushed(address(HOST, "192.168.1.99", 120)))
+        self.assertEqual(self.lab.events, [GroupLost(self.owner, HOST)])
+        self.assertNotIn(self.owner, self.lab.responder)
+
+    def test_may_register_again(self) -> None:
+        self.lab.responder.withdraw(self.owner, 0.0)
+        self.lab.responder.register(self.owner, WEB_GROUP, 0.0)
+        self.lab.pass_time(3.0)
+        self.assertEqual(self.lab.events, [GroupClaimed(self.owner)])
+
+    def test_hears_nothing_of_what_it_has_withdrawn(self) -> None:
+        """An event that waits to be taken must not be mistaken for one of the next group."""
+        self.lab.run(0.3)
+        rival = response(flushed(address(HOST, "192.168.1.99", 120)))
+        self.lab.link.receive(encode(rival), PEER, True, self.lab.now)
+        self.lab.responder.withdraw(self.owner, self.lab.now)
+        self.assertEqual(self.lab.link.events(), [])

@@ -360,9 +360,9 @@ class SizeTests(SynchronousTestCase):
         """M-17-5: one octet more is refused, when registered and when updated, over IPv6 twenty less."""
         too_large = RecordGroup(unique=(raw(WEB, 1000, bytes(9000 - 28 - 12 - len(WEB.wire) - 9), 4500),))
         lab = Lab()
-        (handle,) = lab.settle(WEB_GROUP)
+        (owner,) = lab.settle(WEB_GROUP)
         self.assertRaises(ValueError, lab.register, too_large)
-        self.assertRaises(ValueError, lab.responder.update, handle, too_large, lab.now)
+        self.assertRaises(ValueError, lab.responder.update, owner, too_large, lab.now)
         narrower = RecordGroup(unique=(raw(WEB, 1000, bytes(9000 - 48 - 12 - len(WEB.wire) - 9), 4500),))
         self.assertRaises(ValueError, Lab(ipv6=True).register, narrower)
 

@@ -626,9 +626,9 @@ class WithdrawnWhileProbingTests(SynchronousTestCase):
     def test_no_goodbye(self) -> None:
         """RFC 6762 §10.1: what was never announced gets no goodbye."""
         lab = Lab(point=0.0)
-        handle, *_ = lab.register(HOST_GROUP)
+        owner, *_ = lab.register(HOST_GROUP)
         lab.run(0.4)
-        lab.responder.withdraw(handle, lab.now)
+        lab.responder.withdraw(owner, lab.now)
         self.assertEqual(lab.run(10.0), [])
         self.assertTrue(lab.responder.goodbye_done)
 

@@ -31,6 +31,7 @@ from mcast.echo.probe import MAX_PROBE_SIZE
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
 from mcast.sockets.listen import listen_multicast
+from mcast.sockets.sending import SendResult
 
 FULL_PAUSE = 0.001
 """Seconds to wait when a buffer is full. Our choice: a buffer of 200 kB drains in that at 1.6 Gbit/s."""
@@ -110,7 +111,7 @@ class Sender:
     """Sends a payload to a group by each interface, so many times, at a rate or as fast as the system takes
     it.
 
-    :param port: a `GroupPort`, or what sends and counts as it does.
+    :param port: a `GroupPort`, or what sends as it does.
     :param rate: datagrams a second by each interface, None for no limit.
     """
 
@@ -168,12 +169,12 @@ class Sender:
 
     def _send_one(self, interface: int) -> bool:
         """Send or count one datagram; False when it has to be tried again."""
-        full = self._port.counters["send_full"]
-        if self._port.send(self._payload, self._address, interface):
-            self.sent += 1
-        elif self._port.counters["send_full"] > full:
+        result = self._port.send(self._payload, self._address, interface)
+        if result is SendResult.FULL:
             self.waits += 1
             return False
+        if result is SendResult.SENT:
+            self.sent += 1
         else:
             self.refused += 1
         return True

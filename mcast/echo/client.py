@@ -18,6 +18,7 @@ from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
 from mcast.sockets.listen import listen_multicast
+from mcast.sockets.sending import SendResult
 
 CATCH_UP_LIMIT = 1.0
 """Seconds of probes sent in one go when we were late. Our choice: a loaded host keeps its pace, one that
@@ -138,7 +139,7 @@ class EchoClient(DatagramProtocol):
             data = session.probe(index, number)
             # Noted before, since on one host the answer may be here before send() returns.
             session.sent(index, number, self._clock())
-            if not self._port.send(data, address, index):
+            if self._port.send(data, address, index) is not SendResult.SENT:
                 session.unsent(index, number)
                 self.refused += 1
 

@@ -24,6 +24,7 @@ from mcast.sockets.interface import Interface, interfaces
 from mcast.sockets.listen import listen_multicast
 from mcast.sockets.monitor import InterfaceMonitor
 from mcast.sockets.options import MAX_HOPS
+from mcast.sockets.sending import SendResult
 
 IPV4_GROUP = "224.0.0.251"
 """The IPv4 link-local group of multicast DNS (RFC 6762 §3)."""
@@ -200,9 +201,8 @@ class SocketPort(DatagramProtocol):
             # The routing table might choose another interface than the one whose addresses we gave; with only
             # one in use it is left the choice, since naming one costs a third of the time of a send.
             try:
-                return self._port.send(
-                    payload, destination, interface if self._unicast_needs_interface else 0
-                )
+                named = interface if self._unicast_needs_interface else 0
+                return bool(self._port.send(payload, destination, named))
             except ValueError:  # a forged source, from which nobody can be reached
                 self._unroutable += 1
                 return False
@@ -251,10 +251,8 @@ class SocketPort(DatagramProtocol):
     def _send_to_group(self, payload: bytes, interface: int) -> bool:
         """Send, or keep what finds the buffer full; False when the system refuses it for another reason."""
         target = (self._group, MDNS_PORT, 0, interface) if self._ipv6 else (self._group, MDNS_PORT)
-        full = self._port.counters["send_full"]
-        if self._port.send(payload, target, interface):
-            return True
-        return self._port.counters["send_full"] != full and self._keep(payload, interface)
+        result = self._port.send(payload, target, interface)
+        return self._keep(payload, interface) if result is SendResult.FULL else bool(result)
 
     def _keep(self, payload: bytes, interface: int) -> bool:
         if len(self._backlog) >= BACKLOG_LIMIT:

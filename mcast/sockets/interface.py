@@ -222,6 +222,31 @@ def select_interfaces(
     return tuple(found.values())
 
 
+def interface_name(index: int) -> str:
+    """Return the name of the interface with this index, or the index as text where there is none."""
+    try:
+        return socket.if_indextoname(index) if index else "any"
+    except OSError:
+        return str(index)
+
+
+def interface_index(interface: Interface | int | str) -> int:
+    """Return the index of an interface given as it is, or by index, name or address; 0 for none.
+
+    :raises ValueError: there is no such interface.
+    """
+    if isinstance(interface, Interface):
+        return interface.index
+    if isinstance(interface, int):
+        return interface
+    if interface in ("", "0", "0.0.0.0", "::"):
+        return 0
+    found = find_interface(interface, interfaces())
+    if found is None:
+        raise ValueError(f"interface {interface}: no such interface, index or address on this host")
+    return found.index
+
+
 def loopback_source(index: int) -> IPv4Address | None:
     """Return the address that IPv4 multicast by this interface is sent from when it is the loopback one.
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import socket
 from ipaddress import IPv4Address, IPv6Address
 
 from twisted.internet.error import MulticastJoinError
 
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group, check_source, parse_address
-from mcast.sockets.interface import Interface, find_interface, interfaces, zone_index
+from mcast.sockets.interface import Interface, interface_index, interface_name, zone_index
 from mcast.sockets.options import Options
 from mcast.sockets.routes import Routes
 
@@ -84,7 +83,7 @@ class Joins:
         try:
             self._options.leave(address, index, origin)
         except OSError as problem:
-            # The interface went, and Linux took the membership with it, or keeps a husk of it.
+            # The interface went. Linux took the membership with it, or keeps an empty entry.
             if not sources and origin is not None and problem.errno == errno.ENODEV:
                 self._options.leave(address, index)
             elif problem.errno not in (errno.ENODEV, errno.EADDRNOTAVAIL, errno.ENXIO):
@@ -112,31 +111,6 @@ class Joins:
         if not index and group.requires_interface:
             index = self._routes.link_of(group.address)
         return group.address, index, check_source(group, source)
-
-
-def interface_name(index: int) -> str:
-    """Return the name of the interface with this index, or the index as text where there is none."""
-    try:
-        return socket.if_indextoname(index) if index else "any"
-    except OSError:
-        return str(index)
-
-
-def interface_index(interface: Interface | int | str) -> int:
-    """Return the index of an interface given as it is, or by index, name or address; 0 for none.
-
-    :raises ValueError: there is no such interface.
-    """
-    if isinstance(interface, Interface):
-        return interface.index
-    if isinstance(interface, int):
-        return interface
-    if interface in ("", "0", "0.0.0.0", "::"):
-        return 0
-    found = find_interface(interface, interfaces())
-    if found is None:
-        raise ValueError(f"interface {interface}: no such interface, index or address on this host")
-    return found.index
 
 
 def _membership_error(doing: str, group: Address, index: int, problem: OSError) -> MembershipError:

@@ -18,6 +18,7 @@ from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.port import MAX_DATAGRAM, GroupPort
 from mcast.sockets.protocol import GroupProtocol
+from mcast.sockets.sending import SendResult
 from mcast.sockets.stock import StockPort
 
 
@@ -231,13 +232,13 @@ class GroupListener:
         self._closing.add(closing)
         closing.addBoth(lambda _: self._closing.discard(closing))
 
-    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> bool:
-        """Send one datagram by the port of an interface; False when the system refused it.
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> SendResult:
+        """Send one datagram by the port of an interface, and tell what became of it.
 
         :raises ValueError: as `GroupPort.send` does.
         """
         sender = self._senders.get((":" in address[0], interface)) or self._any_sender(":" in address[0])
-        return sender is not None and sender.send(data, address, interface)
+        return SendResult.CLOSED if sender is None else sender.send(data, address, interface)
 
     def _any_sender(self, ipv6: bool) -> GroupPort | StockPort | None:
         found = next((port for (of, _), port in self._senders.items() if of is ipv6), None)

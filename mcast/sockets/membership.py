@@ -13,6 +13,7 @@ from mcast.neighbours import SocketAddress
 from mcast.sockets.group import Group, check_source
 from mcast.sockets.interface import Interface, find_interface, interfaces, select_interfaces
 from mcast.sockets.monitor import InterfaceMonitor
+from mcast.sockets.sending import SendResult
 
 RETRY_DELAY = 1.0
 """Seconds until a refused join is tried again; doubled each time.
@@ -43,8 +44,8 @@ class GroupTransport(Protocol):
         :raises OSError: the system refuses.
         """
 
-    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> bool:
-        """Send one datagram, by an interface where one is given; False when it was refused."""
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> SendResult:
+        """Send one datagram, by an interface where one is given, and tell what became of it."""
 
 
 class MembershipObserver(Protocol):

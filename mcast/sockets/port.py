@@ -27,10 +27,11 @@ from zope.interface import implementer
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import MAX_PORT, Group, parse_address
-from mcast.sockets.interface import Interface, loopback_source, zone_index
-from mcast.sockets.joins import Joins, MembershipError, interface_index, interface_name
+from mcast.sockets.interface import Interface, interface_index, loopback_source, zone_index
+from mcast.sockets.joins import Joins, MembershipError
 from mcast.sockets.options import Options, check_hops
 from mcast.sockets.routes import Routes
+from mcast.sockets.sending import FailureLog, SendResult
 
 __all__ = ["MAX_DATAGRAM", "READ_BATCH", "GroupPort", "MembershipError"]
 
@@ -41,7 +42,7 @@ READ_BATCH = 256
 """Datagrams read at most before the reactor gets its turn. Our choice: at 10 µs each, timers wait some ms."""
 
 MAX_ARRIVALS = 1024
-"""Different arrivals remembered, and kinds of errors. Our choice: some 200 kB at most."""
+"""Different arrivals remembered. Our choice: some 200 kB at most."""
 
 MAX_READ_ERRORS = 16
 """Errors in a row after which reading rests for `READ_PAUSE`, so that a broken socket makes no busy loop."""
@@ -49,7 +50,7 @@ MAX_READ_ERRORS = 16
 READ_PAUSE = 1.0
 """Seconds that reading rests. Our choice."""
 
-_FULL = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
+_SENT = SendResult.SENT  # looked up once, since send() runs for each datagram
 _ANCILLARY_SIZE = 256  # octets; four control messages of 12 to 28 octets with their headers
 
 
@@ -131,7 +132,7 @@ class GroupPort:
         self._sender: socket.socket | None = None
         self._outgoing = pinned  # what the sockets are set to
         self._seen: dict[tuple[tuple[int, int, bytes], ...], Arrival | None] = {}
-        self._logged: set[tuple[int, int | None, str]] = set()
+        self._failures = FailureLog(self.counters, self._log)
         self._read_errors = 0
         self._deliver: Callable[[bytes, SocketAddress, Arrival], bytes | None] = self._deliver_plainly
         self._stopping = False
@@ -419,7 +420,7 @@ class GroupPort:
             return
         self.counters["read_errors"] += 1
         self._read_errors += 1
-        self._log_once(0, problem, "receive")
+        self._failures.note(problem, "receive", self._port, 0)
         if self._read_errors >= MAX_READ_ERRORS:
             self._read_errors = 0
             self.reactor.removeReader(self)
@@ -444,12 +445,12 @@ class GroupPort:
 
     # Sending
 
-    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> bool:
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> SendResult:
         """Send one datagram, by the interface with this index where one is given.
 
         :param address: (host, port) or what a datagram came from; the host may have a zone.
-        :returns: False when the system refused it: a full buffer, no route, a datagram too large.
-            That is counted, and logged once for each interface and cause; the port goes on.
+        :returns: `SendResult.SENT`, or why the system refused it: a full buffer, no route, a datagram too
+            large. That is counted, and logged once for each interface and cause; the port goes on.
         :raises ValueError: no address of this family, an unknown zone, a group of scope 0, or a
             group that needs an interface and got none on a host with several.
         """
@@ -464,9 +465,8 @@ class GroupPort:
                 sock.sendmsg((data,), ancillary, 0, target)
         except OSError as problem:
             scope = target[3] if len(target) > 2 else 0
-            self._send_failed(problem, interface or scope or self._routes.outgoing)
-            return False
-        return True
+            return self._send_failed(problem, interface or scope or self._routes.outgoing)
+        return _SENT
 
     def write(self, datagram: bytes, addr: SocketAddress | None = None) -> None:
         """Send as `send` does, by the outgoing interface that was set; None where connected."""
@@ -505,24 +505,8 @@ class GroupPort:
             raise
         return sock
 
-    def _send_failed(self, problem: OSError, interface: int) -> None:
-        self.counters["send_full" if problem.errno in _FULL else "send_refused"] += 1
-        self._log_once(interface, problem, "send")
-
-    def _log_once(self, interface: int, problem: OSError, doing: str) -> None:
-        key = (interface, problem.errno, doing)
-        if key in self._logged:
-            return
-        if len(self._logged) >= MAX_ARRIVALS:
-            self._logged.clear()
-        self._logged.add(key)
-        self._log.warn(
-            "cannot {doing} on port {port}, interface {interface}: {cause} (counted from now on)",
-            doing=doing,
-            port=self._port,
-            interface=interface_name(interface),
-            cause=problem.strerror,
-        )
+    def _send_failed(self, problem: OSError, interface: int) -> SendResult:
+        return self._failures.send_failed(problem, self._port, interface)
 
     # Membership
 

@@ -13,6 +13,7 @@ from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface, interfaces
 from mcast.sockets.membership import GroupTransport, Memberships, sources_of
+from mcast.sockets.sending import SendResult
 from mcast.sockets.stock import StockPort
 
 __all__ = ["UNKNOWN_ARRIVAL", "Arrival", "GroupProtocol"]
@@ -82,16 +83,21 @@ class GroupProtocol(DatagramProtocol):
 
     # Sending
 
-    def reply(self, data: bytes, address: SocketAddress, arrival: Arrival) -> bool:
-        """Answer a datagram by unicast, by the interface it arrived on; False when the system refused."""
-        return self._transport is not None and self._transport.send(data, address, arrival.interface)
+    def reply(self, data: bytes, address: SocketAddress, arrival: Arrival) -> SendResult:
+        """Answer a datagram by unicast, by the interface it arrived on.
 
-    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> bool:
-        """Send a datagram, by the interface with this index where one is given; False when refused.
+        :returns: `SendResult.SENT`, or why it was not sent.
+        """
+        return self.send(data, address, arrival.interface)
 
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> SendResult:
+        """Send a datagram, by the interface with this index where one is given.
+
+        :returns: `SendResult.SENT`, or why it was not sent.
         :raises ValueError: as `GroupPort.send` does.
         """
-        return self._transport is not None and self._transport.send(data, address, interface)
+        transport = self._transport
+        return SendResult.CLOSED if transport is None else transport.send(data, address, interface)
 
     def send_to_group(self, data: bytes, group: Group, interface: Interface | None = None) -> int:
         """Send to a group by one interface, or by each on which it is joined.
@@ -102,7 +108,7 @@ class GroupProtocol(DatagramProtocol):
             return 0
         places = (interface,) if interface is not None else self.memberships.interfaces_of(group)
         address = (group.host, group.port)
-        return sum(self._transport.send(data, address, each.index) for each in places)
+        return sum(bool(self._transport.send(data, address, each.index)) for each in places)
 
     # What Twisted calls
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 from collections import Counter
 from typing import Any
@@ -16,6 +15,7 @@ from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import Group, check_source, parse_address
 from mcast.sockets.interface import loopback_source, zone_index
 from mcast.sockets.options import Options
+from mcast.sockets.sending import FailureLog, SendResult
 
 
 class StockPort:
@@ -43,7 +43,7 @@ class StockPort:
             port.socket = self._scopes = _ScopeReader(port.socket)
         self._outgoing = 0
         self._joined: set[tuple[str, int, str | None]] = set()
-        self._logged: set[tuple[int, int | None]] = set()
+        self._failures = FailureLog(self.counters, self._log)
 
     def configure(self, hop_limit: int, unicast_hop_limit: int | None, loopback: bool) -> None:
         """Set what a `GroupPort` takes as arguments.
@@ -87,8 +87,8 @@ class StockPort:
         indexes = {interface for _, interface, _ in self._joined}
         return Arrival(indexes.pop(), None, None) if len(indexes) == 1 else UNKNOWN_ARRIVAL
 
-    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> bool:
-        """Send one datagram; False when the system refused it, which is counted and logged once.
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> SendResult:
+        """Send one datagram, and tell what became of it; a refusal is counted and logged once.
 
         :param interface: its index. A stock port cannot choose it for IPv4 unicast.
         """
@@ -104,17 +104,8 @@ class StockPort:
                 data, (str(target), address[1], 0, index) if scoped else (str(target), address[1])
             )
         except OSError as problem:
-            full = problem.errno in (errno.EAGAIN, errno.ENOBUFS)
-            self.counters["send_full" if full else "send_refused"] += 1
-            if (index, problem.errno) not in self._logged:
-                self._logged.add((index, problem.errno))
-                self._log.warn(
-                    "cannot send by interface {interface}: {cause} (counted from now on)",
-                    interface=index,
-                    cause=problem.strerror,
-                )
-            return False
-        return True
+            return self._failures.send_failed(problem, self.getHost().port, index)
+        return SendResult.SENT
 
     def getHandle(self) -> Any:
         """Return the socket."""

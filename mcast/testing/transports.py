@@ -17,6 +17,7 @@ from zope.interface import implementer
 from mcast.neighbours import SocketAddress, SourceKind
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
+from mcast.sockets.sending import SendResult, send_result
 from mcast.testing.captures import Packet
 from mcast.testing.endpoints import LARGEST_PAYLOAD, Endpoint, scope_of
 
@@ -110,8 +111,8 @@ class MemoryPort(Endpoint):
             raise MessageLengthError("message too long")
         self.send(packet, address)
 
-    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> bool:
-        """Send as `GroupPort.send` does; False when the system refuses."""
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> SendResult:
+        """Send as `GroupPort.send` does, and tell what became of the datagram."""
         host, _, zone = address[0].partition("%")
         scope = address[3] if len(address) > 3 else 0
         is_group = ip_address(host).is_multicast
@@ -119,9 +120,9 @@ class MemoryPort(Endpoint):
             index = interface or self._index(zone) or scope or self._route(host)
             hop_limit = self._hop_limit if is_group else UNICAST_HOP_LIMIT
             self.transmit(data, host, address[1], index, hop_limit, self._loopback)
-        except OSError:
-            return False
-        return True
+        except OSError as problem:
+            return send_result(problem)
+        return SendResult.SENT
 
     def connect(self, host: str, port: int) -> None:
         """Send to, and receive from, one address only."""

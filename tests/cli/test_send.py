@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -11,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.cli.send import BATCH, FULL_PAUSE, Sender, sized
 from mcast.sockets.group import Group
+from mcast.sockets.sending import SendResult
 from tests.echo.fakes import ETH0, ETH1
 
 
@@ -19,20 +19,17 @@ class FakePort:
 
     def __init__(self) -> None:
         self.sent: list[int] = []
-        self.counters: Counter[str] = Counter()
         self.room = 1_000_000
         self.refuse = False
 
-    def send(self, data: bytes, address: tuple[Any, ...], interface: int = 0) -> bool:
+    def send(self, data: bytes, address: tuple[Any, ...], interface: int = 0) -> SendResult:
         if self.refuse:
-            self.counters["send_refused"] += 1
-            return False
+            return SendResult.REFUSED
         if not self.room:
-            self.counters["send_full"] += 1
-            return False
+            return SendResult.FULL
         self.room -= 1
         self.sent.append(interface)
-        return True
+        return SendResult.SENT
 
 
 class SenderTests(SynchronousTestCase):

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface, InterfaceAddress
+from mcast.sockets.sending import SendResult
 
 ETH0 = Interface(
     "eth0", 2, (InterfaceAddress(ip_address("192.0.2.1"), 24), InterfaceAddress(ip_address("fe80::1"), 64))
@@ -31,7 +32,8 @@ class FakeTransport:
     def leave(self, group: Group, interface: int, source: str | None = None) -> None:
         self.joined.remove((str(group), interface, source))
 
-    def send(self, data: bytes, address: tuple[Any, ...], interface: int = 0) -> bool:
-        if not self.refuse:
-            self.sent.append((data, address, interface))
-        return not self.refuse
+    def send(self, data: bytes, address: tuple[Any, ...], interface: int = 0) -> SendResult:
+        if self.refuse:
+            return SendResult.REFUSED
+        self.sent.append((data, address, interface))
+        return SendResult.SENT

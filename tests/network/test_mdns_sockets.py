@@ -9,6 +9,7 @@ from mcast.mdns.constants import MDNS_PORT
 from mcast.neighbours import SocketAddress
 from mcast.node.network import IPV4_GROUP, IPV6_GROUP, SocketNetwork, SocketPort
 from mcast.sockets.interface import Interface, interfaces
+from mcast.sockets.sending import SendResult
 from tests.interop.probe import Packet, Sniffer
 from tests.network.reactors import ReactorLanTestCase
 from tests.network.test_membership import joined
@@ -165,9 +166,8 @@ class SocketPortTests(ReactorLanTestCase):
         port, _ = self.port()
         send = port._port.send
 
-        def full(data: bytes, address: tuple[Any, ...], interface: int = 0) -> bool:
-            port._port.counters["send_full"] += 1
-            return False
+        def full(data: bytes, address: tuple[Any, ...], interface: int = 0) -> SendResult:
+            return SendResult.FULL
 
         port._port.send = full  # type: ignore[method-assign]
         for payload in (b"one", b"two", b"three"):

@@ -8,6 +8,7 @@ from typing import Any
 
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
+from mcast.sockets.sending import SendResult
 from tests.network.reactors import PlainRecorder, ReactorLanTestCase, Recorder, group_sender
 
 PORT = 7645
@@ -293,10 +294,10 @@ class SendingTests(ReactorLanTestCase):
         self.assertEqual(frame[:6].hex(":"), "01:00:5e:00:00:fb")
 
     def test_unreachable(self) -> None:
-        """No route: False, counted, logged once, and the port goes on."""
+        """No route: unreachable, counted, logged once, and the port goes on."""
         port = self.open(0, ipv6=False)
         results = [port.send(b"x", ("198.51.100.1", PORT)) for _ in range(3)]
-        self.assertEqual(results, [False, False, False])
+        self.assertEqual(results, [SendResult.UNREACHABLE] * 3)
         self.assertEqual(port.counters["send_refused"], 3)
         peer = self.there.udp_socket(False, PORT)
         self.assertTrue(port.send(b"works", (self.there.ipv4(), PORT)))
@@ -307,13 +308,13 @@ class SendingTests(ReactorLanTestCase):
         self.here.ip("link", "set", "eth1", "down")
         self.addCleanup(self.lan.restore, self.here, 1)
         port = self.open(0, ipv6=True)
-        self.assertFalse(port.send(b"x", (LINK_LOCAL, PORT), self.here.index("eth1")))
+        self.assertIs(port.send(b"x", (LINK_LOCAL, PORT), self.here.index("eth1")), SendResult.UNREACHABLE)
         self.assertEqual(port.counters["send_refused"], 1)
 
     def test_too_large(self) -> None:
         """65508 octets fit into no UDP datagram over IPv4: refused and counted."""
         port = self.open(0, ipv6=False)
-        self.assertFalse(port.send(b"x" * 65508, (self.there.ipv4(), PORT)))
+        self.assertIs(port.send(b"x" * 65508, (self.there.ipv4(), PORT)), SendResult.TOO_LARGE)
         self.assertEqual(port.counters["send_refused"], 1)
 
 

@@ -12,6 +12,7 @@ from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
 from mcast.sockets.membership import RETRY_DELAY, RETRY_DELAY_LIMIT, Memberships, sources_of
 from mcast.sockets.monitor import POLL_INTERVAL
+from mcast.sockets.sending import SendResult
 from tests.sockets.test_interface import ETH0, ETH1, LO
 
 IPV4 = Group.parse("224.0.0.123:7645")
@@ -38,7 +39,7 @@ class FakeTransport:
             raise OSError(errno.EADDRNOTAVAIL, "not joined")
         self.joined.remove((group.host, interface, source))
 
-    def send(self, data: bytes, address: tuple[object, ...], interface: int = 0) -> bool:
+    def send(self, data: bytes, address: tuple[object, ...], interface: int = 0) -> SendResult:
         raise NotImplementedError
 
 

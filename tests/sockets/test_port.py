@@ -26,6 +26,7 @@ from mcast.sockets.listen import GroupListener
 from mcast.sockets.port import MAX_READ_ERRORS, READ_PAUSE, GroupPort
 from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.routes import MAX_ROUTES
+from mcast.sockets.sending import SendResult
 
 
 @implementer(IReactorFDSet)
@@ -287,8 +288,7 @@ class SystemErrorTests(PortTestCase):
         """Send as often as there are errors, each time refused with the next."""
         port = self.open()
         self.fail_next(port, "sendto", *(OSError(number, errno.errorcode[number]) for number in numbers))
-        results = [port.send(b"x", ("127.0.0.1", 9)) for _ in numbers]
-        self.assertEqual(results, [False] * len(numbers))
+        self.results = [port.send(b"x", ("127.0.0.1", 9)) for _ in numbers]
         return port
 
     def test_refusals(self) -> None:
@@ -297,11 +297,21 @@ class SystemErrorTests(PortTestCase):
         self.assertEqual(
             [event["cause"] for event in self.warnings], [errno.errorcode[each] for each in numbers]
         )
+        self.assertEqual({bool(each) for each in self.results}, {False})
+
+    def test_causes(self) -> None:
+        """The sender is told why."""
+        self.refuse(errno.ENOBUFS, errno.EMSGSIZE, errno.ENETUNREACH, errno.EPERM)
+        self.assertEqual(
+            self.results,
+            [SendResult.FULL, SendResult.TOO_LARGE, SendResult.UNREACHABLE, SendResult.REFUSED],
+        )
 
     def test_full_buffer(self) -> None:
         """EAGAIN and ENOBUFS are counted apart: the sender may try again."""
         port = self.refuse(errno.EAGAIN, errno.ENOBUFS)
         self.assertEqual((port.counters["send_full"], port.counters["send_refused"]), (2, 0))
+        self.assertEqual(self.results, [SendResult.FULL] * 2)
 
     def test_logged_once(self) -> None:
         self.refuse(*[errno.EPERM] * 50)
@@ -315,7 +325,7 @@ class SystemErrorTests(PortTestCase):
 
     def test_works_again(self) -> None:
         port = self.refuse(errno.ENETDOWN)
-        self.assertTrue(port.send(b"x", ("127.0.0.1", port.getHost().port)))
+        self.assertIs(port.send(b"x", ("127.0.0.1", port.getHost().port)), SendResult.SENT)
 
     def read_with(self, *problems: OSError) -> GroupPort:
         """Read once for each error, and once more what then comes."""

@@ -15,6 +15,7 @@ from types import TracebackType
 from twisted.trial.unittest import SkipTest
 
 from tests.network.lan import END_TIMEOUT, REPOSITORY, Host, require_namespaces
+from tests.signals import default_signals
 
 
 def require_programs(*names: str) -> None:
@@ -43,15 +44,16 @@ class Program:
         self.lines: list[str] = []
         self._changed = threading.Condition()
         # When the test run itself is killed, the program goes with it.
-        self._process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=REPOSITORY,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
-            start_new_session=True,
-        )
+        with default_signals():
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=REPOSITORY,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+                start_new_session=True,
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

@@ -35,6 +35,8 @@ from typing import ClassVar
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from tests.signals import default_signals
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 PREFIX = "mcast-"
@@ -145,15 +147,16 @@ class Host:
 
     def spawn(self, *words: str) -> subprocess.Popen[str]:
         """Start a program on this host, output and errors in one pipe; it ends with the `Lan`."""
-        process = subprocess.Popen(
-            self.command(*words),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=REPOSITORY,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+        with default_signals():
+            process = subprocess.Popen(
+                self.command(*words),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                cwd=REPOSITORY,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
         self._programs.append(process)
         return process
 

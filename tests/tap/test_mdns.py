@@ -200,11 +200,12 @@ class ServiceTests(NodeTestCase):
         path.write_text(WEB)
         calls: list[object] = []
         self.lan.clock.callFromThread = calls.append  # type: ignore[attr-defined]  # a reactor has it
+        before = signal.getsignal(signal.SIGHUP)
         service = self.service("--services", str(path))
         os.kill(os.getpid(), signal.SIGHUP)
         self.assertEqual(len(calls), 1)
         self.stop(service)
-        self.assertIs(signal.getsignal(signal.SIGHUP), signal.SIG_DFL)
+        self.assertIs(signal.getsignal(signal.SIGHUP), before)
 
 
 def _query() -> bytes:

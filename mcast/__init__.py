@@ -1,6 +1,7 @@
 """IP multicast for Twisted: groups, an echo responder, multicast DNS (RFC 6762) and DNS-SD (RFC 6763).
 
-What a program needs can be imported from here; the modules behind it are loaded when they are asked for.
+What a program needs can be imported from here; docs/api.md describes it. The modules behind it are
+loaded when a name is first used.
 """
 
 from __future__ import annotations
@@ -9,55 +10,155 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mcast.dns.codes import RecordType
+    from mcast.dns.messages import Message, PseudoRecord, Question
+    from mcast.dns.names import LOCAL, Name
+    from mcast.dns.records import HostInfo, NextSecure, Record, ServiceData, TextData
+    from mcast.dnssd.collecting import Answer
+    from mcast.dnssd.enumeration import DomainList
     from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
+    from mcast.dnssd.instances import InstanceName
+    from mcast.dnssd.places import FoundAddress, LinkId
     from mcast.dnssd.service import Service
+    from mcast.dnssd.text import Note, Presence, Text
+    from mcast.dnssd.types import ServiceType
     from mcast.echo.responder import EchoResponder
-    from mcast.errors import InvalidService, McastError, NameTaken, NotFound
-    from mcast.node.browsers import ServiceBrowser, TypesBrowser
+    from mcast.endpoints.client import ConnectOptions, Pick, ServiceClientEndpoint, ServiceUnreachable
+    from mcast.endpoints.server import AnnouncedPort, ServiceServerEndpoint
+    from mcast.errors import InvalidService, MalformedMessage, McastError, NameTaken, NotFound
+    from mcast.node.browsers import InstanceBrowser, ServiceBrowser, TypeAdded, TypeRemoved, TypesBrowser
+    from mcast.node.feed import Feed
+    from mcast.node.network import MulticastPort, Network
     from mcast.node.node import Node
     from mcast.node.publisher import Registration
-    from mcast.sockets.group import Group
-    from mcast.sockets.interface import Interface, interfaces
-    from mcast.sockets.listen import listen_group, listen_multicast
+    from mcast.node.registrations import (
+        AUTO,
+        AliasRegistration,
+        HostRegistration,
+        RecordRegistration,
+        ServiceRegistration,
+    )
+    from mcast.node.shared import NodeLease, provide_node, shared_node
+    from mcast.node.state import StateFile
+    from mcast.sockets.arrival import Arrival
+    from mcast.sockets.group import Group, Scope
+    from mcast.sockets.interface import Interface, InterfaceAddress, interfaces
+    from mcast.sockets.listen import GroupListener, listen_group, listen_multicast
+    from mcast.sockets.port import GroupPort
     from mcast.sockets.protocol import GroupProtocol
+    from mcast.sockets.stock import StockPort
 
 _HOMES = {
-    "mcast.node.browsers": ("ServiceBrowser", "TypesBrowser"),
+    "mcast.dns.codes": ("RecordType",),
+    "mcast.dns.messages": ("Message", "PseudoRecord", "Question"),
+    "mcast.dns.names": ("LOCAL", "Name"),
+    "mcast.dns.records": ("HostInfo", "NextSecure", "Record", "ServiceData", "TextData"),
+    "mcast.dnssd.collecting": ("Answer",),
+    "mcast.dnssd.enumeration": ("DomainList",),
     "mcast.dnssd.found": ("Added", "Change", "FoundService", "Removed", "Updated"),
+    "mcast.dnssd.instances": ("InstanceName",),
+    "mcast.dnssd.places": ("FoundAddress", "LinkId"),
     "mcast.dnssd.service": ("Service",),
+    "mcast.dnssd.text": ("Note", "Presence", "Text"),
+    "mcast.dnssd.types": ("ServiceType",),
     "mcast.echo.responder": ("EchoResponder",),
-    "mcast.errors": ("InvalidService", "McastError", "NameTaken", "NotFound"),
+    "mcast.endpoints.client": ("ConnectOptions", "Pick", "ServiceClientEndpoint", "ServiceUnreachable"),
+    "mcast.endpoints.server": ("AnnouncedPort", "ServiceServerEndpoint"),
+    "mcast.errors": ("InvalidService", "MalformedMessage", "McastError", "NameTaken", "NotFound"),
+    "mcast.node.browsers": ("InstanceBrowser", "ServiceBrowser", "TypeAdded", "TypeRemoved", "TypesBrowser"),
+    "mcast.node.feed": ("Feed",),
+    "mcast.node.network": ("MulticastPort", "Network"),
     "mcast.node.node": ("Node",),
     "mcast.node.publisher": ("Registration",),
-    "mcast.sockets.group": ("Group",),
-    "mcast.sockets.interface": ("Interface", "interfaces"),
-    "mcast.sockets.listen": ("listen_group", "listen_multicast"),
+    "mcast.node.registrations": (
+        "AUTO",
+        "AliasRegistration",
+        "HostRegistration",
+        "RecordRegistration",
+        "ServiceRegistration",
+    ),
+    "mcast.node.shared": ("NodeLease", "provide_node", "shared_node"),
+    "mcast.node.state": ("StateFile",),
+    "mcast.sockets.arrival": ("Arrival",),
+    "mcast.sockets.group": ("Group", "Scope"),
+    "mcast.sockets.interface": ("Interface", "InterfaceAddress", "interfaces"),
+    "mcast.sockets.listen": ("GroupListener", "listen_group", "listen_multicast"),
+    "mcast.sockets.port": ("GroupPort",),
     "mcast.sockets.protocol": ("GroupProtocol",),
+    "mcast.sockets.stock": ("StockPort",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AUTO",
+    "LOCAL",
     "Added",
+    "AliasRegistration",
+    "AnnouncedPort",
+    "Answer",
+    "Arrival",
     "Change",
+    "ConnectOptions",
+    "DomainList",
     "EchoResponder",
+    "Feed",
+    "FoundAddress",
     "FoundService",
     "Group",
+    "GroupListener",
+    "GroupPort",
     "GroupProtocol",
+    "HostInfo",
+    "HostRegistration",
+    "InstanceBrowser",
+    "InstanceName",
     "Interface",
+    "InterfaceAddress",
     "InvalidService",
+    "LinkId",
+    "MalformedMessage",
     "McastError",
+    "Message",
+    "MulticastPort",
+    "Name",
     "NameTaken",
+    "Network",
+    "NextSecure",
     "Node",
+    "NodeLease",
     "NotFound",
+    "Note",
+    "Pick",
+    "Presence",
+    "PseudoRecord",
+    "Question",
+    "Record",
+    "RecordRegistration",
+    "RecordType",
     "Registration",
     "Removed",
+    "Scope",
     "Service",
     "ServiceBrowser",
+    "ServiceClientEndpoint",
+    "ServiceData",
+    "ServiceRegistration",
+    "ServiceServerEndpoint",
+    "ServiceType",
+    "ServiceUnreachable",
+    "StateFile",
+    "StockPort",
+    "Text",
+    "TextData",
+    "TypeAdded",
+    "TypeRemoved",
     "TypesBrowser",
     "Updated",
     "interfaces",
     "listen_group",
     "listen_multicast",
+    "provide_node",
+    "shared_node",
 ]
 
 
@@ -70,4 +171,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*(name for name in globals() if name.startswith("_")), *__all__])

@@ -20,6 +20,8 @@ try:
 except ImportError as error:
     raise ImportError("mcast.metrics needs prometheus-client: pip install 'txmcast[metrics]'") from error
 
+__all__ = ["MetricsResource", "NodeCollector", "openmetrics"]
+
 GONE = "(gone)"
 """Stands for the interface where the counters are those of links that are gone."""
 
@@ -96,14 +98,14 @@ class MetricsResource(Resource):
 
     def __init__(self, *nodes: Node) -> None:
         super().__init__()
-        self._registry = registry_of(*nodes)
+        self._registry = _registry_of(*nodes)
 
     def render_GET(self, request: Request) -> bytes:
         request.setHeader(b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))
         return bytes(generate_latest(self._registry))
 
 
-def registry_of(*nodes: Node) -> CollectorRegistry:
+def _registry_of(*nodes: Node) -> CollectorRegistry:
     """Return a registry that holds some nodes and nothing else."""
     registry = CollectorRegistry()
     registry.register(NodeCollector(*nodes))
@@ -112,7 +114,7 @@ def registry_of(*nodes: Node) -> CollectorRegistry:
 
 def openmetrics(*nodes: Node) -> str:
     """Return the OpenMetrics text of some nodes (https://prometheus.io/docs/specs/om/open_metrics_spec/)."""
-    return str(generate_latest(registry_of(*nodes)), "utf-8")
+    return str(generate_latest(_registry_of(*nodes)), "utf-8")
 
 
 class _Families:

@@ -26,6 +26,8 @@ from mcast.node.network import IPV4_GROUP
 from mcast.sockets.interface import find_interface, interfaces
 from mcast.sockets.listen import listen_multicast
 
+__all__ = ["OneShotReply", "ask"]
+
 RETRY_DELAY = 1.0
 """Seconds until an unanswered question is repeated, doubled each time. Our choice: that of RFC 6762 §5.2."""
 

@@ -25,6 +25,8 @@ from mcast.node.browsers import LOOKUP_TIMEOUT
 from mcast.node.node import Node
 from mcast.node.shared import NodeLease, lease_of, shared_node
 
+__all__ = ["MulticastResolver", "install"]
+
 AskOther = Callable[[IResolutionReceiver], IHostResolution]
 """Looks up the same name with the resolver for all other names."""
 

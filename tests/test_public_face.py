@@ -1,18 +1,44 @@
-"""What ``mcast`` offers for import is there, and costs nothing until it is used."""
+"""The public face: what programs import is there, whole, documented, and costs nothing until it is used."""
 
 from __future__ import annotations
 
+import enum
+import inspect
 import subprocess
 import sys
+import typing
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 import mcast
 
+PUBLIC_MODULES = ("mcast", "mcast.metrics", "mcast.oneshot", "mcast.resolver", "mcast.testing")
+"""The modules that programs import from; each says by ``__all__`` what of it is public."""
+
+NOT_YET = {
+    "mcast.echo.sources.Sources",
+    "mcast.mdns.responder.record_group.RecordGroup",
+    "mcast.neighbours.Neighbours",
+    "mcast.node.link_driver.LinkDriver",
+    "mcast.node.publisher.Publisher",
+    "mcast.testing.endpoints.Endpoint",
+    "mcast.testing.ports.SimulatedPort",
+}
+"""Types in public signatures that are not for programs: these signatures are to go."""
+
+PROTOCOLS = ("__aiter__", "__anext__", "__aenter__", "__call__", "__getitem__", "__iter__")
+"""Special methods whose types a program gets to see."""
+
 
 class PublicFaceTests(SynchronousTestCase):
     def test_everything_that_is_promised_is_there(self) -> None:
         self.assertEqual([name for name in mcast.__all__ if getattr(mcast, name, None) is None], [])
+
+    def test_completion_shows_the_promised_names(self) -> None:
+        self.assertEqual({name for name in dir(mcast) if not name.startswith("_")}, set(mcast.__all__))
 
     def test_unknown_name(self) -> None:
         with self.assertRaisesRegex(AttributeError, "no attribute 'nothing'"):
@@ -27,8 +53,115 @@ class PublicFaceTests(SynchronousTestCase):
         self.assertNotIn("twisted.internet.reactor", loaded_by(everything))
 
 
+class SignatureTests(SynchronousTestCase):
+    """Whatever occurs in a public signature can be imported from a public module."""
+
+    def test_types_can_be_imported(self) -> None:
+        missing: dict[str, set[str]] = {}
+        for module in PUBLIC_MODULES:
+            for place, found in types_of_module(module):
+                if is_ours(found) and not is_offered(found):
+                    missing.setdefault(f"{found.__module__}.{found.__qualname__}", set()).add(place)
+        self.assertEqual({name: places for name, places in missing.items() if name not in NOT_YET}, {})
+        self.assertEqual(NOT_YET - set(missing), set(), "no longer needed")
+
+    def test_everything_has_a_docstring(self) -> None:
+        missing = [
+            place
+            for module in PUBLIC_MODULES
+            for place, found in members_of_module(module)
+            if not inspect.getdoc(found) and not is_called_by_twisted(place)
+        ]
+        self.assertEqual(sorted(missing), [])
+
+
 def loaded_by(code: str) -> set[str]:
     """Return the modules that are loaded once a fresh interpreter has run some code."""
     code += "; import sys; print(*sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     return set(output.split())
+
+
+def is_ours(found: Any) -> bool:
+    return str(found.__module__).split(".")[0] == "mcast"
+
+
+def is_offered(found: Any) -> bool:
+    """Tell whether a class can be imported from a public module."""
+    return any(
+        getattr(import_module(module), found.__name__, None) is found
+        for module in PUBLIC_MODULES
+        if found.__name__ in import_module(module).__all__
+    )
+
+
+def is_called_by_twisted(place: str) -> bool:
+    """Tell whether an interface says what a method does: it is named in Twisted's manner, or special."""
+    name = place.rpartition(".")[2]
+    return name.lower() != name or name.startswith("__")
+
+
+def offered_names() -> dict[str, Any]:
+    """Return all that the public modules offer, under its names.
+
+    Modules that need each other import some types for mypy alone; their names stand for what is offered.
+    """
+    return {
+        name: getattr(import_module(module), name)
+        for module in PUBLIC_MODULES
+        for name in import_module(module).__all__
+    }
+
+
+def types_of_module(module: str) -> Iterator[tuple[str, type]]:
+    """Yield the classes in the signatures of all that a module offers, each with its place."""
+    for place, found in members_of_module(module):
+        if isinstance(found, type) or inspect.isroutine(found):
+            hints = typing.get_type_hints(found, localns=offered_names())
+        elif isinstance(found, property):
+            hints = typing.get_type_hints(found.fget, localns=offered_names())
+        else:
+            hints = {"": found}
+        for name, hint in hints.items():
+            if not name.startswith("_"):
+                yield from ((place, each) for each in classes_in(hint))
+
+
+def members_of_module(module: str) -> Iterator[tuple[str, Any]]:
+    """Yield all that a module offers, and the public members of its classes, each with its place."""
+    for name in import_module(module).__all__:
+        offered = getattr(import_module(module), name)
+        yield name, offered
+        if isinstance(offered, type) and not issubclass(offered, enum.Enum):
+            yield from members_of_class(name, offered)
+
+
+def members_of_class(place: str, offered: type) -> Iterator[tuple[str, Any]]:
+    for base in offered.__mro__:
+        if not is_ours(base):
+            continue
+        for name, member in vars(base).items():
+            plain = member.__func__ if isinstance(member, classmethod | staticmethod) else member
+            is_public = not name.startswith("_") or name in PROTOCOLS
+            if is_public and (inspect.isfunction(plain) or isinstance(plain, property)):
+                yield f"{place}.{name}", plain
+    constructor = vars(offered).get("__init__")
+    if constructor is not None and not is_made_for_the_program(offered):
+        yield f"{place}()", constructor
+
+
+def is_made_for_the_program(offered: type) -> bool:
+    """Tell whether a program gets objects of a class, and does not make them: its docstring says so."""
+    return "ade by `" in (offered.__doc__ or "")
+
+
+def classes_in(hint: Any) -> Iterator[type]:
+    """Yield the classes that a type hint is made of."""
+    if isinstance(hint, list | tuple):
+        for each in hint:
+            yield from classes_in(each)
+    elif typing.get_origin(hint) is not None:
+        yield from classes_in(typing.get_origin(hint))
+        yield from classes_in(typing.get_args(hint))
+    elif isinstance(hint, type):
+        yield hint

@@ -30,11 +30,8 @@ PACKET_SIZE = 1300
 KEY_LENGTH = 9
 """Characters that a key SHOULD not exceed (RFC 6763 §6.4)."""
 
-TextValue: TypeAlias = "str | bytes | bool | None"
+TextValue: TypeAlias = str | bytes | bool | None
 """Text is sent as UTF-8, octets as they are; None and True make an attribute without a value."""
-
-TextInput: TypeAlias = "Text | Mapping[str, TextValue] | Iterable[tuple[str, TextValue]] | None"
-"""What a caller may give where attributes are wanted."""
 
 
 class Presence(Enum):
@@ -234,6 +231,10 @@ class Text(Mapping[str, "bytes | None"]):
 
     def __repr__(self) -> str:
         return f"Text({list(self.strings)!r})"
+
+
+TextInput: TypeAlias = Text | Mapping[str, TextValue] | Iterable[tuple[str, TextValue]] | None
+"""What a caller may give where attributes are wanted."""
 
 
 def _is_key(key: bytes) -> bool:

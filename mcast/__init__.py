@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from mcast.sockets.listen import GroupListener, listen_group, listen_multicast
     from mcast.sockets.port import GroupPort
     from mcast.sockets.protocol import GroupProtocol
+    from mcast.sockets.sending import SendResult
     from mcast.sockets.stock import StockPort
 
 _HOMES = {
@@ -85,6 +86,7 @@ _HOMES = {
     "mcast.sockets.listen": ("GroupListener", "listen_group", "listen_multicast"),
     "mcast.sockets.port": ("GroupPort",),
     "mcast.sockets.protocol": ("GroupProtocol",),
+    "mcast.sockets.sending": ("SendResult",),
     "mcast.sockets.stock": ("StockPort",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -138,6 +140,7 @@ __all__ = [
     "Registration",
     "Removed",
     "Scope",
+    "SendResult",
     "Service",
     "ServiceBrowser",
     "ServiceClientEndpoint",

@@ -1,1 +1,1 @@
-"""Services as people write them down: TOML, the service files of Avahi, one line of a command."""
+"""Services and records as people write them: TOML, the service files of Avahi, one line of a command."""

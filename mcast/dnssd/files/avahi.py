@@ -26,7 +26,7 @@ _CHILDREN: dict[str | None, frozenset[str]] = {
     "service-group": frozenset({"name", "service"}),
     "service": frozenset({"type", "subtype", "domain-name", "host-name", "port", "txt-record"}),
 }
-"""Which elements stand in which; all others hold text. Depth is thereby bounded as well."""
+"""Which elements an element may hold; all others hold text. So the depth is bounded as well."""
 
 _ATTRIBUTES: dict[tuple[str, str], frozenset[str]] = {
     ("name", "replace-wildcards"): frozenset({"yes", "no"}),
@@ -55,17 +55,17 @@ class _Element:
 def parse_avahi(data: bytes, source: str, hostname: str) -> ServicesFile:
     """Read a file that Avahi reads.
 
-    ``protocol="ipv4"`` and the like are noted and passed over: a service is announced over both families, and
-    its host's addresses tell where it can be reached.
+    ``protocol="ipv4"`` and ``protocol="ipv6"`` are noted and passed over: a service is announced over both
+    families, and the addresses of its host tell where it can be reached. Entities cannot be declared, so that
+    nothing but ``data`` is read.
 
-    :raises ServicesFileError: naming line and fault. Entities cannot be declared; nothing but ``data`` is
-        read.
+    :raises ServicesFileError: naming line and fault.
     """
-    return _Meaning(source, hostname).of(_Reader(source).read(data))
+    return _GroupReader(source, hostname).read(_ElementReader(source).read(data))
 
 
-class _Reader:
-    """Turns XML into elements, and refuses what such a file does not hold."""
+class _ElementReader:
+    """Turns XML into elements, and refuses elements that a service file does not have."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -75,8 +75,8 @@ class _Reader:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
-        # The DOCTYPE line of Avahi's files is fine, since expat reads no external DTD by itself. An entity
-        # could grow a small file without bound, or name another file.
+        # The DOCTYPE line of Avahi's files does no harm: expat reads no external DTD by itself. An entity
+        # could make a small file grow without bound, or name another file.
         parser.EntityDeclHandler = self._entity_declared
         parser.SkippedEntityHandler = self._entity_unknown
         self._parser = parser
@@ -132,7 +132,7 @@ class _Reader:
         )
 
 
-class _Meaning:
+class _GroupReader:
     """Turns elements into services."""
 
     def __init__(self, source: str, hostname: str) -> None:
@@ -140,7 +140,7 @@ class _Meaning:
         self._hostname = hostname
         self._notes: list[Note] = []
 
-    def of(self, group: _Element) -> ServicesFile:
+    def read(self, group: _Element) -> ServicesFile:
         name_element = self._one(group, "name")
         name = name_element.text.strip()
         if name_element.attributes.get("replace-wildcards") == "yes":
@@ -158,7 +158,7 @@ class _Meaning:
             self._note(element, Note(f'protocol="{protocol}" is passed over: announced over both families'))
         type_element = self._one(element, "type")
         with self._at(type_element):
-            # What Avahi publishes we do: Service.notes() tells when the type breaks a rule of RFC 6335.
+            # We publish what Avahi publishes: Service.notes() tells when the type breaks a rule of RFC 6335.
             type = ServiceType.parse(type_element.text.strip(), strict=False)
         port_element = self._one(element, "port")
         with self._at(port_element):

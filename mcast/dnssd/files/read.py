@@ -25,7 +25,7 @@ def read_services(path: str | Path, hostname: str) -> ServicesFile:
     :raises ServicesFileError: naming file, line and fault.
     """
     with open(path, "rb") as file:
-        # Read once and bounded: what is named may be a device, or grow meanwhile.
+        # Read once, and only so much: the path may be that of a device, or the file may grow meanwhile.
         data = file.read(SIZE_LIMIT + 1)
     return parse_services(data, str(path), hostname)
 

@@ -40,7 +40,7 @@ def parse_port(text: str) -> int:
 
     :raises InvalidService: when it is none.
     """
-    # isdecimal() alone is true for other scripts' digits as well; more than five digits are not worth
+    # isdecimal() alone is true for the digits of other scripts as well. More than five digits are not worth
     # converting.
     if not (text.isascii() and text.isdecimal() and len(text) <= 5):
         raise InvalidService(f"port {text!r}", "it is a number from 0 to 65535")

@@ -1,4 +1,4 @@
-"""Our own files of services, in TOML.
+r"""Our own files of services, in TOML.
 
 ::
 
@@ -11,9 +11,17 @@
     port = 8080
     txt = { path = "/", ver = 1, tls = true, id = { hex = "00ff" } }
 
-A service without a name is named after the host. ``txt`` may be a list of such tables, for several TXT
-records (RFC 6763 §6.8). ``host``, ``domain``, ``priority``, ``weight`` and ``flagship`` are as for
+    [[record]]
+    name = "%h.local"
+    type = "LOC"
+    data = "52 22 23 N 4 53 32 E -2m"
+
+A service without a name is named after the host. ``txt`` may be a list of tables like this one, for several
+TXT records (RFC 6763 §6.8). ``host``, ``domain``, ``priority``, ``weight`` and ``flagship`` are as for
 `mcast.dnssd.service.Service`.
+
+The data of a record is written as in a zone file, and that of any type as ``\# LENGTH HEXADECIMAL`` too.
+``ttl`` is in seconds. With ``shared = true`` other hosts may have records of the same name and type.
 """
 
 from __future__ import annotations
@@ -22,9 +30,13 @@ import base64
 import binascii
 import re
 import sys
-from typing import Any
+from typing import Any, Final
 
-from mcast.dnssd.files.contents import ServicesFile
+from mcast.dns.names import Name
+from mcast.dns.presentation import parse_type
+from mcast.dnssd.files.contents import FileRecord, ServicesFile
+from mcast.dnssd.files.record_string import record_to_publish
+from mcast.dnssd.files.toml_lines import Path, TomlLines
 from mcast.dnssd.hosts import checked_host_label
 from mcast.dnssd.service import Service
 from mcast.dnssd.text import Note, Text, TextValue
@@ -39,21 +51,33 @@ else:
 _PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
 """Where the reader of TOML tells the place of a fault."""
 
-_KINDS: dict[str, tuple[type, str]] = {
-    "name": (str, "text"),
-    "type": (str, "text"),
-    "port": (int, "a whole number"),
+_Kinds = dict[str, tuple[type, str]]
+"""The keys that a table may have, and what each holds."""
+
+_TEXT: Final = (str, "text")
+_NUMBER: Final = (int, "a whole number")
+
+_SERVICE_KEYS: Final[_Kinds] = {
+    "name": _TEXT,
+    "type": _TEXT,
+    "port": _NUMBER,
     "subtypes": (list, "a list"),
     "txt": (object, "a table"),
-    "host": (str, "text"),
-    "priority": (int, "a whole number"),
-    "weight": (int, "a whole number"),
-    "domain": (str, "text"),
-    "flagship": (str, "text"),
+    "host": _TEXT,
+    "priority": _NUMBER,
+    "weight": _NUMBER,
+    "domain": _TEXT,
+    "flagship": _TEXT,
 }
-"""The keys of a service, and what each holds."""
+_RECORD_KEYS: Final[_Kinds] = {
+    "name": _TEXT,
+    "type": _TEXT,
+    "data": _TEXT,
+    "ttl": _NUMBER,
+    "shared": (bool, "true or false"),
+}
 
-_KEYS_BY_PART = {
+_KEYS_BY_PART: Final = {
     "TXT": "txt",
     "instance": "name",
     "service": "type",
@@ -61,9 +85,6 @@ _KEYS_BY_PART = {
     "subtype": "subtypes",
 }
 """The key to blame for an error whose part begins with another word."""
-
-_Path = tuple[str | int, ...]
-"""Where in a document: keys, and numbers counted from 0 in lists of tables."""
 
 
 def parse_toml(data: bytes, source: str, hostname: str) -> ServicesFile:
@@ -85,48 +106,61 @@ def parse_toml(data: bytes, source: str, hostname: str) -> ServicesFile:
         raise ServicesFileError(source, line, _PLACE.sub("", str(error))) from None
     except RecursionError:
         raise ServicesFileError(source, 1, "it is nested too deep") from None
-    return _Meaning(source, hostname, _Lines(text)).of(document)
+    return _DocumentReader(source, hostname, TomlLines(text)).read(document)
 
 
-class _Meaning:
-    """Turns a document into services."""
+class _DocumentReader:
+    """Turns a document into services and records."""
 
-    def __init__(self, source: str, hostname: str, lines: _Lines) -> None:
+    def __init__(self, source: str, hostname: str, lines: TomlLines) -> None:
         self._source = source
         self._hostname = hostname
         self._lines = lines
         self._notes: list[Note] = []
 
-    def of(self, document: dict[str, Any]) -> ServicesFile:
+    def read(self, document: dict[str, Any]) -> ServicesFile:
         for key in document:
-            if key not in ("hostname", "service"):
-                raise self._fault((key,), f"unknown key {key!r}; there are hostname and [[service]]")
-        hostname = document.get("hostname")
-        if hostname is not None:
-            if not isinstance(hostname, str):
-                raise self._fault(("hostname",), "hostname is text")
-            try:
-                hostname = checked_host_label(hostname)
-            except InvalidService as error:
-                raise self._fault(("hostname",), str(error)) from None
-            self._hostname = hostname
-        tables = document.get("service", [])
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            raise self._fault(("service",), "service is a list of tables; write [[service]]")
-        services = tuple(self._service(number, table) for number, table in enumerate(tables))
-        return ServicesFile(services, hostname, tuple(self._notes))
+            if key not in ("hostname", "service", "record"):
+                raise self._fault(
+                    (key,), f"unknown key {key!r}; there are hostname, [[service]] and [[record]]"
+                )
+        hostname = self._own_hostname(document.get("hostname"))
+        services = [self._service(*entry) for entry in self._tables(document, "service")]
+        records = [self._record(*entry) for entry in self._tables(document, "record")]
+        return ServicesFile(tuple(services), hostname, tuple(self._notes), tuple(records))
 
-    def _service(self, number: int, table: dict[str, Any]) -> Service:
-        path: _Path = ("service", number)
+    def _own_hostname(self, hostname: object) -> str | None:
+        if hostname is None:
+            return None
+        if not isinstance(hostname, str):
+            raise self._fault(("hostname",), "hostname is text")
+        try:
+            self._hostname = checked_host_label(hostname)
+        except InvalidService as error:
+            raise self._fault(("hostname",), str(error)) from None
+        return self._hostname
+
+    def _tables(self, document: dict[str, Any], key: str) -> list[tuple[Path, dict[str, Any]]]:
+        tables = document.get(key, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise self._fault((key,), f"{key} is a list of tables; write [[{key}]]")
+        return [((key, number), table) for number, table in enumerate(tables)]
+
+    def _check_keys(
+        self, path: Path, table: dict[str, Any], kinds: _Kinds, required: tuple[str, ...]
+    ) -> None:
         for key, value in table.items():
-            if key not in _KINDS:
-                raise self._fault((*path, key), f"unknown key {key!r}; there are {', '.join(_KINDS)}")
-            kind, description = _KINDS[key]
+            if key not in kinds:
+                raise self._fault((*path, key), f"unknown key {key!r}; there are {', '.join(kinds)}")
+            kind, description = kinds[key]
             if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
                 raise self._fault((*path, key), f"{key} is {description}")
-        for key in ("type", "port"):
+        for key in required:
             if key not in table:
-                raise self._fault(path, f"the service has no {key}")
+                raise self._fault(path, f"the {path[0]} has no {key}")
+
+    def _service(self, path: Path, table: dict[str, Any]) -> Service:
+        self._check_keys(path, table, _SERVICE_KEYS, ("type", "port"))
         arguments = dict(table)
         for position, subtype in enumerate(arguments.get("subtypes", ())):
             if not isinstance(subtype, str):
@@ -144,14 +178,29 @@ class _Meaning:
         self._notes += [Note(f"{self._source}:{line}: {note}", note.warning) for note in service.notes()]
         return service
 
+    def _record(self, path: Path, table: dict[str, Any]) -> FileRecord:
+        self._check_keys(path, table, _RECORD_KEYS, ("name", "type", "data"))
+        key = "name"
+        try:
+            name = Name.parse(self._with_host(table[key]))
+            key = "type"
+            rtype = parse_type(table[key])
+            key = "data"
+            record = record_to_publish(name, rtype, table[key], table.get("ttl"))
+        except InvalidService as error:
+            raise self._fault((*path, error.part.split()[0]), str(error)) from None
+        except ValueError as error:
+            raise self._fault((*path, key), str(error)) from None
+        return FileRecord(record, table.get("shared", False))
+
     def _with_host(self, name: str) -> str:
         return re.sub("%[h%]", lambda found: self._hostname if found[0] == "%h" else "%", name)
 
-    def _texts(self, path: _Path, given: object) -> list[Text]:
+    def _texts(self, path: Path, given: object) -> list[Text]:
         tables = given if isinstance(given, list) and given else [given]
         return [self._text((*path, "txt"), table) for table in tables]
 
-    def _text(self, path: _Path, table: object) -> Text:
+    def _text(self, path: Path, table: object) -> Text:
         if not isinstance(table, dict):
             raise self._fault(path, 'txt is a table, like { path = "/" }')
         pairs = []
@@ -165,7 +214,7 @@ class _Meaning:
         except InvalidService as error:
             raise self._fault(path, str(error)) from None
 
-    def _fault(self, path: _Path, reason: str) -> ServicesFileError:
+    def _fault(self, path: Path, reason: str) -> ServicesFileError:
         return ServicesFileError(self._source, self._lines.of(path), reason)
 
 
@@ -188,74 +237,3 @@ def _text_value(value: object) -> TextValue:
             if base64.b64encode(decoded).decode() == digits:
                 return decoded
     raise ValueError('a value is text, a whole number, true, { hex = "00ff" } or { base64 = "AP8=" }')
-
-
-class _Lines:
-    """Knows on which line of a TOML document tables and keys stand.
-
-    The reader of TOML does not tell. This looks at line beginnings only, which a document that was read
-    without a fault lets it do; what stands in the middle of a line is found with the table or key that the
-    line begins with.
-    """
-
-    _HEADER = re.compile(r"\s*(?P<brackets>\[\[?)(?P<path>[^\[\]]+)\]")
-    _PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
-    _KEY = re.compile(rf"\s*(?P<path>(?:{_PART.pattern})(?:\s*\.\s*(?:{_PART.pattern}))*)\s*=")
-    # A string on one line or a comment may hold what looks like the beginning of a string of several.
-    _TOKEN = re.compile(r'''"""|\'\'\'|"(?:\\.|[^"\\])*"|'[^']*'|#.*''')
-
-    def __init__(self, text: str) -> None:
-        self._lines: dict[_Path, int] = {}
-        self._counts: dict[_Path, int] = {}
-        table: _Path = ()
-        unclosed: str | None = None
-        for number, line in enumerate(text.split("\n"), 1):
-            if unclosed is None:
-                if header := self._HEADER.match(line):
-                    table = self._table(header, number)
-                elif key := self._KEY.match(line):
-                    self._record((*table, *self._parts(key["path"])), number)
-            unclosed = self._unclosed(line, unclosed)
-
-    def of(self, path: _Path) -> int:
-        """Return the line of a table or key, or of the nearest one around it; 1 where none is known."""
-        while path and path not in self._lines:
-            path = path[:-1]
-        return self._lines.get(path, 1)
-
-    def _table(self, header: re.Match[str], number: int) -> _Path:
-        table: _Path = ()
-        parts = self._parts(header["path"])
-        for depth, part in enumerate(parts):
-            table = (*table, part)
-            if header["brackets"] == "[[" and depth == len(parts) - 1:
-                self._counts[table] = self._counts.get(table, -1) + 1
-            if table in self._counts:
-                # In [service.txt] the service is the last one before it.
-                table = (*table, self._counts[table])
-        self._record(table, number)
-        return table
-
-    def _record(self, path: _Path, number: int) -> None:
-        # Also for the tables that a dotted key or header implies.
-        for length in range(1, len(path) + 1):
-            self._lines.setdefault(path[:length], number)
-
-    def _parts(self, path: str) -> list[str]:
-        return [part.strip("\"'") for part in self._PART.findall(path)]
-
-    def _unclosed(self, line: str, unclosed: str | None) -> str | None:
-        position = 0
-        while True:
-            if unclosed is not None:
-                end = line.find(unclosed, position)
-                if end < 0:
-                    return unclosed
-                position = end + 3
-                unclosed = None
-            token = self._TOKEN.search(line, position)
-            if token is None:
-                return None
-            position = token.end()
-            if token[0] in ('"""', "'''"):
-                unclosed = token[0]

@@ -6,10 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mcast.dns.presentation import show_record
 from mcast.dnssd.files.contents import ServicesFile
 from mcast.dnssd.files.toml import parse_toml
 from mcast.dnssd.service import Service
 from mcast.errors import ServicesFileError
+
+RECORD = '[[record]]\nname = "%h.local"\ntype = "loc"\ndata = "52 n 4 E 2m"\n'
+"""A record on lines 1 to 4."""
 
 SERVICE = '[[service]]\nname = "x"\ntype = "_http._tcp"\nport = 80\n'
 """A service on lines 1 to 4."""
@@ -198,3 +202,58 @@ class HostileTests(SynchronousTestCase):
             parse_toml(data, "x", "h")
         except ServicesFileError as error:
             self.assertGreaterEqual(error.line, 1)
+
+
+class RecordTests(SynchronousTestCase):
+    """``[[record]]``: a record of any type."""
+
+    def refused(self, text: str, line: int, reason: str) -> None:
+        error = self.assertRaises(ServicesFileError, parsed, text)
+        self.assertEqual(error.line, line, str(error))
+        self.assertIn(reason, error.reason)
+
+    def test_record(self) -> None:
+        (entry,) = parsed(RECORD).records
+        self.assertEqual(
+            show_record(entry.record), "pantry.local. 4500 IN LOC 52 0 0.000 N 4 0 0.000 E 2.00m"
+        )
+        self.assertFalse(entry.shared)
+
+    def test_all_keys(self) -> None:
+        (entry,) = parsed(RECORD + "ttl = 60\nshared = true\n").records
+        self.assertEqual((entry.record.ttl, entry.shared), (60, True))
+
+    def test_beside_a_service(self) -> None:
+        contents = parsed(SERVICE + RECORD)
+        self.assertEqual((len(contents.services), len(contents.records)), (1, 1))
+
+    def test_named_after_the_host_that_the_file_names(self) -> None:
+        (entry,) = parsed('hostname = "kitchen"\n' + RECORD).records
+        self.assertEqual(str(entry.record.name), "kitchen.local.")
+
+    def test_key_that_is_missing(self) -> None:
+        self.refused('[[record]]\nname = "a.local"\ntype = "A"\n', 1, "the record has no data")
+
+    def test_unknown_key(self) -> None:
+        self.refused(RECORD + 'class = "IN"\n', 5, "unknown key 'class'")
+
+    def test_bad_name(self) -> None:
+        self.refused(RECORD.replace("%h.local", "%h"), 2, 'like "pantry.local"')
+
+    def test_malformed_name(self) -> None:
+        self.refused(RECORD.replace("%h.local", "a..local"), 2, "a label has 1 to 63 octets")
+
+    def test_bad_type(self) -> None:
+        self.refused(RECORD.replace("loc", "LOX"), 3, "LOX")
+
+    def test_bad_data(self) -> None:
+        self.refused(RECORD.replace("52 n", "52"), 4, "a location is written like")
+
+    def test_bad_ttl(self) -> None:
+        self.refused(RECORD + "ttl = 0\n", 5, "from 1 to")
+
+    def test_shared_that_is_no_truth(self) -> None:
+        self.refused(RECORD + "shared = 1\n", 5, "shared is true or false")
+
+    def test_one_table_in_place_of_a_list(self) -> None:
+        self.refused('[record]\nname = "a"\n', 1, "write [[record]]")

@@ -21,7 +21,7 @@ from mcast.dnssd.collecting import Answer
 from mcast.dnssd.places import FoundAddress
 from mcast.errors import NotFound
 from mcast.mdns.domains import is_multicast_name
-from mcast.node.browsers import LOOKUP_TIMEOUT
+from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.node import Node
 from mcast.node.shared import NodeLease, lease_of, shared_node
 
@@ -93,7 +93,7 @@ class MulticastResolver:
         types = _ADDRESS_TYPES if addressTypes is None else tuple(addressTypes)
         indexes: dict[str, int] = {}
         try:
-            found = self.node.lookup(
+            found = self.node.resolve_host(
                 name,
                 self._timeout,
                 ipv4=twisted_address.IPv4Address in types,

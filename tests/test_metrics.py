@@ -65,13 +65,13 @@ class StatisticsTests(NodeTestCase):
     def test_time_to_look_up(self) -> None:
         self.settled("kitchen")
         hall = self.node("hall")
-        self.lan.result(hall.lookup("kitchen"))
+        self.lan.result(hall.resolve_host("kitchen"))
         self.assertEqual(hall.statistics()["times"]["lookup"]["count"], 1)
 
     def test_look_up_in_vain(self) -> None:
         node = self.settled("kitchen")
         with self.assertRaises(NotFound):
-            self.lan.result(node.lookup("nobody"))
+            self.lan.result(node.resolve_host("nobody"))
         took = node.statistics()["times"]["lookup"]
         self.assertEqual((took["count"], took["failures"]), (0, 1))
 

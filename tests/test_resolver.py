@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 import mcast.resolver as hosts_module
 from mcast.dns.codes import RecordType
 from mcast.errors import NotFound
-from mcast.node.browsers import LOOKUP_TIMEOUT
+from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import IPV4_GROUP, IPV6_GROUP
 from mcast.node.node import Node
 from mcast.node.shared import shared_node

@@ -30,7 +30,7 @@ async def main(reactor: Any) -> None:
     port = server.sockets[0].getsockname()[1]
     registration = await node.register(Service("Greeter", "_greet._tcp", port)).asFuture(loop)
     found = await node.resolve(registration.name, "_greet._tcp").asFuture(loop)
-    print("published", found.instance, "on port", found.port, flush=True)
+    print("published", found.name, "on port", found.port, flush=True)
     async with server:
         await server.serve_forever()
 

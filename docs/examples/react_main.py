@@ -20,7 +20,7 @@ async def main(reactor: Any) -> None:
     print("published as", registration.name, flush=True)
     async for change in node.browse("_example._tcp"):
         service = change.service
-        print(type(change).__name__, service.instance, service.host, service.port, flush=True)
+        print(type(change).__name__, service.name, service.host, service.port, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""List the services of a type on the local network, or of all types.
+"""List the services of some types on the local network, or of all types.
 
-TYPE is like _http._tcp, or _http._tcp,_printer for one of its subtypes. The list ends when nothing new has
-come for a while; with --follow it goes on until Ctrl-C, and each line begins with + for a service that has
-come, = for one that is different now, - for one that has gone.
+TYPE is like _http._tcp, or _http._tcp,_printer for one of its subtypes; several subtypes mean any
+of them. The list ends when nothing new has come for a while; with --follow it goes on until Ctrl-C, and each
+line begins with + for a service that has come, = for one that is different now, - for one that has gone.
 
 exit status: 0 services were found, 1 none was found, 2 error
 """
@@ -29,7 +29,9 @@ from mcast.cli.finding import (
     started_node,
 )
 from mcast.dnssd.found import Added, Change, FoundService, Removed
-from mcast.dnssd.types import ServiceType, subtype_label
+from mcast.dnssd.instances import displayable
+from mcast.dnssd.sought import sought_types
+from mcast.dnssd.types import ServiceType
 from mcast.node.browsers import ServiceBrowser, TypeAdded, TypeChange
 from mcast.node.network import Network
 from mcast.node.node import Node
@@ -51,9 +53,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mcast browse``."""
     parser.add_argument(
         "type",
-        metavar="TYPE[,SUBTYPE]",
-        nargs="?",
-        type=checked(parse_type),
+        default=(),
+        metavar="TYPE[,SUBTYPE…]",
+        nargs="*",
+        type=checked(_checked_types),
         help="such as _http._tcp or _http._tcp,_printer (default: all types)",
     )
     parser.add_argument("-r", "--resolve", action="store_true", help="show host, port, addresses and TXT too")
@@ -68,15 +71,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_node_arguments(parser)
 
 
-def parse_type(text: str) -> tuple[ServiceType, str | None]:
-    """Read a type and perhaps one subtype after a comma; whatever can be published can be browsed for.
+def _checked_types(text: str) -> str:
+    """Check a type and its subtypes; whatever can be published can be browsed for.
 
     :raises ValueError: naming the part that is wrong.
     """
-    first, comma, subtype = text.partition(",")
-    if comma:
-        subtype_label(subtype)
-    return ServiceType.parse(first, strict=False), subtype if comma else None
+    sought_types(text)
+    return text
 
 
 async def run(
@@ -100,11 +101,10 @@ async def run(
         listing.change(change)
 
     browser: AllTypes | ServiceBrowser
-    if arguments.type is None:
+    if not arguments.type:
         browser = AllTypes(node, changed, quiet.news, resolve=resolve)
     else:
-        service_type, subtype = arguments.type
-        browser = node.browse(service_type, subtype, resolve=resolve)
+        browser = node.browse(*arguments.type, resolve=resolve)
         browser.add_listener(changed)
     try:
         await done
@@ -218,9 +218,9 @@ class Listing:
         if self._follow:
             self._output.text("  ".join([MARKS[event], *filter(None, self._row(service))]))
         elif event == "removed":
-            self._services.pop(service.name.key, None)
+            self._services.pop(service.full_name.key, None)
         else:
-            self._services[service.name.key] = service
+            self._services[service.full_name.key] = service
 
     def end(self) -> None:
         """Print the table, if there is to be one."""
@@ -230,7 +230,8 @@ class Listing:
         if self._resolve:
             head += ["HOST", "ADDRESS", "TXT"]
         services = sorted(
-            self._services.values(), key=lambda one: (one.type.key, one.name.labels[0].lower(), one.name.key)
+            self._services.values(),
+            key=lambda one: (one.type.key, one.full_name.labels[0].lower(), one.full_name.key),
         )
         for line in columns([head, *map(self._row, services)]):
             self._output.text(line)
@@ -239,7 +240,7 @@ class Listing:
         kind = str(service.type)
         if service.subtypes:
             kind = ",".join([kind, *map(plain_text, service.subtypes)])
-        row = [service.instance_name.display, kind, " ".join(service.interfaces)]
+        row = [displayable(service.name), kind, " ".join(service.interfaces)]
         if self._resolve:
             addresses = " ".join([str(found.address) for found in service.addresses])
             row += [plain_endpoint(service), addresses, plain_attributes(service)]

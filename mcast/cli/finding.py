@@ -97,7 +97,7 @@ def service_fields(service: FoundService) -> dict[str, Any]:
     """Return what the JSON object of a service says."""
     texts, others = attribute_fields(service.txt.items())
     return {
-        "instance": service.instance,
+        "instance": service.name,
         "type": str(service.type),
         "domain": str(service.domain),
         "subtypes": [subtype.decode("utf-8", "backslashreplace") for subtype in service.subtypes],

@@ -30,7 +30,7 @@ from mcast.dns.records import Record, show_type
 from mcast.dnssd.instances import displayable
 from mcast.errors import NotFound
 from mcast.mdns.constants import MDNS_PORT
-from mcast.node.browsers import LOOKUP_TIMEOUT
+from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import Network
 from mcast.oneshot import OneShotReply, ask
 from mcast.sockets.group import parse_address

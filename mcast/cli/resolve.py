@@ -13,7 +13,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import CancelledError
 
@@ -30,18 +30,27 @@ from mcast.cli.finding import (
 from mcast.dns.codes import RecordType
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.found import FoundService
-from mcast.dnssd.instances import InstanceName, displayable, instance_name
+from mcast.dnssd.instances import displayable
 from mcast.dnssd.publishing import reverse_name
+from mcast.dnssd.sought import sought_services, sought_type
 from mcast.dnssd.types import ServiceType
 from mcast.errors import InvalidService, NotFound
-from mcast.node.browsers import LOOKUP_TIMEOUT
+from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import Network
 from mcast.node.node import Node
 
 ROW = 16
 """Octets in a line of a hex dump."""
 
-Subject = InstanceName | Name | IPv4Address | IPv6Address
+
+class Instance(NamedTuple):
+    """A service to resolve, by its instance name and type, or by its whole name alone."""
+
+    name: str
+    type: ServiceType | None = None
+
+
+Subject = Instance | Name | IPv4Address | IPv6Address
 """What can be resolved: a service, a host, an address."""
 
 
@@ -49,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mcast resolve``."""
     parser.add_argument("name", metavar="NAME", help="a service, a host in .local, or an address")
     parser.add_argument(
-        "type", metavar="TYPE", nargs="?", type=checked(_parse_type), help="the type of a service: _http._tcp"
+        "type", metavar="TYPE", nargs="?", type=checked(sought_type), help="the type of a service: _http._tcp"
     )
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="TXT values as octets too, links, priority and weight"
@@ -63,10 +72,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"give up after so long (default: {LOOKUP_TIMEOUT:g})",
     )
     add_node_arguments(parser)
-
-
-def _parse_type(text: str) -> ServiceType:
-    return ServiceType.parse(text, strict=False)
 
 
 async def run(
@@ -92,10 +97,10 @@ async def run(
 
 
 async def _resolve(node: Node, subject: Subject, timeout: float, report: Report) -> None:
-    if isinstance(subject, InstanceName):
-        report.service(await node.resolve(subject.instance, subject.type, timeout, domain=subject.domain))
+    if isinstance(subject, Instance):
+        report.service(await node.resolve(*subject, timeout))
     elif isinstance(subject, Name):
-        found = await node.lookup(subject, timeout)
+        found = await node.resolve_host(subject, timeout)
         report.host(subject, [(str(one.address), one.interface) for one in found], address_fields(found))
     else:
         answers = await node.query(reverse_name(subject), RecordType.PTR, timeout)
@@ -111,7 +116,8 @@ def parse_subject(text: str, service_type: ServiceType | None) -> tuple[Subject,
     :raises ValueError: naming what cannot be resolved.
     """
     if service_type is not None:
-        return instance_name(text, service_type), ()
+        sought_services(text, service_type)
+        return Instance(text, service_type), ()
     address, percent, zone = text.partition("%")
     try:
         return ip_address(address), (zone,) if percent else ()
@@ -119,7 +125,8 @@ def parse_subject(text: str, service_type: ServiceType | None) -> tuple[Subject,
         if not address.strip("0123456789."):
             raise
     try:
-        return InstanceName.parse(text), ()
+        sought_services(text)
+        return Instance(text), ()
     except InvalidService:
         pass
     name = Name.parse(text)
@@ -147,19 +154,18 @@ class Report:
         """Print where a service is, and what it says of itself."""
         self._output.event(event="resolved", **service_fields(service), time=self._now())
         write = self._output.text
-        write(f"name       {service.instance_name.display}")
+        write(f"name       {displayable(service.name)}")
         write(f"type       {service.type}")
-        location = service.location
-        if location is not None:
-            write(f"host       {plain_name(location.target)}")
-            write(f"port       {location.port}")
+        if service.host is not None:
+            write(f"host       {plain_name(service.host)}")
+            write(f"port       {service.port}")
             if self._verbose:
-                write(f"priority   {location.priority}")
-                write(f"weight     {location.weight}")
+                write(f"priority   {service.priority}")
+                write(f"weight     {service.weight}")
         for found in service.addresses:
             write(f"address    {found.address} on {found.interface}")
         if self._verbose:
-            write(f"links      {' '.join(map(str, service.places))}")
+            write(f"links      {' '.join(map(str, service.links))}")
         for key, value in service.txt.items():
             self._attribute(displayable(key), value)
 

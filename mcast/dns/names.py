@@ -84,13 +84,14 @@ class Name:
         return intern_wire(bytes(wire))
 
     @classmethod
-    def parse(cls, text: str) -> Name:
+    def parse(cls, text: str, *, normalize: bool = True) -> Name:
         r"""Make a name of text such as ``a\.b._http._tcp.local.``; the final dot may be left out.
 
         ``\.`` is a dot within a label, ``\\`` a backslash, ``\DDD`` the octet with that decimal value, and a
         backslash before anything else stands for that character (RFC 1035 §5.1, RFC 6763 §4.3). The inverse
         of ``str(name)``. The root is ``.``.
 
+        :param normalize: whether to bring the text to NFC, as every name should be (RFC 6762 §16).
         :raises ValueError: an escape is unfinished or above 255, or the labels break a rule of `from_labels`.
         """
         if text == ".":
@@ -98,10 +99,10 @@ class Name:
         labels: list[bytes] = []
         label = bytearray()
         plain: list[str] = []
-        characters = iter(unicodedata.normalize("NFC", text))
+        characters = iter(unicodedata.normalize("NFC", text) if normalize else text)
         for character in characters:
             if character == ".":
-                label += _encode_text("".join(plain))
+                label += _encode_text("".join(plain), normalize)
                 labels.append(bytes(label))
                 plain.clear()
                 label.clear()
@@ -114,7 +115,7 @@ class Name:
                 digits = following + next(characters, "") + next(characters, "")
                 if len(digits) != 3 or not set(digits) <= _DIGITS or int(digits) > 0xFF:
                     raise ValueError(f"not an escape of three digits up to 255: \\{digits}")
-                label += _encode_text("".join(plain))
+                label += _encode_text("".join(plain), normalize)
                 plain.clear()
                 label.append(int(digits))
             elif following:
@@ -122,7 +123,7 @@ class Name:
             else:
                 raise ValueError(f"a backslash ends the name: {text!r}")
         if label or plain or not labels:
-            label += _encode_text("".join(plain))
+            label += _encode_text("".join(plain), normalize)
             labels.append(bytes(label))
         return cls.from_labels(labels)
 
@@ -212,11 +213,12 @@ def end_of_wire(octets: bytes, start: int) -> int:
 _DIGITS = frozenset("0123456789")
 
 
-def _encode_text(text: str) -> bytes:
+def _encode_text(text: str, normalize: bool = True) -> bytes:
     """Return text as a label holds it: NFC, UTF-8, without control characters (RFC 5198 §2)."""
     if text.isascii() and text.isprintable():
         return text.encode("ascii")
-    text = unicodedata.normalize("NFC", text)
+    if normalize:
+        text = unicodedata.normalize("NFC", text)
     for character in text:
         if unicodedata.category(character) == "Cc":
             raise ValueError(f"a control character in a label: {text!r}")

@@ -12,8 +12,8 @@ from mcast.dns.records import Record, pointer
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import FoundService
 from mcast.dnssd.instances import InstanceName
-from mcast.dnssd.places import LinkId
-from mcast.dnssd.tracking import Instance, ServiceTracker, seen_on
+from mcast.dnssd.places import LinkId, interfaces_of
+from mcast.dnssd.tracking import Instance, ServiceTracker
 from mcast.dnssd.types import ServiceType, subtype_label, type_enumeration_name
 from mcast.errors import InvalidService
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
@@ -118,7 +118,7 @@ class Browser(ServiceTracker):
             try:
                 # RFC 6763 §4.2: type and domain may be others than those asked for, but there has to be a
                 # type.
-                name = InstanceName.from_name(Name.from_wire(record.rdata)).name
+                name = InstanceName.from_name(Name.from_wire(record.rdata)).full_name
             except InvalidService:
                 self.counters["pointers to no instance"] += 1
                 return
@@ -160,7 +160,6 @@ class Browser(ServiceTracker):
             b"",
             (),
             tuple(instance.places),
-            seen_on(instance.places),
             self._subtypes(instance),
         )
 
@@ -186,7 +185,7 @@ class TypeBrowser(Follower):
 
     def interfaces(self, service_type: ServiceType) -> tuple[str, ...]:
         """Return the names of the interfaces on which there are services of a type."""
-        return seen_on([place for place, _ in self._places.get(service_type, ())])
+        return interfaces_of([place for place, _ in self._places.get(service_type, ())])
 
     def changes(self) -> tuple[list[ServiceType], list[ServiceType]]:
         """Return the types that have come and those that have gone since the last call."""
@@ -240,7 +239,7 @@ def preferred(services: Iterable[FoundService], types: Sequence[ServiceType]) ->
     rank = {service_type: place for place, service_type in enumerate(types)}
     best: dict[tuple[bytes, bytes], FoundService] = {}
     for service in services:
-        label = service.name.labels[0].lower()
+        label = service.full_name.labels[0].lower()
         key = (label, service.domain.key)
         other = best.get(key)
         last = len(rank)

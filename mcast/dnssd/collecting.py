@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
-from mcast.dns.names import Name
 from mcast.dns.records import Record
 from mcast.dnssd.following import Follower
 from mcast.dnssd.places import LinkId
@@ -30,13 +29,12 @@ class Answer(NamedTuple):
 class Collector(Follower):
     """Gathers all answers to a question, or what denies that there are any.
 
-    :param name: the name to ask for.
-    :param rtype: the type to ask for; `RecordType.ANY` for all.
+    :param question: what to ask; a type of `RecordType.ANY` stands for all types.
     """
 
-    def __init__(self, name: Name, rtype: int) -> None:
+    def __init__(self, question: Question) -> None:
         super().__init__()
-        self.question: Final = Question(name, rtype)
+        self.question: Final = question
         self._found: Final[dict[tuple[LinkId, object], Answer]] = {}
         self._denied_on: Final[set[LinkId]] = set()
 

@@ -9,7 +9,7 @@ from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.names import Name
 from mcast.dns.records import Record, ServiceData
 from mcast.dnssd.instances import InstanceName
-from mcast.dnssd.places import FoundAddress, LinkId
+from mcast.dnssd.places import FoundAddress, LinkId, interfaces_of
 from mcast.dnssd.text import Text
 from mcast.dnssd.types import ServiceType
 
@@ -24,25 +24,24 @@ class FoundService:
     :param text: the rdata of the TXT record, empty without one: the same (RFC 6763 §6.1).
     """
 
-    __slots__ = ("_service", "_text", "addresses", "interfaces", "name", "places", "subtypes")
+    __slots__ = ("_service", "_text", "addresses", "full_name", "interfaces", "links", "subtypes")
 
     def __init__(
         self,
-        name: Name,
+        full_name: Name,
         service: bytes | None,
         text: bytes,
         addresses: tuple[FoundAddress, ...],
-        places: tuple[LinkId, ...],
-        interfaces: tuple[str, ...],
+        links: tuple[LinkId, ...],
         subtypes: tuple[bytes, ...] = (),
     ) -> None:
-        self.name: Final = name
+        self.full_name: Final = full_name
         """The whole Service Instance Name."""
         self.addresses: Final = addresses
         """Of the host, in a stable order; those of one interface together, IPv4 first."""
-        self.places: Final = places
+        self.links: Final = links
         """The links on which the service was seen."""
-        self.interfaces: Final = interfaces
+        self.interfaces: Final = interfaces_of(links)
         """The names of their interfaces."""
         self.subtypes: Final = subtypes
         """Those that were browsed for and list the service (RFC 6763 §7.1)."""
@@ -50,44 +49,53 @@ class FoundService:
         self._text: Final = text
 
     @property
-    def instance_name(self) -> InstanceName:
-        """The instance name in its three portions."""
-        return InstanceName(self.name)
+    def name(self) -> str:
+        """What people see: the first label, nothing escaped (RFC 6763 §4.2).
 
-    @property
-    def instance(self) -> str:
-        """What people see: the first label, nothing escaped (RFC 6763 §4.2)."""
-        return self.instance_name.instance
+        Octets that are no UTF-8 are shown as ``\\xNN``, so `full_name` is what to look the service up by.
+        """
+        return InstanceName(self.full_name).name
 
     @property
     def type(self) -> ServiceType:
         """The service type; not always the one that was browsed for (RFC 6763 §4.2)."""
-        return self.instance_name.type
+        return InstanceName(self.full_name).type
 
     @property
     def domain(self) -> Name:
         """The domain; not always the one that was browsed."""
-        return self.instance_name.domain
+        return InstanceName(self.full_name).domain
 
     @property
-    def location(self) -> ServiceData | None:
-        """Priority, weight, port and host; None while only the name is known."""
+    def _location(self) -> ServiceData | None:
         if self._service is None:
             return None
-        data = Record(self.name, RecordType.SRV, RecordClass.IN, 0, self._service).data
+        data = Record(self.full_name, RecordType.SRV, RecordClass.IN, 0, self._service).data
         return data if isinstance(data, ServiceData) else None
 
     @property
     def host(self) -> Name | None:
-        """The name of the host."""
-        location = self.location
+        """The name of the host; None where names alone were browsed for, as the port and what follows."""
+        location = self._location
         return None if location is None else location.target
 
     @property
     def port(self) -> int | None:
         """The port; 0 for a service that only gives information (RFC 6763 §8)."""
-        location = self.location
+        location = self._location
         return None if location is None else location.port
+
+    @property
+    def priority(self) -> int | None:
+        """The priority: services with the lowest number are tried first (RFC 2782)."""
+        location = self._location
+        return None if location is None else location.priority
+
+    @property
+    def weight(self) -> int | None:
+        """The weight: how often to choose it among services of the same priority (RFC 2782)."""
+        location = self._location
+        return None if location is None else location.weight
 
     @property
     def txt(self) -> Text:
@@ -99,7 +107,7 @@ class FoundService:
 
     def _said(self) -> tuple[object, ...]:
         return (
-            self.name,
+            self.full_name,
             self._service,
             self._text or b"\0",
             self.addresses,
@@ -111,11 +119,11 @@ class FoundService:
         return self._said() == other._said() if isinstance(other, FoundService) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash((self.name, self._service, self._text or b"\0"))
+        return hash((self.full_name, self._service, self._text or b"\0"))
 
     def __repr__(self) -> str:
         addresses = ", ".join([str(found.address) for found in self.addresses])
-        return f"<FoundService {self.name} at {self.host}:{self.port} [{addresses}]>"
+        return f"<FoundService {self.full_name} at {self.host}:{self.port} [{addresses}]>"
 
 
 @dataclass(frozen=True, slots=True)

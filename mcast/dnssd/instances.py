@@ -24,8 +24,20 @@ class InstanceName:
     are equal when their DNS names are.
     """
 
-    name: Name
+    full_name: Name
     """The whole name, owner of the SRV and TXT records."""
+
+    @classmethod
+    def from_label(cls, label: bytes, type: ServiceType, domain: Name = LOCAL) -> InstanceName:
+        """Join the three portions, the first one as the octets that are given.
+
+        :raises InvalidService: when the whole is too long.
+        """
+        try:
+            return cls(Name.from_labels((label, *type.labels, *domain.labels)))
+        except ValueError as error:
+            shown = label.decode("utf-8", "backslashreplace")
+            raise InvalidService(f"instance name {shown!r} in domain {str(domain)!r}", str(error)) from None
 
     @classmethod
     def from_name(cls, name: Name) -> InstanceName:
@@ -52,32 +64,32 @@ class InstanceName:
         return cls.from_name(name)
 
     @property
-    def instance(self) -> str:
+    def name(self) -> str:
         """The first label as text, nothing escaped; octets that are no UTF-8 are shown as ``\\xNN``."""
-        return self.name.labels[0].decode("utf-8", "backslashreplace")
+        return self.full_name.labels[0].decode("utf-8", "backslashreplace")
 
     @property
     def display(self) -> str:
-        """The first label as it may be shown: like `instance`, with control characters made visible."""
-        return displayable(self.instance)
+        """The first label as it may be shown: like `name`, with control characters made visible."""
+        return displayable(self.name)
 
     @property
     def type(self) -> ServiceType:
         """The ``<Service>`` portion."""
-        _, service, protocol = self.name.labels[:3]
+        _, service, protocol = self.full_name.labels[:3]
         return ServiceType.from_labels(service, protocol)
 
     @property
     def domain(self) -> Name:
         """The ``<Domain>`` portion."""
-        return Name.from_labels(self.name.labels[3:])
+        return Name.from_labels(self.full_name.labels[3:])
 
     def __str__(self) -> str:
         r"""Join the portions, dots and backslashes of each label escaped (RFC 6763 §4.3).
 
         Spaces stay as they are: ``\032`` is for tools that read zone files (RFC 6763 §13.1).
         """
-        return str(self.name)
+        return str(self.full_name)
 
 
 def instance_name(instance: str, type: ServiceType, domain: Name = LOCAL) -> InstanceName:
@@ -85,11 +97,7 @@ def instance_name(instance: str, type: ServiceType, domain: Name = LOCAL) -> Ins
 
     :raises InvalidService: when the instance is no name (`checked_instance`), or the whole is too long.
     """
-    label = checked_instance(instance)
-    try:
-        return InstanceName(Name.from_labels((label, *type.labels, *domain.labels)))
-    except ValueError as error:
-        raise InvalidService(f"instance name {instance!r} in domain {str(domain)!r}", str(error)) from None
+    return InstanceName.from_label(checked_instance(instance), type, domain)
 
 
 def checked_instance(instance: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
@@ -18,6 +19,11 @@ class LinkId:
 
     def __str__(self) -> str:
         return f"{self.interface}/{'IPv6' if self.ipv6 else 'IPv4'}"
+
+
+def interfaces_of(links: Iterable[LinkId]) -> tuple[str, ...]:
+    """Return the names of the interfaces of these links, each once and in order."""
+    return tuple(sorted({link.interface for link in links}))
 
 
 class FoundAddress(NamedTuple):

@@ -27,7 +27,7 @@ def service_records(service: Service, host: Name) -> RecordGroup:
     """
     service = service.named(host.labels[0].decode("utf-8", "replace"))
     target = host if service.host is None else service.host
-    instance = service.instance.name
+    instance = service.full_name
     unique = [
         records.service(
             instance, service.priority, service.weight, service.port, target, ttl=HOST_TTL, cache_flush=True
@@ -56,7 +56,7 @@ def _placeholder(service: Service, target: Name) -> Record:
     """
     assert service.name is not None
     assert service.flagship is not None
-    name = instance_name(service.name, service.flagship, service.domain).name
+    name = instance_name(service.name, service.flagship, service.domain).full_name
     return records.service(name, 0, 0, 0, target, ttl=HOST_TTL, cache_flush=True)
 
 

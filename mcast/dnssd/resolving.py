@@ -33,25 +33,29 @@ Our choice: links begin to ask up to 100 ms apart, and answers wait up to 120 ms
 
 
 class Resolver(ServiceTracker):
-    """Follows one service instance, wherever it moves (RFC 6763 §3)."""
+    """Follows one service instance, wherever it moves (RFC 6763 §3).
 
-    def __init__(self, name: Name) -> None:
+    :param names: its whole name; several where it may have been published in one form or another.
+    """
+
+    def __init__(self, *names: Name) -> None:
         super().__init__()
-        self.name: Final = name
+        self.names: Final = names
 
     @property
     def service(self) -> FoundService | None:
         """The service as `changes` reported it last, or None while it is not there."""
-        return self._shown.get(self.name.key)
+        return next(iter(self._shown.values()), None)
 
     @property
     def host(self) -> Name | None:
         """The host that the service is said to be on, whether that has been found or not."""
-        instance = self._instances.get(self.name.key)
-        return None if instance is None or instance.host is None else instance.host.name
+        hosts = [one.host.name for one in self._instances.values() if one.host is not None]
+        return hosts[0] if hosts else None
 
     def _begin_on(self, place: LinkId, now: float) -> None:
-        self._follow(self.name, place, now)
+        for name in self.names:
+            self._follow(name, place, now)
 
 
 class HostLookup(Follower):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mcast.dns.names import LOCAL, Name
-from mcast.dnssd.instances import InstanceName, checked_instance, instance_name
+from mcast.dnssd.instances import checked_instance, instance_name
 from mcast.dnssd.text import MULTICAST_TEXT_LIMIT, Note, Text, TextInput
 from mcast.dnssd.types import ServiceType, subtype_label, type_enumeration_name
 from mcast.errors import InvalidService
@@ -118,14 +118,14 @@ class Service:
         return (self.txt, *self.more_txt)
 
     @property
-    def instance(self) -> InstanceName:
+    def full_name(self) -> Name:
         """The whole Service Instance Name.
 
         :raises InvalidService: while the service has no name of its own; see `named`.
         """
         if self.name is None:
             raise InvalidService("instance name", "the service has none yet")
-        return instance_name(self.name, self.type, self.domain)
+        return instance_name(self.name, self.type, self.domain).full_name
 
     def named(self, default: str) -> Service:
         """Return this service when it has a name, else a copy named after its host, or its type failing that.

@@ -15,7 +15,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import ServiceData
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
-from mcast.dnssd.places import FoundAddress, LinkId
+from mcast.dnssd.places import FoundAddress, LinkId, interfaces_of
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 SETTLE_DELAY = 0.05
@@ -76,11 +76,6 @@ def forget(seen: _Seen, place: LinkId) -> bool:
     size = len(seen)
     seen[:] = [entry for entry in seen if entry[0] != place]
     return len(seen) != size
-
-
-def seen_on(places: Iterable[LinkId]) -> tuple[str, ...]:
-    """Return the names of the interfaces among places, in order."""
-    return tuple(sorted({place.interface for place in places}))
 
 
 class Host:
@@ -398,7 +393,7 @@ class ServiceTracker(Follower):
         host = instance.host
         if service is None or host is None:
             return None
-        interfaces = seen_on(instance.places)
+        interfaces = interfaces_of(instance.places)
         addresses = host.found(interfaces)
         has_text = bool(instance.texts or instance.without_text)
         if not (has_text and addresses and host.is_complete(instance.places)):
@@ -414,7 +409,6 @@ class ServiceTracker(Follower):
             instance.texts[-1][1] if instance.texts else b"",
             addresses,
             tuple(instance.places),
-            interfaces,
             self._subtypes(instance),
         )
 

@@ -161,14 +161,15 @@ def subtype_label(subtype: str | bytes) -> bytes:
     return label
 
 
-def encoded(part: str, text: str) -> bytes:
+def encoded(part: str, text: str, *, normalize: bool = True) -> bytes:
     """Return text as the precomposed UTF-8 that every name is stored in (RFC 6763 §4.1.1, RFC 6762 §16).
 
     :param part: what the text is, for the error.
+    :param normalize: whether to compose it; not for what another host may have published otherwise.
     :raises InvalidService: when it holds half of a surrogate pair, which no UTF-8 can carry.
     """
     try:
-        return unicodedata.normalize("NFC", text).encode("utf-8")
+        return (unicodedata.normalize("NFC", text) if normalize else text).encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidService(f"{part} {text!r}", "it is not Unicode text") from None
 

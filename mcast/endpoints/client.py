@@ -14,9 +14,9 @@ from twisted.internet.interfaces import IDelayedCall, IProtocol, IProtocolFactor
 from zope.interface import implementer
 
 from mcast.dnssd.found import Change, FoundService
-from mcast.dnssd.instances import checked_instance
 from mcast.dnssd.resolving import in_order
-from mcast.dnssd.types import ServiceType, subtype_label
+from mcast.dnssd.sought import sought_services, sought_types
+from mcast.dnssd.types import ServiceType
 from mcast.endpoints.addresses import connect
 from mcast.endpoints.watching import Watch, WatchedProtocol, WatchingFactory
 from mcast.errors import NotFound
@@ -100,8 +100,8 @@ class ServiceClientEndpoint:
     so that the connection does not lead to it any more, the connection is closed, and a `ClientService` makes
     another.
 
-    :param type: ``"_http._tcp"``; ``"_http._tcp,_printer"`` for services with that subtype only, which does
-        not go together with a name.
+    :param type: ``"_http._tcp"``; ``"_http._tcp,_printer"`` for services with that subtype only, or with one
+        of several, which does not go together with a name.
     :param name: the instance name; any instance by default.
     :param options: how to choose and connect.
     :param node: finds the service; by default the node that all users of this reactor share.
@@ -119,10 +119,13 @@ class ServiceClientEndpoint:
         node: Node | None = None,
     ) -> None:
         self._reactor = reactor
-        self._type, self._subtype = _type_and_subtype(type)
-        self._name = None if name is None else checked_instance(name).decode("utf-8")
-        if self._name is not None and self._subtype is not None:
-            raise ValueError(f"{type}: a subtype and the name {name!r} together; a name needs no subtype")
+        ((self._type, subtype), *_) = sought_types(type)
+        self._wanted = type
+        self._name = name
+        if name is not None:
+            sought_services(name, self._type)
+            if subtype is not None:
+                raise ValueError(f"{type}: a subtype and the name {name!r} together; a name needs no subtype")
         self._options = ConnectOptions() if options is None else options
         self._node = node
 
@@ -160,7 +163,7 @@ class ServiceClientEndpoint:
     def _browse(self, node: Node) -> ServiceBrowser | InstanceBrowser:
         if self._name is not None:
             return node.follow(self._name, self._type)
-        return node.browse(self._type, self._subtype)
+        return node.browse(self._wanted)
 
     def __str__(self) -> str:
         if self._name is not None:
@@ -218,7 +221,7 @@ class _Attempt:
             service = await self._next_service()
             port = service.port
             assert port is not None  # _candidates leaves out the others
-            self._tried[service.name.key] = service
+            self._tried[service.full_name.key] = service
             left = max(0.0, self._ends_at - self._reactor.seconds())
             addresses = [found.address for found in service.addresses]
             self._connecting = connect(self._reactor, addresses, port, factory, left)
@@ -229,7 +232,7 @@ class _Attempt:
                 if cancelled and not self._is_over:
                     raise
                 self._failures.append(
-                    f"{service.instance!r} at {service.host} port {port}: "
+                    f"{service.name!r} at {service.host} port {port}: "
                     + ("no answer in time" if cancelled else _cause(error))
                 )
                 # The service may have moved, or be gone without a goodbye (RFC 6762 §10.4).
@@ -275,13 +278,12 @@ class _Attempt:
     def _candidates(self) -> list[_Candidate]:
         candidates = []
         for service in self._browser.snapshot():
-            location = service.location
             # A service with port 0 only gives information (RFC 6763 §8); one whose target is the root is
             # "decidedly not available at this domain" (RFC 2782).
-            if location is None or not location.port or not location.target.labels or not service.addresses:
+            if not service.port or not service.host or not service.host.labels or not service.addresses:
                 continue
-            if self._tried.get(service.name.key) != service:
-                candidates.append(_Candidate(service, location.priority, location.weight))
+            if self._tried.get(service.full_name.key) != service:
+                candidates.append(_Candidate(service, service.priority or 0, service.weight or 0))
         return candidates
 
     def _changed(self, change: Change) -> None:
@@ -313,9 +315,9 @@ class _Attempt:
     def _seen(self) -> str:
         """Say what there was instead of a connection."""
         unusable = [
-            f"{service.instance!r} at {service.host} port {service.port}: cannot be connected to"
+            f"{service.name!r} at {service.host} port {service.port}: cannot be connected to"
             for service in self._browser.snapshot()
-            if service.name.key not in self._tried
+            if service.full_name.key not in self._tried
         ]
         seen = [*self._failures[-SEEN_LIMIT:], *unusable][:SEEN_LIMIT]
         if seen:
@@ -323,15 +325,6 @@ class _Attempt:
         if isinstance(self._browser, InstanceBrowser) and self._browser.host is not None:
             return f"is on {self._browser.host}, of which no address was heard within {self._timeout:g} s"
         return f"none was found within {self._timeout:g} s"
-
-
-def _type_and_subtype(type: str | ServiceType) -> tuple[ServiceType, str | None]:
-    if isinstance(type, ServiceType):
-        return type, None
-    text, comma, subtype = type.partition(",")
-    if comma:
-        subtype_label(subtype)
-    return ServiceType.parse(text, strict=False), subtype if comma else None
 
 
 def _cause(error: Exception) -> str:

@@ -50,7 +50,7 @@ class Watch:
     ) -> None:
         self._reactor = reactor
         self._browser = browser
-        self._name = service.name
+        self._name = service.full_name
         self._protocol = protocol
         self._ended = ended
         self._is_closing = False
@@ -62,7 +62,7 @@ class Watch:
     def _changed(self, change: Change) -> None:
         service = change.service
         # A service that was removed may have lost only its name; its host decides about the connections.
-        if service.name != self._name or isinstance(change, Removed) or self._is_closing:
+        if service.full_name != self._name or isinstance(change, Removed) or self._is_closing:
             return
         transport = self._protocol.transport
         peer = None if transport is None else address_of(transport.getPeer())
@@ -71,7 +71,7 @@ class Watch:
             return
         self._log.info(
             "{service} is no longer at {address} port {port}, closing the connection",
-            service=str(service.name),
+            service=str(service.full_name),
             address=str(peer[0]),
             port=peer[1],
         )

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mcast.dns.codes import RecordType
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.browsing import Browser, TypeBrowser
-from mcast.dnssd.collecting import Answer, Collector
-from mcast.dnssd.enumeration import DomainBrowser, DomainList
-from mcast.dnssd.following import Follower
 from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
-from mcast.dnssd.instances import instance_name
-from mcast.dnssd.places import FoundAddress
-from mcast.dnssd.resolving import HostLookup, Resolver
+from mcast.dnssd.resolving import Resolver
 from mcast.dnssd.types import ServiceType
 from mcast.errors import NotFound
-from mcast.node.durations import Durations
 from mcast.node.feed import Feed
+from mcast.node.lookups import LOOKUP_TIMEOUT, checked_timeout
 from mcast.node.searches import Search, Searches
-from mcast.oneshot import OneShotReply, ask
-
-LOOKUP_TIMEOUT = 3.0
-"""Seconds that a look-up takes at most unless told otherwise: "two or three seconds" (RFC 6762 §5.1)."""
 
 _S = TypeVar("_S")
 _C = TypeVar("_C")
@@ -114,6 +102,7 @@ class _LiveList(Generic[_S, _C]):
         It fails with `NotFound` after ``timeout`` seconds, or with what ``predicate`` raises. The browser
         goes on.
         """
+        checked_timeout(timeout)
         found: Deferred[_S] = Deferred(self._forget_waiting)
         self._waiting.append((predicate, found))
         for state in self.snapshot():
@@ -201,27 +190,26 @@ class ServiceBrowser(_LiveList[FoundService, Change]):
     def __init__(
         self,
         searches: Searches,
-        types: Iterable[tuple[ServiceType, str | bytes | None]],
+        types: Sequence[tuple[ServiceType, bytes | None]],
         *,
         domain: Name = LOCAL,
         interfaces: Sequence[str] = (),
         resolve: bool = True,
     ) -> None:
-        types = tuple(types)
-        super().__init__(searches, " ".join(str(service_type) for service_type, _ in types))
+        super().__init__(searches, " ".join(dict.fromkeys([str(one) for one, _ in types])))
         self._browser = Browser(types, domain, resolve=resolve)
         self._search = searches.start(self._browser, interfaces, self._news)
 
     def reconfirm(self, service: FoundService) -> None:
         """Take the hint that a service cannot be reached: it is removed when it is not confirmed within ten
         seconds (RFC 6762 §10.4)."""
-        self._browser.reconfirm(service.name, self._searches.now())
+        self._browser.reconfirm(service.full_name, self._searches.now())
         self._searches.pump()
 
     def _news(self, now: float) -> None:
         for change in self._browser.changes(now):
             state = None if isinstance(change, Removed) else change.service
-            self._change(change.service.name.key, state)
+            self._change(change.service.full_name.key, state)
         if not self.is_closed:
             if self._browser.has_news:
                 self._search.wake_soon()
@@ -245,15 +233,12 @@ class InstanceBrowser(_LiveList[FoundService, Change]):
     def __init__(
         self,
         searches: Searches,
-        instance: str,
-        service_type: ServiceType,
+        names: Sequence[Name],
         *,
-        domain: Name = LOCAL,
         interfaces: Sequence[str] = (),
     ) -> None:
-        name = instance_name(instance, service_type, domain).name
-        super().__init__(searches, str(name))
-        self._resolver = Resolver(name)
+        super().__init__(searches, str(names[0]))
+        self._resolver = Resolver(*names)
         self._search = searches.start(self._resolver, interfaces, self._news)
 
     @property
@@ -263,12 +248,14 @@ class InstanceBrowser(_LiveList[FoundService, Change]):
 
     def reconfirm(self, service: FoundService) -> None:
         """Take the hint that the service cannot be reached; see `ServiceBrowser.reconfirm`."""
-        self._resolver.reconfirm(service.name, self._searches.now())
+        self._resolver.reconfirm(service.full_name, self._searches.now())
         self._searches.pump()
 
     def _news(self, now: float) -> None:
         for change in self._resolver.changes(now):
-            self._change(change.service.name.key, None if isinstance(change, Removed) else change.service)
+            self._change(
+                change.service.full_name.key, None if isinstance(change, Removed) else change.service
+            )
         if not self.is_closed:
             self._search.wake_at(self._resolver.next_wakeup())
 
@@ -315,199 +302,6 @@ def _compared(old: FoundService | None, new: FoundService | None) -> Change | No
     if old is None:
         return Added(new)
     return None if old == new else Updated(new, old)
-
-
-def resolve(
-    searches: Searches,
-    instance: str,
-    service_type: ServiceType,
-    *,
-    domain: Name = LOCAL,
-    timeout: float = LOOKUP_TIMEOUT,
-    interfaces: Sequence[str] = (),
-) -> Deferred[FoundService]:
-    """See `Node.resolve`."""
-    name = instance_name(instance, service_type, domain).name
-    resolver = Resolver(name)
-
-    def news(now: float) -> None:
-        resolver.changes(now)
-        service = resolver.service
-        if service is not None:
-            found.succeed(service)
-        else:
-            found.wake_at(resolver.next_wakeup())
-
-    def missing() -> NotFound:
-        host = resolver.host
-        if host is None:
-            return NotFound(str(name), f"no answer within {timeout:g} s")
-        return NotFound(str(name), f"is on {host}, of which no address was heard within {timeout:g} s")
-
-    found = _LookUp[FoundService](searches, timeout, missing, durations=searches.resolving)
-    return found.start(resolver, interfaces, news)
-
-
-def lookup(
-    searches: Searches,
-    name: Name,
-    *,
-    timeout: float = LOOKUP_TIMEOUT,
-    interfaces: Sequence[str] = (),
-    ipv4: bool = True,
-    ipv6: bool = True,
-) -> Deferred[tuple[FoundAddress, ...]]:
-    """See `Node.lookup`."""
-    host = HostLookup(name, ipv4=ipv4, ipv6=ipv6)
-
-    def news(now: float) -> None:
-        if not host.is_done(now):
-            found.wake_at(host.next_wakeup())
-        elif host.addresses:
-            found.succeed(host.addresses)
-        else:
-            found.fail(NotFound(str(name), "its owner says that it has no such address"))
-
-    found = _LookUp[tuple[FoundAddress, ...]](
-        searches,
-        timeout,
-        lambda: NotFound(str(name), f"no answer within {timeout:g} s"),
-        lambda: host.addresses,
-        searches.looking_up,
-    )
-    return found.start(host, interfaces, news)
-
-
-def query(
-    searches: Searches,
-    name: Name,
-    rtype: int = RecordType.ANY,
-    *,
-    timeout: float = LOOKUP_TIMEOUT,
-    interfaces: Sequence[str] = (),
-) -> Deferred[list[Answer]]:
-    """See `Node.query`."""
-    collector = Collector(name, rtype)
-
-    def news(now: float) -> None:
-        if collector.is_complete:
-            found.succeed(collector.answers)
-
-    found = _LookUp[list[Answer]](
-        searches,
-        timeout,
-        lambda: NotFound(str(name), f"no answer within {timeout:g} s"),
-        lambda: collector.answers,
-    )
-    return found.start(collector, interfaces, news)
-
-
-def query_server(
-    reactor: Any, name: Name, rtype: int, server: str, port: int, *, timeout: float, rng: Random
-) -> Deferred[list[Answer]]:
-    """See `Node.query`."""
-
-    def answers(reply: OneShotReply) -> list[Answer]:
-        if not reply.message.answers:
-            raise NotFound(str(name), f"{server} says that there is no such record")
-        return [Answer(record, reply.source, "") for record in reply.message.answers]
-
-    asked = ask(reactor, name, rtype, server, port, timeout=timeout, rng=rng)
-    return asked.addCallback(answers)
-
-
-def domains(
-    searches: Searches,
-    which: DomainList,
-    domain: Name,
-    *,
-    timeout: float = LOOKUP_TIMEOUT,
-    interfaces: Sequence[str] = (),
-) -> Deferred[tuple[Name, ...]]:
-    """See `Node.domains`."""
-    browser = DomainBrowser(which, domain)
-    found = _LookUp[tuple[Name, ...]](
-        searches,
-        timeout,
-        lambda: NotFound(str(which.in_domain(domain)), f"no answer within {timeout:g} s"),
-        lambda: browser.domains,
-    )
-    # Each host may list others, so there is no complete answer before the time is up.
-    return found.start(browser, interfaces, lambda now: None)
-
-
-def domains_of_server(answers: list[Answer]) -> tuple[Name, ...]:
-    """Return the domains that a server lists."""
-    targets = [answer.record.rdata for answer in answers if answer.record.type == RecordType.PTR]
-    return tuple(dict.fromkeys(map(Name.from_wire, targets)))
-
-
-class _LookUp(Generic[_T]):
-    """A search that ends with its first result.
-
-    :param missing: makes the error of a search that ends by its time limit.
-    :param partial: what there is at the time limit; when it is empty, too, that is the error.
-    :param durations: where to count how long it took.
-    """
-
-    def __init__(
-        self,
-        searches: Searches,
-        timeout: float,
-        missing: Callable[[], NotFound],
-        partial: Callable[[], _T | None] = lambda: None,
-        durations: Durations | None = None,
-    ) -> None:
-        self._searches = searches
-        self._durations = Durations() if durations is None else durations
-        self._began_at = searches.now()
-        self._missing = missing
-        self._partial = partial
-        self._search: Search[Any] | None = None
-        self._result: Deferred[_T] = Deferred(lambda _: self._close())
-        self._timer: IDelayedCall | None = searches.reactor.callLater(timeout, self._give_up)
-
-    def start(
-        self, follower: Follower, interfaces: Sequence[str], news: Callable[[float], object]
-    ) -> Deferred[_T]:
-        """Begin; cancelling the Deferred ends the search."""
-        self._search = self._searches.start(follower, interfaces, news)
-        return self._result
-
-    def wake_at(self, at: float | None) -> None:
-        """Look again at a time."""
-        if self._search is not None:
-            self._search.wake_at(at)
-
-    def succeed(self, result: _T) -> None:
-        """End with a result."""
-        self._close()
-        self._durations.add(self._searches.now() - self._began_at)
-        self._result.callback(result)
-
-    def fail(self, error: NotFound) -> None:
-        """End without one."""
-        self._close()
-        self._durations.failures += 1
-        self._result.errback(error)
-
-    def _give_up(self) -> None:
-        self._timer = None
-        result = self._partial()
-        # Asked before the search is closed and forgets what it heard.
-        error = self._missing()
-        if result:
-            self.succeed(result)
-        else:
-            self.fail(error)
-
-    def _close(self) -> None:
-        search, self._search = self._search, None
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
-        if search is not None:
-            search.close()
 
 
 def _limited(

@@ -15,22 +15,26 @@ from twisted.internet.interfaces import IDelayedCall, IReactorCore
 from twisted.logger import Logger
 
 from mcast.dns.codes import RecordType
+from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
+from mcast.dns.presentation import parse_type
 from mcast.dns.records import Record, show_type
 from mcast.dnssd.collecting import Answer
-from mcast.dnssd.enumeration import DomainList
+from mcast.dnssd.enumeration import DomainBrowser, DomainList
 from mcast.dnssd.found import FoundService
 from mcast.dnssd.hosts import checked_host_label, host_label
 from mcast.dnssd.places import FoundAddress
+from mcast.dnssd.resolving import HostLookup
 from mcast.dnssd.service import Service
-from mcast.dnssd.types import ServiceType
+from mcast.dnssd.sought import SoughtName, SoughtType, sought_host, sought_name, sought_services, sought_types
 from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.link import Event, Link, LinkSettings
 from mcast.neighbours import SocketAddress
-from mcast.node import browsers as discovery
-from mcast.node.browsers import LOOKUP_TIMEOUT, InstanceBrowser, ServiceBrowser, TypesBrowser
+from mcast.node import lookups
+from mcast.node.browsers import InstanceBrowser, ServiceBrowser, TypesBrowser
 from mcast.node.link_driver import LinkDriver
+from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import (
     IPV4_GROUP,
     IPV6_GROUP,
@@ -219,71 +223,71 @@ class Node(TwistedService):
 
     def browse(
         self,
-        types: str | ServiceType | Iterable[str | ServiceType],
-        subtype: str | bytes | None = None,
-        *,
-        domain: Name = LOCAL,
+        *types: SoughtType,
+        domain: str | Name = LOCAL,
         interfaces: Sequence[str] = (),
         resolve: bool = True,
     ) -> ServiceBrowser:
-        """Follow the services of a type, or of several types.
+        """Follow the services of one or several types.
 
-        :param types: such as ``_http._tcp``.
-        :param subtype: only services that have this subtype.
+        :param types: each such as ``_http._tcp``; ``_ipp._tcp,_color,_duplex`` for services only that have
+            one of these subtypes (RFC 6763 §7.1).
         :param interfaces: names, indexes or addresses of those to look on; by default all of the node's.
         :param resolve: find out host, port, TXT and addresses too, and report a service when they are known.
+        :raises TypeError: no type is given, or something that is none.
         :raises InvalidService: a type or subtype cannot be one.
         """
-        several = (types,) if isinstance(types, str | ServiceType) else types
-        wanted = [(_service_type(one), subtype) for one in several]
-        return ServiceBrowser(self._searches, wanted, domain=domain, interfaces=interfaces, resolve=resolve)
+        return ServiceBrowser(
+            self._searches,
+            sought_types(*types),
+            domain=sought_name(domain),
+            interfaces=interfaces,
+            resolve=resolve,
+        )
 
-    def browse_types(self, *, domain: Name = LOCAL, interfaces: Sequence[str] = ()) -> TypesBrowser:
+    def browse_types(self, *, domain: str | Name = LOCAL, interfaces: Sequence[str] = ()) -> TypesBrowser:
         """Follow which service types there are (RFC 6763 §9)."""
-        return TypesBrowser(self._searches, domain=domain, interfaces=interfaces)
+        return TypesBrowser(self._searches, domain=sought_name(domain), interfaces=interfaces)
 
     def follow(
         self,
-        instance: str,
-        type: str | ServiceType,
+        name: SoughtName,
+        type: SoughtType | None = None,
         *,
-        domain: Name = LOCAL,
+        domain: str | Name = LOCAL,
         interfaces: Sequence[str] = (),
     ) -> InstanceBrowser:
-        """Follow one service wherever it moves: `resolve` for those who stay (RFC 6763 §3).
+        """Follow one service wherever it moves (RFC 6763 §3); `resolve` finds out where it is now.
 
+        :param name: as for `resolve`.
         :raises InvalidService: the name or type cannot be one.
         """
-        return InstanceBrowser(
-            self._searches, instance, _service_type(type), domain=domain, interfaces=interfaces
-        )
+        return InstanceBrowser(self._searches, sought_services(name, type, domain), interfaces=interfaces)
 
     def resolve(
         self,
-        instance: str,
-        type: str | ServiceType,
+        name: SoughtName,
+        type: SoughtType | None = None,
         timeout: float = LOOKUP_TIMEOUT,
         *,
-        domain: Name = LOCAL,
+        domain: str | Name = LOCAL,
         interfaces: Sequence[str] = (),
     ) -> Deferred[FoundService]:
         """Find out where a service is now (RFC 6763 §5); cancelling ends the search.
 
+        :param name: with a type the instance name, ``My Web``, as text or octets; or a whole name:
+            `FoundService.full_name`, an `InstanceName`, or as text ``My Web._http._tcp.local.``. A name that
+            came from the network is looked up exactly as it came.
+        :param type: such as ``_http._tcp``; may be left out when the name is whole.
         :param timeout: seconds, after which it fails with `NotFound`.
         :raises InvalidService: the name or type cannot be one.
         """
-        return discovery.resolve(
-            self._searches,
-            instance,
-            _service_type(type),
-            domain=domain,
-            timeout=timeout,
-            interfaces=interfaces,
-        )
+        names = sought_services(name, type, domain)
+        return lookups.resolve(self._searches, names, timeout, interfaces)
 
-    def lookup(
+    def resolve_host(
         self,
-        host: str | Name,
+        host: SoughtName,
         timeout: float = LOOKUP_TIMEOUT,
         *,
         interfaces: Sequence[str] = (),
@@ -295,45 +299,37 @@ class Node(TwistedService):
         Fires as soon as both families are known or denied, and with what there is when time is up.
 
         :param host: ``printer`` stands for ``printer.local``.
-        :param timeout: seconds, after which it fails with `NotFound`; at once when the host denies having
-            any.
+        :param timeout: seconds, after which it fails with `NotFound`; at once when the host says that it has
+            no such address.
         :raises ValueError: no name.
         """
-        return discovery.lookup(
-            self._searches, _host_name(host), timeout=timeout, interfaces=interfaces, ipv4=ipv4, ipv6=ipv6
-        )
+        wanted = HostLookup(sought_host(host), ipv4=ipv4, ipv6=ipv6)
+        return lookups.resolve_host(self._searches, wanted, timeout, interfaces)
 
     def query(
         self,
-        name: str | Name,
-        type: int = RecordType.ANY,
+        name: SoughtName,
+        type: int | str = RecordType.ANY,
         timeout: float = LOOKUP_TIMEOUT,
         *,
         interfaces: Sequence[str] = (),
-        server: str | None = None,
-        port: int = MDNS_PORT,
     ) -> Deferred[list[Answer]]:
-        """Gather the records that answer a question; cancelling ends the search.
+        """Gather the records that answer a question on the link; cancelling ends the search.
 
         Fires with what was heard when ``timeout`` seconds are over, and at once when a unique record, or the
-        denial of one, says that there is no more. Fails with `NotFound` when nothing was heard.
+        negative response, says that there is no more. Fails with `NotFound` when nothing was heard. One
+        server is asked by `mcast.oneshot.ask`.
 
-        :param server: ask this host alone, by its address, on the link or not; the first response counts, and
-            it fails with `NotFound` when that has no answer. See `mcast.oneshot.ask` for what else it raises.
-        :param port: of the server; 53 is that of a conventional one.
-        :raises ValueError: no name, no address.
+        :param type: such as ``"PTR"``, or its number; by default all types.
+        :raises ValueError: no name, no type.
         """
-        wanted = name if isinstance(name, Name) else Name.parse(name)
-        if server is not None:
-            return discovery.query_server(
-                self._reactor, wanted, type, server, port, timeout=timeout, rng=self._rng
-            )
-        return discovery.query(self._searches, wanted, type, timeout=timeout, interfaces=interfaces)
+        wanted = parse_type(type) if isinstance(type, str) else type
+        return lookups.query(self._searches, Question(sought_name(name), wanted), timeout, interfaces)
 
     def domains(
         self,
         which: DomainList = DomainList.BROWSING,
-        domain: Name = LOCAL,
+        domain: str | Name = LOCAL,
         timeout: float = LOOKUP_TIMEOUT,
         *,
         interfaces: Sequence[str] = (),
@@ -348,14 +344,15 @@ class Node(TwistedService):
         :param domain: where to look; what others than ``local.`` there may be, `address_domains` tells.
         :param timeout: seconds that answers by multicast are gathered.
         :param server: the address of a DNS server to ask; needed for domains that are not multicast DNS's.
-        :raises ValueError: such a domain, and no server.
+        :raises ValueError: such a domain, and no server; or the server is no address.
         """
+        domain = sought_name(domain)
         if server is not None:
-            answers = self.query(which.in_domain(domain), RecordType.PTR, timeout, server=server, port=port)
-            return answers.addCallback(discovery.domains_of_server)
+            listing = which.in_domain(domain)
+            return lookups.domains_of_server(self._reactor, listing, server, port, timeout, self._rng)
         if not is_multicast_name(domain):
             raise ValueError(f"{domain}: only a server can tell of a domain outside of multicast DNS")
-        return discovery.domains(self._searches, which, domain, timeout=timeout, interfaces=interfaces)
+        return lookups.domains(self._searches, DomainBrowser(which, domain), timeout, interfaces)
 
     # Links
 
@@ -649,16 +646,6 @@ class _OtherLinks:
 
 def _types_of(records: Iterable[Record]) -> dict[str, int]:
     return dict(Counter(show_type(record.type) for record in records))
-
-
-def _service_type(type: str | ServiceType) -> ServiceType:
-    return type if isinstance(type, ServiceType) else ServiceType.parse(type, strict=False)
-
-
-def _host_name(host: str | Name) -> Name:
-    """Return a full name; "local." is appended to a single label and to nothing else (RFC 6762 §21)."""
-    name = host if isinstance(host, Name) else Name.parse(host)
-    return Name.from_labels((*name.labels, *LOCAL.labels)) if len(name.labels) == 1 else name
 
 
 def _carries(interface: Interface, ipv6: bool) -> bool:

@@ -55,7 +55,7 @@ class ServiceRegistration(Registration):
 
     @property
     def owner(self) -> Name:
-        return self._service.instance.name
+        return self._service.full_name
 
     @property
     def host(self) -> Name:
@@ -89,7 +89,7 @@ class ServiceRegistration(Registration):
         if self.is_withdrawn:
             raise ValueError(f"{self.owner} is withdrawn")
         changed = service if service.name == self.name else replace(service, name=self.name)
-        if changed.instance != self._service.instance:
+        if changed.full_name != self._service.full_name:
             raise ValueError(
                 f"{service.type} in {service.domain}: {self.owner} cannot become that by an update"
             )

@@ -82,6 +82,13 @@ class TableTests(FindingTestCase):
         self.run_command("_http._tcp,_printer")
         self.assertEqual(self.lines[1:], ["Printer  _http._tcp,_printer  eth0"])
 
+    def test_several_types_and_subtypes(self) -> None:
+        self.publish("Plain")
+        self.publish("Printer", "_ipp._tcp", subtypes=["_color"])
+        self.publish("Grey", "_ipp._tcp")
+        self.run_command("_http._tcp", "_ipp._tcp,_color,_duplex", "--wait", "3")
+        self.assertEqual([line.split()[0] for line in self.lines[1:]], ["Plain", "Printer"])
+
     def test_type_that_breaks_the_rules_of_names(self) -> None:
         """What others publish can be browsed for, whatever RFC 6335 thinks of it."""
         self.assertEqual(self.run_command("_much_too_long_a_name._tcp", "--wait", "0.1"), NOT_ALL)

@@ -133,7 +133,7 @@ class FollowingLab:
 
     def told(self) -> list[tuple[str, str]]:
         """What was told since the last call: the kind of each change, and the instance."""
-        told = [(type(change).__name__, change.service.instance) for change in self.changes]
+        told = [(type(change).__name__, change.service.name) for change in self.changes]
         self.changes.clear()
         return told
 

@@ -130,7 +130,7 @@ class ServiceTests(SynchronousTestCase):
         self.lab.hear(listing("One"), located("One", 8080), described("One", b"path=/", b"flag"))
         self.lab.hear(at(9), at_v6("9"))
         found = self.lab.last()
-        self.assertEqual((found.instance, found.type, str(found.domain)), ("One", HTTP, "local."))
+        self.assertEqual((found.name, found.type, str(found.domain)), ("One", HTTP, "local."))
         self.assertEqual((str(found.host), found.port), ("far.local.", 8080))
         self.assertEqual(dict(found.txt), {"path": b"/", "flag": None})
         self.assertEqual(
@@ -236,7 +236,7 @@ class ServiceTests(SynchronousTestCase):
         self.lab.hear(*whole())
         second = Browser([(HTTP, None)])
         second.add_link(ETH0, self.lab.labs[ETH0].querier, self.lab.now)
-        self.assertEqual([change.service.instance for change in second.changes(self.lab.now)], ["One"])
+        self.assertEqual([change.service.name for change in second.changes(self.lab.now)], ["One"])
 
     def test_as_soon_as_answered(self) -> None:
         """S-F-1: each service is told when its answer comes; there is no time of searching."""
@@ -454,7 +454,7 @@ class RemovalTests(SynchronousTestCase):
         self.lab.hear(listing("One", 0))
         self.lab.pass_time(2)
         self.assertEqual(self.lab.told(), [("Removed", "One")])
-        self.assertEqual([found.instance for found in self.browser.snapshot()], ["Two"])
+        self.assertEqual([found.name for found in self.browser.snapshot()], ["Two"])
 
     def test_link_down(self) -> None:
         """S-F-4, M-10.3-1: what was found on a lost link is removed, and found again when it returns."""
@@ -520,7 +520,7 @@ class SeveralLinksTests(SynchronousTestCase):
             ],
         )
         self.assertEqual(found.interfaces, ("eth0", "wlan0"))
-        self.assertEqual(found.places, (ETH0, ETH0_V6, WLAN0))
+        self.assertEqual(found.links, (ETH0, ETH0_V6, WLAN0))
 
     def test_details_are_asked_where_it_was_seen(self) -> None:
         self.lab.asked(WLAN0)
@@ -575,7 +575,7 @@ class SeveralLinksTests(SynchronousTestCase):
         self.lab.hear(*whole("Two", on="twin", number=200), place=WLAN0)
         self.assertEqual(self.lab.told(), [("Added", "One"), ("Added", "Two")])
         self.assertEqual(
-            {found.instance: shown(found) for found in self.browser.snapshot()},
+            {found.name: shown(found) for found in self.browser.snapshot()},
             {"One": ["192.168.1.9"], "Two": ["192.168.1.200"]},
         )
 
@@ -637,7 +637,7 @@ class SeveralTypesTests(SynchronousTestCase):
             lab.hear(pointer(name, name.prefixed("Laser"), 4500))
         self.assertEqual(len(browser.snapshot()), 3)
         (found,) = preferred(browser.snapshot(), types)
-        self.assertEqual((found.instance, found.type), ("Laser", types[0]))
+        self.assertEqual((found.name, found.type), ("Laser", types[0]))
 
 
 class BoundTests(SynchronousTestCase):

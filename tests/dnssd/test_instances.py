@@ -37,9 +37,9 @@ class InstanceLabelTests(SynchronousTestCase):
     def test_any_other_characters(self) -> None:
         """S-4.1.1-2: dots, backslashes, spaces, accents and other scripts make one label, and come back."""
         name = instance_name(r"A.b \ c, dé 日本", HTTP)
-        self.assertEqual(name.name.labels[0], r"A.b \ c, dé 日本".encode())
-        self.assertEqual(len(name.name.labels), 4)
-        self.assertEqual(InstanceName.from_name(name.name).instance, r"A.b \ c, dé 日本")
+        self.assertEqual(name.full_name.labels[0], r"A.b \ c, dé 日本".encode())
+        self.assertEqual(len(name.full_name.labels), 4)
+        self.assertEqual(InstanceName.from_name(name.full_name).name, r"A.b \ c, dé 日本")
 
     def test_precomposed(self) -> None:
         """S-4.1.1-6, S-4.1.3-2, M-16-1: decomposed accents become NFC, dots stay inside the one label."""
@@ -70,9 +70,9 @@ class InstanceLabelTests(SynchronousTestCase):
         """M-16-3: U+FEFF is not stripped."""
         received = Name.from_labels([b"\xef\xbb\xbfWeb", *HTTP.labels, b"local"])
         name = InstanceName.from_name(received)
-        self.assertEqual(name.instance, "\ufeffWeb")
+        self.assertEqual(name.name, "\ufeffWeb")
         self.assertNotEqual(name, instance_name("Web", HTTP))
-        self.assertEqual(InstanceName.parse(str(name)).name.labels[0], b"\xef\xbb\xbfWeb")
+        self.assertEqual(InstanceName.parse(str(name)).full_name.labels[0], b"\xef\xbb\xbfWeb")
 
 
 class JoinTests(SynchronousTestCase):
@@ -90,12 +90,12 @@ class JoinTests(SynchronousTestCase):
 
     def test_split(self) -> None:
         name = InstanceName.parse(r"a\.b\\c._http._tcp.local")
-        self.assertEqual((name.instance, name.type, name.domain), (r"a.b\c", HTTP, LOCAL))
+        self.assertEqual((name.name, name.type, name.domain), (r"a.b\c", HTTP, LOCAL))
 
     def test_rich_domain(self) -> None:
         """S-4.1.3-1: a domain may have labels of text."""
         name = InstanceName.parse("Web._http._tcp.Building 2, 1st Floor.example.com.")
-        self.assertEqual((name.instance, name.type), ("Web", HTTP))
+        self.assertEqual((name.name, name.type), ("Web", HTTP))
         self.assertEqual(name.domain.labels, (b"Building 2, 1st Floor", b"example", b"com"))
 
     def test_type_and_domain_are_read_not_assumed(self) -> None:
@@ -117,21 +117,21 @@ class JoinTests(SynchronousTestCase):
         """S-4.3-1: label boundaries survive being one string."""
         name = instance_name(instance, HTTP, Name.from_labels(domain))
         again = InstanceName.parse(str(name))
-        self.assertEqual(again.name.wire, name.name.wire)
-        self.assertEqual(again.instance, unicodedata.normalize("NFC", instance))
+        self.assertEqual(again.full_name.wire, name.full_name.wire)
+        self.assertEqual(again.name, unicodedata.normalize("NFC", instance))
 
     @given(st.lists(st.binary(min_size=1, max_size=63), min_size=1, max_size=2))
     @settings(deadline=None)
     def test_received_octets(self, labels: list[bytes]) -> None:
         """S-4.3-1: whatever octets a stranger's labels have, the string leads back to them."""
         name = InstanceName(Name.from_labels([labels[0], *HTTP.labels, *labels[1:], b"local"]))
-        self.assertEqual(InstanceName.parse(str(name)).name.wire, name.name.wire)
+        self.assertEqual(InstanceName.parse(str(name)).full_name.wire, name.full_name.wire)
 
     def test_length_budget(self) -> None:
         """S-7.2-1: longest instance, type and service domain leave room for a long parent domain."""
         longest = ServiceType.parse("_abcdefghijklmno._tcp")
         domain = Name.from_labels(["b" * 63, "p" * 63, "q" * 40])
-        self.assertEqual(len(instance_name("i" * 63, longest, domain).name.wire), 256)
+        self.assertEqual(len(instance_name("i" * 63, longest, domain).full_name.wire), 256)
 
     def test_too_long(self) -> None:
         """S-7.2-2: one octet more than 255 is refused at once."""
@@ -157,4 +157,4 @@ class DisplayTests(SynchronousTestCase):
 
     def test_no_utf8(self) -> None:
         name = InstanceName(Name.from_labels([b"caf\xe9", *HTTP.labels, b"local"]))
-        self.assertEqual(name.instance, "caf\\xe9")
+        self.assertEqual(name.name, "caf\\xe9")

@@ -38,7 +38,7 @@ class DescribeTests(SynchronousTestCase):
     def test_name_is_never_split(self) -> None:
         """S-4.1.1-2: a name that looks like a full one is a name."""
         service = Service("a._http._tcp.local.", "_http._tcp", 80)
-        self.assertEqual(service.instance.name.labels[0], b"a._http._tcp.local.")
+        self.assertEqual(service.full_name.labels[0], b"a._http._tcp.local.")
 
     def test_host_without_domain(self) -> None:
         self.assertEqual(Service("x", "_http._tcp", 80, host="kitchen").host, Name.parse("kitchen.local"))
@@ -160,7 +160,7 @@ class DefaultNameTests(SynchronousTestCase):
         self.assertIs(service.named("kitchen"), service)
 
     def test_no_name_yet(self) -> None:
-        error = self.assertRaises(InvalidService, getattr, Service(None, "_http._tcp", 80), "instance")
+        error = self.assertRaises(InvalidService, getattr, Service(None, "_http._tcp", 80), "full_name")
         self.assertIn("instance name", str(error))
 
     def test_mac_address(self) -> None:

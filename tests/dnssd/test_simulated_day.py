@@ -185,7 +185,7 @@ class World:
 
     def _replay(self, change: Change) -> None:
         """Follow the changes as a consumer would, and note what does not fit together."""
-        label = change.service.instance
+        label = change.service.name
         known = self._replayed.get(label)
         self.counts[type(change).__name__] += 1
         if isinstance(change, Added) and known is not None:

@@ -112,7 +112,7 @@ class RealNodeTests(ReactorLanTestCase):
     def test_asks_from_port_5353(self) -> None:
         """M-5.2-15, M-5.2-16: the query comes from port 5353, and the response multicast there is heard."""
         peer = labels("peer.local")
-        found = self.node.lookup("peer.local", timeout=5.0)
+        found = self.node.resolve_host("peer.local", timeout=5.0)
 
         def asks(packet: Packet) -> bool:
             return any(each.name == peer for each in packet.message.questions)

@@ -11,11 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.codes import RecordType
 from mcast.dns.names import Name
-from mcast.dns.records import pointer
+from mcast.dns.records import pointer, service, text
 from mcast.dnssd.enumeration import DomainList
 from mcast.dnssd.found import Added, Change, Removed, Updated
+from mcast.dnssd.instances import InstanceName
 from mcast.dnssd.service import Service
-from mcast.errors import NotFound
+from mcast.errors import InvalidService, NotFound
 from mcast.node.browsers import TypeAdded, TypeRemoved
 from mcast.node.feed import Feed
 from mcast.node.node import Node
@@ -39,14 +40,14 @@ class TwoNodes(SynchronousTestCase):
         return node
 
     def publish(self, name: str = "Web", port: int = 80, **more: object) -> ServiceRegistration:
-        service = Service(name, "_http._tcp", port, **more)  # type: ignore[arg-type]  # the tests know
-        return self.lan.result(self.there.register(service))
+        described = Service(name, "_http._tcp", port, **more)  # type: ignore[arg-type]  # the tests know
+        return self.lan.result(self.there.register(described))
 
 
 class BrowseTests(TwoNodes):
-    def changes(self, **options: object) -> list[Change]:
+    def changes(self, *types: str | bytes, resolve: bool = True) -> list[Change]:
         changes: list[Change] = []
-        browser = self.here.browse("_http._tcp", **options)  # type: ignore[arg-type]  # the tests know
+        browser = self.here.browse(*(types or ("_http._tcp",)), resolve=resolve)
         self.addCleanup(browser.close)
         browser.add_listener(changes.append)
         return changes
@@ -58,7 +59,7 @@ class BrowseTests(TwoNodes):
         (change,) = changes
         self.assertIsInstance(change, Added)
         found = change.service
-        self.assertEqual((found.instance, str(found.type), found.port), ("Web", "_http._tcp", 80))
+        self.assertEqual((found.name, str(found.type), found.port), ("Web", "_http._tcp", 80))
         self.assertEqual(str(found.host), "there.local.")
         self.assertEqual(found.txt["path"], b"/")
         self.assertEqual(
@@ -97,17 +98,54 @@ class BrowseTests(TwoNodes):
         self.publish()
         changes = self.changes(resolve=False)
         self.lan.advance(1)
-        self.assertEqual(
-            [(change.service.instance, change.service.port) for change in changes], [("Web", None)]
-        )
+        self.assertEqual([(change.service.name, change.service.port) for change in changes], [("Web", None)])
 
     def test_subtype(self) -> None:
         """S-7.1-1: only what lists itself under the subtype is found."""
         self.publish("Plain")
         self.publish("Printer", subtypes=["_printer"])
-        changes = self.changes(subtype="_printer")
+        changes = self.changes("_http._tcp,_printer")
         self.lan.advance(3)
-        self.assertEqual([change.service.instance for change in changes], ["Printer"])
+        self.assertEqual([change.service.name for change in changes], ["Printer"])
+
+    def test_several_subtypes(self) -> None:
+        """S-7.1-1: a service with any of them is found, and once."""
+        self.publish("Plain")
+        self.publish("Both", subtypes=["_printer", "_scanner"])
+        self.publish("Scanner", subtypes=["_scanner"])
+        changes = self.changes("_http._tcp,_printer,_scanner")
+        self.lan.advance(3)
+        self.assertEqual(
+            {change.service.name: change.service.subtypes for change in changes},
+            {"Both": (b"_printer", b"_scanner"), "Scanner": (b"_scanner",)},
+        )
+        self.assertEqual(len(changes), 2)
+
+    def test_subtype_of_any_octets(self) -> None:
+        """S-7.1-1: a subtype need not be text."""
+        self.publish("Odd", subtypes=[b"\xff\x61"])
+        changes = self.changes(b"_http._tcp,\xff\x61")
+        self.lan.advance(3)
+        self.assertEqual([change.service.name for change in changes], ["Odd"])
+
+    def test_several_types(self) -> None:
+        self.publish("Plain")
+        self.lan.result(self.there.register(Service("Printer", "_ipp._tcp", 631, subtypes=["_color"])))
+        self.lan.result(self.there.register(Service("Grey", "_ipp._tcp", 632)))
+        changes = self.changes("_http._tcp", "_ipp._tcp,_color")
+        self.lan.advance(3)
+        self.assertEqual({change.service.name for change in changes}, {"Plain", "Printer"})
+
+    def test_no_types(self) -> None:
+        error = self.assertRaises(TypeError, self.here.browse)
+        self.assertIn("browse_types()", str(error))
+
+    def test_what_is_no_type(self) -> None:
+        error = self.assertRaises(TypeError, self.here.browse, ["_http._tcp"])
+        self.assertIn("['_http._tcp']", str(error))
+        error = self.assertRaises(InvalidService, self.here.browse, "http")
+        self.assertIn("'http'", str(error))
+        self.assertRaises(InvalidService, self.here.browse, "_http._tcp,")
 
     def test_link_that_goes_and_comes_back(self) -> None:
         """S-F-4: results of a lost interface are removed, and found again with it."""
@@ -253,7 +291,7 @@ class WaitForTests(TwoNodes):
         found = browser.wait_for(lambda service: service.port == 81, timeout=10)
         self.publish("One", 80)
         self.publish("Two", 81)
-        self.assertEqual(self.lan.result(found).instance, "Two")
+        self.assertEqual(self.lan.result(found).name, "Two")
 
     def test_service_that_does_not_come(self) -> None:
         browser = self.here.browse("_http._tcp")
@@ -270,6 +308,57 @@ class ResolveTests(TwoNodes):
         self.publish(port=8080)
         found = self.lan.result(self.here.resolve("Web", "_http._tcp"))
         self.assertEqual((str(found.host), found.port), ("there.local.", 8080))
+
+    def test_whole_names(self) -> None:
+        """A type is needed only where the name is not whole."""
+        self.publish("A.b", 8080)
+        whole = Name.from_labels([b"A.b", b"_http", b"_tcp", b"local"])
+        for name in (whole, whole.wire, InstanceName.from_name(whole), r"A\.b._http._tcp.local"):
+            with self.subTest(name=name):
+                found = self.lan.result(self.here.resolve(name))
+                self.assertEqual((found.full_name, found.name, found.port), (whole, "A.b", 8080))
+
+    def test_name_that_is_not_in_nfc(self) -> None:
+        """M-16-1: what another host has published otherwise is found by what was found."""
+        label = "Cafe\u0301".encode()
+        whole = Name.from_labels([label, b"_http", b"_tcp", b"local"])
+        for record in (
+            service(whole, 0, 0, 80, Name.parse("there.local"), 120),
+            text(whole, [], 120),
+        ):
+            self.lan.result(self.there.publish_record(record))
+        self.lan.result(self.there.publish_host())
+        for name in (whole, label, "Cafe\u0301"):
+            with self.subTest(name=name):
+                found = self.lan.result(self.here.resolve(name, "_http._tcp"))
+                self.assertEqual((found.full_name.labels[0], found.name), (label, "Cafe\u0301"))
+
+    def test_text_is_tried_in_nfc_too(self) -> None:
+        """M-16-1: whoever types a decomposed name finds the composed one, as it should be published."""
+        self.publish("Caf\u00e9")
+        found = self.lan.result(self.here.resolve("Cafe\u0301", "_http._tcp"))
+        self.assertEqual(found.name, "Caf\u00e9")
+        found = self.lan.result(self.here.resolve("Cafe\u0301._http._tcp.local."))
+        self.assertEqual(found.name, "Caf\u00e9")
+
+    def test_followed_by_its_whole_name(self) -> None:
+        self.publish(port=8080)
+        browser = self.here.follow("Web._http._tcp.local.")
+        self.addCleanup(browser.close)
+        found = self.lan.result(browser.wait_for(lambda service: True))
+        self.assertEqual(found.port, 8080)
+
+    def test_wrong_arguments(self) -> None:
+        """They raise at once, and the error names what is wrong."""
+        resolve: Any = self.here.resolve
+        error = self.assertRaises(InvalidService, resolve, "Web")
+        self.assertIn("'Web", str(error))
+        error = self.assertRaises(InvalidService, resolve, Name.parse("Web._http._tcp.local"), "_ipp._tcp")
+        self.assertIn("_ipp._tcp", str(error))
+        self.assertRaises(InvalidService, resolve, "x" * 64, "_http._tcp")
+        self.assertRaises(TypeError, resolve, 5, "_http._tcp")
+        self.assertRaises(ValueError, resolve, "Web", "_http._tcp", timeout=-1)
+        self.assertRaises(TypeError, resolve, "Web", "_http._tcp", timeout="3")
 
     def test_nothing_there(self) -> None:
         found = self.here.resolve("Nobody", "_http._tcp", timeout=2)
@@ -290,13 +379,13 @@ class ResolveTests(TwoNodes):
 class LookupTests(TwoNodes):
     def test_both_families(self) -> None:
         self.lan.result(self.there.publish_host())
-        addresses = self.lan.result(self.here.lookup("there.local"))
+        addresses = self.lan.result(self.here.resolve_host("there.local"))
         self.assertEqual([str(found.address) for found in addresses], ["10.0.1.1", "fe80::1:1%eth0"])
 
     def test_single_label_means_local(self) -> None:
         """M-21-1: "local." is appended to a single label."""
         self.lan.result(self.there.publish_host())
-        self.assertTrue(self.lan.result(self.here.lookup("there")))
+        self.assertTrue(self.lan.result(self.here.resolve_host("there")))
 
     def test_denied_at_once(self) -> None:
         """M-6.1-10: an NSEC answers before the time limit."""
@@ -304,14 +393,14 @@ class LookupTests(TwoNodes):
         node = self.node("v4")
         self.lan.result(node.publish_host())
         asked_at = self.lan.now
-        looked = self.here.lookup("v4", timeout=60, ipv4=False)
+        looked = self.here.resolve_host("v4", timeout=60, ipv4=False)
         self.lan.advance(2)
         error = self.failureResultOf(looked, NotFound).value
         self.assertEqual(str(error), "v4.local.: its owner says that it has no such address")
         self.assertLess(self.lan.now - asked_at, 3)
 
     def test_nobody_there(self) -> None:
-        looked = self.here.lookup("nobody", timeout=2)
+        looked = self.here.resolve_host("nobody", timeout=2)
         self.lan.advance(2)
         self.failureResultOf(looked, NotFound)
 
@@ -325,11 +414,16 @@ class QueryTests(TwoNodes):
     def test_shared_records_are_gathered_until_time_is_up(self) -> None:
         self.publish("One")
         self.publish("Two")
-        asked = self.here.query("_http._tcp.local.", RecordType.PTR, timeout=2)
+        asked = self.here.query("_http._tcp.local.", "PTR", timeout=2)
         self.lan.advance(1.9)
         self.assertNoResult(asked)
         self.lan.advance(0.1)
         self.assertEqual(len({answer.record.data for answer in self.successResultOf(asked)}), 2)
+
+    def test_wrong_arguments(self) -> None:
+        self.assertRaises(ValueError, self.here.query, "a.local", "PTTR")
+        self.assertRaises(ValueError, self.here.query, "x" * 64)
+        self.assertRaises(TypeError, self.here.query, None)
 
 
 class DomainsTests(TwoNodes):

@@ -304,7 +304,7 @@ class WatchedMachine(Machine):
         self.watcher.startService()
         # One for each link: on two links, two hosts may have one name, which a browser of both shows once.
         self.browsers = [
-            self.watcher.browse(TYPES, interfaces=(f"eth{number}",)) for number in range(len(self.links))
+            self.watcher.browse(*TYPES, interfaces=(f"eth{number}",)) for number in range(len(self.links))
         ]
 
     def quiet(self) -> None:
@@ -315,7 +315,7 @@ class WatchedMachine(Machine):
         for link, browser in zip(self.links, self.browsers, strict=True):
             services = browser.snapshot()
             expected = self.expected_on(link)
-            seen = {(one.name, one.port, one.host, one.txt) for one in services}
+            seen = {(one.full_name, one.port, one.host, one.txt) for one in services}
             assert seen == expected, f"seen on {link.name} is {seen}, not {expected}"
             for service in services:
                 self.check_addresses(link, service)
@@ -326,7 +326,7 @@ class WatchedMachine(Machine):
         (node,) = (
             node
             for node, one in self.registrations
-            if (one.owner, one.service.port) == (service.name, service.port)
+            if (one.owner, one.service.port) == (service.full_name, service.port)
         )
         (host,) = (host for host, one in self.nodes if one is node)
         addresses = {

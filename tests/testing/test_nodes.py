@@ -81,7 +81,7 @@ class NodeTests(SynchronousTestCase):
         registration = self.register(node)
         browser = run_node(self.lan, self.lan.host("b"), "hall").browse("_http._tcp")
         self.lan.advance(5)
-        self.assertEqual([service.instance for service in browser.snapshot()], ["Web"])
+        self.assertEqual([service.name for service in browser.snapshot()], ["Web"])
         self.lan.result(registration.withdraw())
         self.lan.advance(2)
         self.assertEqual(browser.snapshot(), ())

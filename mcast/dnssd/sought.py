@@ -1,0 +1,142 @@
+"""What a program looks for: names and types, in each form in which a caller may give them.
+
+A name that came from the network is looked for exactly as it came, in whatever form its octets are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mcast.dns.names import LOCAL, Name
+from mcast.dnssd.instances import INSTANCE_LIMIT, InstanceName
+from mcast.dnssd.types import ServiceType, encoded, subtype_label
+from mcast.errors import InvalidService
+
+SoughtName = str | bytes | Name | InstanceName
+"""A whole name: text as zone files write it, octets in wire form, or what a found service has."""
+
+SoughtType = str | bytes | ServiceType
+"""A service type; as text or octets, its subtypes may follow after commas."""
+
+
+def sought_name(name: SoughtName) -> Name:
+    """Return the whole name that is meant.
+
+    :raises TypeError: it is none of the forms of a name.
+    :raises ValueError: the text or the octets are no name.
+    """
+    if isinstance(name, Name):
+        return name
+    if isinstance(name, InstanceName):
+        return name.full_name
+    if isinstance(name, bytes):
+        return Name.from_wire(name)
+    if isinstance(name, str):
+        return Name.parse(name)
+    raise TypeError(f"a name is str, bytes, Name or InstanceName, not {name!r}")
+
+
+def sought_host(host: SoughtName) -> Name:
+    """Return the whole name of a host: "local." is appended to a single label only (RFC 6762 §21).
+
+    :raises TypeError: it is none of the forms of a name.
+    :raises ValueError: the text or the octets are no name.
+    """
+    name = sought_name(host)
+    return Name.from_labels((*name.labels, *LOCAL.labels)) if len(name.labels) == 1 else name
+
+
+def sought_type(service_type: SoughtType) -> ServiceType:
+    """Return a type that has no subtypes; the rules of RFC 6335 do not apply to what others publish.
+
+    :raises TypeError: it is none of the forms of a type.
+    :raises InvalidService: the text or the octets are no type.
+    """
+    if isinstance(service_type, ServiceType):
+        return service_type
+    if isinstance(service_type, bytes):
+        return ServiceType.parse(service_type.decode("latin-1"), strict=False)
+    if isinstance(service_type, str):
+        return ServiceType.parse(service_type, strict=False)
+    raise TypeError(f"a service type is str, bytes or ServiceType, not {service_type!r}")
+
+
+def sought_types(*types: SoughtType) -> tuple[tuple[ServiceType, bytes | None], ...]:
+    """Return each type with each of its subtypes, or with None where all its services are meant.
+
+    :param types: such as ``_http._tcp``, or ``_http._tcp,_printer,_scanner`` for those services only that
+        have one of these subtypes.
+    :raises TypeError: there is none, or one is none of the forms of a type.
+    :raises InvalidService: a type or subtype cannot be one.
+    """
+    if not types:
+        raise TypeError("at least one service type is needed; browse_types() tells which there are")
+    wanted: list[tuple[ServiceType, bytes | None]] = []
+    for each in types:
+        service_type, subtypes = _divided(each)
+        wanted += [(service_type, subtype_label(subtype)) for subtype in subtypes] or [(service_type, None)]
+    return tuple(wanted)
+
+
+def sought_services(
+    name: SoughtName, service_type: SoughtType | None = None, domain: str | Name = LOCAL
+) -> tuple[Name, ...]:
+    """Return the whole names under which a service is looked for, mostly one.
+
+    Text is looked for as it was typed, and in NFC, in which it should have been published (RFC 6762 §16).
+
+    :param name: beside a type, text and octets are the instance name alone, one label; without, the whole.
+    :param service_type: may be left out when the name is whole.
+    :param domain: where an instance name belongs.
+    :raises TypeError: the name or the type is none of its forms.
+    :raises InvalidService: the name or type cannot be one, or a whole name is of another type or domain.
+    """
+    wanted = None if service_type is None else sought_type(service_type)
+    within = sought_name(domain)
+    if wanted is not None and isinstance(name, str | bytes):
+        return tuple([InstanceName.from_label(label, wanted, within).full_name for label in _labels_of(name)])
+    wholes = _wholes_of(name)
+    for whole in wholes:
+        if wanted is not None and whole.type != wanted:
+            raise InvalidService(f"instance name {str(whole)!r}", f"its type is not {wanted}")
+        if within not in (LOCAL, whole.domain):
+            raise InvalidService(f"instance name {str(whole)!r}", f"its domain is not {within}")
+    return tuple([whole.full_name for whole in wholes])
+
+
+def _divided(service_type: SoughtType) -> tuple[ServiceType, Sequence[str | bytes]]:
+    """Return a type without its subtypes, and these."""
+    if isinstance(service_type, str):
+        text, *subtypes = service_type.split(",")
+        return sought_type(text), subtypes
+    if isinstance(service_type, bytes):
+        octets, *labels = service_type.split(b",")
+        return sought_type(octets), labels
+    return sought_type(service_type), ()
+
+
+def _labels_of(instance: str | bytes) -> tuple[bytes, ...]:
+    if isinstance(instance, bytes):
+        labels = [instance]
+    else:
+        labels = [
+            encoded("instance name", instance, normalize=False),
+            encoded("instance name", instance),
+        ]
+    fitting = tuple(dict.fromkeys([label for label in labels if 1 <= len(label) <= INSTANCE_LIMIT]))
+    if not fitting:
+        raise InvalidService(
+            f"instance name {instance!r}", f"{len(labels[-1])} octets; it has 1 to {INSTANCE_LIMIT}"
+        )
+    return fitting
+
+
+def _wholes_of(name: SoughtName) -> tuple[InstanceName, ...]:
+    try:
+        names = [sought_name(name)]
+        if isinstance(name, str):
+            names.insert(0, Name.parse(name, normalize=False))
+    except ValueError as error:
+        raise InvalidService(f"instance name {name!r}", str(error)) from None
+    # Two names are equal when they differ at most in the case of ASCII letters.
+    return tuple([InstanceName.from_name(one) for one in dict.fromkeys(names)])

@@ -1,0 +1,207 @@
+"""Look-ups: searches that end with an answer, or with `NotFound` when their time is up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from random import Random
+from typing import Any, Generic, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Question
+from mcast.dns.names import Name
+from mcast.dnssd.collecting import Answer, Collector
+from mcast.dnssd.enumeration import DomainBrowser
+from mcast.dnssd.following import Follower
+from mcast.dnssd.found import FoundService
+from mcast.dnssd.places import FoundAddress
+from mcast.dnssd.resolving import HostLookup, Resolver
+from mcast.errors import NotFound
+from mcast.node.durations import Durations
+from mcast.node.searches import Search, Searches
+from mcast.oneshot import OneShotReply, ask
+
+LOOKUP_TIMEOUT = 3.0
+"""Seconds that a look-up takes at most unless told otherwise: "two or three seconds" (RFC 6762 §5.1)."""
+
+_T = TypeVar("_T")
+
+
+def resolve(
+    searches: Searches, names: Sequence[Name], timeout: float, interfaces: Sequence[str]
+) -> Deferred[FoundService]:
+    """See `Node.resolve`."""
+    resolver = Resolver(*names)
+    what = str(names[0])
+
+    def news(now: float) -> None:
+        resolver.changes(now)
+        service = resolver.service
+        if service is not None:
+            found.succeed(service)
+        else:
+            found.wake_at(resolver.next_wakeup())
+
+    def missing() -> NotFound:
+        host = resolver.host
+        if host is None:
+            return NotFound(what, f"no answer within {timeout:g} s")
+        return NotFound(what, f"is on {host}, of which no address was heard within {timeout:g} s")
+
+    found = _LookUp[FoundService](searches, timeout, missing, durations=searches.resolving)
+    return found.start(resolver, interfaces, news)
+
+
+def resolve_host(
+    searches: Searches, host: HostLookup, timeout: float, interfaces: Sequence[str]
+) -> Deferred[tuple[FoundAddress, ...]]:
+    """See `Node.resolve_host`."""
+
+    def news(now: float) -> None:
+        if not host.is_done(now):
+            found.wake_at(host.next_wakeup())
+        elif host.addresses:
+            found.succeed(host.addresses)
+        else:
+            found.fail(NotFound(str(host.name), "its owner says that it has no such address"))
+
+    found = _LookUp[tuple[FoundAddress, ...]](
+        searches,
+        timeout,
+        lambda: NotFound(str(host.name), f"no answer within {timeout:g} s"),
+        lambda: host.addresses,
+        searches.looking_up,
+    )
+    return found.start(host, interfaces, news)
+
+
+def query(
+    searches: Searches, question: Question, timeout: float, interfaces: Sequence[str]
+) -> Deferred[list[Answer]]:
+    """See `Node.query`."""
+    collector = Collector(question)
+
+    def news(now: float) -> None:
+        if collector.is_complete:
+            found.succeed(collector.answers)
+
+    found = _LookUp[list[Answer]](
+        searches,
+        timeout,
+        lambda: NotFound(str(question.name), f"no answer within {timeout:g} s"),
+        lambda: collector.answers,
+    )
+    return found.start(collector, interfaces, news)
+
+
+def domains(
+    searches: Searches, browser: DomainBrowser, timeout: float, interfaces: Sequence[str]
+) -> Deferred[tuple[Name, ...]]:
+    """See `Node.domains`."""
+    found = _LookUp[tuple[Name, ...]](
+        searches,
+        timeout,
+        lambda: NotFound(str(browser.question.name), f"no answer within {timeout:g} s"),
+        lambda: browser.domains,
+    )
+    # Each host may list others, so there is no complete answer before the time is up.
+    return found.start(browser, interfaces, lambda now: None)
+
+
+def domains_of_server(
+    reactor: Any, listing: Name, server: str, port: int, timeout: float, rng: Random
+) -> Deferred[tuple[Name, ...]]:
+    """Ask a server which domains it lists; see `Node.domains`."""
+
+    def listed(reply: OneShotReply) -> tuple[Name, ...]:
+        if not reply.message.answers:
+            raise NotFound(str(listing), f"{server} says that there is no such record")
+        targets = [record.data for record in reply.message.answers if record.type == RecordType.PTR]
+        return tuple(dict.fromkeys([target for target in targets if isinstance(target, Name)]))
+
+    asked = ask(reactor, listing, RecordType.PTR, server, port, timeout=timeout, rng=rng)
+    return asked.addCallback(listed)
+
+
+def checked_timeout(timeout: float) -> float:
+    """Return a time limit that a reactor takes.
+
+    :raises TypeError: it is no number.
+    :raises ValueError: it is negative or not finite.
+    """
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"a timeout is a number of seconds, not {timeout!r}")
+    if not isfinite(timeout) or timeout < 0:
+        raise ValueError(f"timeout {timeout!r}: it is a finite number of seconds, 0 or more")
+    return timeout
+
+
+class _LookUp(Generic[_T]):
+    """One look-up: a search that ends with its first result.
+
+    :param missing: makes the error for a look-up whose time is up.
+    :param partial: returns what there is when the time is up; nothing is an error.
+    :param durations: where to count how long it took.
+    """
+
+    def __init__(
+        self,
+        searches: Searches,
+        timeout: float,
+        missing: Callable[[], NotFound],
+        partial: Callable[[], _T | None] = lambda: None,
+        durations: Durations | None = None,
+    ) -> None:
+        self._searches = searches
+        self._durations = Durations() if durations is None else durations
+        self._began_at = searches.now()
+        self._missing = missing
+        self._partial = partial
+        self._search: Search[Any] | None = None
+        self._result: Deferred[_T] = Deferred(lambda _: self._close())
+        self._timer: IDelayedCall | None = searches.reactor.callLater(checked_timeout(timeout), self._give_up)
+
+    def start(
+        self, follower: Follower, interfaces: Sequence[str], news: Callable[[float], object]
+    ) -> Deferred[_T]:
+        """Begin; cancelling the Deferred ends the look-up."""
+        self._search = self._searches.start(follower, interfaces, news)
+        return self._result
+
+    def wake_at(self, at: float | None) -> None:
+        """Look again at a time."""
+        if self._search is not None:
+            self._search.wake_at(at)
+
+    def succeed(self, result: _T) -> None:
+        """End with a result."""
+        self._close()
+        self._durations.add(self._searches.now() - self._began_at)
+        self._result.callback(result)
+
+    def fail(self, error: NotFound) -> None:
+        """End without one."""
+        self._close()
+        self._durations.failures += 1
+        self._result.errback(error)
+
+    def _give_up(self) -> None:
+        self._timer = None
+        result = self._partial()
+        # Asked before the search is closed and forgets what it heard.
+        error = self._missing()
+        if result:
+            self.succeed(result)
+        else:
+            self.fail(error)
+
+    def _close(self) -> None:
+        search, self._search = self._search, None
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        if search is not None:
+            search.close()

@@ -40,7 +40,7 @@ class CapturedDatagram:
 def read_capture(stream: BinaryIO) -> Iterator[CapturedDatagram]:
     """Yield the multicast DNS datagrams of a capture, in its order; every other packet is passed over.
 
-    :raises ValueError: this is no capture file, or the link type of the capture is none that we know.
+    :raises ValueError: this is no capture file, it is damaged, or its link type is none that we know.
     """
     try:
         reader = dpkt.pcap.UniversalReader(stream)
@@ -60,7 +60,8 @@ def read_capture(stream: BinaryIO) -> Iterator[CapturedDatagram]:
         try:
             datagram = _read_ip(float(at), _ip_packet(link_type, frame))
         except (dpkt.dpkt.UnpackError, struct.error, IndexError):
-            continue  # cut by the snapshot length, or garbage: a packet like this has nothing to tell
+            # The packet is cut by the snapshot length, or is garbage.
+            continue
         if datagram is not None:
             yield datagram
 

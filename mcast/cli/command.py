@@ -32,16 +32,14 @@ class Output:
     """Standard output, as text for people or as JSON for programs, one object a line.
 
     Each line is flushed at once: it may be read by a program that waits for it.
-
-    :param stopped: called once when nobody reads any more (``mcast listen … | head``).
     """
 
     def __init__(self, stream: TextIO, *, json_lines: bool) -> None:
         self._stream = stream
         self.json = json_lines
-        """Does the reader want JSON?"""
+        """Whether the reader wants JSON."""
         self.closed = False
-        """Has the reader gone?"""
+        """Whether the reader has gone."""
         self.on_closed: Callable[[], object] = lambda: None
         """Called once when the reader has gone (``mcast listen … | head``)."""
 
@@ -161,7 +159,7 @@ def run_command(name: str, run: Run, arguments: argparse.Namespace, output: Outp
     """Run a coroutine function in the reactor, and return the exit status.
 
     Ctrl-C and SIGTERM cancel what the coroutine awaits: it may catch CancelledError, sum up and return a
-    status. What it raises is one line on standard error, unless it is a fault of ours.
+    status. An error that it raises becomes one line on standard error, unless it is a fault of ours.
     """
     # Imported late: "mcast ping --help" needs no reactor.
     from twisted.internet import reactor

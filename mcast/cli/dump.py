@@ -10,9 +10,9 @@ was broken), 2 error
 from __future__ import annotations
 
 import argparse
-import base64
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -29,9 +29,12 @@ from mcast.cli.command import (
     one_line,
     whole,
 )
+from mcast.cli.finding import record_fields
+from mcast.dns.codes import RecordClass
 from mcast.dns.messages import Message, Question, decode
 from mcast.dns.presentation import show_data
-from mcast.dns.records import show_type
+from mcast.dns.records import Record, show_type
+from mcast.dnssd.instances import displayable
 from mcast.errors import MalformedMessage
 from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.lint import Breach, Linter
@@ -47,8 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_interface_argument(parser)
     parser.add_argument("--pcap", metavar="FILE", help="read a pcap or pcapng file instead of the network")
     parser.add_argument("--lint", action="store_true", help="print breaches of RFC 6762 instead of packets")
-    parser.add_argument("-c", "--count", type=whole(1), help="end after so many packets")
-    parser.add_argument("-w", "--wait", type=decimal(0), metavar="SECONDS", help="end after so many seconds")
+    parser.add_argument("-c", "--count", type=whole(1), help="end after this number of packets")
+    parser.add_argument("-w", "--wait", type=decimal(0), metavar="SECONDS", help="end after this time")
     parser.add_argument("--no-ipv4", action="store_true", help="IPv6 only")
     parser.add_argument("--no-ipv6", action="store_true", help="IPv4 only")
 
@@ -64,21 +67,22 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
 
 
 def _read_file(path: str, dump: Dump) -> None:
-    # dpkt takes a tenth of a second to import: only who reads a capture waits for it.
+    # dpkt takes a tenth of a second to import, and most dumps are of live packets.
     from mcast.cli.capture import read_capture
 
     try:
         with open(path, "rb") as stream:
             for datagram in read_capture(stream):
-                multicast = ip_address(datagram.destination).is_multicast
                 dump.packet(
-                    datagram.payload,
-                    (datagram.source, datagram.source_port),
-                    "",
-                    datagram.ipv6,
-                    multicast,
-                    datagram.at,
-                    datagram.hop_limit,
+                    SeenPacket(
+                        datagram.payload,
+                        datagram.source,
+                        datagram.source_port,
+                        datagram.at,
+                        ipv6=datagram.ipv6,
+                        multicast=ip_address(datagram.destination).is_multicast,
+                        hop_limit=datagram.hop_limit,
+                    )
                 )
                 if dump.is_done:
                     return
@@ -122,7 +126,17 @@ def _open(
 
     def received(datagram: bytes, source: SocketAddress, index: int, multicast: bool) -> None:
         if multicast and index in names and not dump.is_done:
-            dump.packet(datagram, source, names[index], ipv6, True, time.time(), None)
+            dump.packet(
+                SeenPacket(
+                    datagram,
+                    source[0],
+                    source[1],
+                    time.time(),
+                    interface=names[index],
+                    ipv6=ipv6,
+                    multicast=True,
+                )
+            )
             if dump.is_done:
                 _fire(done)
 
@@ -146,6 +160,30 @@ def _fire(done: Deferred[None]) -> None:
         done.callback(None)
 
 
+@dataclass(frozen=True, slots=True)
+class SeenPacket:
+    """A packet, and what is known of its way here."""
+
+    payload: bytes
+    source: str
+    source_port: int
+    at: float
+    """When it was seen, seconds since 1970."""
+    interface: str = ""
+    """Name of the interface; empty for a packet of a capture file."""
+    ipv6: bool = False
+    multicast: bool = False
+    hop_limit: int | None = None
+    """IP TTL or hop limit as it arrived; None when that is not known."""
+
+    @property
+    def head(self) -> str:
+        """The words that begin each line about this packet: time, interface and source."""
+        fraction = int(self.at % 1 * 1000)
+        clock = time.strftime("%H:%M:%S", time.localtime(self.at)) + f".{fraction:03d}"
+        return f"{clock} {self.interface or '-'} {self.source}"
+
+
 class Dump:
     """Prints packets, or what is wrong with them, and counts."""
 
@@ -159,116 +197,111 @@ class Dump:
 
     @property
     def is_done(self) -> bool:
+        """Whether as many packets were seen as were asked for."""
         return self._left == 0
 
     @property
     def status(self) -> int:
+        """The exit status."""
         if not self._packets:
             return NOT_ALL if not self._lint else FAILED
         return NOT_ALL if self._breaches else GOOD
 
-    def packet(
-        self,
-        payload: bytes,
-        source: Sequence[Any],
-        interface: str,
-        ipv6: bool,
-        multicast: bool,
-        at: float,
-        hop_limit: int | None,
-    ) -> None:
+    def packet(self, packet: SeenPacket) -> None:
+        """Print one packet, or which rules it breaks."""
         self._packets += 1
         if self._left is not None:
             self._left -= 1
         try:
-            message = decode(payload)
+            message = decode(packet.payload)
         except MalformedMessage as error:
-            self._malformed(error, source, interface, at, len(payload))
+            self._malformed(packet, error)
             return
         if not self._lint:
-            self._print(message, source, interface, at, len(payload), multicast)
-        elif multicast:
-            linter = self._linters.setdefault((interface, ipv6), Linter(ipv6=ipv6))
-            for breach in linter.examine(message, len(payload), source[0], source[1], at, hop_limit):
-                self._print_breach(breach, interface, at)
+            self._message(packet, message)
+        elif packet.multicast:
+            self._examine(packet, message)
 
-    def _malformed(
-        self, error: MalformedMessage, source: Sequence[Any], interface: str, at: float, size: int
-    ) -> None:
+    def _malformed(self, packet: SeenPacket, error: MalformedMessage) -> None:
         if self._lint:
-            self._print_breach(Breach("malformed", "RFC 1035 §4", source[0], str(error)), interface, at)
+            self._breach(packet, Breach("malformed", "RFC 1035 §4", packet.source, str(error)))
             return
-        self._output.text(f"{_clock(at)} {interface or '-'} {source[0]} malformed: {error} ({size} octets)")
+        size = len(packet.payload)
+        self._output.text(f"{packet.head} malformed: {error} ({size} octets)")
         self._output.event(
-            event="malformed", time=at, interface=interface, source=source[0], size=size, reason=str(error)
+            event="malformed",
+            time=packet.at,
+            interface=packet.interface,
+            source=packet.source,
+            size=size,
+            reason=str(error),
         )
 
-    def _print_breach(self, breach: Breach, interface: str, at: float) -> None:
+    def _examine(self, packet: SeenPacket, message: Message) -> None:
+        key = (packet.interface, packet.ipv6)
+        linter = self._linters.setdefault(key, Linter(ipv6=packet.ipv6))
+        for breach in linter.examine(
+            message, len(packet.payload), packet.source, packet.source_port, packet.at, packet.hop_limit
+        ):
+            self._breach(packet, breach)
+
+    def _breach(self, packet: SeenPacket, breach: Breach) -> None:
         self._breaches += 1
-        self._output.text(
-            f"{_clock(at)} {interface or '-'} {breach.source} {breach.rule} ({breach.section}): "
-            f"{breach.detail}"
-        )
+        # The source of a breach is the host that broke the rule, and not always that of this packet.
+        head = replace(packet, source=breach.source).head
+        self._output.text(f"{head} {breach.rule} ({breach.section}): {displayable(breach.detail)}")
         self._output.event(
             event="breach",
-            time=at,
-            interface=interface,
+            time=packet.at,
+            interface=packet.interface,
             source=breach.source,
             rule=breach.rule,
             section=breach.section,
             detail=breach.detail,
         )
 
-    def _print(
-        self, message: Message, source: Sequence[Any], interface: str, at: float, size: int, multicast: bool
-    ) -> None:
+    def _message(self, packet: SeenPacket, message: Message) -> None:
         kind = "response" if message.is_response else "query"
-        marks = "".join(
-            f" {mark}" for mark, is_set in (("TC", message.truncated), ("unicast", not multicast)) if is_set
-        )
-        port = "" if source[1] == MDNS_PORT else f":{source[1]}"
-        head = f"{_clock(at)} {interface or '-'} {source[0]}{port} {kind}{marks}"
-        common = {"time": at, "interface": interface, "source": source[0], "port": source[1], "size": size}
-        common |= {"kind": kind, "id": message.id, "flags": message.flags, "multicast": multicast}
+        port = "" if packet.source_port == MDNS_PORT else f":{packet.source_port}"
+        truncated = " TC" if message.truncated else ""
+        unicast = "" if packet.multicast else " unicast"
+        head = f"{packet.head}{port} {kind}{truncated}{unicast}"
+        common = {
+            "time": packet.at,
+            "interface": packet.interface,
+            "source": packet.source,
+            "port": packet.source_port,
+            "size": len(packet.payload),
+            "kind": kind,
+            "id": message.id,
+            "flags": message.flags,
+            "multicast": packet.multicast,
+        }
         if not (message.questions or message.answers or message.authorities or message.additionals):
-            self._output.text(f"{head} empty ({size} octets)")
+            self._output.text(f"{head} empty ({len(packet.payload)} octets)")
             self._output.event(event="empty", **common)
         for question in message.questions:
-            self._output.text(
-                f"{head} qu {question.name} {show_type(question.type)}{_question_marks(question)}"
-            )
-            self._output.event(
-                event="question",
-                **common,
-                name=str(question.name),
-                type=show_type(question.type),
-                **{"class": question.rclass},
-                unicast=question.unicast,
-            )
+            self._question(head, common, question)
         for section, short in _SECTIONS:
             for record in getattr(message, section):
-                flush = " flush" if record.cache_flush else ""
-                what = f"{record.name} {show_type(record.type)} {record.ttl}{flush}"
-                self._output.text(f"{head} {short} {what} {show_data(record)}")
-                self._output.event(
-                    event="record",
-                    **common,
-                    section=section,
-                    name=str(record.name),
-                    type=show_type(record.type),
-                    **{"class": record.rclass},
-                    ttl=record.ttl,
-                    cache_flush=record.cache_flush,
-                    data=show_data(record),
-                    rdata_base64=base64.b64encode(record.rdata).decode(),
-                )
+                self._record(f"{head} {short}", common | {"section": section}, record)
 
+    def _question(self, head: str, common: dict[str, Any], question: Question) -> None:
+        name, rtype = displayable(str(question.name)), show_type(question.type)
+        unicast = " QU" if question.unicast else ""
+        rclass = "" if question.rclass == RecordClass.IN else f" class {question.rclass}"
+        self._output.text(f"{head} qu {name} {rtype}{unicast}{rclass}")
+        self._output.event(
+            event="question",
+            **common,
+            name=str(question.name),
+            type=rtype,
+            **{"class": question.rclass},
+            unicast=question.unicast,
+        )
 
-def _clock(at: float) -> str:
-    fraction = int(at % 1 * 1000)
-    return time.strftime("%H:%M:%S", time.localtime(at)) + f".{fraction:03d}"
-
-
-def _question_marks(question: Question) -> str:
-    marks = " QU" if question.unicast else ""
-    return marks if question.rclass == 1 else f"{marks} class {question.rclass}"
+    def _record(self, head: str, common: dict[str, Any], record: Record) -> None:
+        flush = " flush" if record.cache_flush else ""
+        what = f"{displayable(str(record.name))} {show_type(record.type)} {record.ttl}{flush}"
+        self._output.text(f"{head} {what} {displayable(show_data(record))}")
+        self._output.event(event="record", **common, **record_fields(record))

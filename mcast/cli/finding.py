@@ -1,4 +1,4 @@
-"""What `mcast browse`, `resolve` and `query` share: their node, and how they show what was found."""
+"""What `mcast browse`, `resolve`, `query` and `dump` share: their node, and how they show what was found."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 from mcast.cli.command import CommandError, add_interface_argument
 from mcast.dns.names import Name
+from mcast.dns.presentation import show_data
+from mcast.dns.records import Record, show_type
 from mcast.dnssd.found import FoundService
 from mcast.dnssd.instances import displayable
 from mcast.dnssd.places import FoundAddress
@@ -139,3 +141,16 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def record_fields(record: Record) -> dict[str, Any]:
+    """Return what is said of a record in JSON."""
+    return {
+        "name": str(record.name),
+        "type": show_type(record.type),
+        "class": record.rclass,
+        "ttl": record.ttl,
+        "cache_flush": record.cache_flush,
+        "data": show_data(record),
+        "rdata_base64": base64.b64encode(record.rdata).decode("ascii"),
+    }

@@ -13,7 +13,6 @@ exit status: 0 there were answers, 1 none came in time, 2 error
 from __future__ import annotations
 
 import argparse
-import base64
 import socket
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, Output, checked, decimal, whole
-from mcast.cli.finding import add_node_arguments, columns, started_node, tell_not_found
+from mcast.cli.finding import add_node_arguments, columns, record_fields, started_node, tell_not_found
 from mcast.dns.codes import Flag, RecordType, ResponseCode
 from mcast.dns.names import Name
 from mcast.dns.presentation import parse_type, show_data
@@ -62,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=decimal(0),
         default=LOOKUP_TIMEOUT,
         metavar="SECONDS",
-        help=f"gather answers so long (default: {LOOKUP_TIMEOUT:g})",
+        help=f"gather answers for this time (default: {LOOKUP_TIMEOUT:g})",
     )
     parser.add_argument(
         "--server", metavar="ADDRESS", type=checked(_server), help="ask this host alone, wherever it is"
@@ -139,7 +138,7 @@ class Report:
 
     def __init__(self, output: Output, now: Callable[[], float] = time.time) -> None:
         self.found = False
-        """Was there any answer?"""
+        """Whether there was an answer."""
         self._output = output
         self._now = now
         self._rows: list[list[str]] = []
@@ -147,23 +146,16 @@ class Report:
     def record(self, record: Record, section: str, source: str, interface: str) -> None:
         """Take in a record."""
         self.found = self.found or section == "answers"
-        data = displayable(show_data(record))
         self._output.event(
             event="record",
             section=section,
-            name=str(record.name),
-            type=show_type(record.type),
-            **{"class": record.rclass},
-            ttl=record.ttl,
-            cache_flush=record.cache_flush,
-            data=data,
-            rdata_base64=base64.b64encode(record.rdata).decode("ascii"),
+            **record_fields(record),
             source=source,
             interface=interface,
             time=self._now(),
         )
         row = [displayable(str(record.name)), str(record.ttl), "flush" if record.cache_flush else "-"]
-        row += [show_type(record.type), source or "-", interface or "-", data]
+        row += [show_type(record.type), source or "-", interface or "-", displayable(show_data(record))]
         if section != "answers":
             row[-1] += f"  ({section})"
         self._rows.append(row)
@@ -190,7 +182,7 @@ class Report:
             for record in getattr(message, section):
                 self.record(record, section, reply.source, "")
         if message.truncated:
-            self._output.text("it is truncated: the rest did not fit, and could not be had by TCP")
+            self._output.text("it is truncated: the rest did not fit, and TCP did not bring it either")
         self.end()
 
     def end(self) -> None:

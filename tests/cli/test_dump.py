@@ -8,11 +8,11 @@ from io import StringIO
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, Output
-from mcast.cli.dump import Dump
+from mcast.cli.dump import Dump, SeenPacket
 from mcast.dns.codes import RESPONSE_FLAGS, RecordType
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
-from mcast.dns.records import pointer
+from mcast.dns.records import pointer, raw
 
 TYPE = Name.parse("_http._tcp.local.")
 PTR = pointer(TYPE, Name.from_labels(("My Web", "_http", "_tcp", "local")), 4500)
@@ -30,7 +30,7 @@ class DumpTests(SynchronousTestCase):
     ) -> Dump:
         dump = Dump(Output(self.stream, json_lines=json_lines), lint=lint, count=count)
         for payload in payloads:
-            dump.packet(payload, ("192.0.2.1", 5353), "eth0", False, True, 0.0, 255)
+            dump.packet(SeenPacket(payload, "192.0.2.1", 5353, 0.0, "eth0", multicast=True, hop_limit=255))
         return dump
 
     def lines(self) -> list[str]:
@@ -43,6 +43,17 @@ class DumpTests(SynchronousTestCase):
             line.split(" ", 1)[1],
             "eth0 192.0.2.1 response an _http._tcp.local. PTR 4500 My Web._http._tcp.local.",
         )
+
+    def test_record_of_another_type(self) -> None:
+        """A type that Multicast DNS does not use itself has the form of a zone file, too."""
+        rdata = b"\0\5issueca.example.net"
+        self.dump(encode(Message(flags=RESPONSE_FLAGS, answers=(raw(TYPE, RecordType.CAA, rdata, 120),))))
+        self.assertIn('an _http._tcp.local. CAA 120 0 issue "ca.example.net"', self.lines()[0])
+
+    def test_name_that_would_steer_a_terminal(self) -> None:
+        """A right-to-left override is shown as an escape."""
+        self.dump(encode(Message(questions=(Question(Name.from_labels(["a\u202eb", "local"]), 1),))))
+        self.assertNotIn("\u202e", self.lines()[0])
 
     def test_question(self) -> None:
         self.dump(QUERY)

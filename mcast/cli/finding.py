@@ -71,8 +71,10 @@ def tell_not_found(command: str, error: NotFound) -> None:
 
 
 def plain_name(name: Name) -> str:
-    """Return a name as a person writes it: nothing escaped but what could forge a line of output, and
-    without the final dot (RFC 6763 §4.2, §13.1)."""
+    """Return a name as a person writes it, without the final dot (RFC 6763 §4.2, §13.1).
+
+    Only what could forge a line of output is escaped.
+    """
     labels = [label.decode("utf-8", "backslashreplace") for label in name.labels]
     return displayable(".".join(labels)) or "."
 

@@ -106,8 +106,11 @@ RCODE_MASK = 0x000F
 """The bits of the flags that hold the RCODE (RFC 6762 §18.11)."""
 
 TOP_BIT = 0x8000
-"""The top bit of a class field: "unicast response wanted" in a question (RFC 6762 §18.12), "cache flush" in a
-record (RFC 6762 §18.13)."""
+"""The top bit of a class field.
+
+In a question it means "unicast response wanted" (RFC 6762 §18.12), in a record "cache flush"
+(RFC 6762 §18.13).
+"""
 
 CLASS_MASK = 0x7FFF
 """The bits of a class field that hold the class, and so the highest class (RFC 6762 §22)."""
@@ -119,5 +122,8 @@ RESPONSE_FLAGS = int(Flag.RESPONSE | Flag.AUTHORITATIVE)
 """The flags of every multicast response that we send: QR and AA (RFC 6762 §18.2, §18.4)."""
 
 PSEUDO_TYPES = frozenset({RecordType.OPT, RecordType.TKEY, RecordType.TSIG})
-"""Types that describe the message and are no data: the cache-flush bit does not apply to them, and they never
-enter a cache (RFC 6762 §10.2). A SIG record is one as well when its "type covered" is 0."""
+"""Types that describe the message and are no data.
+
+The cache-flush bit does not apply to them, and they never enter a cache (RFC 6762 §10.2). A SIG record is one
+as well when its "type covered" is 0.
+"""

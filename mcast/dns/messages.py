@@ -73,7 +73,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class PseudoRecord:
-    """OPT, TSIG, TKEY or SIG(0): it says something of the message, and is no data (RFC 6762 §10.2)."""
+    """OPT, TSIG, TKEY or SIG(0): it describes the message, and is no data (RFC 6762 §10.2)."""
 
     name: Name
     type: int
@@ -136,9 +136,9 @@ class Message:
 def decode(datagram: bytes | bytearray | memoryview) -> Message:
     """Return the message that ``datagram`` holds.
 
-    A record whose rdata is malformed is left out and counted in `Message.skipped`, so that one broken NSEC
-    does not cost the rest (RFC 6762 §6.1). Octets after the last record are ignored: no RFC forbids them, and
-    dnslib and the common responders pass over them as well.
+    A record whose rdata is malformed is left out and counted in `Message.skipped`, so that the other records
+    are not lost with a broken NSEC record (RFC 6762 §6.1). Octets after the last record are ignored: no RFC
+    forbids them, and dnslib and the common responders ignore them as well.
 
     :raises MalformedMessage: header, names, or the bounds of records make no sense. Nothing else is raised.
     """
@@ -290,13 +290,13 @@ class Checkpoint(NamedTuple):
 class MessageBuilder:
     """Fills a message up to a size, and says what does not fit.
 
-    Sections may be filled in any order, but going back to an earlier section writes the whole message anew,
-    so the order of the message is the fast one.
+    Sections may be filled in any order. An entry for an earlier section makes the builder write the whole
+    message anew, so the order of the message is the fast one.
 
     :param max_size: the most octets of the message (RFC 6762 §17: the MTU less IP and UDP headers).
     :param oversize: the most octets of a message with one record besides questions, which may be larger than
         ``max_size`` since a record that is too large goes alone, in fragments (RFC 6762 §17). By default
-        there is no such exception.
+        nothing may be larger.
     :param id: non-zero only in legacy unicast responses (RFC 6762 §18.1).
     :param flags: `QUERY_FLAGS` or `RESPONSE_FLAGS`.
     :param legacy: leave SRV targets uncompressed (RFC 6762 §18.14).

@@ -22,12 +22,12 @@ MAX_LABELS = 127
 MAX_INTERNED = 4096
 """Names in `interned`.
 
-Our choice: the names of about a thousand services, at most 3 MB when all are as long as can be. The table is
-emptied when it is full, which costs a stranger who fills it more than it costs us.
+Our choice: the names of about a thousand services, at most 3 MB when all have the greatest length. The table
+is emptied when it is full: a stranger who fills it has more work than we have.
 """
 
 interned: Final[dict[bytes, Name]] = {}
-"""Names by wire form, so that each is checked, folded and kept once; only `intern_wire` puts them in."""
+"""Names by wire form, so that each is checked, folded and kept once; only `intern_wire` adds to them."""
 
 
 class Name:
@@ -72,7 +72,7 @@ class Name:
     def from_wire(cls, wire: bytes) -> Name:
         """Make a name of its uncompressed wire form, with the terminating zero octet and nothing after it.
 
-        :raises ValueError: it is no such name; compression pointers are refused too.
+        :raises ValueError: it is not a name in this form; compression pointers are refused too.
         """
         known = interned.get(wire)
         if known is not None:
@@ -85,7 +85,7 @@ class Name:
 
     @classmethod
     def parse(cls, text: str, *, normalize: bool = True) -> Name:
-        r"""Make a name of text such as ``a\.b._http._tcp.local.``; the final dot may be left out.
+        r"""Make a name of text like ``a\.b._http._tcp.local.``; the final dot may be left out.
 
         ``\.`` is a dot within a label, ``\\`` a backslash, ``\DDD`` the octet with that decimal value, and a
         backslash before anything else stands for that character (RFC 1035 §5.1, RFC 6763 §4.3). The inverse

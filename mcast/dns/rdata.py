@@ -1,4 +1,4 @@
-"""Where names stand in the rdata of the types that have any, and how a pointer looks."""
+"""Where names stand in the rdata of the types that have names, and how a pointer looks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mcast.dns.codes import RecordType
 from mcast.dns.names import end_of_wire
 
 POINTER: Final = 0xC000
-"""The bits that tell a pointer from a label; the others are where it leads to (RFC 1035 §4.1.4)."""
+"""The bits that tell a pointer from a label; the other bits say where it leads (RFC 1035 §4.1.4)."""
 
 ANY_TAIL: Final = -1
 """A `Layout.tail` of any length."""

@@ -1,7 +1,7 @@
 """Reading names, and rdata with names in it, out of a datagram.
 
-Positions are octets from the start of the datagram. Every function takes ``names``, what is known of this
-datagram by now: nearly every name ends in a pointer to one that was read already.
+Positions are octets from the start of the datagram. Every function takes ``names``: the names of this
+datagram that have been read so far. Nearly every name ends in a pointer to one of them.
 """
 
 from __future__ import annotations
@@ -34,9 +34,8 @@ def read_name(data: bytes, start: int, names: Names) -> tuple[Name, int]:
     :raises IndexError: the datagram ends within the name.
     """
     if not names:
-        # The first name of a datagram has nothing to point to. That a known name stands here is seen faster
-        # than read: since a name tells its own end, octets that are a valid name cannot be read as another
-        # one.
+        # The first name of a datagram has nothing to point to. To look up its octets is faster than to read
+        # them. It is safe: a name tells its own end, so that octets that are a known name are no other name.
         position = data.find(b"\0", start, start + MAX_NAME) + 1
         name = interned.get(data[start:position])
         if name is not None:
@@ -90,7 +89,7 @@ def read_suffix(data: bytes, start: int, pointer: int, names: Names) -> Name:
         if known is not None:
             names[pointer] = known
             return known
-    # First forth along the pointers, then back: thus each of them is followed only once in a datagram,
+    # First forward along the pointers, then back: so each of them is followed only once in a datagram,
     # whether it leads to a name or not.
     chain: list[tuple[int, bytes]] = []
     name: Name | None = None

@@ -19,7 +19,7 @@ _LENGTH: Final = struct.Struct("!H").pack_into
 
 
 class Writer:
-    """A message in the making: octets, and where in them each name stands.
+    """A message that is being written: its octets, and where in them each name stands.
 
     Names are compared octet by octet here, so that every name keeps the case that its owner gave it.
 

@@ -1,5 +1,7 @@
-"""`twist mcast`: options and service. Alone it is the echo responder; sub-commands have modules of their
-own."""
+"""`twist mcast`: options and service.
+
+Without a sub-command it is the echo responder. Each sub-command has a module of its own.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,15 @@ from mcast.tap.echo import EchoOptions, make_echo_service
 SUBCOMMANDS: tuple[tuple[str, str, str], ...] = (
     ("mdns", "mcast.tap.mdns", "Publish this host and services by multicast DNS."),
 )
-"""Name, module and description of each sub-command. The module has ``Options`` and ``makeService``, as any
-module of a Twisted plugin; it is imported when its sub-command is used."""
+"""Name, module and description of each sub-command.
+
+The module has ``Options`` and ``makeService``, as any module of a Twisted plugin has; it is imported when its
+sub-command is used.
+"""
 
 
 class Options(EchoOptions):
-    """What stands after `twist mcast`."""
+    """The command line after `twist mcast`."""
 
     @property
     def subCommands(self) -> Iterable[tuple[str, None, Callable[[], Any], str]]:
@@ -31,10 +36,11 @@ class Options(EchoOptions):
         return [(name, None, _parser_of(module), description) for name, module, description in SUBCOMMANDS]
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse, and leave with one line and status 1 when something is wrong; `twist` would print all the
-        help.
+        """Parse, and leave with one line and status 1 when something is wrong.
 
-        :raises SystemExit: as said.
+        `twist` alone would print the whole help.
+
+        :raises SystemExit: with that line.
         """
         try:
             super().parseOptions(options)

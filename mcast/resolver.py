@@ -154,6 +154,9 @@ class MulticastResolver:
         lease, self._lease = self._lease, None
         return succeed(None) if lease is None else lease.release()
 
+    def __repr__(self) -> str:
+        return f"<MulticastResolver{' removed' if self._is_removed else ''} before {self.before}>"
+
     def _multicast_name(self, text: str) -> Name | None:
         """Return the full name, or None when it is not looked up by multicast."""
         try:

@@ -94,6 +94,8 @@ class Name:
         :param normalize: whether to bring the text to NFC, as every name should be (RFC 6762 §16).
         :raises ValueError: an escape is unfinished or above 255, or the labels break a rule of `from_labels`.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"a name is read from str, not {text!r}")
         if text == ".":
             return ROOT
         labels: list[bytes] = []

@@ -113,6 +113,8 @@ class Text(Mapping[str, "bytes | None"]):
             attributes.check()
             return attributes
         pairs = attributes.items() if isinstance(attributes, Mapping) else attributes or ()
+        if not isinstance(pairs, Iterable):
+            raise TypeError(f"TXT {attributes!r}: attributes are a mapping, or pairs of key and value")
         made: list[bytes] = []
         seen: set[str] = set()
         for pair in pairs:

@@ -62,6 +62,8 @@ class ServiceType:
             somebody else publishes can be browsed.
         :raises InvalidService: naming what is wrong.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"a service type is read from str, not {text!r}")
         labels = text.split(".")
         if len(labels) != 2:
             raise InvalidService(
@@ -168,6 +170,8 @@ def encoded(part: str, text: str, *, normalize: bool = True) -> bytes:
     :param normalize: whether to compose it; not for what another host may have published otherwise.
     :raises InvalidService: when it holds half of a surrogate pair, which no UTF-8 can carry.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"{part} {text!r}: it is a str")
     try:
         return (unicodedata.normalize("NFC", text) if normalize else text).encode("utf-8")
     except UnicodeEncodeError:

@@ -17,6 +17,7 @@ from mcast.dnssd.service import Service
 from mcast.node.node import STOP_LIMIT, Node
 from mcast.node.registrations import ServiceRegistration
 from mcast.node.shared import NodeLease, lease_of, shared_node
+from mcast.sockets.interface import checked_selectors
 
 
 @implementer(IStreamServerEndpoint)
@@ -48,7 +49,7 @@ class ServiceServerEndpoint:
         self._endpoint = endpoint
         self._service = service
         self._node = node
-        self._interfaces = tuple(interfaces)
+        self._interfaces = checked_selectors(interfaces)
         self._hostname = hostname
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:

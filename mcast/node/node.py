@@ -54,7 +54,7 @@ from mcast.node.registrations import (
 )
 from mcast.node.searches import Searches
 from mcast.rate_limit import MAX_RATE
-from mcast.sockets.interface import Interface, select_interfaces
+from mcast.sockets.interface import Interface, checked_selectors, select_interfaces
 
 DNS_PORT = 53
 """The port of conventional DNS servers (RFC 1035 §4.2)."""
@@ -110,7 +110,7 @@ class Node(TwistedService):
         max_rate: int = MAX_RATE,
     ) -> None:
         self._reactor = reactor
-        self._selectors = tuple(interfaces)
+        self._selectors = checked_selectors(interfaces)
         self._families = tuple(ipv6 for ipv6, wanted in ((False, ipv4), (True, ipv6)) if wanted)
         self._network = SocketNetwork(reactor) if network is None else network
         self._rng = SystemRandom() if rng is None else rng

@@ -6,7 +6,7 @@ goodbye by itself when its reactor shuts down.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from mcast.node.network import Network, SocketNetwork
 from mcast.node.node import Node
-from mcast.sockets.interface import select_interfaces
+from mcast.sockets.interface import checked_selectors, select_interfaces
 
 Settings = tuple[tuple[str, ...], str | None]
 """Interfaces and host name: users that name the same ones share a node."""
@@ -29,6 +29,9 @@ class NodeLease:
         self.node = node
         """The node; running, unless the reactor shuts down."""
         self._release: Callable[[], Deferred[None]] | None = release
+
+    def __repr__(self) -> str:
+        return f"<NodeLease {self.node}{' released' if self._release is None else ''}>"
 
     def release(self) -> Deferred[None]:
         """Give the node back; a second call does nothing.
@@ -71,7 +74,7 @@ _provided: WeakKeyDictionary[Any, list[Node]] = WeakKeyDictionary()
 def shared_node(
     reactor: Any,
     *,
-    interfaces: tuple[str, ...] = (),
+    interfaces: Sequence[str] = (),
     hostname: str | None = None,
     network: Network | None = None,
 ) -> NodeLease:
@@ -81,9 +84,11 @@ def shared_node(
         do multicast. Users that name other interfaces, or another host name, share another node.
     :param hostname: the label before ``.local``, in place of the system's name.
     :param network: where a new node finds interfaces and ports; the real ones by default.
+    :raises TypeError: ``interfaces`` is no list of str.
     :raises ValueError: there is no such interface, or the host name cannot be one.
     :raises OSError: port 5353 cannot be opened.
     """
+    interfaces = checked_selectors(interfaces)
     settings = (interfaces, hostname)
     provided = _provided.get(reactor)
     if provided and settings == ((), None):
@@ -109,7 +114,10 @@ def provide_node(reactor: Any, node: Node) -> Callable[[], None]:
     use it too. Also for tests with a simulated network.
 
     :returns: a function that ends this for later users.
+    :raises TypeError: it is no `Node`.
     """
+    if not isinstance(node, Node):
+        raise TypeError(f"{node!r}: no Node")
     nodes = _provided.setdefault(reactor, [])
     nodes.append(node)
 

@@ -45,6 +45,9 @@ class StateFile(MutableMapping[str, str]):
         except OSError as problem:
             self._log.warn("{path}: {cause}; not remembered", path=str(self._path), cause=str(problem))
 
+    def __repr__(self) -> str:
+        return f"StateFile({str(self._path)!r})"
+
     def __getitem__(self, key: str) -> str:
         return self._entries[key]
 

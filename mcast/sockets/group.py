@@ -49,6 +49,7 @@ class Scope(IntEnum):
 class Group:
     """A multicast group with its UDP port, and perhaps the interface it is meant on.
 
+    :raises TypeError: the address is no IP address object.
     :raises ValueError: the address is no multicast address, its scope is 0 (RFC 4291 §2.7: nodes do not
         originate to it), or the port is outside 1-65535.
     """
@@ -59,6 +60,8 @@ class Group:
     """Interface name or decimal index as written after ``%`` (RFC 4007 §11.2); empty when none was."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.address, IPv4Address | IPv6Address):
+            raise TypeError(f"{self.address!r}: no IP address object; Group.parse makes a group of text")
         if not self.address.is_multicast:
             raise ValueError(f"{self.address}: not a multicast address")
         if isinstance(self.address, IPv6Address) and _scope_field(self.address) == Scope.RESERVED_0:
@@ -77,8 +80,11 @@ class Group:
         An IPv6 address with a port stands in brackets, unless a zone divides the two.
 
         :param default_port: the port when the text has none.
+        :raises TypeError: it is no text.
         :raises ValueError: with one line that names the value and what is wrong with it.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"{text!r}: a group is read from text")
         host, port_text = _split_port(text)
         address, zone = parse_address(host)
         if port_text is None:

@@ -192,6 +192,19 @@ def default_interfaces(available: Iterable[Interface]) -> tuple[Interface, ...]:
     return tuple(others or usable)
 
 
+def checked_selectors(interfaces: Sequence[str]) -> tuple[str, ...]:
+    """Return the names, indexes or addresses by which a caller selects interfaces.
+
+    :raises TypeError: it is a single text, which would be read letter by letter, or one of them is no text.
+    """
+    if isinstance(interfaces, str | bytes):
+        raise TypeError(f"interfaces {interfaces!r}: they are a list, even when there is but one")
+    for selector in interfaces:
+        if not isinstance(selector, str):
+            raise TypeError(f"interface {selector!r}: its name, index or address is given as str")
+    return tuple(interfaces)
+
+
 def select_interfaces(
     selectors: Sequence[str], available: Iterable[Interface], *, strict: bool = True
 ) -> tuple[Interface, ...]:

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.interface import Interface, interfaces
+from mcast.sockets.interface import Interface, checked_selectors, interfaces
 from mcast.sockets.membership import GroupTransport, Memberships, sources_of
 from mcast.sockets.sending import SendResult
 from mcast.sockets.stock import StockPort
@@ -30,6 +30,7 @@ class GroupProtocol(DatagramProtocol):
     :param selectors: interface names, indexes or addresses; none for each interface that is up and
         does multicast (loopback when there is no other).
     :param sources: receive from these addresses only (RFC 4607).
+    :raises TypeError: a group is no `Group`, or a selector no str.
     :raises ValueError: a source-specific group without source, sources and groups of different families.
     """
 
@@ -45,8 +46,8 @@ class GroupProtocol(DatagramProtocol):
         enumerate_interfaces: Callable[[], tuple[Interface, ...]] = interfaces,
         use_netlink: bool | None = None,
     ) -> None:
-        self.groups = tuple(dict.fromkeys(groups))
-        self.selectors = tuple(selectors)
+        self.groups = _checked_groups(groups)
+        self.selectors = checked_selectors(selectors)
         self.sources = tuple(sources)
         self.memberships: Memberships | None = None
         """The memberships while the port is open."""
@@ -153,3 +154,11 @@ class GroupProtocol(DatagramProtocol):
         answer = self.datagram_arrived(datagram, addr, arrival)
         if answer is not None:
             self.reply(answer, addr, arrival)
+
+
+def _checked_groups(groups: Iterable[Group]) -> tuple[Group, ...]:
+    distinct = tuple(dict.fromkeys(groups))
+    for group in distinct:
+        if not isinstance(group, Group):
+            raise TypeError(f"{group!r}: no Group; Group.parse makes one of text")
+    return distinct

@@ -42,7 +42,7 @@ def fill_ours(datagrams: Iterable[bytes]) -> tuple[Any, int]:
     for datagram in datagrams:
         link.receive(datagram, ("192.0.2.2", 5353), True, 1.0)
         link.events()
-    link.transmissions(1.0)
+    link.transmissions()
     return link, len(link.querier.cache)
 
 

@@ -19,6 +19,7 @@ from mcast.mdns.constants import (
 )
 from mcast.mdns.events import Event
 from mcast.mdns.outbox import Outbox
+from mcast.mdns.schedule import Schedule
 from mcast.neighbours import Neighbours
 from mcast.rate_limit import MAX_RATE
 
@@ -108,6 +109,7 @@ class LinkContext:
         "others",
         "outbox",
         "rng",
+        "schedule",
         "settings",
         "sizes",
         "up_since",
@@ -129,6 +131,8 @@ class LinkContext:
         """What is to be sent, oldest first."""
         self.events: Final[list[Event]] = []
         """What the owner of the link should know, oldest first."""
+        self.schedule: Final = Schedule()
+        """When the parts of the link are to be woken."""
         self.counters: Final[Counter[str]] = Counter()
         """What happened so far, above all what was dropped and why."""
         self.neighbours = neighbours

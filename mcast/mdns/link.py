@@ -17,10 +17,10 @@ from mcast.errors import MalformedMessage
 from mcast.mdns.constants import MAX_PACKET, MDNS_PORT
 from mcast.mdns.context import LinkContext, LinkSettings, OtherLinks
 from mcast.mdns.events import Event
-from mcast.mdns.outbox import Address, Transmission
+from mcast.mdns.outbox import Transmission
 from mcast.mdns.querier.querier import Querier
 from mcast.mdns.responder.responder import Responder
-from mcast.neighbours import Neighbours, SourceKind
+from mcast.neighbours import Neighbours, SocketAddress, SourceKind
 
 __all__ = ["Event", "Link", "LinkSettings", "OtherLinks", "Transmission"]
 
@@ -37,8 +37,8 @@ class Link:
     """The state machine of one link.
 
     All times are seconds on the caller's clock and must not go back. After any call that may have changed
-    something (`receive`, `advance`, and everything called on `responder` and `querier`) the shell looks at
-    `outbox` (empty is false), calls `transmissions` and `events`, and arms its timer for `next_wakeup`.
+    something (`advance`, `receive` when it returned None, and everything called on `responder` and `querier`)
+    the shell sends the `transmissions`, takes the `events`, and arms its timer for `next_wakeup`.
 
     :param networks: the addresses of the interface in the family of the link, with their prefix lengths (RFC
         6762 §11).
@@ -56,8 +56,6 @@ class Link:
         others: OtherLinks | None = None,
     ) -> None:
         context = LinkContext(settings, Neighbours(networks), rng, now, others)
-        self.outbox: Final = context.outbox
-        """What is to be sent; drained by `transmissions`."""
         self.counters: Final[Counter[str]] = context.counters
         """What happened so far, above all what was dropped and why."""
         self._context: Final = context
@@ -67,60 +65,55 @@ class Link:
         self._ready = self.responder.ready.get
         self._answer_ready = self.responder.answer_ready
 
-    def answer_at_once(self, datagram: bytes, source: Address, multicast: bool, now: float) -> bytes | None:
-        """Return the response to a plain query whose answer is ready, or None: give it to `receive`.
-
-        For a shell in a hurry, before `receive`. The response is for the sender alone, and needs neither the
-        outbox nor a look at `next_wakeup`; an empty one is not sent, and `next_wakeup` may have changed.
-        """
-        ready = self._ready(datagram[2:])
-        if ready is None:
-            return None
-        return self._answer_ready(ready, datagram, source, multicast, now)
-
-    def receive(self, datagram: bytes, source: Address, multicast: bool, now: float) -> None:
+    def receive(self, datagram: bytes, source: SocketAddress, multicast: bool, now: float) -> bytes | None:
         """Take in a datagram; whatever it holds, nothing is raised.
 
         :param source: the address it came from; ``source[0]`` is the host, ``source[1]`` the port.
         :param multicast: it was sent to the group, and not to an address of ours.
+        :returns: what goes back to the source at once, for a plain query whose answer was ready. Then nothing
+            else has changed: there is nothing to send, to report or to wait for that was not there before.
         """
-        key = datagram[2:]
-        ready = self._ready(key)
+        ready = self._ready(datagram[2:])
         if ready is not None:
             answer = self._answer_ready(ready, datagram, source, multicast, now)
             if answer is not None:
-                if answer:
-                    self.outbox.unicast(answer, source)
-                return
+                return answer or None
             if multicast and now < ready.quiet_until and source[1] == MDNS_PORT:
                 self.counters["repetitions suppressed"] += 1
                 self._observe_query(datagram, ready.message, source, multicast, now)
-                return
+                return None
+        message = self._decode(datagram)
+        if message is not None:
+            # A timer that is late must not let this datagram overtake what should have happened before it.
+            self.advance(now)
+            if message.is_response:
+                self._receive_response(message, source, multicast, now)
+            else:
+                self._receive_query(message, datagram, source, multicast, now)
+        return None
+
+    def _decode(self, datagram: bytes) -> Message | None:
+        """Return the message in a datagram, or None when it is to be dropped."""
         if not self._context.is_up:
             self.counters["received while down"] += 1
-            return
+            return None
         if len(datagram) > MAX_PACKET:
             self.counters["oversized datagrams"] += 1
-            return
+            return None
         try:
             message = decode(datagram)
         except MalformedMessage:
             self.counters["malformed datagrams"] += 1
-            return
+            return None
         if message.skipped:
             self.counters["malformed records"] += message.skipped
         if message.opcode or message.rcode:
             # RFC 6762 §18.3, §18.11: "silently ignored".
             self.counters["datagrams with opcode or rcode"] += 1
-            return
-        # A timer that is late must not let this datagram overtake what should have happened before it.
-        self.advance(now)
-        if message.is_response:
-            self._receive_response(message, source, multicast, now)
-        else:
-            self._receive_query(message, datagram, source, multicast, now)
+            return None
+        return message
 
-    def _receive_response(self, message: Message, source: Address, multicast: bool, now: float) -> None:
+    def _receive_response(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
         if source[1] != MDNS_PORT:
             # RFC 6762 §6: "MUST silently ignore".
             self.counters["responses from another port"] += 1
@@ -134,7 +127,7 @@ class Link:
         self.querier.handle_response(message, source, multicast, now)
 
     def _receive_query(
-        self, message: Message, datagram: bytes, source: Address, multicast: bool, now: float
+        self, message: Message, datagram: bytes, source: SocketAddress, multicast: bool, now: float
     ) -> None:
         if not multicast and self._context.neighbours.classify(source[0]) is not SourceKind.ON_LINK:
             # RFC 6762 §5.5: direct queries are answered for the link only.
@@ -146,7 +139,7 @@ class Link:
         self._observe_query(datagram, message, source, multicast, now)
 
     def _observe_query(
-        self, datagram: bytes, message: Message, source: Address, multicast: bool, now: float
+        self, datagram: bytes, message: Message, source: SocketAddress, multicast: bool, now: float
     ) -> None:
         """Let the querier learn from what others ask, and not from the echo of what it has asked itself."""
         is_ours = source[0].partition("%")[0] in self._own_hosts and self.querier.was_sent(datagram, now)
@@ -155,26 +148,15 @@ class Link:
 
     def next_wakeup(self) -> float | None:
         """Return when to call `advance`, or None while there is nothing to wait for."""
-        first = self.responder.next_wakeup()
-        second = self.querier.next_wakeup()
-        if first is None or second is None:
-            return first if second is None else second
-        return min(first, second)
+        return self._context.schedule.next_at()
 
     def advance(self, now: float) -> None:
         """Do what is due at ``now``; too early or too often does no harm."""
-        at = self.responder.next_wakeup()
-        if at is not None and at <= now:
-            self.responder.advance(now)
-        at = self.querier.next_wakeup()
-        if at is not None and at <= now:
-            self.querier.advance(now)
+        self._context.schedule.advance(now)
 
-    def transmissions(self, now: float) -> list[Transmission]:
+    def transmissions(self) -> list[Transmission]:
         """Return what is to be sent, oldest first, and forget it."""
-        sent = self.outbox[:]
-        self.outbox.clear()
-        return sent
+        return self._context.outbox.take()
 
     def events(self) -> list[Event]:
         """Return what has happened, oldest first, and forget it."""
@@ -204,6 +186,6 @@ class Link:
     def link_down(self, now: float) -> None:
         """The link carries nothing: send nothing, wake for nothing, answer nothing, until `link_up`."""
         self._context.is_up = False
-        self.outbox.clear()
+        self._context.outbox.clear()
         self.responder.set_down(now)
         self.querier.set_down(now)

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mcast.neighbours import SocketAddress
 
 Address = SocketAddress
-"""A socket address as the shell gave it. Only the first two items are looked at, and the whole is handed
-back."""
 
 
 class Transmission(NamedTuple):
     """One message to send from port 5353 with hop limit 255 (RFC 6762 §11)."""
 
     payload: bytes
-    destination: Address | None
+    destination: SocketAddress | None
     """Where to, exactly as it was given to `Link.receive`; None for the group, port 5353."""
 
 
-class Outbox(list[Transmission]):
-    """What is to be sent, oldest first; empty and so false when there is nothing."""
+class Outbox:
+    """What is to be sent, oldest first."""
 
-    __slots__ = ()
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: Final[list[Transmission]] = []
+
+    def __len__(self) -> int:
+        """How many messages wait."""
+        return len(self._waiting)
 
     def multicast(self, payload: bytes) -> None:
         """Send to the group."""
-        self.append(Transmission(payload, None))
+        self._waiting.append(Transmission(payload, None))
 
-    def unicast(self, payload: bytes, destination: Address) -> None:
+    def unicast(self, payload: bytes, destination: SocketAddress) -> None:
         """Send to one host."""
-        self.append(Transmission(payload, destination))
+        self._waiting.append(Transmission(payload, destination))
+
+    def take(self) -> list[Transmission]:
+        """Return what waits, and forget it."""
+        taken = self._waiting[:]
+        self._waiting.clear()
+        return taken
+
+    def clear(self) -> None:
+        """Send nothing of what waits."""
+        self._waiting.clear()

@@ -1,9 +1,48 @@
-"""Many timers behind one wakeup."""
+"""When a link wants to be called again: one schedule, and the timers behind it."""
 
 from __future__ import annotations
 
 import heapq
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Final, Generic, Protocol, TypeVar
+
+Wake = Callable[[float], None]
+"""Does what is due at the time that it is called with."""
+
+
+class Schedule:
+    """The wake-ups of all parts of one link."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        self._parts: Final[list[tuple[Callable[[], float | None], Wake]]] = []
+
+    def add(self, next_at: Callable[[], float | None], wake: Wake) -> None:
+        """Have a part woken when it is due, after the parts that were added before it.
+
+        :param next_at: tells when the part is due; None while it waits for nothing.
+        """
+        self._parts.append((next_at, wake))
+
+    def next_at(self) -> float | None:
+        """Return when to call `advance`, or None while nothing waits."""
+        earliest: float | None = None
+        for next_at, _ in self._parts:
+            at = next_at()
+            if at is not None and (earliest is None or at < earliest):
+                earliest = at
+        return earliest
+
+    def advance(self, now: float) -> None:
+        """Wake every part that is due; too early or too often does no harm.
+
+        What a part makes due for a later one is done in the same call.
+        """
+        for next_at, wake in self._parts:
+            at = next_at()
+            if at is not None and at <= now:
+                wake(now)
 
 
 class Timer(Protocol):
@@ -17,7 +56,7 @@ _T = TypeVar("_T", bound=Timer)
 
 
 class Timers(Generic[_T]):
-    """Timers in the order in which they go off."""
+    """The timers of one part, in the order in which they go off."""
 
     __slots__ = ("_armed", "_heap", "_serial")
 
@@ -45,6 +84,11 @@ class Timers(Generic[_T]):
             self._heap = [entry for entry in self._heap if entry[2].wake_at == entry[0]]
             heapq.heapify(self._heap)
 
+    def rearm(self, timer: _T, at: float) -> None:
+        """Wake a timer at ``at``, whatever it is armed for."""
+        self.disarm(timer)
+        self.arm(timer, at)
+
     def disarm(self, timer: _T) -> None:
         """Do not wake a timer."""
         if timer.wake_at is not None:
@@ -52,7 +96,7 @@ class Timers(Generic[_T]):
             self._armed -= 1
 
     def next_at(self) -> float | None:
-        """Return when the first timer goes off."""
+        """Return when the first timer goes off, or None when none is armed."""
         heap = self._heap
         while heap and heap[0][2].wake_at != heap[0][0]:
             heapq.heappop(heap)
@@ -66,6 +110,13 @@ class Timers(Generic[_T]):
         timer = heapq.heappop(self._heap)[2]
         self.disarm(timer)
         return at, timer
+
+    def due(self, now: float) -> list[_T]:
+        """Disarm and return the timers that go off until ``now``, the first one first."""
+        found: list[_T] = []
+        while (entry := self.pop(now)) is not None:
+            found.append(entry[1])
+        return found
 
     def clear(self) -> None:
         """Forget all timers; they are no longer armed."""

@@ -51,7 +51,7 @@ class LinkDriver:
         self._clock = clock
         # Bound once, for the some hundred thousand datagrams a second that want an answer that is ready.
         self._seconds = clock.seconds
-        self._answer_at_once = link.answer_at_once
+        self._receive = link.receive
         self.port = port
         self._events = events
         self.is_up = True
@@ -87,13 +87,10 @@ class LinkDriver:
         :returns: what to send back to the source at once, if anything; see `mcast.node.network.Receiver`.
         """
         now = self._seconds()
-        answer = self._answer_at_once(datagram, source, multicast, now)
-        if answer:
-            return answer
+        answer = self._receive(datagram, source, multicast, now)
         if answer is None:
-            self.link.receive(datagram, source, multicast, now)
-        self.pump(now)
-        return None
+            self.pump(now)
+        return answer
 
     def pump(self, now: float | None = None) -> None:
         """Send what the link has to say, pass on its events, arm the timer.
@@ -110,8 +107,7 @@ class LinkDriver:
             again = True
             while again:
                 self._is_called_again = False
-                if self.link.outbox:
-                    self._send(now)
+                self._send(now)
                 events = self.link.events()
                 if events:
                     self._events(self, events)
@@ -163,7 +159,7 @@ class LinkDriver:
     def _send(self, now: float) -> None:
         index = self.interface.index
         send = self.port.send
-        for payload, destination in self.link.transmissions(now):
+        for payload, destination in self.link.transmissions():
             if not send(payload, index, destination) and destination is None:
                 self._unreachable(now)
                 return

@@ -162,7 +162,7 @@ class World:
             while self._events and self._events[0][0] <= self.now:
                 heapq.heappop(self._events)[2]()
             self.link.advance(self.now)
-            for packet in self.link.transmissions(self.now):
+            for packet in self.link.transmissions():
                 self._ask(decode(packet.payload))
             for event in self.link.events():
                 if isinstance(event, RecordChange | Denied):

@@ -14,13 +14,13 @@ from mcast.dns.records import Record, address, pointer, service, text
 from mcast.mdns.constants import HOST_TTL, OTHER_TTL
 from mcast.mdns.events import Event
 from mcast.mdns.link import Link, LinkSettings
-from mcast.mdns.outbox import Address
 from mcast.mdns.responder.record_group import RecordGroup
+from mcast.neighbours import SocketAddress
 
-PEER: Address = ("192.168.1.9", 5353)
-OTHER_PEER: Address = ("192.168.1.10", 5353)
-RESOLVER: Address = ("192.168.1.9", 40000)
-STRANGER: Address = ("10.9.9.9", 5353)
+PEER: SocketAddress = ("192.168.1.9", 5353)
+OTHER_PEER: SocketAddress = ("192.168.1.10", 5353)
+RESOLVER: SocketAddress = ("192.168.1.9", 40000)
+STRANGER: SocketAddress = ("10.9.9.9", 5353)
 
 A, AAAA, PTR, SRV, TXT, NSEC, ANY = (
     RecordType.A,
@@ -75,7 +75,7 @@ class Sent:
 
     at: float
     payload: bytes
-    destination: Address | None
+    destination: SocketAddress | None
 
     @property
     def message(self) -> Message:
@@ -136,7 +136,7 @@ class Lab:
 
     def collect(self) -> list[Sent]:
         """Take what the link has to send now."""
-        fresh = [Sent(self.now, *transmission) for transmission in self.link.transmissions(self.now)]
+        fresh = [Sent(self.now, *transmission) for transmission in self.link.transmissions()]
         self.sent += fresh
         self.events += self.link.events()
         return fresh
@@ -172,17 +172,23 @@ class Lab:
         self.events.clear()
         return owners
 
-    def feed(self, message: Message | bytes, source: Address = PEER, *, multicast: bool = True) -> list[Sent]:
+    def feed(
+        self, message: Message | bytes, source: SocketAddress = PEER, *, multicast: bool = True
+    ) -> list[Sent]:
         """Give the link a packet; return what it sent without any delay."""
         payload = message if isinstance(message, bytes) else encode(message)
-        self.link.receive(payload, source, multicast, self.now)
-        return self.collect()
+        answer = self.link.receive(payload, source, multicast, self.now)
+        if answer is None:
+            return self.collect()
+        fresh = [Sent(self.now, answer, source)]
+        self.sent += fresh
+        return fresh
 
     def ask(
         self,
         name: Name,
         qtype: int = ANY,
-        source: Address = PEER,
+        source: SocketAddress = PEER,
         *,
         unicast: bool = False,
         multicast: bool = True,
@@ -193,12 +199,14 @@ class Lab:
         question = Question(name, qtype, unicast=unicast)
         return self.feed(query(question, known=known, truncated=truncated), source, multicast=multicast)
 
-    def probe(self, name: Name, *records: Record, source: Address = PEER, unicast: bool = True) -> list[Sent]:
+    def probe(
+        self, name: Name, *records: Record, source: SocketAddress = PEER, unicast: bool = True
+    ) -> list[Sent]:
         """Probe for a name as another host."""
         question = Question(name, ANY, unicast=unicast)
         return self.feed(Message(questions=[question], authorities=records), source)
 
-    def hear(self, *records: Record, source: Address = PEER, multicast: bool = True) -> list[Sent]:
+    def hear(self, *records: Record, source: SocketAddress = PEER, multicast: bool = True) -> list[Sent]:
         """Let another host send these records as answers."""
         return self.feed(response(*records), source, multicast=multicast)
 

@@ -107,7 +107,7 @@ class HypothesisTests(SynchronousTestCase):
     def tearDown(self) -> None:
         self.lab.link.link_up(self.lab.now)
         self.lab.pass_time(200.0)
-        self.assertIsNone(self.lab.link.responder.next_wakeup())
+        self.assertIsNone(self.lab.link.next_wakeup())
 
 
 class HandMadeTests(SynchronousTestCase):
@@ -205,7 +205,7 @@ class FloodTests(SynchronousTestCase):
             lab.link.receive(packet, PEER, True, lab.now)
         self.assertLess(time.process_time() - began, 1.0)
         self.assertEqual(lab.collect() + lab.pass_time(1.0), [])
-        self.assertIsNone(lab.link.responder.next_wakeup())
+        self.assertIsNone(lab.link.next_wakeup())
         self.assertEqual(len(lab.ask(HOST, A)), 1)
 
     def test_others_with_many_services(self) -> None:

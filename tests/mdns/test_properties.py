@@ -183,5 +183,5 @@ class PropertyTests(SynchronousTestCase):
     def test_idle_in_the_end(self, seed: int) -> None:
         """M-8.3-6: whatever happened, after a while there is nothing left to do and nothing is sent."""
         story = Story(seed, 40)
-        self.assertIsNone(story.lab.link.responder.next_wakeup())
+        self.assertIsNone(story.lab.link.next_wakeup())
         self.assertEqual(story.lab.pass_time(86400.0), [])

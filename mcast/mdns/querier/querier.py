@@ -97,6 +97,7 @@ class Querier:
         self._echoes: Final = Echoes()
         self._first_at = 0.0
         self._now = context.up_since
+        context.schedule.add(self.next_wakeup, self.advance)
 
     # What callers want to know
 

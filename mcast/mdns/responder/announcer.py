@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import inf
+from typing import Final
 
 from mcast.mdns.constants import (
     ANNOUNCE_INTERVAL,
@@ -13,16 +13,19 @@ from mcast.mdns.constants import (
     UPDATE_PERIOD,
 )
 from mcast.mdns.responder.zone import RecordSet
+from mcast.mdns.schedule import Timers
 
 
 @dataclass(slots=True, eq=False)
-class _Series:
+class AnnouncementSeries:
     """Sets announced together."""
 
     sets: list[RecordSet]
     left: int
-    due_at: float
+    """Announcements still to be made."""
     interval: float
+    """Between the next announcement and the one after it."""
+    wake_at: float | None = None
 
 
 class Announcer:
@@ -32,39 +35,36 @@ class Announcer:
     """
 
     def __init__(self, count: int) -> None:
-        self._count = count
-        self._series: list[_Series] = []
-        self._series_of: dict[RecordSet, _Series] = {}
+        self.timers: Final[Timers[AnnouncementSeries]] = Timers()
+        """When to call `due`."""
+        self._count: Final = count
+        self._newest: AnnouncementSeries | None = None
+        self._series_of: Final[dict[RecordSet, AnnouncementSeries]] = {}
         """The series that each set belongs to now; it may still be listed in an earlier one."""
 
     def start(self, sets: Iterable[RecordSet], now: float) -> None:
         """Announce these sets, at once and then again; an unfinished series of any of them ends."""
-        last = self._series[-1] if self._series else None
-        if last is None or last.due_at != now or last.left != self._count:
-            last = _Series([], self._count, now, ANNOUNCE_INTERVAL)
-            self._series.append(last)
+        series = self._newest
+        if series is None or series.wake_at != now or series.left != self._count:
+            series = AnnouncementSeries([], self._count, ANNOUNCE_INTERVAL)
         for record_set in sets:
-            if self._series_of.get(record_set) is not last:
-                self._series_of[record_set] = last
-                last.sets.append(record_set)
-        if not last.sets:
-            self._series.pop()
+            if self._series_of.get(record_set) is not series:
+                self._series_of[record_set] = series
+                series.sets.append(record_set)
+        if series.sets:
+            self._newest = series
+            self.timers.arm(series, now)
 
     def clear(self) -> None:
         """Announce nothing more."""
-        self._series.clear()
+        self._newest = None
         self._series_of.clear()
-
-    def next_wakeup(self) -> float:
-        """Return when to call `due`; infinity when there is nothing left to announce."""
-        return min([series.due_at for series in self._series], default=inf)
+        self.timers.clear()
 
     def due(self, now: float) -> list[RecordSet]:
         """Return the sets to announce now, as far as they are still published."""
         found: list[RecordSet] = []
-        for series in self._series:
-            if series.due_at > now:
-                continue
+        for series in self.timers.due(now):
             series.sets = [
                 record_set
                 for record_set in series.sets
@@ -72,11 +72,11 @@ class Announcer:
             ]
             found += series.sets
             series.left -= 1
-            # From this send: after a sleep the announcements must not come in one burst.
-            series.due_at = now + series.interval
-            series.interval *= 2
-        self._series = [series for series in self._series if series.left and series.sets]
-        if not self._series:
+            if series.left and series.sets:
+                # From this send: after a sleep the announcements must not come in one burst.
+                self.timers.arm(series, now + series.interval)
+                series.interval *= 2
+        if self.timers.next_at() is None:
             self._series_of.clear()
         return found
 
@@ -84,12 +84,14 @@ class Announcer:
 class UpdateLimit:
     """Keeps a record group from changing more than ten times a minute (RFC 6762 §8.4)."""
 
-    def __init__(self) -> None:
-        self._times: deque[float] = deque(maxlen=UPDATE_LIMIT)
+    __slots__ = ("_times",)
 
-    def earliest(self) -> float:
-        """Return from when on the next update may be made."""
-        return self._times[0] + UPDATE_PERIOD if len(self._times) == UPDATE_LIMIT else -inf
+    def __init__(self) -> None:
+        self._times: Final[deque[float]] = deque(maxlen=UPDATE_LIMIT)
+
+    def earliest(self, now: float) -> float:
+        """Return when the next update may be made: now, or later."""
+        return max(now, self._times[0] + UPDATE_PERIOD) if len(self._times) == UPDATE_LIMIT else now
 
     def count(self, now: float) -> None:
         """Note an update."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from math import inf
+from dataclasses import dataclass, field
+from typing import Final
 
 from mcast.dns.records import Identity
 from mcast.mdns.constants import KNOWN_ANSWER_FRACTION
-from mcast.mdns.outbox import Address
 from mcast.mdns.responder.zone import RecordSet
+from mcast.mdns.schedule import Timers
+from mcast.neighbours import SocketAddress
 
 MAX_TRUNCATED = 64
 """Hosts whose truncated queries are waited for at a time.
@@ -46,35 +47,44 @@ def is_known(record_set: RecordSet, known: KnownAnswers) -> bool:
     )
 
 
-@dataclass(slots=True)
-class Truncated:
+@dataclass(slots=True, eq=False)
+class TruncatedQuery:
     """The answers to a truncated query, waiting for its known answers."""
 
-    source: Address
-    answers: dict[RecordSet, bool]
-    """The sets, and whether a unicast response was asked for."""
-    known: dict[Identity, int]
-    """The known answers so far, as far as they matter here."""
+    source: SocketAddress
     begun_at: float
-    due_at: float
+    answers: dict[RecordSet, bool] = field(default_factory=dict)
+    """The sets, and whether a unicast response was asked for."""
+    known: dict[Identity, int] = field(default_factory=dict)
+    """The known answers so far, as far as they matter here."""
+    wake_at: float | None = None
+    """When the answers are due."""
 
 
 class TruncatedQueries:
     """Truncated queries, each with what follows it from the same address (RFC 6762 §7.2, §15.2)."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, Truncated] = {}
+        self.timers: Final[Timers[TruncatedQuery]] = Timers()
+        """When to call `take`."""
+        self._waiting: Final[dict[str, TruncatedQuery]] = {}
 
     def __contains__(self, host: str) -> bool:
+        """Whether a truncated query of this host is waited for."""
         return host in self._waiting
 
     @property
     def times(self) -> list[float]:
         """When the answers are due."""
-        return [query.due_at for query in self._waiting.values()]
+        return [query.wake_at for query in self._waiting.values() if query.wake_at is not None]
 
     def hold(
-        self, source: Address, answers: dict[RecordSet, bool], known: KnownAnswers, now: float, due_at: float
+        self,
+        source: SocketAddress,
+        answers: dict[RecordSet, bool],
+        known: KnownAnswers,
+        now: float,
+        due_at: float,
     ) -> bool:
         """Keep the answers to a query with the TC bit, or to a further one of the same host.
 
@@ -86,10 +96,10 @@ class TruncatedQueries:
                 return True
             if len(self._waiting) >= MAX_TRUNCATED:
                 return False
-            query = self._waiting[source[0]] = Truncated(source, {}, {}, now, due_at)
+            query = self._waiting[source[0]] = TruncatedQuery(source, now)
         for record_set, unicast in answers.items():
             query.answers[record_set] = query.answers.get(record_set, True) and unicast
-        query.due_at = due_at
+        self.timers.rearm(query, due_at)
         self.strike(source[0], known)
         return True
 
@@ -104,84 +114,77 @@ class TruncatedQueries:
             if is_known(record_set, query.known):
                 del query.answers[record_set]
         if not query.answers:
+            self.timers.disarm(query)
             del self._waiting[host]
 
     def clear(self) -> None:
         """Wait for nothing."""
         self._waiting.clear()
+        self.timers.clear()
 
-    def next_wakeup(self) -> float:
-        """Return when to call `take`; infinity when nothing waits."""
-        return min(self.times, default=inf)
-
-    def take(self, now: float) -> list[Truncated]:
+    def take(self, now: float) -> list[TruncatedQuery]:
         """Return the queries that need not wait any longer."""
-        due = [query for query in self._waiting.values() if query.due_at <= now]
+        due = self.timers.due(now)
         for query in due:
             del self._waiting[query.source[0]]
         return due
 
 
-@dataclass(slots=True)
-class _Delayed:
+@dataclass(slots=True, eq=False)
+class DelayedResponse:
     """What one querier will get."""
 
-    due_at: float
-    answers: dict[RecordSet, None]
-    queries: set[bytes]
+    destination: SocketAddress
+    answers: dict[RecordSet, None] = field(default_factory=dict)
+    queries: set[bytes] = field(default_factory=set)
     """The plain queries that this answers, as far as they were told."""
+    wake_at: float | None = None
 
 
 class DelayedResponses:
     """Unicast responses waiting for their random delay; answers to one querier leave together."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Address, _Delayed] = {}
+        self.timers: Final[Timers[DelayedResponse]] = Timers()
+        """When to call `take`."""
+        self._waiting: Final[dict[SocketAddress, DelayedResponse]] = {}
         self._size = 0
-        self._due_at = inf
 
     def add(
-        self, destination: Address, answers: Collection[RecordSet], at: float, query: bytes = b""
+        self, destination: SocketAddress, answers: Collection[RecordSet], at: float, query: bytes = b""
     ) -> bool:
         """Plan answers; they leave with those that are planned for this querier already.
 
         :param query: what is answered, if it may come again.
         :returns: False when too much is waiting.
         """
-        waiting = self._waiting.get(destination)
-        if waiting is not None and query in waiting.queries:
+        response = self._waiting.get(destination)
+        if response is not None and query in response.queries:
             return True
         if self._size + len(answers) > MAX_DELAYED_SETS:
             return False
-        if waiting is None:
+        if response is None:
             if len(self._waiting) >= MAX_DELAYED:
                 return False
-            waiting = self._waiting[destination] = _Delayed(at, {}, set())
-            self._due_at = min(self._due_at, at)
-        before = len(waiting.answers)
-        waiting.answers.update(dict.fromkeys(answers))
-        self._size += len(waiting.answers) - before
+            response = self._waiting[destination] = DelayedResponse(destination)
+            self.timers.arm(response, at)
+        before = len(response.answers)
+        response.answers.update(dict.fromkeys(answers))
+        self._size += len(response.answers) - before
         if query:
-            waiting.queries.add(query)
+            response.queries.add(query)
         return True
 
     def clear(self) -> None:
         """Plan nothing."""
         self._waiting.clear()
+        self.timers.clear()
         self._size = 0
-        self._due_at = inf
 
-    def next_wakeup(self) -> float:
-        """Return when to call `take`; infinity when nothing waits."""
-        return self._due_at
-
-    def take(self, now: float) -> list[tuple[Address, list[RecordSet]]]:
+    def take(self, now: float) -> list[DelayedResponse]:
         """Return the responses that are due."""
-        if self._due_at > now:
-            return []
-        due = [(to, list(waiting.answers)) for to, waiting in self._waiting.items() if waiting.due_at <= now]
-        for destination, answers in due:
-            del self._waiting[destination]
-            self._size -= len(answers)
-        self._due_at = min([waiting.due_at for waiting in self._waiting.values()], default=inf)
+        due = self.timers.due(now)
+        for response in due:
+            del self._waiting[response.destination]
+            self._size -= len(response.answers)
         return due

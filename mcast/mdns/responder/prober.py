@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from math import inf
 from random import Random
+from typing import Final
 
 from mcast.dns.names import Name
 from mcast.dns.records import Identity, Record
@@ -26,6 +26,8 @@ from mcast.mdns.constants import (
     PROBE_WAIT,
     PROBES,
 )
+from mcast.mdns.events import ProbingFailed
+from mcast.mdns.schedule import Timers
 
 ProbeData = list[tuple[int, int, bytes]]
 """What the tie-break compares: class, type and uncompressed rdata of each record, sorted (RFC 6762
@@ -54,7 +56,7 @@ class ProbedName:
     """Whether the name is ours."""
     probes: int = 0
     """Probes sent in this attempt."""
-    due_at: float = inf
+    wake_at: float | None = None
     """When the next probe leaves or, after the last one, the name is ours."""
     started_at: float = 0.0
     """When the first attempt began."""
@@ -72,15 +74,16 @@ class Prober:
     """
 
     def __init__(self, rng: Random) -> None:
-        self._rng = rng
-        self._names: dict[bytes, ProbedName] = {}
-        self._active: dict[bytes, ProbedName] = {}
-        self._due_at = inf
-        self._gathering_at = -inf
-        self._conflicts: deque[float] = deque(maxlen=CONFLICT_LIMIT)
-        self._paused_until = -inf
-        self._struggling_since = inf
-        self._lost_at = -inf
+        self.timers: Final[Timers[ProbedName]] = Timers()
+        """When to call `advance`."""
+        self._rng: Final = rng
+        self._names: Final[dict[bytes, ProbedName]] = {}
+        self._active: Final[dict[bytes, ProbedName]] = {}
+        self._gathering_at: float | None = None
+        self._conflicts: Final[deque[float]] = deque(maxlen=CONFLICT_LIMIT)
+        self._paused_until: float | None = None
+        self._struggling_since: float | None = None
+        self._lost_at: float | None = None
         self._is_reported = False
         self._is_suspended = False
 
@@ -141,10 +144,9 @@ class Prober:
         for probed in self._names.values():
             if probed.verified:
                 probed.is_held = True
-                self._active.pop(probed.name.key, None)
+                self._stop(probed)
             else:
                 self.reprobe(probed, now)
-        self._due_at = -inf
 
     def suspend(self) -> None:
         """Hold nothing and probe for nothing until `reset`."""
@@ -153,15 +155,18 @@ class Prober:
             probed.is_held = False
             probed.probes = 0
         self._active.clear()
-        self._due_at = inf
+        self.timers.clear()
 
     def _start(self, probed: ProbedName, now: float) -> None:
         probed.is_held = probed.is_doubted = False
         probed.probes = 0
         probed.missing.clear()
-        probed.due_at = self._first_probe_at(now)
+        self.timers.rearm(probed, self._first_probe_at(now))
         self._active[probed.name.key] = probed
-        self._due_at = min(self._due_at, probed.due_at)
+
+    def _stop(self, probed: ProbedName) -> None:
+        self.timers.disarm(probed)
+        self._active.pop(probed.name.key, None)
 
     def _first_probe_at(self, now: float) -> float:
         """Return when a name that is wanted now is first probed for.
@@ -169,31 +174,34 @@ class Prober:
         Names wanted within one random delay share it, and so their packets: a hundred services that are
         registered together are probed for together (RFC 6762 §8.1).
         """
-        earliest = now + CONFLICT_PAUSE if now < self._paused_until else now
-        if not earliest <= self._gathering_at <= earliest + PROBE_WAIT:
-            self._gathering_at = earliest + self._rng.uniform(0.0, PROBE_WAIT)
-        return self._gathering_at
+        earliest = now + CONFLICT_PAUSE if self._is_paused(now) else now
+        at = self._gathering_at
+        if at is None or not earliest <= at <= earliest + PROBE_WAIT:
+            at = self._gathering_at = earliest + self._rng.uniform(0.0, PROBE_WAIT)
+        return at
+
+    def _is_paused(self, now: float) -> bool:
+        return self._paused_until is not None and now < self._paused_until
 
     def defer(self, probed: ProbedName, now: float) -> None:
         """Give way to a better probe: wait a second, then probe for the same name again (RFC 6762 §8.2)."""
         probed.probes = 0
         probed.missing.clear()
-        probed.due_at = now + DEFER_DELAY
-        self._due_at = -inf
-        self._struggling_since = min(self._struggling_since, now)
+        self.timers.rearm(probed, now + DEFER_DELAY)
+        self._struggle(now)
 
     def count_conflict(self, now: float) -> None:
         """Note a conflict; the fifteenth within ten seconds slows all probing down (RFC 6762 §8.1)."""
         self._conflicts.append(now)
         crowded = len(self._conflicts) == CONFLICT_LIMIT and now - self._conflicts[0] <= CONFLICT_PERIOD
-        if crowded or now < self._paused_until:
+        if crowded or self._is_paused(now):
             self._paused_until = now + CONFLICT_MEMORY
 
     def lose(self, probed: ProbedName, now: float) -> None:
         """Give a name up to another host."""
-        if now - self._lost_at > FRUITLESS_PERIOD:
-            self._struggling_since = inf
-        self._struggling_since = min(self._struggling_since, now)
+        if self._lost_at is None or now - self._lost_at > FRUITLESS_PERIOD:
+            self._struggling_since = None
+        self._struggle(now)
         self._lost_at = now
         self.drop(probed)
 
@@ -201,30 +209,25 @@ class Prober:
         """Neither probe for a name nor hold it any longer, whichever groups want it."""
         probed.is_held = False
         self._names.pop(probed.name.key, None)
-        self._active.pop(probed.name.key, None)
-        self._due_at = -inf if self._active else inf
+        self._stop(probed)
 
-    def next_wakeup(self) -> float:
-        """Return when to call `advance`; infinity when nothing is being probed for."""
-        if self._due_at == -inf:
-            self._due_at = min([probed.due_at for probed in self._active.values()], default=inf)
-        if not self._is_reported and self._active:
-            return min(self._due_at, self._struggling_since + FRUITLESS_PERIOD)
-        return self._due_at
+    def _struggle(self, now: float) -> None:
+        if self._struggling_since is None:
+            self._struggling_since = now
 
     def finishing(self, now: float) -> list[ProbedName]:
         """Return the names that the next `advance` will make ours."""
         return [
-            probed for probed in self._active.values() if probed.probes == PROBES and probed.due_at <= now
+            probed
+            for probed in self._active.values()
+            if probed.probes == PROBES and probed.wake_at is not None and probed.wake_at <= now
         ]
 
     def advance(self, now: float) -> tuple[list[ProbedName], list[ProbedName]]:
         """Return the names to send a probe for, and those that are ours from now on."""
         due: list[ProbedName] = []
         won: list[ProbedName] = []
-        for probed in list(self._active.values()):
-            if probed.due_at > now:
-                continue
+        for probed in self.timers.due(now):
             if probed.probes == PROBES:
                 won.append(probed)
                 probed.is_held = True
@@ -233,21 +236,27 @@ class Prober:
                 probed.probes += 1
                 # From this send, not from when it was due: a host that slept through its timers must not send
                 # three probes in one burst.
-                probed.due_at = now + PROBE_INTERVAL
+                self.timers.arm(probed, now + PROBE_INTERVAL)
                 due.append(probed)
-        self._due_at = -inf if self._active else inf
-        if won and (not self._active or any(probed.started_at >= self._lost_at for probed in won)):
-            self._struggling_since = inf
+        lost_at = self._lost_at
+        if won and (
+            not self._active or lost_at is None or any(probed.started_at >= lost_at for probed in won)
+        ):
+            self._struggling_since = None
             self._is_reported = False
         return due, won
 
-    def fruitless_since(self, now: float) -> float | None:
-        """Return since when no free name could be found; only once, after a minute of it (RFC 6762 §9)."""
-        if self._is_reported or not self._active or now < self._struggling_since + FRUITLESS_PERIOD:
+    def failure_at(self) -> float | None:
+        """Return when to report that no free name was found: once, after a minute of it (RFC 6762 §9)."""
+        if self._is_reported or not self._active or self._struggling_since is None:
+            return None
+        return self._struggling_since + FRUITLESS_PERIOD
+
+    def failure(self, now: float) -> ProbingFailed | None:
+        """Return the report, if its time has come; it is not made again before a name was found."""
+        at = self.failure_at()
+        if at is None or now < at or self._struggling_since is None:
             return None
         self._is_reported = True
-        return self._struggling_since
-
-    def active_names(self) -> tuple[Name, ...]:
-        """Return the names that are being probed for."""
-        return tuple([probed.name for probed in self._active.values()])
+        names = tuple([probed.name for probed in self._active.values()])
+        return ProbingFailed(names, self._struggling_since)

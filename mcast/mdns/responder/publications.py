@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, field
-from math import inf
 from typing import Final
 
 from mcast.dns.codes import RecordType
@@ -20,15 +19,16 @@ from mcast.mdns.events import (
     GroupReprobing,
     GroupUpdated,
     NameLost,
-    ProbingFailed,
     RecordOversized,
 )
 from mcast.mdns.responder.announcer import Announcer, UpdateLimit
 from mcast.mdns.responder.packing import pack_probes, size_alone
+from mcast.mdns.responder.prepared import ReadyAnswers
 from mcast.mdns.responder.prober import ProbedName, Prober
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.mdns.responder.response_plan import Goodbyes
 from mcast.mdns.responder.zone import Entry, FormerRecord, Zone
+from mcast.mdns.schedule import Timers
 
 
 @dataclass(slots=True, eq=False)
@@ -39,8 +39,8 @@ class Publication:
     group: RecordGroup
     update: RecordGroup | None = None
     """What the group will be, once its new names are claimed and the time has come."""
-    update_at: float = inf
-    """When to try the update."""
+    wake_at: float | None = None
+    """When to try the update; None while it waits for its names."""
     is_published: bool = False
     published: list[Entry] = field(default_factory=list)
     """What the zone has of it."""
@@ -69,20 +69,21 @@ class Publication:
 class Publications:
     """All record groups of a link; has the zone, the names, the announcements and the goodbyes.
 
-    :param changed: called after every change of the zone.
+    :param ready: the answers kept in encoded form, which every change of the zone makes invalid.
     """
 
-    def __init__(self, context: LinkContext, changed: Callable[[], None]) -> None:
+    def __init__(self, context: LinkContext, ready: ReadyAnswers) -> None:
         self.zone: Final = Zone()
         self.prober: Final = Prober(context.rng)
         self.announcer: Final = Announcer(context.settings.announcements)
         self.goodbyes: Final = Goodbyes()
+        self.updates: Final[Timers[Publication]] = Timers()
+        """When to call `try_updates`."""
         self._context: Final = context
         self._events: Final = context.events
-        self._changed: Final = changed
+        self._ready: Final = ready
         self._publications: Final[dict[Hashable, Publication]] = {}
         """By owner."""
-        self._updating: Final[dict[Publication, None]] = {}
 
     def __contains__(self, owner: Hashable) -> bool:
         return owner in self._publications
@@ -109,8 +110,6 @@ class Publications:
         # Those of an earlier update that never came into force.
         self._release(publication, [key for key in before if key not in after])
         if publication.is_published:
-            publication.update_at = now
-            self._updating[publication] = None
             self._try_update(publication, now)
         else:
             # Nobody has heard of the group in this form, so that it needs no waiting for anything.
@@ -210,7 +209,7 @@ class Publications:
             for record, _ in entries:
                 self.goodbyes.cancel(record)
         self.announcer.start(changes.announce, now)
-        self._changed()
+        self._ready.clear()
         return changes.gone
 
     def _publish_ready(self, publications: Iterable[Publication], now: float) -> None:
@@ -235,7 +234,7 @@ class Publications:
         self._hide(publication, now)
         self._release(publication, [*publication.probed_names(), *publication.verified_names()])
         del self._publications[publication.owner]
-        self._updating.pop(publication, None)
+        self.updates.disarm(publication)
         return publication.former
 
     def _say_goodbye(self, former: FormerRecord, now: float) -> None:
@@ -252,21 +251,20 @@ class Publications:
         assert publication.update is not None
         publication.group = publication.update
         publication.update = None
-        publication.update_at = inf
-        self._updating.pop(publication, None)
+        self.updates.disarm(publication)
         new = {**publication.group.probed_names, **publication.group.verified_names}
         self._release(publication, [key for key in old if key not in new])
 
     def _try_update(self, publication: Publication, now: float) -> None:
         update = publication.update
         assert update is not None
-        at = max(now, publication.limit.earliest(), self._goodbyes_possible_at(publication, update))
+        self.updates.disarm(publication)
+        at = max(publication.limit.earliest(now), self._goodbyes_possible_at(publication, update, now))
         if at > now:
-            publication.update_at = at
+            self.updates.arm(publication, at)
             return
         if not self._is_ready(update):
             # Tried again when a name becomes ours.
-            publication.update_at = inf
             return
         before = set(publication.published)
         self._adopt(publication)
@@ -280,10 +278,10 @@ class Publications:
         for former in self._sync(publication, now):
             self._say_goodbye(former, now)
 
-    def _goodbyes_possible_at(self, publication: Publication, update: RecordGroup) -> float:
+    def _goodbyes_possible_at(self, publication: Publication, update: RecordGroup, now: float) -> float:
         """Return when the goodbyes of the shared records that an update drops may leave (RFC 6762 §6)."""
         kept = {record.identity for record in update.shared}
-        at = -inf
+        at = now
         for record, unique in publication.published:
             if not unique and record.identity not in kept and self.zone.users(record, False) == 1:
                 published = self.zone.published(record)
@@ -386,24 +384,11 @@ class Publications:
         self.goodbyes.clear()
         self.announcer.clear()
 
-    def next_wakeup(self) -> float:
-        """Return when to call `advance`; infinity when there is nothing to do."""
-        at = self.prober.next_wakeup()
-        for publication in self._updating:
-            at = min(at, publication.update_at)
-        return at
-
-    def advance(self, now: float) -> list[bytes]:
-        """Do what is due, and return the probes to multicast."""
+    def probe(self, now: float) -> list[bytes]:
+        """Take over the names that have become ours, and return the probes to multicast."""
         due, won = self.prober.advance(now)
         if won:
             self._take_over(won, now)
-        for publication in list(self._updating):
-            if publication.update_at <= now:
-                self._try_update(publication, now)
-        since = self.prober.fruitless_since(now)
-        if since is not None:
-            self._events.append(ProbingFailed(self.prober.active_names(), since))
         if not due:
             return []
         # Type ANY, so that the name is ours for all types (RFC 6762 §8.1); QU, so that the owner may answer
@@ -413,6 +398,17 @@ class Publications:
             (Question(probed.name, RecordType.ANY, unicast=unicast), self.proposals(probed)) for probed in due
         ]
         return pack_probes(questions, self._context.sizes)
+
+    def report_failure(self, now: float) -> None:
+        """Report that no free name was found, when the time has come (RFC 6762 §9)."""
+        failure = self.prober.failure(now)
+        if failure is not None:
+            self._events.append(failure)
+
+    def try_updates(self, now: float) -> None:
+        """Bring updates into force whose time has come."""
+        for publication in self.updates.due(now):
+            self._try_update(publication, now)
 
     def _take_over(self, won: Iterable[ProbedName], now: float) -> None:
         """Publish what the names that we have won make possible."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from math import inf
 from typing import Final
 
 from mcast.dns.codes import RecordType
@@ -18,7 +17,6 @@ from mcast.mdns.constants import (
     TRUNCATED_DELAY,
 )
 from mcast.mdns.context import LinkContext
-from mcast.mdns.outbox import Address
 from mcast.mdns.responder.conflicts import Watcher
 from mcast.mdns.responder.packing import pack_legacy, pack_records, pack_response
 from mcast.mdns.responder.pending import DelayedResponses, KnownAnswers, TruncatedQueries, is_known
@@ -27,8 +25,12 @@ from mcast.mdns.responder.publications import Publications
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.mdns.responder.response_plan import MulticastPlan, Reason
 from mcast.mdns.responder.zone import RecordSet
-from mcast.neighbours import SourceKind
+from mcast.mdns.schedule import Schedule
+from mcast.neighbours import SocketAddress, SourceKind
 from mcast.rate_limit import RateLimit
+
+_Wanted = dict[RecordSet, bool]
+"""Sets to send, and whether a unicast response is wanted for each."""
 
 
 class Responder:
@@ -46,13 +48,27 @@ class Responder:
         self._sizes: Final = context.sizes
         self._counters: Final = context.counters
         self._rate: Final = RateLimit(context.settings.max_rate)
-        self._publications: Final = Publications(context, self.ready.clear)
+        self._publications: Final = Publications(context, self.ready)
         self._zone: Final = self._publications.zone
         self._prober: Final = self._publications.prober
         self._plan: Final = MulticastPlan()
         self._truncated: Final = TruncatedQueries()
         self._delayed: Final = DelayedResponses()
         self._watcher: Final = Watcher(context, self._publications, self._plan)
+        self._schedule(context.schedule)
+
+    def _schedule(self, schedule: Schedule) -> None:
+        """Register what wants to be woken, in the order in which it is done when all of it is due."""
+        publications = self._publications
+        schedule.add(self._prober.timers.next_at, self._probe)
+        schedule.add(self._prober.failure_at, publications.report_failure)
+        schedule.add(publications.updates.next_at, publications.try_updates)
+        schedule.add(publications.announcer.timers.next_at, self._announce)
+        schedule.add(self._truncated.timers.next_at, self._answer_truncated)
+        schedule.add(self._delayed.timers.next_at, self._answer_delayed)
+        # RFC 6762 §8.4: the goodbye of what was replaced comes before the new data.
+        schedule.add(publications.goodbyes.timers.next_at, self._say_goodbyes)
+        schedule.add(self._multicast_at, self._multicast)
 
     # What the owner asks for
 
@@ -158,7 +174,7 @@ class Responder:
     # Queries
 
     def handle_query(
-        self, message: Message, source: Address, multicast: bool, now: float, key: bytes = b""
+        self, message: Message, source: SocketAddress, multicast: bool, now: float, key: bytes = b""
     ) -> None:
         """Answer a query, or plan to.
 
@@ -175,26 +191,7 @@ class Responder:
         if known and host in self._truncated:
             self._truncated.strike(host, known)
             self._plan.expect()
-        proposed: dict[bytes, set[int]] = {}
-        for proposal in message.authorities:
-            proposed.setdefault(proposal.name.key, set()).add(proposal.type)
-        defences: dict[RecordSet, bool] = {}
-        answers: dict[RecordSet, bool] = {}
-        is_complete = True
-        for question in dict.fromkeys(message.questions):
-            found = self._zone.answers(question)
-            is_complete = is_complete and bool(found)
-            types = proposed.get(question.name.key, ())
-            # RFC 6762 §6: a probe is known by a proposed record that "answers" its question.
-            is_probe = question.type in types or (question.type == RecordType.ANY and bool(types))
-            wanted = defences if is_probe and any(answer.unique for answer in found) else answers
-            unicast = question.unicast or not multicast
-            for answer in found:
-                if is_known(answer, known):
-                    self._counters["known answers suppressed"] += 1
-                else:
-                    # A set that is also asked for by multicast is multicast, for everybody to see.
-                    wanted[answer] = wanted.get(answer, True) and unicast
+        defences, answers, is_complete = self._find_answers(message, known, multicast)
         if defences:
             self._defend(defences, source, now)
         if message.truncated:
@@ -210,9 +207,36 @@ class Responder:
             self._respond(answers, source, now, now + delay, may_wait=not at_once, key=key)
             if key:
                 self._make_ready(key, message, answers, now)
-        self._flush(now)
+        self._send_due(now)
 
-    def _defend(self, defences: dict[RecordSet, bool], source: Address, now: float) -> None:
+    def _find_answers(
+        self, message: Message, known: KnownAnswers, multicast: bool
+    ) -> tuple[_Wanted, _Wanted, bool]:
+        """Return the sets that defend our names against a probe, those that answer, and whether every
+        question has an answer."""
+        proposed: dict[bytes, set[int]] = {}
+        for proposal in message.authorities:
+            proposed.setdefault(proposal.name.key, set()).add(proposal.type)
+        defences: _Wanted = {}
+        answers: _Wanted = {}
+        is_complete = True
+        for question in dict.fromkeys(message.questions):
+            found = self._zone.answers(question)
+            is_complete = is_complete and bool(found)
+            types = proposed.get(question.name.key, ())
+            # RFC 6762 §6: a probe is known by a proposed record that "answers" its question.
+            is_probe = question.type in types or (question.type == RecordType.ANY and bool(types))
+            wanted = defences if is_probe and any(answer.unique for answer in found) else answers
+            unicast = question.unicast or not multicast
+            for answer in found:
+                if is_known(answer, known):
+                    self._counters["known answers suppressed"] += 1
+                else:
+                    # A set that is also asked for by multicast is multicast, for everybody to see.
+                    wanted[answer] = wanted.get(answer, True) and unicast
+        return defences, answers, is_complete
+
+    def _defend(self, defences: _Wanted, source: SocketAddress, now: float) -> None:
         """Answer a probe for our name without delay (RFC 6762 §8.1)."""
         is_on_link = self._context.neighbours.classify(source[0]) is SourceKind.ON_LINK
         direct = [answer for answer, unicast in defences.items() if unicast and is_on_link]
@@ -227,8 +251,8 @@ class Responder:
 
     def _respond(
         self,
-        answers: dict[RecordSet, bool],
-        source: Address,
+        answers: _Wanted,
+        source: SocketAddress,
         now: float,
         at: float,
         *,
@@ -243,13 +267,13 @@ class Responder:
         is_on_link = self._context.neighbours.classify(source[0]) is SourceKind.ON_LINK
         direct: list[RecordSet] = []
         for answer, unicast in answers.items():
-            # RFC 6762 §11: a unicast response to somebody off the link would be ignored there.
+            # RFC 6762 §11: a host off the link would ignore a unicast response.
             if unicast and is_on_link and now < answer.unicast_until:
                 direct.append(answer)
             elif at >= answer.multicast_at + MULTICAST_INTERVAL:
                 self._plan.add(answer, at, Reason.ANSWER, may_wait=may_wait)
             else:
-                # RFC 6762 §6: who asks has seen it just now, or will ask again.
+                # RFC 6762 §6: the querier has seen it just now, or will ask again.
                 self._counters["repetitions suppressed"] += 1
         if not direct:
             return
@@ -263,12 +287,12 @@ class Responder:
                     self._plan.add(answer, at, Reason.ANSWER, may_wait=may_wait)
 
     def _answer_legacy(
-        self, message: Message, known: KnownAnswers, source: Address, now: float, key: bytes
+        self, message: Message, known: KnownAnswers, source: SocketAddress, now: float, key: bytes
     ) -> None:
-        """Answer a simple resolver: at once, by unicast, in the form that it knows (RFC 6762 §6.7).
+        """Answer a legacy query at once, by unicast, in the form of conventional DNS (RFC 6762 §6.7).
 
-        Without a random delay: the reply goes to one ephemeral port, where it collides with nobody's
-        multicast, and the resolver takes the first one that comes.
+        Without a random delay: the response goes to one ephemeral port, where it collides with nobody's
+        multicast, and the querier takes the first one that comes.
         """
         answers: dict[RecordSet, None] = {}
         for question in dict.fromkeys(message.questions):
@@ -283,7 +307,7 @@ class Responder:
                 self.ready.make(key, message).legacy = payload[2:]
             self._counters["legacy responses"] += 1
 
-    def _may_send(self, source: Address, now: float) -> bool:
+    def _may_send(self, source: SocketAddress, now: float) -> bool:
         if self._context.neighbours.classify(source[0]) is SourceKind.NO_HOST:
             self._counters["unanswerable sources"] += 1
             return False
@@ -292,7 +316,7 @@ class Responder:
             return False
         return True
 
-    def _send_unicast(self, answers: list[RecordSet], destination: Address, now: float) -> None:
+    def _send_unicast(self, answers: list[RecordSet], destination: SocketAddress, now: float) -> None:
         if self._may_send(destination, now):
             payloads, _ = pack_response(answers, self._zone.additionals(answers), self._sizes)
             for payload in payloads:
@@ -301,56 +325,51 @@ class Responder:
 
     # Responses
 
-    def handle_response(self, message: Message, source: Address, multicast: bool, now: float) -> None:
+    def handle_response(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
         """Watch for conflicts, for answers that need not be given twice, and for records to be rescued."""
         self._watcher.watch_response(message, multicast, now)
-        self._flush(now)
+        self._send_due(now)
 
-    # Time
+    # What the schedule wakes
 
-    def next_wakeup(self) -> float | None:
-        """Return when to call `advance`, or None while there is nothing to do."""
-        at = min(
-            self._publications.next_wakeup(),
-            self._publications.announcer.next_wakeup(),
-            self._publications.goodbyes.next_wakeup(),
-            self._truncated.next_wakeup(),
-            self._delayed.next_wakeup(),
-            self._plan.next_wakeup(self._truncated.times),
-        )
-        return None if at == inf else at
-
-    def advance(self, now: float) -> None:
-        """Do what is due."""
+    def _probe(self, now: float) -> None:
         self._watcher.weigh_missing(now)
-        for payload in self._publications.advance(now):
+        for payload in self._publications.probe(now):
             self._outbox.multicast(payload)
             self._counters["probes"] += 1
+
+    def _announce(self, now: float) -> None:
         for record_set in self._publications.announcer.due(now):
             at = max(now, record_set.multicast_at + MULTICAST_INTERVAL)
             self._plan.add(record_set, at, Reason.DUTY)
+
+    def _answer_truncated(self, now: float) -> None:
         for query in self._truncated.take(now):
-            # What was multicast since the query came has been seen by whoever asked.
+            # What was multicast since the query came has been seen by the querier.
             answers = {
                 answer: unicast
                 for answer, unicast in query.answers.items()
                 if answer.is_current and answer.multicast_at < query.begun_at
             }
             self._respond(answers, query.source, now, now, may_wait=False)
-            self._plan.expect()
-        for destination, delayed in self._delayed.take(now):
-            current = [answer for answer in delayed if answer.is_current]
-            if current:
-                self._send_unicast(current, destination, now)
-        self._flush(now)
+        self._plan.expect()
 
-    def _flush(self, now: float) -> None:
-        """Multicast what is due: goodbyes first, then everything else in as few messages as possible."""
+    def _answer_delayed(self, now: float) -> None:
+        for response in self._delayed.take(now):
+            current = [answer for answer in response.answers if answer.is_current]
+            if current:
+                self._send_unicast(current, response.destination, now)
+
+    def _say_goodbyes(self, now: float) -> None:
         for payload in pack_records(self._publications.goodbyes.take(now), self._sizes):
             self._outbox.multicast(payload)
             self._counters["goodbyes"] += 1
-        if self._plan.next_wakeup(self._truncated.times) > now:
-            return
+
+    def _multicast_at(self) -> float | None:
+        return self._plan.next_at(self._truncated.times)
+
+    def _multicast(self, now: float) -> None:
+        """Multicast the sets that are due, with what belongs to them, in as few messages as possible."""
         due, answers = self._plan.take(now)
         due = [record_set for record_set in due if record_set.is_current]
         wanted = self._zone.additionals([answer for answer in answers if answer.is_current])
@@ -367,9 +386,16 @@ class Responder:
             record_set.mark_multicast(now)
             self._plan.discard(record_set)
 
+    def _send_due(self, now: float) -> None:
+        """Send what a packet has made due at once: goodbyes first, then everything else."""
+        self._say_goodbyes(now)
+        at = self._multicast_at()
+        if at is not None and at <= now:
+            self._multicast(now)
+
     # The fast way
 
-    def _make_ready(self, key: bytes, message: Message, answers: dict[RecordSet, bool], now: float) -> None:
+    def _make_ready(self, key: bytes, message: Message, answers: _Wanted, now: float) -> None:
         """Keep what a plain query got, for the next one like it."""
         ready = self.ready.make(key, message)
         if not all(answers.values()):
@@ -386,18 +412,18 @@ class Responder:
     def _quiet_until(self, answer: RecordSet, now: float) -> float:
         """Until when another question for a multicast of this set has no effect."""
         planned_at = self._plan.due_at(answer)
-        if planned_at <= now + SHARED_DELAY[1]:
+        if planned_at is not None and planned_at <= now + SHARED_DELAY[1]:
             return planned_at
         return answer.multicast_at + MULTICAST_INTERVAL - SHARED_DELAY[1]
 
     def answer_ready(
-        self, ready: ReadyAnswer, datagram: bytes, source: Address, multicast: bool, now: float
+        self, ready: ReadyAnswer, datagram: bytes, source: SocketAddress, multicast: bool, now: float
     ) -> bytes | None:
         """Return the response to a query whose answer is ready, or None when it must go the long way.
 
         It is for the sender alone, and is empty when there is none, or none yet.
 
-        The rules are those of `handle_query`: a simple resolver is always answered at once by unicast; a host
+        The rules are those of `handle_query`: a legacy query is always answered at once by unicast; a host
         that wants a unicast response gets it if the records were multicast within a quarter of their TTL, at
         once or, for shared records, after a random delay.
         """

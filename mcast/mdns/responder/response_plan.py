@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from math import inf
+from typing import Final
 
 from mcast.dns.records import Identity, Record
 from mcast.mdns.constants import AGGREGATION_DELAY
 from mcast.mdns.responder.zone import RecordSet
+from mcast.mdns.schedule import Timers
 
 
 class Reason(Enum):
@@ -38,14 +39,10 @@ class MulticastPlan:
     """The sets to be multicast: each at most once, so the plan is never larger than what we publish."""
 
     def __init__(self) -> None:
-        self._plans: dict[RecordSet, _Plan] = {}
-        self._due_at: float | None = inf
-
-    def __contains__(self, record_set: RecordSet) -> bool:
-        return record_set in self._plans
-
-    def __iter__(self) -> Iterator[RecordSet]:
-        return iter(self._plans)
+        self._plans: Final[dict[RecordSet, _Plan]] = {}
+        self._next_at: float | None = None
+        self._is_settled = True
+        """Whether ``_next_at`` is right."""
 
     def add(self, record_set: RecordSet, at: float, reason: Reason, *, may_wait: bool = False) -> None:
         """Plan a set; one that is planned already is sent at the earlier of both times.
@@ -56,18 +53,18 @@ class MulticastPlan:
         plan = self._plans.get(record_set)
         if plan is None:
             self._plans[record_set] = _Plan(at, latest, {reason})
-            self._due_at = None
+            self._is_settled = False
             return
         plan.reasons.add(reason)
         if at < plan.at or latest < plan.latest:
             plan.at = min(at, plan.at)
             plan.latest = min(latest, plan.latest)
-            self._due_at = None
+            self._is_settled = False
 
-    def due_at(self, record_set: RecordSet) -> float:
-        """Return when a set is due; infinity when it is not planned."""
+    def due_at(self, record_set: RecordSet) -> float | None:
+        """Return when a set is due, or None when it is not planned."""
         plan = self._plans.get(record_set)
-        return plan.at if plan else inf
+        return plan.at if plan else None
 
     def spare(self, record_set: RecordSet) -> bool:
         """Plan a set no longer since another host has sent it, unless we must all the same."""
@@ -80,31 +77,38 @@ class MulticastPlan:
     def discard(self, record_set: RecordSet) -> None:
         """Plan a set no longer: it was sent."""
         if self._plans.pop(record_set, None) is not None:
-            self._due_at = None
+            self._is_settled = False
 
     def clear(self) -> None:
         """Plan nothing."""
         self._plans.clear()
-        self._due_at = inf
+        self._is_settled = False
 
     def expect(self) -> None:
-        """Say that the times given to `next_wakeup` have changed."""
-        self._due_at = None
+        """Say that the times given to `next_at` have changed."""
+        self._is_settled = False
 
-    def next_wakeup(self, expected: Iterable[float] = ()) -> float:
-        """Return when the next message leaves; infinity when nothing is planned.
+    def next_at(self, expected: Iterable[float]) -> float | None:
+        """Return when the next message leaves, or None when nothing is planned.
+
+        It is the last moment at which a set joins the message and none has waited too long.
 
         :param expected: when answers will be due that are not in the plan yet, so that others may wait for
             them.
         """
-        if self._due_at is None:
-            plans = self._plans.values()
-            latest = min([plan.latest for plan in plans], default=-inf)
-            times = [plan.at for plan in plans if plan.at <= latest]
-            times += [at for at in expected if at <= latest]
-            # The last moment at which somebody joins and nobody has waited too long.
-            self._due_at = max(times, default=inf)
-        return self._due_at
+        if not self._is_settled:
+            self._is_settled = True
+            self._next_at = self._last_moment(expected)
+        return self._next_at
+
+    def _last_moment(self, expected: Iterable[float]) -> float | None:
+        if not self._plans:
+            return None
+        plans = self._plans.values()
+        latest = min([plan.latest for plan in plans])
+        times = [plan.at for plan in plans if plan.at <= latest]
+        times += [at for at in expected if at <= latest]
+        return max(times)
 
     def take(self, now: float) -> tuple[list[RecordSet], list[RecordSet]]:
         """Return the sets that are due, and which of them answer a question; they are planned no longer."""
@@ -112,44 +116,50 @@ class MulticastPlan:
         answers = [record_set for record_set in due if Reason.ANSWER in self._plans[record_set].reasons]
         for record_set in due:
             del self._plans[record_set]
-        self._due_at = None
+        self._is_settled = False
         return due, answers
+
+
+@dataclass(slots=True, eq=False)
+class Goodbye:
+    """A record to be multicast with TTL 0."""
+
+    record: Record
+    wake_at: float | None = None
 
 
 class Goodbyes:
     """Records to be multicast with TTL 0 (RFC 6762 §10.1)."""
 
     def __init__(self) -> None:
-        self._planned: dict[Identity, tuple[float, Record]] = {}
-        self._due_at = inf
+        self.timers: Final[Timers[Goodbye]] = Timers()
+        """When to call `take`."""
+        self._planned: Final[dict[Identity, Goodbye]] = {}
 
     def __bool__(self) -> bool:
+        """Whether any goodbye is still to be said."""
         return bool(self._planned)
 
     def add(self, record: Record, at: float) -> None:
         """Plan the goodbye of a record, whose TTL does not matter."""
-        self._planned[record.identity] = (at, record.with_ttl(0))
-        self._due_at = min(self._due_at, at)
+        self.cancel(record)
+        goodbye = self._planned[record.identity] = Goodbye(record.with_ttl(0))
+        self.timers.arm(goodbye, at)
 
     def cancel(self, record: Record) -> None:
         """Plan no goodbye of a record that is published again."""
-        self._planned.pop(record.identity, None)
+        goodbye = self._planned.pop(record.identity, None)
+        if goodbye is not None:
+            self.timers.disarm(goodbye)
 
     def clear(self) -> None:
         """Plan nothing."""
         self._planned.clear()
-        self._due_at = inf
-
-    def next_wakeup(self) -> float:
-        """Return when to call `take`; infinity when nothing is planned."""
-        return self._due_at
+        self.timers.clear()
 
     def take(self, now: float) -> list[Record]:
         """Return the records to say goodbye to now."""
-        if self._due_at > now:
-            return []
-        due = [record for at, record in self._planned.values() if at <= now]
+        due = [goodbye.record for goodbye in self.timers.due(now)]
         for record in due:
             del self._planned[record.identity]
-        self._due_at = min([at for at, _ in self._planned.values()], default=inf)
         return due

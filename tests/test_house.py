@@ -56,8 +56,6 @@ CONSTRUCTOR_PARAMETERS = 6
 EXCEPTIONS: dict[str, str] = {
     "mcast.oneshot imports mcast.node.network": "until the node asks it for its network",
     "mcast/dns/messages.py _decode_records": "hot: one loop decodes the records of every datagram",
-    "mcast/mdns/querier/cache.py": "until divided",
-    "mcast/mdns/querier/querier.py": "until divided",
     "mcast/node/node.py": "until divided",
     "mcast/sockets/port.py": "until divided",
     "tests/dnssd/test_browsing.py": "until divided",

@@ -174,7 +174,7 @@ FLUSH_AGE = 1.0
 FLUSH_DELAY = 1.0
 """These records leave the cache so much later (RFC 6762 §10.2)."""
 
-DOUBT_PERIOD = 10.0
+RECONFIRM_PERIOD = 10.0
 """A record in doubt that nobody confirms within this is flushed (RFC 6762 §10.4, §10.5)."""
 
 RECONFIRM_DELAYS = (1.0, 2.0, 4.0)

@@ -23,6 +23,30 @@ from mcast.mdns.schedule import Schedule
 from mcast.neighbours import Neighbours
 from mcast.rate_limit import MAX_RATE
 
+MAX_CACHE_RECORDS = 65_536
+"""Records in one cache.
+
+Our choice: five thousand hosts with a service each have about 35,000, and few links have a tenth of that.
+"""
+
+MAX_CACHE_OCTETS = 24 * 1024 * 1024
+"""Octets in one cache, with what the tables take.
+
+Our choice: what `MAX_CACHE_RECORDS` need, with names of common length.
+"""
+
+MAX_CACHE_RECORDS_OF_NAME = 8192
+"""Records of one name. Our choice: five thousand instances of one service type, and some more."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLimits:
+    """How much the cache of a link may hold."""
+
+    records: int = MAX_CACHE_RECORDS
+    octets: int = MAX_CACHE_OCTETS
+    records_of_name: int = MAX_CACHE_RECORDS_OF_NAME
+
 
 class Sizes(NamedTuple):
     """How large messages may be, in octets."""
@@ -59,6 +83,8 @@ class LinkSettings:
     """Unicast answers a second to one source; 0 for no limit."""
     announcements: int = ANNOUNCEMENTS
     """How often new records are announced, 2 to 8 times (RFC 6762 §8.3)."""
+    cache: CacheLimits = CacheLimits()
+    """How much is remembered of what other hosts say."""
 
     def __post_init__(self) -> None:
         if not ANNOUNCEMENTS <= self.announcements <= MAX_ANNOUNCEMENTS:

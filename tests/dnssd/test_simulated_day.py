@@ -282,7 +282,7 @@ class SimulatedDayTests(SynchronousTestCase):
 
     def test_nothing_is_lost(self) -> None:
         """On a good link there is exactly one change told for each change of a host."""
-        world = World(6763, 40)
+        world = World(6768, 40)
         world.loss = world.doubling = world.spread = 0.0
         for peer in world.peers[:20]:
             world.later(world.rng.uniform(0, 60), peer.start)

@@ -112,12 +112,14 @@ class Lab:
         is_own: Callable[[Record], bool] = lambda record: False,
         is_own_set: Callable[[Sequence[Record]], bool] = lambda records: False,
         rng: Random | None = None,
+        settings: LinkSettings | None = None,
     ) -> None:
         self.draw = Draw()
         self.draw.point = point
         self.now = 0.0
         self.link = Link(
-            LinkSettings(
+            settings
+            or LinkSettings(
                 ipv6=ipv6,
                 mtu=mtu,
                 max_rate=max_rate,

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mcast.mdns.constants import DOUBT_PERIOD, OBSERVATION_PERIOD, OBSERVED_QUERIES
-from mcast.mdns.querier.cache_cells import Held, fold
+from mcast.dns.records import Record
+from mcast.mdns.constants import (
+    OBSERVATION_PERIOD,
+    OBSERVATION_REST,
+    OBSERVED_QUERIES,
+    RECONFIRM_PERIOD,
+)
+from mcast.mdns.querier.cache import Cache
+from mcast.mdns.querier.cache_cells import Lifetime, record_key
+from mcast.mdns.querier.reconfirmation import Drop
 
 MAX_OBSERVATIONS = 1024
-"""Questions observed at a time. Our choice: a host that looks for hundreds of services at once fits in;
-beyond that we miss a failure at worst."""
+"""Questions observed at a time.
+
+Our choice: enough for a host that looks for hundreds of services at once. Beyond that a failure may be
+missed, which does no harm.
+"""
 
 MAX_QUERIES = 8
-"""Queries remembered for each. Our choice: two are needed; a crowd of hosts that ask at once adds nothing."""
+"""Queries remembered for each question. Our choice: two are needed; more hosts that ask tell nothing more."""
+
+MAX_OBSERVED_NAME = 1000
+"""Records of a name up to which questions about it are observed.
+
+Our choice: to tell which of thousands of PTR records are no longer true takes too long; the SRV record of
+each instance is observed by itself.
+"""
 
 
-class Observation:
-    """The queries for one name and type that were heard of late.
+class FailureObservation:
+    """The queries for one name and type that were heard recently.
 
     A record is given up when two queries were sent since it was last heard, neither of which listed it as
     known, and ten seconds have passed since the second one.
@@ -35,33 +54,38 @@ class Observation:
     def note(self, listed: Iterable[bytes], now: float) -> float | None:
         """Take note of a query; return when to call `failed`, or None while one query more is needed.
 
-        :param listed: the known answers to this question that came with it, folded.
+        :param listed: the record keys of the known answers to this question that came with it.
         """
         self._forget(now)
         if len(self._queries) == MAX_QUERIES:
-            # The last is replaced and not the first, so that asking on and on puts nothing off.
+            # The last is replaced and not the first, so that repeated questions do not put the end off.
             self._queries.pop()
         self._queries.append((now, frozenset(listed)))
-        return now + DOUBT_PERIOD if len(self._queries) >= OBSERVED_QUERIES else None
+        return now + RECONFIRM_PERIOD if len(self._queries) >= OBSERVED_QUERIES else None
 
-    def failed(self, helds: Iterable[Held], now: float) -> tuple[list[Held], float | None]:
-        """Return those of the records that have not been confirmed, and when to call this again, if at all.
+    def failed(self, lifetimes: Iterable[Lifetime], now: float) -> list[bytes]:
+        """Return the record keys of those that have not been confirmed.
 
-        :param helds: all valid records of the name and type.
+        :param lifetimes: of all records of the name and type.
         """
         failed = []
-        for held in helds:
-            folded = fold(held.type, held.rdata)
+        for lifetime in lifetimes:
+            if lifetime.expires_at <= now:
+                continue
             unanswered = [
-                at for at, listed in self._queries if at > held.received_at and folded not in listed
+                at for at, listed in self._queries if at > lifetime.received_at and lifetime.key not in listed
             ]
             if len(unanswered) >= OBSERVED_QUERIES and (
-                unanswered[OBSERVED_QUERIES - 1] + DOUBT_PERIOD <= now
+                unanswered[OBSERVED_QUERIES - 1] + RECONFIRM_PERIOD <= now
             ):
-                failed.append(held)
+                failed.append(lifetime.key)
+        return failed
+
+    def next_at(self, now: float) -> float | None:
+        """Return when to call `failed` again, if at all."""
         self._forget(now)
-        ends = [at + DOUBT_PERIOD for at, _ in self._queries[OBSERVED_QUERIES - 1 :]]
-        return failed, min([end for end in ends if end > now], default=None)
+        ends = [at + RECONFIRM_PERIOD for at, _ in self._queries[OBSERVED_QUERIES - 1 :]]
+        return min([end for end in ends if end > now], default=None)
 
     def is_over(self, now: float) -> bool:
         """Whether nothing that was heard matters any more."""
@@ -71,3 +95,67 @@ class Observation:
     def _forget(self, now: float) -> None:
         limit = now - OBSERVATION_PERIOD
         self._queries = [query for query in self._queries if query[0] > limit]
+
+
+class FailureObservations:
+    """Decides which records are dropped since nobody answers the questions of other hosts."""
+
+    __slots__ = ("_cache", "_counters", "_running")
+
+    def __init__(self, cache: Cache, counters: Counter[str]) -> None:
+        self._cache: Final = cache
+        self._counters: Final = counters
+        self._running: Final[dict[tuple[bytes, int], FailureObservation]] = {}
+
+    def __len__(self) -> int:
+        """How many questions are observed."""
+        return len(self._running)
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._running.clear()
+
+    def note(
+        self, key: bytes, rtype: int, known: Iterable[Record], now: float
+    ) -> tuple[FailureObservation, float] | None:
+        """Take note of another host's question, and what it lists as known.
+
+        :returns: the observation of the question, and when to wake it; None when that is not needed.
+        """
+        observation = self._running.get((key, rtype))
+        if observation is None:
+            if not self._cache.has(key, rtype):
+                return None
+            if self._cache.count_of(key) > MAX_OBSERVED_NAME or not self._make_room(now):
+                self._counters["queries not observed"] += 1
+                return None
+            observation = self._running[key, rtype] = FailureObservation(key, rtype)
+        at = observation.note([record_key(rtype, record.rdata) for record in known], now)
+        return None if at is None else (observation, at)
+
+    def _make_room(self, now: float) -> bool:
+        """Forget the oldest observation when there are too many, if it is over."""
+        if len(self._running) < MAX_OBSERVATIONS:
+            return True
+        oldest = next(iter(self._running.values()))
+        if not oldest.is_over(now):
+            return False
+        del self._running[oldest.key, oldest.type]
+        return True
+
+    def wake(self, woken: FailureObservation, now: float) -> tuple[Drop | None, float | None]:
+        """Return the decision to drop what others have asked for in vain, and when to wake it again."""
+        key, rtype = woken.key, woken.type
+        failed = woken.failed(self._lifetimes(key, rtype), now)
+        at = woken.next_at(now)
+        # Another one may have taken its place.
+        if at is None and woken.is_over(now) and self._running.get((key, rtype)) is woken:
+            del self._running[key, rtype]
+        if not failed:
+            return None, at
+        self._counters["records flushed after observation"] += len(failed)
+        # RFC 6762 §10.5: "The host SHOULD NOT perform its own queries to reconfirm".
+        return Drop(key, failed, OBSERVATION_REST), at
+
+    def _lifetimes(self, key: bytes, rtype: int) -> Sequence[Lifetime]:
+        return self._cache.lifetimes(key, (rtype,))

@@ -1,46 +1,35 @@
-"""The querier of one link: asks what somebody wants to know, and keeps the answers right (RFC 6762 §5,
-§10)."""
+"""The querier of one link: asks what somebody wants to know, and keeps the answers (RFC 6762 §5, §10)."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Final
 
-from mcast.dns.codes import PSEUDO_TYPES, RecordClass, RecordType
+from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.messages import Message, Question
 from mcast.dns.names import Name
 from mcast.dns.records import NextSecure, Record
 from mcast.mdns.constants import (
     ACTIVATION_PERIOD,
     FIRST_QUERY_DELAY,
-    FLUSH_DELAY,
-    GOODBYE_DELAY,
-    KNOWN_ANSWER_FRACTION,
-    MAX_PACKET,
     MDNS_PORT,
     QUERY_SLACK,
     REFRESH_POINTS,
     REFRESH_VARIATION,
-    UNICAST_RESPONSE_PERIOD,
 )
 from mcast.mdns.context import LinkContext
-from mcast.mdns.events import (
-    Denied,
-    RecordAdded,
-    RecordChange,
-    RecordFlushed,
-    RecordRemoved,
-    RecordRescued,
-)
+from mcast.mdns.events import RecordRemoved
 from mcast.mdns.outbox import Address
-from mcast.mdns.querier.cache import Cache, Outcome
-from mcast.mdns.querier.cache_cells import DISPUTED, FLUSHED, LEAVING, UNIQUE, Held, Times
-from mcast.mdns.querier.large_sets import SMALL_SET, Crowd, look_through
-from mcast.mdns.querier.passive_observation import Observation
-from mcast.mdns.querier.query_packets import Asked, Echoes, query_packets
-from mcast.mdns.querier.question_series import NEVER, Dispute, Series, answers_to
-from mcast.mdns.querier.reconfirmation import Doubts
+from mcast.mdns.querier.cache import Cache
+from mcast.mdns.querier.cache_cells import FLUSHED, LEAVING, UNIQUE, Lifetime
+from mcast.mdns.querier.cache_maintenance import Review, review
+from mcast.mdns.querier.cache_table import as_record
+from mcast.mdns.querier.passive_observation import FailureObservation, FailureObservations
+from mcast.mdns.querier.query_queue import QueryQueue, is_known_answer
+from mcast.mdns.querier.question_series import QuestionSeries
+from mcast.mdns.querier.questions import Questions
+from mcast.mdns.querier.reconfirmation import Drop, Reconfirmation, Reconfirmations
+from mcast.mdns.querier.responses import ResponseHandler
 from mcast.mdns.schedule import Timers
 
 WORK = 250
@@ -49,52 +38,30 @@ WORK = 250
 Our choice: about three milliseconds, after which the reactor should see to others.
 """
 
-MAX_COLLECTED = 16 * WORK
-"""Questions collected before the first of them leaves. Our choice: by then they have waited for some ten
-milliseconds."""
+MAX_WAITING = 64
+"""Timers that are nearly due, and looked at in one call of `advance` whether they join what is due.
 
-PACKETS = 4
-"""Messages made in one call of `advance`. Our choice: as above, when they are full of known answers."""
-
-_NO_DATA = PSEUDO_TYPES | {0, *range(249, 256)}
-"""Types that no record has which could be cached: those of RFC 6895 §3.1 that are reserved, or for
-questions."""
-
-_COUNTED = (
-    "goodbyes for nothing",
-    "records added",
-    "records refreshed",
-    "records rescued",
-    "records leaving",
-    "",  # the cache tells why it refused
-)
-"""What a record that was heard is counted as, by its `Outcome`."""
+Our choice: enough to fill a packet with their questions.
+"""
 
 
 class Querier:
     """Continuous questions, and the cache of one link.
 
-    Sans-I/O: questions leave by ``outbox``, changes go to ``events`` (see `mcast.mdns.events`). Call
-    `advance` at `next_wakeup`. No call takes longer than some milliseconds; where more is to be done,
+    Sans-I/O: questions leave by the outbox of the link, changes go to its events (see `mcast.mdns.events`).
+    Call `advance` at `next_wakeup`. No call takes longer than some milliseconds; where more is to be done,
     `next_wakeup` is in the past.
     """
 
     def __init__(self, context: LinkContext) -> None:
-        self.counters: Final = context.counters
-        self.cache: Final = Cache(self._is_wanted, context.counters)
         self._context: Final = context
-        self._outbox: Final = context.outbox
-        self._events: Final = context.events
-        self._rng: Final = context.rng
-        self._max_size: Final = context.sizes.normal
-        self._series: Final[dict[bytes, list[Series]]] = {}
-        """By name key; those of one name in a list, since there are few."""
-        self._timers: Final[Timers[Series | Dispute | Observation]] = Timers()
-        self._doubts: Final = Doubts(self, self.cache, self._timers, context.counters)
-        self._asking: list[Asked] = []
-        self._messages: Final[deque[Iterator[bytes]]] = deque()
-        """Queries that are decided on, and not made yet."""
-        self._echoes: Final = Echoes()
+        self._questions: Final = Questions()
+        self.cache: Final = Cache(self._questions.is_wanted, context.counters, context.settings.cache)
+        self._timers: Final[Timers[QuestionSeries | Reconfirmation | FailureObservation]] = Timers()
+        self._responses: Final = ResponseHandler(context, self._questions, self.cache, self._timers.arm)
+        self._reconfirmations: Final = Reconfirmations(self.cache, context.counters)
+        self._observations: Final = FailureObservations(self.cache, context.counters)
+        self._queue: Final = QueryQueue(context, self.cache)
         self._first_at = 0.0
         self._now = context.up_since
         context.schedule.add(self.next_wakeup, self.advance)
@@ -104,8 +71,8 @@ class Querier:
     def ask(self, question: Question, now: float, asker: Hashable) -> None:
         """Ask a question from now on, until `cancel`: repeatedly, and again before its answers expire.
 
-        What is known already is not reported as an event: see `records` and `is_denied`. A question that
-        others ask too is asked once. The unicast bit of ``question`` does not matter.
+        What is known already is not reported as an event: see `records` and `is_denied`. A question with
+        several askers is asked once. The unicast bit of ``question`` does not matter.
 
         :param asker: comes with every event that answers the question; any value that has a hash.
         :raises ValueError: the class is not IN.
@@ -113,131 +80,87 @@ class Querier:
         if question.rclass != RecordClass.IN:
             raise ValueError(f"only class IN can be asked for, not {question.rclass}")
         key = question.name.key
-        known = self._series.get(key, ())
-        for series in known:
-            if series.type == question.type:
-                series.askers += (asker,)
-                return
-        # All questions about a name go by the same variation: thus those for A and AAAA share packets.
-        variation = known[0].variation if known else self._rng.uniform(0, REFRESH_VARIATION)
-        series = Series(question.name, question.type, asker, variation)
-        # What expired while nobody cared has been reported to nobody, and must not count as known now.
+        series = self._questions.get(key, question.type)
+        if series is not None:
+            series.askers += (asker,)
+            return
+        # What expired while nobody asked has been reported to nobody, and must not count as known now.
         unreported = [
-            held
-            for held in self.cache.all_of(key, RecordType.ANY)
-            if held.expires_at <= now and not self._is_wanted(key, held.type)
+            lifetime.key
+            for lifetime in self.cache.lifetimes(key)
+            if lifetime.expires_at <= now and not self._questions.is_wanted(key, lifetime.type)
         ]
         if unreported:
-            self.cache.remove(key, unreported)
-        if known:
-            self._series[key].append(series)
-        else:
-            self._series[key] = [series]
+            self.cache.take(key, unreported)
+        # All questions about a name go by the same variation: thus those for A and AAAA share packets.
+        known = self._questions.of_name(key)
+        variation = known[0].variation if known else self._context.rng.uniform(0, REFRESH_VARIATION)
+        series = QuestionSeries(question.name, question.type, asker, variation)
+        self._questions.add(series)
         if self._context.is_up:
             self._begin(series, now)
 
     def cancel(self, question: Question, now: float, asker: Hashable) -> None:
-        """Withdraw what `ask` was called for with these values; does nothing when there is no such thing."""
-        key = question.name.key
-        among = self._series.get(key, [])
-        for series in among:
-            if series.type == question.type and asker in series.askers:
-                place = series.askers.index(asker)
-                series.askers = series.askers[:place] + series.askers[place + 1 :]
-                if not series.askers:
-                    among.remove(series)
-                    self._timers.disarm(series)
-                break
-        if not among:
-            self._series.pop(key, None)
+        """Withdraw what `ask` was called for with these values; do nothing if it was not called."""
+        ended = self._questions.cancel(question, asker)
+        if ended is not None:
+            self._timers.disarm(ended)
 
     def records(self, question: Question, now: float, *, flushed: bool = True) -> list[Record]:
         """Return the valid records that answer a question, with the TTL that is left, rounded up.
 
         :param flushed: also those whose place newer ones have taken, and which end within a second.
         """
-        key = question.name.key
+        key, rtype = question.name.key, question.type
         owner = self.cache.owner(key)
         return [
-            Record(
-                owner,
-                held.type,
-                RecordClass.IN,
-                -int(now - held.expires_at),
-                held.rdata,
-                bool(held.flags & UNIQUE),
-            )
-            for held in self.cache.lookup(key, RecordType.ANY, now)
-            if answers_to(question.type, held.type) and (flushed or not held.flags & FLUSHED)
+            as_record(owner, cached).with_ttl(-int(now - cached.expires_at))
+            for cached in self.cache.lookup(key, RecordType.ANY, now)
+            if rtype in (cached.type, RecordType.ANY) or cached.type == RecordType.CNAME
+            if flushed or not cached.flags & FLUSHED
         ]
 
     def gauges(self) -> dict[str, int]:
-        """Return what there is now: ``records`` and ``octets`` in the cache, ``questions`` being asked."""
+        """Return the current numbers of ``records`` and ``octets`` in the cache, and of ``questions``."""
         return {
             "records": len(self.cache),
             "octets": self.cache.octets,
-            "questions": sum(map(len, self._series.values())),
+            "questions": len(self._questions),
         }
 
     def is_denied(self, question: Question, now: float) -> bool:
         """Whether the owner of the name has said that it has no such record (RFC 6762 §6.1)."""
-        key = question.name.key
-        return not self.cache.lookup(key, question.type, now) and any(
-            self._denies(held, question.type) for held in self.cache.lookup(key, RecordType.NSEC, now)
+        key, rtype = question.name.key, question.type
+        return not self.cache.lookup(key, rtype, now) and any(
+            lifetime.expires_at > now for lifetime in self._denials(key, rtype)
         )
 
     def reconfirm(self, record: Record, now: float) -> bool:
-        """Take the hint that a record is wrong: ask for it, and drop it when nobody confirms it within ten
-        seconds (RFC 6762 §10.4).
+        """Take the hint that a record is wrong: ask for it, and drop it unless it is heard (RFC 6762 §10.4).
+
+        It is dropped after ten seconds.
 
         :returns: False when it is not in the cache.
         """
-        return self._context.is_up and self._doubts.reconfirm(record, now)
+        if not self._context.is_up:
+            return False
+        is_reconfirmed, started = self._reconfirmations.begin(record, now)
+        if started is not None:
+            self._timers.arm(started, self._first_query_at(now))
+        return is_reconfirmed
 
     # What the link hears
 
     def handle_response(self, message: Message, source: Address, multicast: bool, now: float) -> None:
         """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18)."""
-        if not self._context.is_up:
-            return
-        if not multicast and not self._awaits(message, now):
-            # RFC 6762 §6: "MUST only accept unicast responses if they answer a recently sent query".
-            self.counters["unsolicited unicast responses"] += 1
-            return
-        series_of = self._series.get
-        store = self.cache.store
-        flushing: set[tuple[bytes, int]] = set()
-        tally = [0] * len(_COUNTED)
-        for section in (message.answers, message.authorities, message.additionals):
-            for record in section:
-                rtype = record.type
-                if record.rclass != RecordClass.IN:
-                    self.counters["records of other classes"] += 1
-                    continue
-                if rtype in _NO_DATA or (rtype == RecordType.SIG and record.rdata[:2] == b"\0\0"):
-                    # RFC 6762 §10.2: "pseudo-RRs should never go into the Multicast DNS cache".
-                    continue
-                outcome, has_elders = store(record, now)
-                tally[outcome] += 1
-                key = record.name.key
-                if has_elders and record.cache_flush and record.ttl:
-                    flushing.add((key, rtype))
-                among = series_of(key)
-                if among is not None and outcome is not Outcome.IGNORED:
-                    self._heard(among, record, outcome, source, now)
-        for counter, count in zip(_COUNTED, tally, strict=True):
-            if count and counter:
-                self.counters[counter] += count
-        for key, rtype in flushing:
-            self._flush(key, rtype, now)
-        if self.cache.evicted:
-            for record in self.cache.evicted:
-                self._report(RecordRemoved, record)
-            self.cache.evicted.clear()
+        if self._context.is_up:
+            self._responses.handle(message, source, multicast, now)
 
     def observe_query(self, message: Message, source: Address, multicast: bool, now: float) -> None:
-        """Take in another host's query: it may spare us a question (RFC 6762 §7.3), or show that a record
-        is wrong (§10.5)."""
+        """Take in another host's query, which may take the place of ours or show that a record is wrong.
+
+        RFC 6762 §7.3, §10.5.
+        """
         if not self._context.is_up or not multicast or source[1] != MDNS_PORT:
             # Its answers will go to that host alone, and so tell us nothing.
             return
@@ -253,389 +176,246 @@ class Querier:
                 continue
             seen.add((key, rtype))
             known = [record for record in message.answers if record.type == rtype and record.name.key == key]
-            for series in self._series.get(key, ()):
-                if series.type == rtype:
-                    self._spare(series, known, now)
+            series = self._questions.get(key, rtype)
+            if series is not None:
+                self._spare(series, known, now)
             # A probe is a question too, but it hopes for no answer.
             if not message.authorities and rtype != RecordType.ANY:
-                self._doubts.observe(key, rtype, known, now)
+                noted = self._observations.note(key, rtype, known, now)
+                if noted is not None:
+                    self._timers.arm(*noted)
+
+    def _spare(self, series: QuestionSeries, known: Iterable[Record], now: float) -> None:
+        """Count another host's question as ours, if it will bring all the answers that ours would."""
+        if not series.is_soon(now):
+            return
+        for record in known:
+            cached = self.cache.find(record, now)
+            if cached is None or not is_known_answer(cached, now):
+                # Its owner will not send it, since the other host knows it.
+                return
+        self._context.counters["questions spared"] += 1
+        series.is_unicast = False
+        series.asked_at = now
+        series.step(now)
 
     def was_sent(self, datagram: bytes, now: float) -> bool:
-        """Whether this is a query that we have sent just now, and which we hear ourselves if it comes from
-        here."""
-        return self._echoes.has(datagram, now)
+        """Whether this is a query that we have sent just now, and that comes back to us."""
+        return self._queue.was_sent(datagram, now)
 
     # Time
 
     def next_wakeup(self) -> float | None:
         """Return when to call `advance`, or None while there is nothing to wait for."""
-        if self._messages or self._asking:
-            return self._now
-        return self._timers.next_at()
+        return self._timers.next_at() if self._queue.is_empty else self._now
 
     def advance(self, now: float) -> None:
         """Do what is due at ``now``, or the first part of it."""
         self._now = now
-        timers = self._timers
+        timers, queue = self._timers, self._queue
         work = WORK
         # What is nearly due goes along with what is due, so that they share packets.
         until = now
-        waiting: list[tuple[float, Series | Dispute | Observation]] = []
-        while work > 0 and len(waiting) < SMALL_SET and (entry := timers.pop(until)) is not None:
+        waiting: list[tuple[float, QuestionSeries | Reconfirmation | FailureObservation]] = []
+        while work > 0 and len(waiting) < MAX_WAITING and (entry := timers.pop(until)) is not None:
             at, timer = entry
-            if at > now and not (isinstance(timer, Series) and timer.not_before <= now):
+            if at > now and not (isinstance(timer, QuestionSeries) and timer.may_ask(now)):
                 waiting.append(entry)
                 continue
             work -= self._wake(timer, now)
-            if self._asking:
+            if queue.is_collecting:
                 until = now + QUERY_SLACK
         for at, timer in waiting:
             timers.arm(timer, at)
         # While more is due at once, questions are collected, so that their packets are full.
-        if self._asking and (work > 0 or len(self._asking) >= MAX_COLLECTED):
-            self._messages.append(query_packets(self._asking, self._max_size))
-            self._asking = []
-        for _ in range(PACKETS):
-            if not self._messages:
-                break
-            packet = next(self._messages[0], None)
-            if packet is None:
-                self._messages.popleft()
-                continue
-            self._send(packet, now)
+        if queue.is_collecting and (work > 0 or queue.is_full):
+            queue.close()
+        queue.send(now)
+
+    def _wake(self, timer: QuestionSeries | Reconfirmation | FailureObservation, now: float) -> int:
+        """Do what a timer was armed for; return how much work it was."""
+        if isinstance(timer, QuestionSeries):
+            return self._wake_series(timer, now)
+        if isinstance(timer, Reconfirmation):
+            decision = self._reconfirmations.wake(timer, now)
+            if isinstance(decision, Question):
+                self._ask_once(decision, now)
+                self._timers.arm(timer, timer.step(now))
+            elif decision is not None:
+                self._drop(decision, now)
+            return 1
+        work = 1 + self.cache.count_of(timer.key)
+        drop, at = self._observations.wake(timer, now)
+        if drop is not None:
+            self._drop(drop, now)
+        if at is not None:
+            self._timers.arm(timer, at)
+        return work
 
     def set_up(self, now: float) -> None:
         """The link works again, or may be another one: forget what was heard, and ask everything anew.
 
-        RFC 6762 §10.3; the first questions ask for unicast responses, lest all hosts answer a newcomer by
-        multicast (§5.4).
+        RFC 6762 §10.3. The first questions ask for unicast responses, so that not all hosts answer a newcomer
+        by multicast (§5.4).
         """
         self._empty()
-        for among in list(self._series.values()):
-            for series in among:
-                self._begin(series, now)
+        for series in self._questions:
+            self._begin(series, now)
 
     def set_down(self, now: float) -> None:
-        """The link carries nothing: forget what was heard on it (RFC 6762 §10.3), and be silent until
-        `set_up`."""
+        """The link carries nothing: forget what was heard (RFC 6762 §10.3), and be silent until `set_up`."""
         self._empty()
 
     def _empty(self) -> None:
-        for key, among in self._series.items():
-            for held in self.cache.all_of(key, RecordType.ANY):
-                if any(answers_to(series.type, held.type) for series in among):
-                    self._report(RecordRemoved, self.cache.record(key, held))
-            for series in among:
-                series.rest()
+        for key in self._questions.by_name:
+            self._remove(key, [lifetime.key for lifetime in self.cache.lifetimes(key)])
+        for series in self._questions:
+            series.rest()
         self.cache.clear()
-        self._doubts.clear()
+        self._reconfirmations.clear()
+        self._observations.clear()
         self._timers.clear()
-        self._messages.clear()
-        self._asking.clear()
+        self._queue.clear()
 
-    # Timers
+    # Asking
 
-    def _arm(self, timer: Series, at: float) -> None:
-        if at < NEVER:
-            self._timers.arm(timer, at)
+    def _first_query_at(self, now: float) -> float:
+        """Return when a new series starts: at random, but together with others that start now.
 
-    def _wake(self, timer: Series | Dispute | Observation, now: float) -> int:
-        """Do what a timer was armed for; return how much work it was."""
-        if isinstance(timer, Series):
-            return self._wake_series(timer, now)
-        if isinstance(timer, Dispute):
-            self._doubts.wake_dispute(timer, now)
-            return 1
-        return 1 + self._doubts.wake_observation(timer, now)
-
-    def _send(self, packet: bytes, now: float) -> None:
-        self._echoes.note(packet, now)
-        self.counters["queries sent"] += 1
-        self._outbox.multicast(packet)
-
-    # Series
-
-    def _is_wanted(self, key: bytes, rtype: int) -> bool:
-        among = self._series.get(key)
-        if among is None:
-            return False
-        return rtype == RecordType.NSEC or any(answers_to(series.type, rtype) for series in among)
-
-    def first_query_at(self, now: float) -> float:
-        """Return when a new series starts: at random, but together with others that start now (RFC 6762
-        §5.2)."""
+        RFC 6762 §5.2.
+        """
         least, most = FIRST_QUERY_DELAY
         if not now + least <= self._first_at <= now + most:
-            self._first_at = now + self._rng.uniform(least, most)
+            self._first_at = now + self._context.rng.uniform(least, most)
         return self._first_at
 
-    def _begin(self, series: Series, now: float) -> None:
+    def _begin(self, series: QuestionSeries, now: float) -> None:
         """Start a question, unless its answer is known."""
-        helds = [held for held in self._helds(series) if held.expires_at > now]
-        self._plan(series, helds, now)
-        if any(self._is_final(series, held, now) for held in helds):
-            series.is_denied = all(held.type == RecordType.NSEC for held in helds)
+        lifetimes = [one for one in self._lifetimes(series) if one.expires_at > now]
+        series.review_at = review(series, lifetimes, now).next_at(series, now)
+        if any(_is_final(series, lifetime, now) for lifetime in lifetimes):
+            series.is_denied = all(lifetime.type == RecordType.NSEC for lifetime in lifetimes)
         else:
-            series.start(self.first_query_at(now), now + FIRST_QUERY_DELAY[0])
+            series.start(self._first_query_at(now), now + FIRST_QUERY_DELAY[0])
             # RFC 6762 §5.4: only "questions that are active and ready to be sent the moment of wake from
             # sleep or interface activation".
-            series.is_unicast = (
-                self._context.settings.unicast_responses and now - self._context.up_since <= ACTIVATION_PERIOD
-            )
-        self._arm(series, min(series.ask_at, series.record_at))
+            is_new_link = now - self._context.up_since <= ACTIVATION_PERIOD
+            series.is_unicast = self._context.settings.unicast_responses and is_new_link
+        self._arm(series)
 
-    @staticmethod
-    def _is_final(series: Series, held: Held, now: float) -> bool:
-        """Whether a record tells all there is to know, and for some time yet (RFC 6762 §7.1)."""
-        return (
-            series.type != RecordType.ANY
-            and held.flags & (UNIQUE | LEAVING) == UNIQUE
-            and held.expires_at - now > (1 - REFRESH_POINTS[0]) * held.ttl
-        )
+    def _arm(self, series: QuestionSeries) -> None:
+        at = series.next_at()
+        if at is not None:
+            self._timers.arm(series, at)
 
-    def _helds(self, series: Series) -> list[Held]:
-        """Return the records that answer a question or deny that there is an answer, with the expired
-        ones."""
-        rtype = series.type
-        helds = self.cache.all_of(series.key, RecordType.ANY)
-        if rtype == RecordType.ANY:
-            return helds
-        answers = [held for held in helds if answers_to(rtype, held.type)]
-        return answers or [
-            held for held in helds if held.type == RecordType.NSEC and self._denies(held, rtype)
-        ]
-
-    @staticmethod
-    def _denies(held: Held, rtype: int) -> bool:
-        if rtype in (RecordType.ANY, RecordType.NSEC):
-            return False
-        data = Record(_ROOT, RecordType.NSEC, RecordClass.IN, 0, held.rdata).data
-        return isinstance(data, NextSecure) and rtype not in data.types
-
-    def _plan(self, series: Series, helds: Iterable[Held | Times], now: float) -> None:
-        """Set when the first of these valid records needs attention."""
-        series.record_at = min([series.attention_at(held, now) for held in helds], default=NEVER)
-
-    def _wake_series(self, series: Series, now: float) -> int:
-        helds: Sequence[Held | Times] = ()
-        crowd: Crowd | None = None
-        survey: Sequence[Times] | None = None
-        is_due = series.ask_at < NEVER and series.not_before <= now
-        looks = series.record_at <= now
-        if looks:
-            survey = self.cache.survey(series.key, series.type)
-            if survey is None or len(survey) <= SMALL_SET:
-                helds = self._expire(series, now)
-            else:
-                crowd = self._expire_crowd(series, survey, now)
-                helds = crowd.late
-            is_due = is_due or any(series.needs_refresh(held, now) for held in helds)
-        if series.ask_at < NEVER and series.not_before <= now:
-            series.step(now)
-        if is_due:
-            self._ask_now(series, now)
-        if looks:
-            self._plan(series, helds, now)
-        if crowd is not None:
-            series.record_at = max(min(series.record_at, crowd.earliest), crowd.not_before)
-        self._arm(series, min(series.ask_at, series.record_at))
-        return 1 + len(helds) + (0 if crowd is None else len(crowd.expired) + len(survey or ()) // 8)
-
-    def _expire_crowd(self, series: Series, survey: Sequence[Times], now: float) -> Crowd:
-        """Do what `_expire` does for the thousands of answers to a question, as far as time allows."""
-        key = series.key
-        crowd = look_through(survey, len(survey), now)
-        gone = [held for member in crowd.expired if (held := self.cache.member(key, member)) is not None]
-        if gone:
-            self._remove(key, gone)
-            if not self.cache.has(key, series.type):
-                self._resume(series, (), self.first_query_at(now), now)
-        return crowd
-
-    def _remove(self, key: bytes, helds: Sequence[Held]) -> None:
-        """Forget records, and tell those who ask for them."""
-        owner = self.cache.owner(key)
-        self.cache.remove(key, helds)
-        for held in helds:
-            self._report(RecordRemoved, _as_record(owner, held))
-
-    def _ask_now(self, series: Series, now: float) -> None:
-        is_unicast = series.is_unicast and self._context.settings.unicast_responses
+    def _ask_now(self, series: QuestionSeries, now: float) -> None:
+        is_unicast = series.is_unicast
         if is_unicast:
             series.unicast_at = now
         # RFC 6762 §5.4: repeated questions are QM.
         series.is_unicast = False
         series.asked_at = now
-        self.counters["questions asked"] += 1
-        self._asking.append(self._asked(Question(series.name, series.type, RecordClass.IN, is_unicast), now))
+        self._queue.ask(Question(series.name, series.type, RecordClass.IN, is_unicast), now)
 
-    def _asked(self, question: Question, now: float) -> Asked:
-        """Return a question with what is to be listed: shared records that are good for more than half of
-        their TTL.
-
-        RFC 6762 §7.1; without the cache-flush bit (§10.2), and with the time that is left.
-        """
-        name = question.name
-        survey = self.cache.survey(name.key, question.type)
-        if survey is not None and len(survey) > SMALL_SET:
-            return Asked(question, self._listed(name, survey, now), MAX_PACKET)
-        known = [
-            Record(name, held.type, RecordClass.IN, int(held.expires_at - now), held.rdata)
-            for held in self.cache.all_of(name.key, question.type)
-            if self._is_listed(held, now)
-        ]
-        return Asked.listing(question, known)
-
-    def _listed(self, name: Name, survey: Iterable[Times], now: float) -> Iterator[Record]:
-        """Yield the known answers of a crowd."""
-        for times in survey:
-            if self._is_listed(times, now):
-                held = self.cache.member(name.key, times.key)
-                if held is not None:
-                    ttl = int(times.received_at + times.ttl - now)
-                    yield Record(name, held.type, RecordClass.IN, ttl, held.rdata)
-
-    @staticmethod
-    def _is_listed(held: Held | Times, now: float) -> bool:
-        if held.flags & (UNIQUE | LEAVING | DISPUTED):
-            return False
-        left = int(held.received_at + held.ttl - now)
-        return left > 0 and left >= KNOWN_ANSWER_FRACTION * held.ttl
-
-    def _expire(self, series: Series, now: float) -> list[Held]:
-        """Remove what has expired of the answers to a question; return what is valid."""
-        valid: list[Held] = []
-        expired: list[Held] = []
-        for held in self._helds(series):
-            (valid if held.expires_at > now else expired).append(held)
-        if expired:
-            if any(held.type == RecordType.NSEC for held in expired):
-                series.is_denied = False
-            self._remove(series.key, expired)
-            if not valid:
-                # A denial may have stood behind the answers.
-                valid = [held for held in self._helds(series) if held.expires_at > now]
-            self._resume(series, valid, self.first_query_at(now), now)
-        return valid
-
-    def _resume(self, series: Series, valid: Iterable[Held], at: float, now: float) -> None:
-        """Ask anew at ``at``, when asking had ceased with a unique answer and none is left."""
-        if series.ask_at == NEVER and not any(
-            held.type == RecordType.NSEC or held.flags & UNIQUE for held in valid
-        ):
-            series.start(at, min(at, now + FIRST_QUERY_DELAY[0]))
-            self._arm(series, at)
-
-    # Answers
-
-    def _awaits(self, message: Message, now: float) -> bool:
-        """Whether a unicast response answers a question that asked for it in the last two seconds."""
-        limit = now - UNICAST_RESPONSE_PERIOD
-        for record in message.answers:
-            for series in self._series.get(record.name.key, ()):
-                if series.unicast_at >= limit and (
-                    record.type == RecordType.NSEC or answers_to(series.type, record.type)
-                ):
-                    return True
-        return False
-
-    def _heard(
-        self, among: list[Series], record: Record, outcome: Outcome, source: Address, now: float
-    ) -> None:
-        """Tell those who ask for a name what became of a record, and plan what is to be done with it."""
-        if outcome is Outcome.REFUSED:
-            return
-        if record.type == RecordType.NSEC:
-            self._heard_denial(among, record, outcome, now)
-        for series in among:
-            if not answers_to(series.type, record.type):
-                continue
-            if outcome is Outcome.ADDED:
-                self._events.append(RecordAdded(record, series.askers, source))
-            elif outcome is Outcome.RESCUED:
-                self._events.append(RecordRescued(record, series.askers, source))
-            if outcome is Outcome.DOOMED:
-                at = now + GOODBYE_DELAY
-            else:
-                series.is_denied = False
-                if record.cache_flush and series.type != RecordType.ANY:
-                    # RFC 6762 §5.2: "a good indication that no other answers will be forthcoming".
-                    series.stop()
-                at = series.refresh_at(record.ttl, now)
-            if at < series.record_at:
-                series.record_at = at
-                self._arm(series, at)
-
-    def _heard_denial(self, among: list[Series], record: Record, outcome: Outcome, now: float) -> None:
-        data = record.data
-        if outcome is Outcome.DOOMED or not isinstance(data, NextSecure):
-            return
-        for series in among:
-            if series.type in data.types or series.type in (RecordType.ANY, RecordType.NSEC):
-                continue
-            if self.cache.has(series.key, series.type):
-                continue
-            if not series.is_denied:
-                series.is_denied = True
-                self._events.append(Denied(Question(series.name, series.type), series.askers))
-            series.stop()
-            series.record_at = min(series.record_at, series.refresh_at(record.ttl, now))
-            self._arm(series, series.record_at)
-
-    def _flush(self, key: bytes, rtype: int, now: float) -> None:
-        flushed = self.cache.flush(key, rtype, now)
-        among = self._series.get(key)
-        if not flushed or among is None:
-            return
-        owner = self.cache.owner(key)
-        for held in flushed:
-            self._report(RecordFlushed, _as_record(owner, held))
-        for series in among:
-            if answers_to(series.type, rtype):
-                series.record_at = min(series.record_at, now + FLUSH_DELAY)
-                self._arm(series, series.record_at)
-
-    def _report(self, change: type[RecordChange], record: Record) -> None:
-        """Tell all who ask for a record."""
-        for series in self._series.get(record.name.key, ()):
-            if answers_to(series.type, record.type):
-                self._events.append(change(record, series.askers))
-
-    # Doubts
-
-    def ask_once(self, name: Name, rtype: int, now: float) -> None:
+    def _ask_once(self, question: Question, now: float) -> None:
         """Ask a question now, whether or not anybody wants to know (RFC 6762 §10.4)."""
-        for series in self._series.get(name.key, ()):
-            if series.type == rtype:
-                self._ask_now(series, now)
-                return
-        self.counters["questions asked"] += 1
-        self._asking.append(self._asked(Question(name, rtype), now))
+        series = self._questions.get(question.name.key, question.type)
+        if series is None:
+            self._queue.ask(question, now)
+        else:
+            self._ask_now(series, now)
 
-    def drop(self, key: bytes, helds: list[Held], resume_at: float, now: float) -> None:
-        """Remove records before their time; ask for them from ``resume_at`` on, where asking had ceased."""
-        self._remove(key, helds)
-        for series in self._series.get(key, ()):
-            valid = [held for held in self._helds(series) if held.expires_at > now]
-            self._resume(series, valid, resume_at, now)
+    # Keeping the answers
 
-    def _spare(self, series: Series, known: Iterable[Record], now: float) -> None:
-        """Count another host's question as ours, if it will bring all the answers that ours would."""
-        if not series.is_soon(now):
+    def _wake_series(self, series: QuestionSeries, now: float) -> int:
+        work = 1
+        is_due = series.may_ask(now)
+        found: Review | None = None
+        if series.review_at is not None and series.review_at <= now:
+            found, work = self._review(series, now)
+            is_due = is_due or any(series.needs_refresh(lifetime, now) for lifetime in found.due)
+        if series.may_ask(now):
+            series.step(now)
+        if is_due:
+            self._ask_now(series, now)
+        if found is not None:
+            series.review_at = found.next_at(series, now)
+        self._arm(series)
+        return work
+
+    def _review(self, series: QuestionSeries, now: float) -> tuple[Review, int]:
+        """Remove what has expired of the answers to a question.
+
+        :returns: what is to be done about the others, and how much work it was.
+        """
+        lifetimes = self._lifetimes(series)
+        found = review(series, lifetimes, now)
+        work = 1 + len(found.due) + len(found.expired) + len(lifetimes) // 8
+        if found.expired:
+            if any(lifetime.type == RecordType.NSEC and lifetime.expires_at <= now for lifetime in lifetimes):
+                series.is_denied = False
+            self._remove(series.key, found.expired)
+            if len(found.expired) == len(lifetimes):
+                # A denial may have stood behind the answers.
+                lifetimes = self._lifetimes(series)
+                found = review(series, lifetimes, now)
+            self._resume(series, lifetimes, now)
+        return found, work
+
+    def _lifetimes(self, series: QuestionSeries) -> Sequence[Lifetime]:
+        """Return those of the answers to a question, or else of the denials, with the expired ones."""
+        lifetimes = self.cache.lifetimes(series.key, series.answer_types)
+        return lifetimes or self._denials(series.key, series.type)
+
+    def _denials(self, key: bytes, rtype: int) -> Sequence[Lifetime]:
+        """Return those of the records that deny that there is one of a name and type (RFC 6762 §6.1)."""
+        if rtype in (RecordType.ANY, RecordType.NSEC):
+            return ()
+        lifetimes = self.cache.lifetimes(key, (RecordType.NSEC,))
+        return [lifetime for lifetime in lifetimes if _denies(lifetime.folded, rtype)]
+
+    def _remove(self, key: bytes, rkeys: Sequence[bytes]) -> None:
+        """Take out records, and tell those who ask for them."""
+        owner = self.cache.owner(key)
+        for cached in self.cache.take(key, rkeys):
+            self._responses.report(RecordRemoved, as_record(owner, cached))
+
+    def _drop(self, drop: Drop, now: float) -> None:
+        """Remove records before they expire, and ask for them anew where asking had ceased."""
+        self._remove(drop.key, drop.rkeys)
+        for series in self._questions.of_name(drop.key):
+            self._resume(series, self._lifetimes(series), now, drop.rest)
+
+    def _resume(
+        self, series: QuestionSeries, lifetimes: Iterable[Lifetime], now: float, rest: float | None = None
+    ) -> None:
+        """Ask anew when asking had ceased with a unique answer and none is left.
+
+        :param rest: not before so many seconds have passed.
+        """
+        if series.ask_at is not None or any(
+            lifetime.expires_at > now and (lifetime.type == RecordType.NSEC or lifetime.flags & UNIQUE)
+            for lifetime in lifetimes
+        ):
             return
-        for record in known:
-            held = self.cache.find(record, now)
-            if held is None or not self._is_listed(held, now):
-                # Its answer will be kept from us.
-                return
-        self.counters["questions spared"] += 1
-        series.is_unicast = False
-        series.asked_at = now
-        series.step(now)
+        at = self._first_query_at(now) if rest is None else now + rest
+        series.start(at, min(at, now + FIRST_QUERY_DELAY[0]))
+        self._timers.arm(series, at)
 
 
 _ROOT: Final = Name(b"\0")
 
 
-def _as_record(owner: Name, held: Held) -> Record:
-    return Record(owner, held.type, RecordClass.IN, held.ttl, held.rdata, bool(held.flags & UNIQUE))
+def _denies(rdata: bytes, rtype: int) -> bool:
+    """Whether an NSEC record denies that there is a record of a type (RFC 6762 §6.1)."""
+    data = Record(_ROOT, RecordType.NSEC, RecordClass.IN, 0, rdata).data
+    return isinstance(data, NextSecure) and rtype not in data.types
+
+
+def _is_final(series: QuestionSeries, lifetime: Lifetime, now: float) -> bool:
+    """Whether a record tells all there is to know, and for some time yet (RFC 6762 §7.1)."""
+    return (
+        series.type != RecordType.ANY
+        and lifetime.flags & (UNIQUE | LEAVING) == UNIQUE
+        and lifetime.expires_at - now > (1 - REFRESH_POINTS[0]) * lifetime.ttl
+    )

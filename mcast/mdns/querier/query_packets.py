@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -14,7 +14,7 @@ from mcast.dns.records import Record
 _QUESTION_OVERHEAD: Final = 4
 """Octets of type and class (RFC 1035 §4.1.2)."""
 
-_RECORD_OVERHEAD: Final = 12
+RECORD_OVERHEAD: Final = 12
 """Octets of a record whose owner name is a pointer, without its rdata (RFC 1035 §4.1.3, §4.1.4)."""
 
 _ALONE_OVERHEAD: Final = 22
@@ -28,20 +28,15 @@ class Asked(NamedTuple):
     known: Iterable[Record] = ()
     """Taken one by one as the packets are filled, since there may be thousands."""
     size: int = 0
-    """About how many octets they take, or any number above that of a packet; 0 when there are none."""
-
-    @classmethod
-    def listing(cls, question: Question, known: Sequence[Record]) -> Asked:
-        """Make one of a few known answers."""
-        return cls(question, known, sum([_RECORD_OVERHEAD + len(record.rdata) for record in known]))
+    """About how many octets they take (see `RECORD_OVERHEAD`); 0 when there are none."""
 
 
 def query_packets(asked: Iterable[Asked], max_size: int) -> Iterator[bytes]:
-    """Yield messages that ask the questions, as few as will do.
+    """Yield messages that ask the questions, as few as possible.
 
     Questions share packets. Known answers follow their question in the same packet and, when they do not
     fit, in further packets without questions; all of these but the last have the TC bit (RFC 6762 §7.2).
-    The messages that belong together so are next to each other.
+    Such messages are next to each other.
 
     :param max_size: octets of a message (RFC 6762 §17).
     """
@@ -82,37 +77,3 @@ def query_packets(asked: Iterable[Asked], max_size: int) -> Iterator[bytes]:
             plain.popleft()
         else:
             listing.popleft()
-
-
-ECHO_PERIOD = 0.5
-"""For so long our own queries are recognised when they come back.
-
-Our choice: they do so within a millisecond. Another program on this host may ask exactly the same, and it
-counts as another host does when it would spare us a question, half of an interval later.
-"""
-
-MAX_ECHOES = 512
-"""Own queries so remembered. Our choice: more than the longest list of known answers has packets."""
-
-
-class Echoes:
-    """The queries that we have sent just now."""
-
-    __slots__ = ("_sent",)
-
-    def __init__(self) -> None:
-        self._sent: dict[bytes, float] = {}
-
-    def note(self, packet: bytes, now: float) -> None:
-        """Remember a query for a short time."""
-        sent = self._sent
-        if len(sent) >= MAX_ECHOES:
-            self._sent = sent = {old: at for old, at in sent.items() if now - at < ECHO_PERIOD}
-            if len(sent) >= MAX_ECHOES:
-                sent.clear()
-        sent[packet] = now
-
-    def has(self, datagram: bytes, now: float) -> bool:
-        """Whether a datagram is one of them."""
-        at = self._sent.get(datagram)
-        return at is not None and now - at < ECHO_PERIOD

@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from math import floor, inf
+from math import floor
 from typing import Final
 
 from mcast.dns.codes import RecordType
 from mcast.dns.names import Name
-from mcast.dns.records import Record
 from mcast.mdns.constants import (
     FIRST_QUERY_INTERVAL,
     MAX_QUERY_INTERVAL,
     QUERY_INTERVAL_GROWTH,
     QUERY_SLACK,
-    RECONFIRM_DELAYS,
     REFRESH_GRID,
     REFRESH_POINTS,
     REFRESH_SPACING,
     REFRESH_VARIATION,
 )
 from mcast.mdns.events import Askers
-from mcast.mdns.querier.cache_cells import LEAVING, Held, Times
-
-NEVER: Final = inf
+from mcast.mdns.querier.cache_cells import LEAVING, Lifetime
 
 
-def answers_to(asked: int, rtype: int) -> bool:
-    """Whether a record of type ``rtype`` answers a question of type ``asked`` about its name.
+class QuestionSeries:
+    """One question that is asked until nobody wants its answers any more.
 
-    An alias answers every question (RFC 1034 §3.6.2).
+    It is asked in growing intervals, until a unique answer comes; and again before an answer expires.
     """
-    return asked in (rtype, RecordType.ANY) or rtype == RecordType.CNAME
-
-
-class Series:
-    """One question that is asked until nobody wants to know any more."""
 
     __slots__ = (
         "_interval",
         "_stepped_at",
+        "answer_types",
         "ask_at",
         "asked_at",
         "askers",
@@ -48,7 +40,7 @@ class Series:
         "key",
         "name",
         "not_before",
-        "record_at",
+        "review_at",
         "type",
         "unicast_at",
         "variation",
@@ -59,54 +51,72 @@ class Series:
         self.name: Final = name
         self.key: Final = name.key
         self.type: Final = rtype
+        # An alias answers every question (RFC 1034 §3.6.2).
+        self.answer_types: Final = None if rtype == RecordType.ANY else (rtype, RecordType.CNAME)
+        """The types of the records that answer it; None for all."""
         self.askers: Askers = (asker,)
         self.wake_at: float | None = None
         """When the timer of the series goes off, if it is armed."""
-        self.ask_at = NEVER
-        """When to ask again in any case."""
-        self.not_before = NEVER
-        """When to ask again at the soonest, if that saves a packet."""
-        self.record_at = NEVER
+        self.ask_at: float | None = None
+        """When to ask again in any case; None after a unique answer."""
+        self.not_before = 0.0
+        """When to ask again at the soonest, if that saves a packet; means nothing while `ask_at` is None."""
+        self.review_at: float | None = None
         """When to look at the answers again, since one expires then or has to be asked for anew."""
-        self.asked_at = -NEVER
-        """When the question was last asked, by us or somebody else on our behalf."""
+        self.asked_at: float | None = None
+        """When the question was last asked, by us or another host."""
         self.is_unicast = False
-        """The next time it asks for unicast responses (RFC 6762 §5.4)."""
-        self.unicast_at = -NEVER
+        """Whether it asks for unicast responses the next time (RFC 6762 §5.4)."""
+        self.unicast_at: float | None = None
         """When it did so last."""
         self.is_denied = False
-        """There is no such record, and the askers know it."""
+        """Whether the askers were told that there is no such record."""
         self._interval = 0.0
-        self._stepped_at = -NEVER
+        self._stepped_at = 0.0
         self.variation: Final = variation
         """What is added to the parts of the lifetime at which records are asked for again."""
 
+    def is_answered_by(self, rtype: int) -> bool:
+        """Whether a record of this type answers the question."""
+        return self.answer_types is None or rtype in self.answer_types
+
+    # Asking
+
     def start(self, at: float, not_before: float) -> None:
-        """Begin a new series."""
+        """Begin to ask."""
         self.ask_at = at
         self.not_before = not_before
         self._interval = 0.0
 
     def stop(self) -> None:
-        """Ask no more, but for records that expire: a unique answer has come (RFC 6762 §5.2)."""
-        self.ask_at = self.not_before = NEVER
+        """Ask no more, except before records expire: a unique answer has come (RFC 6762 §5.2)."""
+        self.ask_at = None
         self.is_unicast = False
 
     def rest(self) -> None:
-        """Do nothing until `start`, for the link is down."""
+        """Do nothing until `start`: the link is down."""
         self.stop()
-        self.record_at = NEVER
-        self.unicast_at = -NEVER
-        self.asked_at = -NEVER
+        self.review_at = None
+        self.unicast_at = None
+        self.asked_at = None
         self.is_denied = False
-        self.wake_at = None
+
+    def may_ask(self, now: float) -> bool:
+        """Whether the question may be asked, since another packet leaves now or its own time has come."""
+        return self.ask_at is not None and self.not_before <= now
+
+    def next_at(self) -> float | None:
+        """Return when something is to be done."""
+        if self.ask_at is None or self.review_at is None:
+            return self.review_at if self.ask_at is None else self.ask_at
+        return min(self.ask_at, self.review_at)
 
     def step(self, now: float) -> None:
-        """The question is asked, or counts as asked: set when to do so again."""
+        """The question is asked, or counts as asked: set when to ask again."""
         last = self._interval
         if last:
-            # What has really passed may be more than was planned, and each interval is to be twice as long
-            # as the one before. A clock that stood still (a suspended machine) is not counted in full.
+            # More time may have passed than was planned, and each interval is to be twice as long as the one
+            # before. A clock that stood still (a suspended machine) is not counted in full.
             passed = min(max(last, now - self._stepped_at), QUERY_INTERVAL_GROWTH * last)
             self._interval = min(QUERY_INTERVAL_GROWTH * passed, MAX_QUERY_INTERVAL)
         else:
@@ -116,55 +126,42 @@ class Series:
         self.ask_at = self.not_before + QUERY_SLACK
 
     def is_soon(self, now: float) -> bool:
-        """Whether the question is to be asked so soon that another host's does instead (RFC 6762 §7.3).
+        """Whether the question is due so soon that another host's question takes its place (RFC 6762 §7.3).
 
-        Our choice: within half of the interval. What was asked long before that has been answered long ago.
+        Our choice: within half of the interval. A question that was asked long before that has been answered
+        long ago.
         """
-        return self.ask_at < NEVER and (not self._interval or self.ask_at - now <= self._interval / 2)
+        if self.ask_at is None:
+            return False
+        return not self._interval or self.ask_at - now <= self._interval / 2
+
+    # Cache maintenance
 
     def refresh_at(self, ttl: int, received_at: float, point: float = REFRESH_POINTS[0]) -> float:
-        """Return when to ask for a record again, at a part of its lifetime and a little more (RFC 6762 §5.2).
+        """Return when to ask for a record again: at a part of its lifetime and a little more (RFC 6762 §5.2).
 
-        The variation is one for all answers to the question, for the first to fall due brings them all.
+        The variation is one for all answers to the question: the first that is due brings them all.
         """
         at = received_at + (point + self.variation) * ttl
         return max(floor(at / REFRESH_GRID) * REFRESH_GRID, received_at + point * ttl)
 
-    def attention_at(self, held: Held | Times, now: float) -> float:
+    def attention_at(self, lifetime: Lifetime, now: float) -> float:
         """Return when next to look at a valid record."""
-        if not held.flags & LEAVING:
-            for at in self._refreshes(held):
+        if not lifetime.flags & LEAVING:
+            for at in self._refreshes(lifetime):
                 if at > now:
                     return at
-        return held.received_at + held.ttl
+        return lifetime.received_at + lifetime.ttl
 
-    def needs_refresh(self, held: Held | Times, now: float) -> bool:
-        """Whether a query for a record is due, and no question has been asked since that would do."""
-        return not held.flags & LEAVING and any(at <= now for at in self._refreshes(held))
+    def needs_refresh(self, lifetime: Lifetime, now: float) -> bool:
+        """Whether a query for a record is due, and no question has been asked since that serves it."""
+        return not lifetime.flags & LEAVING and any(at <= now for at in self._refreshes(lifetime))
 
-    def _refreshes(self, held: Held | Times) -> list[float]:
+    def _refreshes(self, lifetime: Lifetime) -> list[float]:
         """Return the refresh times of a record without those that an asked question has served."""
-        ttl = held.ttl
+        ttl, received_at = lifetime.ttl, lifetime.received_at
+        times = [self.refresh_at(ttl, received_at, point) for point in REFRESH_POINTS]
+        if self.asked_at is None:
+            return times
         since = self.asked_at + max(REFRESH_SPACING, REFRESH_VARIATION * ttl)
-        return [
-            at for point in REFRESH_POINTS if (at := self.refresh_at(ttl, held.received_at, point)) >= since
-        ]
-
-
-class Dispute:
-    """A record that somebody says is wrong, and the queries that are to show whether it is (RFC 6762
-    §10.4)."""
-
-    __slots__ = ("_delays", "ends_at", "record", "wake_at")
-
-    def __init__(self, record: Record, ends_at: float) -> None:
-        self.record: Final = record
-        self.ends_at: Final = ends_at
-        self.wake_at: float | None = None
-        """When the timer of the dispute goes off, if it is armed."""
-        self._delays = iter(RECONFIRM_DELAYS)
-
-    def step(self, now: float) -> float:
-        """A query is sent: return when to look again, for another one or at the end."""
-        delay = next(self._delays, None)
-        return self.ends_at if delay is None else min(now + delay, self.ends_at)
+        return [at for at in times if at >= since]

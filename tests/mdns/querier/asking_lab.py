@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from random import Random
 
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, next_secure, pointer, service, text
+from mcast.mdns.context import LinkSettings
 from mcast.mdns.events import Denied, RecordAdded, RecordChange
 from tests.mdns.lab import PTR, SRV, A, Lab, Sent
 
@@ -38,14 +40,14 @@ class AskingLab(Lab):
 
     def __init__(
         self,
+        settings: LinkSettings | None = None,
         *,
         up_for: float = 10.0,
         point: float = 0.5,
-        mtu: int = 1500,
         ipv6: bool = False,
-        unicast_responses: bool = True,
+        rng: Random | None = None,
     ) -> None:
-        super().__init__(point=point, mtu=mtu, ipv6=ipv6, unicast_responses=unicast_responses)
+        super().__init__(point=point, rng=rng, settings=settings or LinkSettings(ipv6=ipv6))
         self.run(up_for)
         self.querier = self.link.querier
 

@@ -16,8 +16,16 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name, interned
 from mcast.dns.records import Record, address, pointer, raw, service, text
-from mcast.mdns.querier.cache import MAX_RECORDS, Cache, Outcome
-from mcast.mdns.querier.cache_cells import Held, capitals, fold, member_key, pack_member, spell, unpack_member
+from mcast.mdns.context import MAX_CACHE_RECORDS, CacheLimits, LinkSettings
+from mcast.mdns.querier.cache import Cache, Outcome
+from mcast.mdns.querier.cache_cells import (
+    CachedRecord,
+    capitals,
+    pack_member,
+    record_key,
+    spell,
+    unpack_member,
+)
 from tests.mdns.lab import ANY, PTR, A
 from tests.mdns.querier.asking_lab import FAR, FAR_A, ONE, ONE_PTR, TYPE, TYPE_PTR, AskingLab
 
@@ -29,7 +37,7 @@ def nothing(key: bytes, rtype: int) -> bool:
 def small(
     is_wanted: Callable[[bytes, int], bool] = nothing, *, records: int = 100, of_name: int = 20
 ) -> Cache:
-    return Cache(is_wanted, Counter(), max_records=records, max_records_of_name=of_name)
+    return Cache(is_wanted, Counter(), CacheLimits(records=records, records_of_name=of_name))
 
 
 def junk(number: int) -> Record:
@@ -64,7 +72,7 @@ class StoringTests(SynchronousTestCase):
         self.assertEqual(self.outcomes(FAR_A.with_ttl(0)), [Outcome.IGNORED])
         self.assertEqual(len(self.cache), 0)
 
-    def test_a_crowd_behaves_alike(self) -> None:
+    def test_a_large_cell_behaves_alike(self) -> None:
         """A name of many records keeps them by other means, with the same results."""
         self.outcomes(*[listed(number) for number in range(15)])
         member, bye = listed(3), listed(3).with_ttl(0)
@@ -73,8 +81,8 @@ class StoringTests(SynchronousTestCase):
         self.assertEqual(self.outcomes(listed(99).with_ttl(0), listed(99)), [Outcome.IGNORED, Outcome.ADDED])
         self.assertEqual(len(self.cache.lookup(TYPE.key, PTR, 0.0)), 16)
 
-    def test_a_crowd_keeps_spelling(self) -> None:
-        """M-16-5: rdata in a crowd is found in any case, and given back as it was heard."""
+    def test_a_large_cell_keeps_spelling(self) -> None:
+        """M-16-5: rdata in a large cell is found in any case, and given back as it was heard."""
         records = [listed(number) for number in range(15)]
         self.outcomes(*records)
         lower = Record(TYPE, PTR, 1, 4500, records[7].rdata.lower())
@@ -82,7 +90,7 @@ class StoringTests(SynchronousTestCase):
         rdata = [held.rdata for held in self.cache.lookup(TYPE.key, PTR, 0.0)]
         self.assertEqual(rdata, [record.rdata for record in records])
 
-    def test_types_in_a_crowd(self) -> None:
+    def test_types_in_a_large_cell(self) -> None:
         self.outcomes(*[listed(number) for number in range(15)], text(TYPE, [b"x"], 100))
         self.assertEqual(len(self.cache.lookup(TYPE.key, RecordType.TXT, 0.0)), 1)
         self.assertEqual(len(self.cache.lookup(TYPE.key, ANY, 0.0)), 16)
@@ -103,14 +111,14 @@ class StoringTests(SynchronousTestCase):
 
     def test_removed_and_stored_again(self) -> None:
         self.outcomes(FAR_A)
-        self.cache.remove(FAR.key, self.cache.lookup(FAR.key, A, 0.0))
+        self.cache.take(FAR.key, [lifetime.key for lifetime in self.cache.lifetimes(FAR.key)])
         self.assertEqual(self.cache.lookup(FAR.key, ANY, 0.0), [])
         self.assertFalse(self.cache.has(FAR.key, A))
         self.assertEqual(self.outcomes(FAR_A), [Outcome.ADDED])
 
     def test_removed_members(self) -> None:
         self.outcomes(*[listed(number) for number in range(15)])
-        self.cache.remove(TYPE.key, self.cache.lookup(TYPE.key, PTR, 0.0)[:5])
+        self.cache.take(TYPE.key, [lifetime.key for lifetime in self.cache.lifetimes(TYPE.key)[:5]])
         self.assertEqual(len(self.cache.lookup(TYPE.key, PTR, 0.0)), 10)
         self.assertEqual(self.outcomes(listed(0)), [Outcome.ADDED])
 
@@ -147,7 +155,7 @@ class BoundTests(SynchronousTestCase):
     def test_nothing_but_wanted_records(self) -> None:
         """When all is wanted there is an end too, and it is counted."""
         counters: Counter[str] = Counter()
-        cache = Cache(lambda key, rtype: True, counters, max_records=100)
+        cache = Cache(lambda key, rtype: True, counters, CacheLimits(records=100))
         for number in range(1000):
             cache.store(junk(number), 1.0)
         self.assertLessEqual(len(cache), 107)
@@ -156,14 +164,14 @@ class BoundTests(SynchronousTestCase):
 
     def test_octets_are_bounded(self) -> None:
         """Large records count by their size."""
-        cache = Cache(nothing, Counter(), max_octets=100_000)
+        cache = Cache(nothing, Counter(), CacheLimits(octets=100_000))
         for number in range(1000):
             name = Name.from_labels([f"junk{number}", "local"])
             cache.store(raw(name, 99, bytes(4000), 4500), 1.0)
         self.assertLessEqual(cache.octets, 100_000)
         self.assertLess(len(cache), 30)
 
-    def test_a_crowded_name(self) -> None:
+    def test_a_full_name(self) -> None:
         """A name has a limit of its own."""
         cache = small(of_name=20)
         for number in range(200):
@@ -172,7 +180,7 @@ class BoundTests(SynchronousTestCase):
 
     def test_instances_that_answer_stay(self) -> None:
         """Invented instances displace each other, and not those of which more is known."""
-        cache = Cache(lambda key, rtype: True, Counter(), max_records_of_name=20)
+        cache = Cache(lambda key, rtype: True, Counter(), CacheLimits(records_of_name=20))
         cache.store(ONE_PTR, 1.0)
         cache.store(service(ONE, 0, 0, 80, FAR, 120), 1.0)
         for number in range(200):
@@ -181,7 +189,7 @@ class BoundTests(SynchronousTestCase):
         self.assertEqual(len(cache.lookup(TYPE.key, PTR, 1.0)), 20)
 
     def test_what_is_evicted_though_wanted_is_told(self) -> None:
-        cache = Cache(lambda key, rtype: True, Counter(), max_records_of_name=20)
+        cache = Cache(lambda key, rtype: True, Counter(), CacheLimits(records_of_name=20))
         for number in range(21):
             cache.store(listed(number), 1.0)
         self.assertEqual([record.rdata for record in cache.evicted], [listed(0).rdata])
@@ -189,7 +197,7 @@ class BoundTests(SynchronousTestCase):
     def test_a_full_name_of_known_instances(self) -> None:
         """When all of them are wanted and answer, one more is refused, and counted."""
         counters: Counter[str] = Counter()
-        cache = Cache(lambda key, rtype: True, counters, max_records_of_name=20)
+        cache = Cache(lambda key, rtype: True, counters, CacheLimits(records_of_name=20))
         for number in range(20):
             cache.store(listed(number), 1.0)
             cache.store(service(TYPE.prefixed(f"Instance {number}"), 0, 0, 80, FAR, 120), 1.0)
@@ -216,11 +224,10 @@ class BoundTests(SynchronousTestCase):
             cache.store(record.with_ttl(rng.choice([0, 1, 30])), now)
             if not step % 7:
                 key = rng.choice([record.name.key, TYPE.key])
-                gone = [held for held in cache.all_of(key, ANY) if held.expires_at <= now]
-                cache.remove(key, gone)
-        counted = sum(len(cache.all_of(key, ANY)) for key in cache._names)
+                cache.take(key, [one.key for one in cache.lifetimes(key) if one.expires_at <= now])
+        counted = sum(len(cache.records(key, ANY)) for key in cache._names)
         self.assertEqual(len(cache), counted)
-        self.assertEqual(sorted(cache._names), sorted(cache._order))
+        self.assertEqual(sorted(cache._names), sorted(cache._table.order))
         self.assertLessEqual(len(cache), 64)
         cache.clear()
         self.assertEqual((len(cache), cache.octets), (0, 0))
@@ -241,7 +248,7 @@ class MemoryTests(SynchronousTestCase):
     def test_octets_for_a_record(self) -> None:
         """A record of a service instance takes less than 200 octets: half of what python-zeroconf takes,
         400."""
-        cache = Cache(nothing, Counter())
+        cache = Cache(nothing, Counter(), CacheLimits())
         interned.clear()
         tracemalloc.start()
         try:
@@ -262,15 +269,15 @@ class MemoryTests(SynchronousTestCase):
 
     def test_the_bound_of_the_cache(self) -> None:
         """A full cache of common records stays below its bound in octets."""
-        self.assertLess(MAX_RECORDS * 200, 24 * 1024 * 1024)
+        self.assertLess(MAX_CACHE_RECORDS * 200, 24 * 1024 * 1024)
 
 
 class CellTests(SynchronousTestCase):
     @given(st.binary(max_size=300), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF), st.integers(0, 15))
     @settings(deadline=None)
     def test_members_round_trip(self, rdata: bytes, rtype: int, ttl: int, flags: int) -> None:
-        held = Held(12.5, ttl, rtype, flags, rdata)
-        key = member_key(rtype, fold(rtype, rdata))
+        held = CachedRecord(12.5, ttl, rtype, flags, rdata)
+        key = record_key(rtype, rdata)
         self.assertEqual(unpack_member(key, pack_member(held, key)), held)
 
     @given(st.binary(max_size=256))
@@ -283,9 +290,7 @@ class HostileTests(SynchronousTestCase):
     """A link that is flooded goes on answering those who ask."""
 
     def test_answers_in_a_flood(self) -> None:
-        lab = AskingLab()
-        lab.querier.cache._max_records = 500  # type: ignore[misc]
-        lab.querier.cache._quiet_records = 0  # type: ignore[misc]
+        lab = AskingLab(LinkSettings(ipv6=False, cache=CacheLimits(records=500)))
         lab.want(TYPE_PTR)
         lab.hear(ONE_PTR)
         for start in range(0, 5000, 50):
@@ -298,8 +303,7 @@ class HostileTests(SynchronousTestCase):
 
     def test_evicted_answers_are_removed(self) -> None:
         """Who was told of a record that had to go is told that it has gone."""
-        lab = AskingLab()
-        lab.querier.cache._max_records_of_name = 20  # type: ignore[misc]
+        lab = AskingLab(LinkSettings(ipv6=False, cache=CacheLimits(records_of_name=20)))
         lab.want(TYPE_PTR)
         lab.hear(*[listed(number) for number in range(21)])
         changes = lab.changes()
@@ -321,10 +325,10 @@ class HostileTests(SynchronousTestCase):
         for number in range(3000):
             lab.hear(junk(number))
             lab.ask(junk(number).name, A)
-        self.assertLessEqual(len(lab.querier._doubts.observations), 1024)
+        self.assertLessEqual(len(lab.querier._observations), 1024)
         self.assertGreater(lab.link.counters["queries not observed"], 1900)
 
-    def test_doubts_are_bounded(self) -> None:
+    def test_reconfirmations_are_bounded(self) -> None:
         lab = AskingLab()
         for number in range(500):
             lab.hear(junk(number))

@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.codes import QUERY_FLAGS
 from mcast.dns.messages import Message, Question
 from mcast.dns.records import Record, pointer, raw
-from mcast.mdns.querier.query_packets import Asked, query_packets
+from mcast.mdns.context import LinkSettings
+from mcast.mdns.querier.query_packets import RECORD_OVERHEAD, Asked, query_packets
 from tests.mdns.lab import ANY, OTHER_PEER, PTR, RESOLVER, SRV, TXT, Sent, query
 from tests.mdns.querier.asking_lab import (
     FAR,
@@ -29,6 +30,11 @@ from tests.mdns.querier.asking_lab import (
 
 def instances(count: int) -> list[Record]:
     return [pointer(TYPE, TYPE.prefixed(f"Instance number {number:03}"), 4500) for number in range(count)]
+
+
+def listing(question: Question, known: list[Record]) -> Asked:
+    """A question with known answers."""
+    return Asked(question, known, sum(RECORD_OVERHEAD + len(record.rdata) for record in known))
 
 
 def known(sent: list[Sent]) -> list[Record]:
@@ -147,32 +153,32 @@ class PackingTests(SynchronousTestCase):
     def test_plain_questions_join_listing_ones(self) -> None:
         """A packet with a few known answers takes further questions."""
         plain = [Question(TYPE.prefixed(f"{number}"), SRV) for number in range(20)]
-        asking = [Asked.listing(TYPE_PTR, [ONE_PTR, TWO_PTR]), *[Asked(one) for one in plain]]
+        asking = [listing(TYPE_PTR, [ONE_PTR, TWO_PTR]), *[Asked(one) for one in plain]]
         packets = list(query_packets(asking, 1472))
         self.assertEqual(len(packets), 1)
 
     def test_plain_questions_do_not_push_answers_out(self) -> None:
         """Known answers that fit with their question stay with it, however many other questions there are."""
         plain = [Asked(Question(TYPE.prefixed(f"Instance {number}"), SRV)) for number in range(90)]
-        packets = list(query_packets([*plain, Asked.listing(TYPE_PTR, instances(20))], 1472))
+        packets = list(query_packets([*plain, listing(TYPE_PTR, instances(20))], 1472))
         self.assertEqual([packet[2] & 0x02 for packet in packets], [0] * len(packets))
 
     def test_a_record_that_fits_no_packet(self) -> None:
         """It cannot be listed; all others are."""
         large = raw(ONE, TXT, bytes([255]) + bytes(255), 4500)
         larger = raw(ONE, TXT, (bytes([255]) + bytes(255)) * 8, 4500)
-        packets = list(query_packets([Asked.listing(Question(ONE, TXT), [larger, large])], 1472))
+        packets = list(query_packets([listing(Question(ONE, TXT), [larger, large])], 1472))
         self.assertEqual(len(packets), 1)
         self.assertGreater(len(packets[0]), 256)
 
     def test_an_mtu_below_every_question(self) -> None:
         """It makes us silent, and not busy for ever."""
-        asking = [Asked(TYPE_PTR), Asked.listing(TYPE_PTR, [ONE_PTR])]
+        asking = [Asked(TYPE_PTR), listing(TYPE_PTR, [ONE_PTR])]
         self.assertEqual(list(query_packets(asking, 20)), [])
 
     def test_below_1500(self) -> None:
         """M-17-6: an interface with jumbo frames gets no larger queries."""
-        lab = AskingLab(mtu=9000)
+        lab = AskingLab(LinkSettings(ipv6=False, mtu=9000))
         lab.hear(*instances(200))
         lab.want(TYPE_PTR)
         self.assertLessEqual(max(len(packet.payload) for packet in lab.pass_time(0.5)), 1472)

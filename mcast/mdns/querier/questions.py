@@ -1,0 +1,66 @@
+"""All questions that are asked on one link."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Final
+
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Question
+from mcast.mdns.querier.question_series import QuestionSeries
+
+
+class Questions:
+    """The series of each question, by name."""
+
+    __slots__ = ("by_name",)
+
+    def __init__(self) -> None:
+        self.by_name: Final[dict[bytes, list[QuestionSeries]]] = {}
+        """By the key of the name; those of one name in a list, since they are few."""
+
+    def __len__(self) -> int:
+        """How many questions are asked."""
+        return sum(map(len, self.by_name.values()))
+
+    def __iter__(self) -> Iterator[QuestionSeries]:
+        for among in list(self.by_name.values()):
+            yield from among
+
+    def of_name(self, key: bytes) -> Sequence[QuestionSeries]:
+        """Return the series of the questions about a name."""
+        return self.by_name.get(key, ())
+
+    def get(self, key: bytes, rtype: int) -> QuestionSeries | None:
+        """Return the series of a question."""
+        for series in self.of_name(key):
+            if series.type == rtype:
+                return series
+        return None
+
+    def add(self, series: QuestionSeries) -> None:
+        """Add the series of a question that is not asked yet."""
+        self.by_name.setdefault(series.key, []).append(series)
+
+    def cancel(self, question: Question, asker: Hashable) -> QuestionSeries | None:
+        """Take an asker from a question; return the series when it was the last one, and so ends."""
+        key = question.name.key
+        series = self.get(key, question.type)
+        if series is None or asker not in series.askers:
+            return None
+        place = series.askers.index(asker)
+        series.askers = series.askers[:place] + series.askers[place + 1 :]
+        if series.askers:
+            return None
+        among = self.by_name[key]
+        among.remove(series)
+        if not among:
+            del self.by_name[key]
+        return series
+
+    def is_wanted(self, key: bytes, rtype: int) -> bool:
+        """Whether a record of this name and type answers a question, or may deny that there is an answer."""
+        among = self.by_name.get(key)
+        if among is None:
+            return False
+        return rtype == RecordType.NSEC or any(series.is_answered_by(rtype) for series in among)

@@ -1,0 +1,184 @@
+"""What a querier makes of the responses that it hears (RFC 6762 §6, §10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from mcast.dns.codes import PSEUDO_TYPES, RecordClass, RecordType
+from mcast.dns.messages import Message, Question
+from mcast.dns.records import NextSecure, Record
+from mcast.mdns.constants import FLUSH_DELAY, GOODBYE_DELAY, UNICAST_RESPONSE_PERIOD
+from mcast.mdns.context import LinkContext
+from mcast.mdns.events import (
+    Denied,
+    RecordAdded,
+    RecordChange,
+    RecordFlushed,
+    RecordRemoved,
+    RecordRescued,
+)
+from mcast.mdns.outbox import Address
+from mcast.mdns.querier.cache import Cache, Outcome
+from mcast.mdns.querier.cache_table import as_record
+from mcast.mdns.querier.question_series import QuestionSeries
+from mcast.mdns.querier.questions import Questions
+
+_NO_DATA = PSEUDO_TYPES | {0, *range(249, 256)}
+"""Types that no record has which could be cached: those of RFC 6895 §3.1 that are reserved, or for
+questions."""
+
+_COUNTED = (
+    "goodbyes for nothing",
+    "records added",
+    "records refreshed",
+    "records rescued",
+    "records leaving",
+    "",  # the cache counts why it refused
+)
+"""What a record that was heard is counted as, by its `Outcome`."""
+
+
+class ResponseHandler:
+    """Stores the records of responses, and tells those who ask for them.
+
+    :param arm: has a series woken at a time, or earlier.
+    """
+
+    __slots__ = ("_arm", "_cache", "_context", "_questions")
+
+    def __init__(
+        self,
+        context: LinkContext,
+        questions: Questions,
+        cache: Cache,
+        arm: Callable[[QuestionSeries, float], None],
+    ) -> None:
+        self._context: Final = context
+        self._questions: Final = questions
+        self._cache: Final = cache
+        self._arm: Final = arm
+
+    def handle(self, message: Message, source: Address, multicast: bool, now: float) -> None:
+        """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18)."""
+        counters = self._context.counters
+        if not multicast and not self._awaits(message, now):
+            # RFC 6762 §6: "MUST only accept unicast responses if they answer a recently sent query".
+            counters["unsolicited unicast responses"] += 1
+            return
+        series_of = self._questions.by_name.get
+        store = self._cache.store
+        flushing: set[tuple[bytes, int]] = set()
+        tally = [0] * len(_COUNTED)
+        for section in (message.answers, message.authorities, message.additionals):
+            for record in section:
+                rtype = record.type
+                if record.rclass != RecordClass.IN:
+                    counters["records of other classes"] += 1
+                    continue
+                if rtype in _NO_DATA or (rtype == RecordType.SIG and record.rdata[:2] == b"\0\0"):
+                    # RFC 6762 §10.2: "pseudo-RRs should never go into the Multicast DNS cache".
+                    continue
+                outcome, has_elders = store(record, now)
+                tally[outcome] += 1
+                key = record.name.key
+                if has_elders and record.cache_flush and record.ttl:
+                    flushing.add((key, rtype))
+                among = series_of(key)
+                if among is not None and outcome is not Outcome.IGNORED:
+                    self._heard(among, record, outcome, source, now)
+        for counter, count in zip(_COUNTED, tally, strict=True):
+            if count and counter:
+                counters[counter] += count
+        for key, rtype in flushing:
+            self._flush(key, rtype, now)
+        if self._cache.evicted:
+            for record in self._cache.evicted:
+                self.report(RecordRemoved, record)
+            self._cache.evicted.clear()
+
+    def report(self, change: type[RecordChange], record: Record) -> None:
+        """Tell all who ask for a record."""
+        for series in self._questions.of_name(record.name.key):
+            if series.is_answered_by(record.type):
+                self._context.events.append(change(record, series.askers))
+
+    def _awaits(self, message: Message, now: float) -> bool:
+        """Whether a unicast response answers a question that asked for it in the last two seconds."""
+        limit = now - UNICAST_RESPONSE_PERIOD
+        for record in message.answers:
+            for series in self._questions.of_name(record.name.key):
+                if (
+                    series.unicast_at is not None
+                    and series.unicast_at >= limit
+                    and (record.type == RecordType.NSEC or series.is_answered_by(record.type))
+                ):
+                    return True
+        return False
+
+    def _heard(
+        self,
+        among: Sequence[QuestionSeries],
+        record: Record,
+        outcome: Outcome,
+        source: Address,
+        now: float,
+    ) -> None:
+        """Tell those who ask for a name what became of a record, and plan what is to be done with it."""
+        if outcome is Outcome.REFUSED:
+            return
+        rtype = record.type
+        if rtype == RecordType.NSEC:
+            self._heard_denial(among, record, outcome, now)
+        events = self._context.events
+        for series in among:
+            if not series.is_answered_by(rtype):
+                continue
+            if outcome is Outcome.ADDED:
+                events.append(RecordAdded(record, series.askers, source))
+            elif outcome is Outcome.RESCUED:
+                events.append(RecordRescued(record, series.askers, source))
+            if outcome is Outcome.DOOMED:
+                at = now + GOODBYE_DELAY
+            else:
+                series.is_denied = False
+                if record.cache_flush and series.type != RecordType.ANY:
+                    # RFC 6762 §5.2: "a good indication that no other answers will be forthcoming".
+                    series.stop()
+                at = series.refresh_at(record.ttl, now)
+            self._review_at(series, at)
+
+    def _heard_denial(
+        self, among: Sequence[QuestionSeries], record: Record, outcome: Outcome, now: float
+    ) -> None:
+        data = record.data
+        if outcome is Outcome.DOOMED or not isinstance(data, NextSecure):
+            return
+        for series in among:
+            if series.type in data.types or series.type in (RecordType.ANY, RecordType.NSEC):
+                continue
+            if self._cache.has(series.key, series.type):
+                continue
+            if not series.is_denied:
+                series.is_denied = True
+                self._context.events.append(Denied(Question(series.name, series.type), series.askers))
+            series.stop()
+            self._review_at(series, series.refresh_at(record.ttl, now))
+
+    def _flush(self, key: bytes, rtype: int, now: float) -> None:
+        flushed = self._cache.flush(key, rtype, now)
+        among = self._questions.of_name(key)
+        if not flushed or not among:
+            return
+        owner = self._cache.owner(key)
+        for cached in flushed:
+            self.report(RecordFlushed, as_record(owner, cached))
+        for series in among:
+            if series.is_answered_by(rtype):
+                self._review_at(series, now + FLUSH_DELAY)
+
+    def _review_at(self, series: QuestionSeries, at: float) -> None:
+        """Look at the answers of a question at ``at``, if not before."""
+        if series.review_at is None or at < series.review_at:
+            series.review_at = at
+            self._arm(series, at)

@@ -16,8 +16,7 @@ from twisted.python.failure import Failure
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question
-from mcast.dns.names import Name
-from mcast.dns.presentation import parse_type
+from mcast.dnssd.sought import SoughtName, sought_name, sought_record_type
 from mcast.errors import NotFound
 from mcast.mdns.constants import MDNS_PORT, ONE_SHOT_TIMEOUT
 from mcast.mdns.oneshot import OneShotQuery
@@ -49,7 +48,7 @@ class OneShotReply(NamedTuple):
 
 def ask(
     reactor: Any,
-    name: str | Name,
+    name: SoughtName,
     type: str | int = RecordType.ANY,
     server: str = IPV4_GROUP,
     port: int = MDNS_PORT,
@@ -79,10 +78,7 @@ def ask(
     :raises ValueError: the name, type, server, port, timeout or interface cannot be one.
     :raises OSError: the system refuses the port, or to send.
     """
-    question = Question(
-        name if isinstance(name, Name) else Name.parse(name),
-        parse_type(type) if isinstance(type, str) else type,
-    )
+    question = Question(sought_name(name), sought_record_type(type))
     if not 0 < port <= 0xFFFF:
         raise ValueError(f"port {port}: it is not between 1 and 65535")
     if not timeout > 0:

@@ -92,17 +92,15 @@ class MulticastResolver:
             return ask_other(resolutionReceiver)
         types = _ADDRESS_TYPES if addressTypes is None else tuple(addressTypes)
         indexes: dict[str, int] = {}
+        ipv4 = twisted_address.IPv4Address in types
+        ipv6 = twisted_address.IPv6Address in types
+        found: Deferred[tuple[FoundAddress, ...]] = succeed(())
         try:
-            found = self.node.resolve_host(
-                name,
-                self._timeout,
-                ipv4=twisted_address.IPv4Address in types,
-                ipv6=twisted_address.IPv6Address in types,
-            )
-            indexes = {link.interface.name: link.interface.index for link in self.node.links}
+            if ipv4 or ipv6:
+                found = self.node.resolve_host(name, self._timeout, ipv4=ipv4, ipv6=ipv6)
+                indexes = {link.interface.name: link.interface.index for link in self.node.links}
         except OSError:
             self._log.failure("{name} cannot be looked up", name=hostName)
-            found = succeed(())
 
         def make(address: FoundAddress) -> IAddress:
             return _address(address, indexes, portNumber, "UDP" if transportSemantics == "UDP" else "TCP")

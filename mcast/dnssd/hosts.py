@@ -33,6 +33,8 @@ def checked_host_label(label: str) -> str:
     :raises InvalidService: when it cannot be the one label before ``local``.
     """
     part = f"host name {label!r}"
+    if not isinstance(label, str):
+        raise TypeError(f"{part}: it is a str")
     octets = encoded("host name", re.sub(r"\.local\.?$", "", label, flags=re.IGNORECASE))
     if not 1 <= len(octets) <= 63:
         raise InvalidService(part, f"{len(octets)} octets in UTF-8; it has 1 to 63")

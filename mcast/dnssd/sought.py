@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mcast.dns.names import LOCAL, Name
+from mcast.dns.presentation import parse_type
 from mcast.dnssd.instances import INSTANCE_LIMIT, InstanceName
 from mcast.dnssd.types import ServiceType, encoded, subtype_label
 from mcast.errors import InvalidService
@@ -102,6 +103,21 @@ def sought_services(
         if within not in (LOCAL, whole.domain):
             raise InvalidService(f"instance name {str(whole)!r}", f"its domain is not {within}")
     return tuple([whole.full_name for whole in wholes])
+
+
+def sought_record_type(record_type: int | str) -> int:
+    """Return the number of a record type; ``"AAAA"`` and ``"TYPE65"`` are read too.
+
+    :raises TypeError: it is neither a number nor text.
+    :raises ValueError: the text is no type, or the number is not between 1 and 65535.
+    """
+    if isinstance(record_type, str):
+        return parse_type(record_type)
+    if isinstance(record_type, bool) or not isinstance(record_type, int):
+        raise TypeError(f"a record type is str or int, not {record_type!r}")
+    if not 0 < record_type <= 0xFFFF:
+        raise ValueError(f"record type {record_type}: it is not between 1 and 65535")
+    return record_type
 
 
 def _divided(service_type: SoughtType) -> tuple[ServiceType, Sequence[str | bytes]]:

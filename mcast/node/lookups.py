@@ -168,7 +168,11 @@ class _LookUp(Generic[_T]):
         self, follower: Follower, interfaces: Sequence[str], news: Callable[[float], object]
     ) -> Deferred[_T]:
         """Begin; cancelling the Deferred ends the look-up."""
-        self._search = self._searches.start(follower, interfaces, news)
+        try:
+            self._search = self._searches.start(follower, interfaces, news)
+        except BaseException:
+            self._close()
+            raise
         return self._result
 
     def wake_at(self, at: float | None) -> None:

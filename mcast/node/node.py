@@ -17,7 +17,6 @@ from twisted.logger import Logger
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
-from mcast.dns.presentation import parse_type
 from mcast.dns.records import Record, show_type
 from mcast.dnssd.collecting import Answer
 from mcast.dnssd.enumeration import DomainBrowser, DomainList
@@ -26,7 +25,15 @@ from mcast.dnssd.hosts import checked_host_label, host_label
 from mcast.dnssd.places import FoundAddress
 from mcast.dnssd.resolving import HostLookup
 from mcast.dnssd.service import Service
-from mcast.dnssd.sought import SoughtName, SoughtType, sought_host, sought_name, sought_services, sought_types
+from mcast.dnssd.sought import (
+    SoughtName,
+    SoughtType,
+    sought_host,
+    sought_name,
+    sought_record_type,
+    sought_services,
+    sought_types,
+)
 from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.link import Event, Link, LinkSettings
@@ -92,6 +99,8 @@ class Node(TwistedService):
         `mcast.node.state.StateFile`.
     :param max_rate: unicast answers a second to one source; 0 for no limit.
     :raises InvalidService: the host name cannot be one.
+    :raises TypeError: ``interfaces`` is no list of str.
+    :raises ValueError: neither IPv4 nor IPv6 is wanted, or the rate is below 0.
     """
 
     _log = Logger()
@@ -109,6 +118,10 @@ class Node(TwistedService):
         state: MutableMapping[str, str] | None = None,
         max_rate: int = MAX_RATE,
     ) -> None:
+        if not (ipv4 or ipv6):
+            raise ValueError("neither IPv4 nor IPv6: a node needs one of them")
+        if max_rate < 0:
+            raise ValueError(f"max_rate {max_rate}: it is a number of answers a second, or 0 for no limit")
         self._reactor = reactor
         self._selectors = checked_selectors(interfaces)
         self._families = tuple(ipv6 for ipv6, wanted in ((False, ipv4), (True, ipv6)) if wanted)
@@ -301,8 +314,10 @@ class Node(TwistedService):
         :param host: ``printer`` stands for ``printer.local``.
         :param timeout: seconds, after which it fails with `NotFound`; at once when the host says that it has
             no such address.
-        :raises ValueError: no name.
+        :raises ValueError: no name, or no family.
         """
+        if not (ipv4 or ipv6):
+            raise ValueError("neither IPv4 nor IPv6: there is no address to look for")
         wanted = HostLookup(sought_host(host), ipv4=ipv4, ipv6=ipv6)
         return lookups.resolve_host(self._searches, wanted, timeout, interfaces)
 
@@ -323,8 +338,8 @@ class Node(TwistedService):
         :param type: such as ``"PTR"``, or its number; by default all types.
         :raises ValueError: no name, no type.
         """
-        wanted = parse_type(type) if isinstance(type, str) else type
-        return lookups.query(self._searches, Question(sought_name(name), wanted), timeout, interfaces)
+        question = Question(sought_name(name), sought_record_type(type))
+        return lookups.query(self._searches, question, timeout, interfaces)
 
     def domains(
         self,

@@ -13,7 +13,7 @@ from mcast.dnssd.places import LinkId
 from mcast.mdns.events import Denied, Event, RecordChange
 from mcast.node.durations import Durations
 from mcast.node.link_driver import LinkDriver
-from mcast.sockets.interface import select_interfaces
+from mcast.sockets.interface import checked_selectors, select_interfaces
 
 _F = TypeVar("_F", bound=Follower)
 
@@ -36,7 +36,7 @@ class Search(Generic[_F]):
     ) -> None:
         self.follower = follower
         self._searches = searches
-        self._interfaces = tuple(interfaces)
+        self._interfaces = checked_selectors(interfaces)
         self._news = news
         self._soon: IDelayedCall | None = None
         self._timer: IDelayedCall | None = None

@@ -124,14 +124,6 @@ class Message:
         """RCODE; 0 in Multicast DNS (RFC 6762 §18.11)."""
         return self.flags & RCODE_MASK
 
-    @property
-    def payload_size(self) -> int | None:
-        """The UDP payload size that the sender's OPT record tells, in octets, or None without one."""
-        for record in self.pseudo:
-            if record.type == RecordType.OPT:
-                return record.rclass
-        return None
-
 
 def decode(datagram: bytes | bytearray | memoryview) -> Message:
     """Return the message that ``datagram`` holds.

@@ -203,10 +203,10 @@ class PseudoRecordTests(SynchronousTestCase):
         message = decode(b"\0\0\x84\0\0\0\0\0\0\0\0\1" + self.OPT)
         self.assertEqual(message.additionals, [])
         self.assertEqual(message.pseudo, [PseudoRecord(ROOT, 41, 0x8FA0, 0, b"")])
-        self.assertEqual(message.payload_size, 36768)
+        self.assertEqual(message.pseudo[0].rclass, 36768)
 
     def test_no_opt(self) -> None:
-        self.assertIsNone(decode(QUERY).payload_size)
+        self.assertEqual(decode(QUERY).pseudo, ())
 
     def test_signatures_of_the_message(self) -> None:
         """M-10.2-13: TSIG, TKEY and SIG(0)."""

@@ -10,7 +10,7 @@ from mcast.dnssd.text import Note
 
 
 @dataclass(frozen=True, slots=True)
-class FileRecord:
+class RecordEntry:
     """A record that is to be published as it stands."""
 
     record: Record
@@ -29,4 +29,4 @@ class ServicesFile:
     notes: tuple[Note, ...] = ()
     """What was found and passed over, or is not advised; each names file and line."""
 
-    records: tuple[FileRecord, ...] = ()
+    records: tuple[RecordEntry, ...] = ()

@@ -34,7 +34,7 @@ from typing import Any, Final
 
 from mcast.dns.names import Name
 from mcast.dns.presentation import parse_type
-from mcast.dnssd.files.contents import FileRecord, ServicesFile
+from mcast.dnssd.files.contents import RecordEntry, ServicesFile
 from mcast.dnssd.files.record_string import record_to_publish
 from mcast.dnssd.files.toml_lines import Path, TomlLines
 from mcast.dnssd.hosts import checked_host_label
@@ -178,7 +178,7 @@ class _DocumentReader:
         self._notes += [Note(f"{self._source}:{line}: {note}", note.warning) for note in service.notes()]
         return service
 
-    def _record(self, path: Path, table: dict[str, Any]) -> FileRecord:
+    def _record(self, path: Path, table: dict[str, Any]) -> RecordEntry:
         self._check_keys(path, table, _RECORD_KEYS, ("name", "type", "data"))
         key = "name"
         try:
@@ -191,7 +191,7 @@ class _DocumentReader:
             raise self._fault((*path, error.part.split()[0]), str(error)) from None
         except ValueError as error:
             raise self._fault((*path, key), str(error)) from None
-        return FileRecord(record, table.get("shared", False))
+        return RecordEntry(record, table.get("shared", False))
 
     def _with_host(self, name: str) -> str:
         return re.sub("%[h%]", lambda found: self._hostname if found[0] == "%h" else "%", name)

@@ -201,7 +201,7 @@ class CacheFlushTests(SynchronousTestCase):
         self.lab.run(20)
         before = len(self.lab.querier.cache)
         self.lab.feed(message)
-        self.assertEqual(message.payload_size, 36768)
+        self.assertEqual(message.pseudo[0].rclass, 36768)
         self.assertEqual(len(self.lab.querier.cache), before)
 
 

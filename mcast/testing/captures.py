@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from mcast.dns.messages import Message, decode
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Message, Question, decode
+from mcast.dns.records import Record
 
 IPV4_OVERHEAD = 28
 """Octets of IPv4 and UDP header before the payload (RFC 791, RFC 768)."""
@@ -58,6 +60,23 @@ class Packet:
         """
         return decode(self.payload)
 
+    @property
+    def records(self) -> list[Record]:
+        """The records of all sections, in their order."""
+        message = self.message
+        return [*message.answers, *message.authorities, *message.additionals]
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether it is a query that proposes records (RFC 6762 §8.1, §8.2)."""
+        message = self.message
+        return not message.is_response and bool(message.authorities)
+
+    @property
+    def to(self) -> tuple[str, int] | None:
+        """The one host and port that it went to; None when it went to a group."""
+        return None if self.is_multicast else (self.destination, self.destination_port)
+
     def __str__(self) -> str:
         return (
             f"{self.at:.6f} {self.link} {self.sender or '-'}: {self.source} port {self.source_port} > "
@@ -98,6 +117,49 @@ class Capture(list[Packet]):
     def multicast(self) -> Capture:
         """Those that went to a group."""
         return self.where(lambda packet: packet.is_multicast)
+
+    @property
+    def probes(self) -> Capture:
+        """The queries that propose records (RFC 6762 §8.1, §8.2)."""
+        return self.where(lambda packet: packet.is_probe)
+
+    @property
+    def announcements(self) -> Capture:
+        """The responses to a group with a record that is there; answers to a question look the same."""
+        return self.responses.multicast.where(
+            lambda packet: any(record.ttl for record in packet.message.answers)
+        )
+
+    @property
+    def goodbyes(self) -> list[Record]:
+        """The records of responses that their owner withdraws, by a TTL of 0 (RFC 6762 §10.1)."""
+        return [record for record in self.responses.records() if record.ttl == 0]
+
+    @property
+    def questions(self) -> list[Question]:
+        """All questions, in their order."""
+        return [question for packet in self for question in packet.message.questions]
+
+    @property
+    def times(self) -> list[float]:
+        """When each left, on the simulation's clock, to the microsecond."""
+        return [round(packet.at, 6) for packet in self]
+
+    def records(self, *types: RecordType | int) -> list[Record]:
+        """Return the records of all packets and sections, of all types or of these."""
+        return [record for packet in self for record in packet.records if not types or record.type in types]
+
+    def owners(self, *types: RecordType | int) -> set[str]:
+        """Return the names of the records, of all types or of these, as text."""
+        return {str(record.name) for record in self.records(*types)}
+
+    @property
+    def addresses(self) -> set[str]:
+        """The addresses in A and AAAA records, of whatever name, as text."""
+        return {str(record.data) for record in self.records(RecordType.A, RecordType.AAAA)}
+
+    def __add__(self, others: list[Packet]) -> Capture:  # type: ignore[override]  # packets alone go in
+        return Capture([*self, *others])
 
     def __str__(self) -> str:
         return "\n".join(map(str, self))

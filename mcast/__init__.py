@@ -13,22 +13,31 @@ if TYPE_CHECKING:
     from mcast.dns.codes import RecordType
     from mcast.dns.messages import Message, PseudoRecord, Question
     from mcast.dns.names import LOCAL, Name
-    from mcast.dns.records import HostInfo, NextSecure, Record, ServiceData, TextData
+    from mcast.dns.records import HostInfo, NextSecure, Record, RecordData, ServiceData, TextData
     from mcast.dnssd.collecting import Answer
-    from mcast.dnssd.enumeration import DomainList
+    from mcast.dnssd.enumeration import DomainList, address_domains
     from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
     from mcast.dnssd.instances import InstanceName
     from mcast.dnssd.places import FoundAddress, LinkId
     from mcast.dnssd.service import Service
-    from mcast.dnssd.text import Note, Presence, Text
+    from mcast.dnssd.sought import SoughtName, SoughtType
+    from mcast.dnssd.text import Note, Presence, Text, TextInput, TextValue
     from mcast.dnssd.types import ServiceType
     from mcast.echo.responder import EchoResponder
     from mcast.endpoints.client import ConnectOptions, Pick, ServiceClientEndpoint, ServiceUnreachable
     from mcast.endpoints.server import AnnouncedPort, ServiceServerEndpoint
     from mcast.errors import InvalidService, MalformedMessage, McastError, NameTaken, NotFound
-    from mcast.node.browsers import InstanceBrowser, ServiceBrowser, TypeAdded, TypeRemoved, TypesBrowser
+    from mcast.neighbours import SocketAddress
+    from mcast.node.browsers import (
+        InstanceBrowser,
+        ServiceBrowser,
+        TypeAdded,
+        TypeChange,
+        TypeRemoved,
+        TypesBrowser,
+    )
     from mcast.node.feed import Feed
-    from mcast.node.network import MulticastPort, Network
+    from mcast.node.network import MulticastPort, Network, Receiver
     from mcast.node.node import Node
     from mcast.node.publisher import Registration
     from mcast.node.registrations import (
@@ -53,22 +62,31 @@ _HOMES = {
     "mcast.dns.codes": ("RecordType",),
     "mcast.dns.messages": ("Message", "PseudoRecord", "Question"),
     "mcast.dns.names": ("LOCAL", "Name"),
-    "mcast.dns.records": ("HostInfo", "NextSecure", "Record", "ServiceData", "TextData"),
+    "mcast.dns.records": ("HostInfo", "NextSecure", "Record", "RecordData", "ServiceData", "TextData"),
     "mcast.dnssd.collecting": ("Answer",),
-    "mcast.dnssd.enumeration": ("DomainList",),
+    "mcast.dnssd.enumeration": ("DomainList", "address_domains"),
     "mcast.dnssd.found": ("Added", "Change", "FoundService", "Removed", "Updated"),
     "mcast.dnssd.instances": ("InstanceName",),
     "mcast.dnssd.places": ("FoundAddress", "LinkId"),
     "mcast.dnssd.service": ("Service",),
-    "mcast.dnssd.text": ("Note", "Presence", "Text"),
+    "mcast.dnssd.sought": ("SoughtName", "SoughtType"),
+    "mcast.dnssd.text": ("Note", "Presence", "Text", "TextInput", "TextValue"),
     "mcast.dnssd.types": ("ServiceType",),
     "mcast.echo.responder": ("EchoResponder",),
     "mcast.endpoints.client": ("ConnectOptions", "Pick", "ServiceClientEndpoint", "ServiceUnreachable"),
     "mcast.endpoints.server": ("AnnouncedPort", "ServiceServerEndpoint"),
     "mcast.errors": ("InvalidService", "MalformedMessage", "McastError", "NameTaken", "NotFound"),
-    "mcast.node.browsers": ("InstanceBrowser", "ServiceBrowser", "TypeAdded", "TypeRemoved", "TypesBrowser"),
+    "mcast.neighbours": ("SocketAddress",),
+    "mcast.node.browsers": (
+        "InstanceBrowser",
+        "ServiceBrowser",
+        "TypeAdded",
+        "TypeChange",
+        "TypeRemoved",
+        "TypesBrowser",
+    ),
     "mcast.node.feed": ("Feed",),
-    "mcast.node.network": ("MulticastPort", "Network"),
+    "mcast.node.network": ("MulticastPort", "Network", "Receiver"),
     "mcast.node.node": ("Node",),
     "mcast.node.publisher": ("Registration",),
     "mcast.node.registrations": (
@@ -134,7 +152,9 @@ __all__ = [
     "Presence",
     "PseudoRecord",
     "Question",
+    "Receiver",
     "Record",
+    "RecordData",
     "RecordRegistration",
     "RecordType",
     "Registration",
@@ -149,14 +169,21 @@ __all__ = [
     "ServiceServerEndpoint",
     "ServiceType",
     "ServiceUnreachable",
+    "SocketAddress",
+    "SoughtName",
+    "SoughtType",
     "StateFile",
     "StockPort",
     "Text",
     "TextData",
+    "TextInput",
+    "TextValue",
     "TypeAdded",
+    "TypeChange",
     "TypeRemoved",
     "TypesBrowser",
     "Updated",
+    "address_domains",
     "interfaces",
     "listen_group",
     "listen_multicast",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import enum
 import inspect
+import re
 import subprocess
 import sys
 import typing
@@ -64,6 +66,17 @@ class SignatureTests(SynchronousTestCase):
                     missing.setdefault(f"{found.__module__}.{found.__qualname__}", set()).add(place)
         self.assertEqual({name: places for name, places in missing.items() if name not in NOT_YET}, {})
         self.assertEqual(NOT_YET - set(missing), set(), "no longer needed")
+
+    def test_aliases_can_be_imported(self) -> None:
+        """A name that stands for a union or a generic type is wanted for annotations as well."""
+        missing = {
+            f"{alias} in {place}"
+            for module in PUBLIC_MODULES
+            for place, found in members_of_module(module)
+            for alias in aliases_in(found)
+            if alias not in offered_names() and alias != "Renamed"  # it becomes a class
+        }
+        self.assertEqual(sorted(missing), [])
 
     def test_everything_has_a_docstring(self) -> None:
         missing = [
@@ -152,7 +165,17 @@ def members_of_class(place: str, offered: type) -> Iterator[tuple[str, Any]]:
 
 def is_made_for_the_program(offered: type) -> bool:
     """Tell whether a program gets objects of a class, and does not make them: its docstring says so."""
-    return "ade by `" in (offered.__doc__ or "")
+    return re.search(r"\b[Mm]ade by `|` makes (it|one)\b", offered.__doc__ or "") is not None
+
+
+def aliases_in(found: Any) -> Iterator[str]:
+    """Yield the names in the annotations of a function or class that stand for composed types."""
+    plain = found.fget if isinstance(found, property) else found
+    module = sys.modules.get(getattr(plain, "__module__", None) or "")
+    for annotation in getattr(plain, "__annotations__", {}).values():
+        for node in ast.walk(ast.parse(annotation, mode="eval")) if isinstance(annotation, str) else ():
+            if isinstance(node, ast.Name) and typing.get_origin(getattr(module, node.id, None)) is not None:
+                yield node.id
 
 
 def classes_in(hint: Any) -> Iterator[type]:

@@ -81,7 +81,7 @@ class Record:
         self._identity: Identity | None = None
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> tuple[bytes, int, int, bytes]:
         """What makes this "the same record" as another one, whatever TTL and flush bit."""
         identity = self._identity
         if identity is None:

@@ -49,7 +49,7 @@ KNOWN_ANSWER_FRACTION = 0.5
 copy of our record with less than this is put right (RFC 6762 §6.6)."""
 
 LEGACY_TTL = 10
-"""The highest TTL in a response to a simple resolver (RFC 6762 §6.7)."""
+"""The highest TTL in a response to a legacy query (RFC 6762 §6.7)."""
 
 # Probing, announcing, conflicts
 
@@ -123,7 +123,7 @@ FIRST_QUERY_INTERVAL = 1.0
 """Between the first two queries of a series, at least (RFC 6762 §5.2)."""
 
 QUERY_INTERVAL_GROWTH = 2
-"""Each interval is at least so many times as long as the one before (RFC 6762 §5.2)."""
+"""Each interval is at least this many times as long as the one before (RFC 6762 §5.2)."""
 
 MAX_QUERY_INTERVAL = 3600.0
 """Where the interval stops to grow (RFC 6762 §5.2)."""
@@ -175,16 +175,16 @@ FLUSH_DELAY = 1.0
 """These records leave the cache so much later (RFC 6762 §10.2)."""
 
 RECONFIRM_PERIOD = 10.0
-"""A record in doubt that nobody confirms within this is flushed (RFC 6762 §10.4, §10.5)."""
+"""A record that is reconfirmed, and that nobody sends within this, is flushed (RFC 6762 §10.4, §10.5)."""
 
 RECONFIRM_DELAYS = (1.0, 2.0, 4.0)
-"""Between the queries for a record in doubt, of which there must be two or more (RFC 6762 §10.4).
+"""Between the queries for a record that is reconfirmed; two queries or more are needed (RFC 6762 §10.4).
 
 Our choice: as in a new series, so four queries fit in before the ten seconds end.
 """
 
 OBSERVED_QUERIES = 2
-"""Unanswered queries of other hosts that put a record in doubt (RFC 6762 §10.5)."""
+"""Unanswered queries of other hosts after which a record is taken for wrong (RFC 6762 §10.5)."""
 
 OBSERVATION_PERIOD = 60.0
 """An unanswered query longer ago than this no longer counts.
@@ -196,8 +196,8 @@ ask three times within four seconds.
 OBSERVATION_REST = 60.0
 """After a record was flushed since others asked for it in vain, we do not ask for it ourselves for so long.
 
-Our choice: RFC 6762 §10.5 wants no query to see whether it is really gone; whoever answers the others is
-heard anyway.
+Our choice: RFC 6762 §10.5 wants no query to see whether it is really gone, and an answer to the queries of
+others is heard anyway.
 """
 
 ONE_SHOT_TIMEOUT = 2.5

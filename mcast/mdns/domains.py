@@ -18,6 +18,5 @@ MULTICAST_DOMAINS: Final = (
 
 
 def is_multicast_name(name: Name) -> bool:
-    """Whether a name is looked up by multicast, and never by asking the configured DNS servers (RFC 6762
-    §22.1)."""
+    """Whether a name is looked up by multicast, and never at the configured DNS servers (RFC 6762 §22.1)."""
     return any(name.is_within(domain) for domain in MULTICAST_DOMAINS)

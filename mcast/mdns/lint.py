@@ -1,8 +1,8 @@
-"""Finding breaches of RFC 6762 in the packets of one link, and who sends them.
+"""Find breaches of RFC 6762 in the packets of one link, and the hosts that send them.
 
-A `Linter` only looks: it is fed every multicast packet of a link with its time and source, and names what it
-saw. For what takes more than one packet to see (a record repeated too soon, a query without known answers) it
-keeps a bounded memory.
+A `Linter` only looks: it is fed every multicast packet of a link with its time and source, and names the
+breaches. Some of them take more than one packet to see (a record repeated too soon, a query without known
+answers): for these it keeps a bounded memory.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Breach:
     """One breach of the RFC, seen in one packet."""
 
     rule: str
-    """A short name that stays the same for every breach of this kind, such as ``ttl-too-long``."""
+    """A short name, the same for every breach of this kind, for example ``ttl-too-long``."""
     section: str
-    """Where the rule stands, such as ``RFC 6762 §10``."""
+    """Where the rule is written, for example ``RFC 6762 §10``."""
     source: str
     """The address of the host that sent the packet."""
     detail: str
@@ -100,7 +100,7 @@ class Linter:
 
         :param size: of the message, in octets.
         :param source: address of the sender.
-        :param port: source port; a query from another port than 5353 is a simple resolver's, and left alone.
+        :param port: source port; a query from another port than 5353 is a legacy query, and not examined.
         :param now: seconds, on any clock that does not jump.
         :param hop_limit: as received, None when unknown.
         """

@@ -11,13 +11,13 @@ from mcast.mdns.constants import ONE_SHOT_TIMEOUT
 
 
 class OneShotQuery:
-    """A plain DNS query as simple resolvers send it; sends nothing itself.
+    """A plain DNS query, which RFC 6762 §6.7 calls a legacy query; sends nothing itself.
 
     It leaves from any port but 5353, which only full queriers may use (RFC 6762 §5.1), to the group or to
     one host. So it is answered by unicast, with the ID and the question repeated (RFC 6762 §6.7).
 
-    :param identifier: the ID, 0 to 65535; drawn at random by the caller, since who cannot see the query
-        must not be able to guess it.
+    :param identifier: the ID, 0 to 65535; the caller draws it at random, so that a host that cannot see
+        the query cannot guess it.
     :param now: when it is sent.
     :param timeout: seconds to wait for the response.
     :param recursive: ask a conventional server to do what it takes (RD); never in Multicast DNS (RFC 6762

@@ -1,4 +1,4 @@
-"""Breaches of RFC 6762 are named, with who did it, and good packets are not."""
+"""Breaches of RFC 6762 are named with their senders, and good packets are not."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ Our choice: a packet may bring 700 new names, and must not take 10 ms.
 """
 
 LEEWAY = 1 / 16
-"""By this part a limit may be passed for wanted records, while the search for others to evict goes on.
+"""The part by which wanted records may pass a limit, while the search for others to evict goes on.
 
-Our choice: before so many more have come, the search has passed over all wanted records.
+Our choice: the search has passed over all wanted records before this many have been added.
 """
 
 
@@ -41,8 +41,8 @@ class Eviction:
     """Makes room in a cache, a few names at a time.
 
     When a limit is reached, the records that were heard first go first, wanted ones after all others. Within
-    a large cell a PTR record goes before others when nothing is known of the name it points to: strangers
-    who invent service instances thus displace their own inventions. When nothing better can be found, the
+    a large cell a PTR record goes before others when nothing is known of the name it points to: a
+    stranger's invented service instances thus displace each other. When nothing better can be found, the
     new record is refused.
 
     :param is_wanted: whether anybody asks for records of this name (its key) and type now.

@@ -1,4 +1,4 @@
-"""The querier of one link: asks what somebody wants to know, and keeps the answers (RFC 6762 §5, §10)."""
+"""The querier of one link: asks questions, and keeps their answers right (RFC 6762 §5, §10)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Our choice: about three milliseconds, after which the reactor should see to othe
 """
 
 MAX_WAITING = 64
-"""Timers that are nearly due, and looked at in one call of `advance` whether they join what is due.
+"""Timers that are not due yet, and that one call of `advance` looks at and puts back.
 
 Our choice: enough to fill a packet with their questions.
 """
@@ -66,13 +66,13 @@ class Querier:
         self._now = context.up_since
         context.schedule.add(self.next_wakeup, self.advance)
 
-    # What callers want to know
+    # Questions of the callers
 
     def ask(self, question: Question, now: float, asker: Hashable) -> None:
         """Ask a question from now on, until `cancel`: repeatedly, and again before its answers expire.
 
-        What is known already is not reported as an event: see `records` and `is_denied`. A question with
-        several askers is asked once. The unicast bit of ``question`` does not matter.
+        An answer that is in the cache already is not reported as an event: see `records` and `is_denied`. A
+        question with several askers is asked once. The unicast bit of ``question`` does not matter.
 
         :param asker: comes with every event that answers the question; any value that has a hash.
         :raises ValueError: the class is not IN.
@@ -84,7 +84,7 @@ class Querier:
         if series is not None:
             series.askers += (asker,)
             return
-        # What expired while nobody asked has been reported to nobody, and must not count as known now.
+        # Records that expired while nobody asked were reported to nobody, and must not count as known now.
         unreported = [
             lifetime.key
             for lifetime in self.cache.lifetimes(key)
@@ -109,7 +109,7 @@ class Querier:
     def records(self, question: Question, now: float, *, flushed: bool = True) -> list[Record]:
         """Return the valid records that answer a question, with the TTL that is left, rounded up.
 
-        :param flushed: also those whose place newer ones have taken, and which end within a second.
+        :param flushed: also those that newer ones have replaced, and that end within a second.
         """
         key, rtype = question.name.key, question.type
         owner = self.cache.owner(key)
@@ -149,7 +149,7 @@ class Querier:
             self._timers.arm(started, self._first_query_at(now))
         return is_reconfirmed
 
-    # What the link hears
+    # Messages of other hosts
 
     def handle_response(self, message: Message, source: Address, multicast: bool, now: float) -> None:
         """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18)."""
@@ -162,10 +162,10 @@ class Querier:
         RFC 6762 §7.3, §10.5.
         """
         if not self._context.is_up or not multicast or source[1] != MDNS_PORT:
-            # Its answers will go to that host alone, and so tell us nothing.
+            # The answers go to that host alone, so we cannot tell whether it gets any.
             return
         if message.truncated:
-            # The rest of its known answers is to come (RFC 6762 §7.2), so what will be answered is not known.
+            # More known answers follow (RFC 6762 §7.2), so it is not known yet what will be answered.
             return
         seen: set[tuple[bytes, int]] = set()
         for question in message.questions:
@@ -214,7 +214,7 @@ class Querier:
         self._now = now
         timers, queue = self._timers, self._queue
         work = WORK
-        # What is nearly due goes along with what is due, so that they share packets.
+        # Questions that are nearly due go along with those that are due, so that they share packets.
         until = now
         waiting: list[tuple[float, QuestionSeries | Reconfirmation | FailureObservation]] = []
         while work > 0 and len(waiting) < MAX_WAITING and (entry := timers.pop(until)) is not None:
@@ -391,7 +391,7 @@ class Querier:
     ) -> None:
         """Ask anew when asking had ceased with a unique answer and none is left.
 
-        :param rest: not before so many seconds have passed.
+        :param rest: seconds to wait before that.
         """
         if series.ask_at is not None or any(
             lifetime.expires_at > now and (lifetime.type == RecordType.NSEC or lifetime.flags & UNIQUE)
@@ -413,7 +413,7 @@ def _denies(rdata: bytes, rtype: int) -> bool:
 
 
 def _is_final(series: QuestionSeries, lifetime: Lifetime, now: float) -> bool:
-    """Whether a record tells all there is to know, and for some time yet (RFC 6762 §7.1)."""
+    """Whether a record is the whole answer, and stays so for some time (RFC 6762 §7.1)."""
     return (
         series.type != RecordType.ANY
         and lifetime.flags & (UNIQUE | LEAVING) == UNIQUE

@@ -36,7 +36,7 @@ def query_packets(asked: Iterable[Asked], max_size: int) -> Iterator[bytes]:
 
     Questions share packets. Known answers follow their question in the same packet and, when they do not
     fit, in further packets without questions; all of these but the last have the TC bit (RFC 6762 §7.2).
-    Such messages are next to each other.
+    Messages that belong together are next to each other.
 
     :param max_size: octets of a message (RFC 6762 §17).
     """

@@ -14,7 +14,7 @@ from mcast.mdns.querier.cache_cells import RECONFIRMING, record_key
 MAX_RECONFIRMATIONS = 256
 """Records that are reconfirmed at a time.
 
-Our choice: each costs four queries, and with more of them it is the link that is in doubt.
+Our choice: each costs four queries; when more records than this seem wrong, the link itself does not work.
 """
 
 

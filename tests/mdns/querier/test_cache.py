@@ -287,7 +287,7 @@ class CellTests(SynchronousTestCase):
 
 
 class HostileTests(SynchronousTestCase):
-    """A link that is flooded goes on answering those who ask."""
+    """A link that is flooded still serves its askers."""
 
     def test_answers_in_a_flood(self) -> None:
         lab = AskingLab(LinkSettings(ipv6=False, cache=CacheLimits(records=500)))
@@ -302,7 +302,7 @@ class HostileTests(SynchronousTestCase):
         self.assertLessEqual(len(lab.querier.cache), 532)
 
     def test_evicted_answers_are_removed(self) -> None:
-        """Who was told of a record that had to go is told that it has gone."""
+        """The asker that was told of a record is told when it is evicted."""
         lab = AskingLab(LinkSettings(ipv6=False, cache=CacheLimits(records_of_name=20)))
         lab.want(TYPE_PTR)
         lab.hear(*[listed(number) for number in range(21)])

@@ -1,4 +1,4 @@
-"""Keeping the cache right: goodbyes, cache flush, doubt (RFC 6762 §10)."""
+"""Keeping the cache right: goodbyes, cache flush, reconfirmation (RFC 6762 §10)."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class CacheFlushTests(SynchronousTestCase):
         self.assertEqual([kind for kind, _ in self.lab.changes()], ["added"])
 
     def test_told_at_once(self) -> None:
-        """Who asks is told that a record has been replaced, and later that it is gone."""
+        """The asker is told that a record has been replaced, and later that it is gone."""
         self.lab.run(20)
         self.lab.hear(FAR_OTHER_A)
         self.assertEqual(
@@ -214,7 +214,7 @@ class LinkTests(SynchronousTestCase):
         self.lab.changes()
 
     def test_down(self) -> None:
-        """M-10.3-1: what was heard on a link is forgotten when it goes down, and who asked is told."""
+        """M-10.3-1: what was heard on a link is forgotten when it goes down, and the askers are told."""
         self.lab.link.link_down(self.lab.now)
         self.lab.collect()
         self.assertEqual([kind for kind, _ in self.lab.changes()], ["removed"])
@@ -288,7 +288,7 @@ class ReconfirmTests(SynchronousTestCase):
         self.lab.run(40)
         self.assertEqual([record.ttl for record in self.lab.known(FAR_Q)], [49, 109])
 
-    def test_who_asks_is_told(self) -> None:
+    def test_askers_are_told(self) -> None:
         self.lab.want(FAR_Q)
         self.lab.querier.reconfirm(FAR_A, self.lab.now)
         self.lab.run(31)
@@ -372,7 +372,7 @@ class ObservationTests(SynchronousTestCase):
         self.assertEqual([kind for kind, _ in self.lab.changes()], ["removed"])
 
     def test_but_not_for_ever(self) -> None:
-        """Who still wants to know has the question asked again after a minute."""
+        """For an asker the question is asked again after a minute."""
         self.lab.want(FAR_Q)
         self.lab.ask(FAR, A)
         self.lab.run(21)
@@ -409,8 +409,8 @@ class ObservationTests(SynchronousTestCase):
         self.lab.run(100)
         self.assertTrue(self.lab.knows(FAR_A))
 
-    def test_simple_resolvers(self) -> None:
-        """M-10.5-1: nor does that to a simple resolver."""
+    def test_legacy_queries(self) -> None:
+        """M-10.5-1: nor need the answer to a legacy query."""
         self.lab.ask(FAR, A, RESOLVER)
         self.lab.run(21)
         self.lab.ask(FAR, A, RESOLVER)

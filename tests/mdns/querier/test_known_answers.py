@@ -225,7 +225,7 @@ class DuplicateQuestionTests(SynchronousTestCase):
         self.assertLess(self.next_query(), 11.1)
 
     def test_known_known_answers(self) -> None:
-        """M-7.3-1: but one with such as we would list ourselves does."""
+        """M-7.3-1: but a question that lists only what we would list ourselves takes the place of ours."""
         self.lab.hear(ONE_PTR)
         self.lab.ask(TYPE, PTR, known=[ONE_PTR])
         self.assertGreaterEqual(self.next_query(), 10.95 + 2.0)

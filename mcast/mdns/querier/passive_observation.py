@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from mcast.dns.records import Record
@@ -16,6 +16,7 @@ from mcast.mdns.constants import (
 from mcast.mdns.querier.cache import Cache
 from mcast.mdns.querier.cache_cells import Lifetime, record_key
 from mcast.mdns.querier.reconfirmation import Drop
+from mcast.mdns.schedule import Timers
 
 MAX_OBSERVATIONS = 1024
 """Questions observed at a time.
@@ -32,6 +33,13 @@ MAX_OBSERVED_NAME = 1000
 
 Our choice: to tell which of thousands of PTR records are no longer true takes too long; the SRV record of
 each instance is observed by itself.
+"""
+
+
+WORK = 250
+"""Records after which `FailureObservations.advance` leaves what else is due to the next call.
+
+Our choice: about a millisecond.
 """
 
 
@@ -100,9 +108,11 @@ class FailureObservation:
 class FailureObservations:
     """Decides which records are dropped since nobody answers the questions of other hosts."""
 
-    __slots__ = ("_cache", "_counters", "_running")
+    __slots__ = ("_cache", "_counters", "_running", "timers")
 
     def __init__(self, cache: Cache, counters: Counter[str]) -> None:
+        self.timers: Final[Timers[FailureObservation]] = Timers()
+        """Tell when to call `advance`."""
         self._cache: Final = cache
         self._counters: Final = counters
         self._running: Final[dict[tuple[bytes, int], FailureObservation]] = {}
@@ -114,24 +124,21 @@ class FailureObservations:
     def clear(self) -> None:
         """Forget all of them."""
         self._running.clear()
+        self.timers.clear()
 
-    def note(
-        self, key: bytes, rtype: int, known: Iterable[Record], now: float
-    ) -> tuple[FailureObservation, float] | None:
-        """Take note of another host's question, and what it lists as known.
-
-        :returns: the observation of the question, and when to wake it; None when that is not needed.
-        """
+    def note(self, key: bytes, rtype: int, known: Iterable[Record], now: float) -> None:
+        """Take note of another host's question, and what it lists as known."""
         observation = self._running.get((key, rtype))
         if observation is None:
             if not self._cache.has(key, rtype):
-                return None
+                return
             if self._cache.count_of(key) > MAX_OBSERVED_NAME or not self._make_room(now):
                 self._counters["queries not observed"] += 1
-                return None
+                return
             observation = self._running[key, rtype] = FailureObservation(key, rtype)
         at = observation.note([record_key(rtype, record.rdata) for record in known], now)
-        return None if at is None else (observation, at)
+        if at is not None:
+            self.timers.arm(observation, at)
 
     def _make_room(self, now: float) -> bool:
         """Forget the oldest observation when there are too many, if it is over."""
@@ -140,22 +147,30 @@ class FailureObservations:
         oldest = next(iter(self._running.values()))
         if not oldest.is_over(now):
             return False
-        del self._running[oldest.key, oldest.type]
+        self._forget(oldest)
         return True
 
-    def wake(self, woken: FailureObservation, now: float) -> tuple[Drop | None, float | None]:
-        """Return the decision to drop what others have asked for in vain, and when to wake it again."""
-        key, rtype = woken.key, woken.type
-        failed = woken.failed(self._lifetimes(key, rtype), now)
-        at = woken.next_at(now)
-        # Another one may have taken its place.
-        if at is None and woken.is_over(now) and self._running.get((key, rtype)) is woken:
-            del self._running[key, rtype]
-        if not failed:
-            return None, at
-        self._counters["records flushed after observation"] += len(failed)
-        # RFC 6762 §10.5: "The host SHOULD NOT perform its own queries to reconfirm".
-        return Drop(key, failed, OBSERVATION_REST), at
+    def _forget(self, observation: FailureObservation) -> None:
+        self.timers.disarm(observation)
+        del self._running[observation.key, observation.type]
 
-    def _lifetimes(self, key: bytes, rtype: int) -> Sequence[Lifetime]:
-        return self._cache.lifetimes(key, (rtype,))
+    def advance(self, now: float) -> list[Drop]:
+        """Return what is to be dropped since other hosts have asked for it in vain."""
+        drops: list[Drop] = []
+        work = 0
+        while work < WORK and (entry := self.timers.pop(now)) is not None:
+            woken = entry[1]
+            key, rtype = woken.key, woken.type
+            lifetimes = self._cache.lifetimes(key, (rtype,))
+            work += 1 + len(lifetimes)
+            failed = woken.failed(lifetimes, now)
+            if failed:
+                self._counters["records flushed after observation"] += len(failed)
+                # RFC 6762 §10.5: "The host SHOULD NOT perform its own queries to reconfirm".
+                drops.append(Drop(key, failed, OBSERVATION_REST))
+            at = woken.next_at(now)
+            if at is not None:
+                self.timers.arm(woken, at)
+            elif woken.is_over(now):
+                self._forget(woken)
+        return drops

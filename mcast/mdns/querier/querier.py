@@ -24,22 +24,22 @@ from mcast.mdns.querier.cache import Cache
 from mcast.mdns.querier.cache_cells import FLUSHED, LEAVING, UNIQUE, Lifetime
 from mcast.mdns.querier.cache_maintenance import Review, review
 from mcast.mdns.querier.cache_table import as_record
-from mcast.mdns.querier.passive_observation import FailureObservation, FailureObservations
+from mcast.mdns.querier.passive_observation import FailureObservations
 from mcast.mdns.querier.query_queue import QueryQueue, is_known_answer
 from mcast.mdns.querier.question_series import QuestionSeries
 from mcast.mdns.querier.questions import Questions
-from mcast.mdns.querier.reconfirmation import Drop, Reconfirmation, Reconfirmations
+from mcast.mdns.querier.reconfirmation import Drop, Reconfirmations
 from mcast.mdns.querier.responses import ResponseHandler
 from mcast.mdns.schedule import Timers
 
 WORK = 250
-"""Timers and records dealt with in one call of `advance`; the rest waits for the next.
+"""Timers and records dealt with in one wake-up; the rest waits for the next.
 
 Our choice: about three milliseconds, after which the reactor should see to others.
 """
 
 MAX_WAITING = 64
-"""Timers that are not due yet, and that one call of `advance` looks at and puts back.
+"""Timers that are not due yet, and that one wake-up looks at and puts back.
 
 Our choice: enough to fill a packet with their questions.
 """
@@ -48,23 +48,26 @@ Our choice: enough to fill a packet with their questions.
 class Querier:
     """Continuous questions, and the cache of one link.
 
-    Sans-I/O: questions leave by the outbox of the link, changes go to its events (see `mcast.mdns.events`).
-    Call `advance` at `next_wakeup`. No call takes longer than some milliseconds; where more is to be done,
-    `next_wakeup` is in the past.
+    Sans-I/O: questions leave by the outbox of the link, changes go to its events (see `mcast.mdns.events`),
+    and the schedule of the link wakes it. No call takes longer than some milliseconds; where more is to be
+    done, the querier is due again at once.
     """
 
     def __init__(self, context: LinkContext) -> None:
         self._context: Final = context
         self._questions: Final = Questions()
         self.cache: Final = Cache(self._questions.is_wanted, context.counters, context.settings.cache)
-        self._timers: Final[Timers[QuestionSeries | Reconfirmation | FailureObservation]] = Timers()
+        self._timers: Final[Timers[QuestionSeries]] = Timers()
         self._responses: Final = ResponseHandler(context, self._questions, self.cache, self._timers.arm)
         self._reconfirmations: Final = Reconfirmations(self.cache, context.counters)
         self._observations: Final = FailureObservations(self.cache, context.counters)
         self._queue: Final = QueryQueue(context, self.cache)
         self._first_at = 0.0
         self._now = context.up_since
-        context.schedule.add(self.next_wakeup, self.advance)
+        context.schedule.add(self._reconfirmations.timers.next_at, self._reconfirm)
+        context.schedule.add(self._observations.timers.next_at, self._drop_failures)
+        # After those that may want to ask a question.
+        context.schedule.add(self._next_at, self._advance)
 
     # Questions of the callers
 
@@ -144,10 +147,7 @@ class Querier:
         """
         if not self._context.is_up:
             return False
-        is_reconfirmed, started = self._reconfirmations.begin(record, now)
-        if started is not None:
-            self._timers.arm(started, self._first_query_at(now))
-        return is_reconfirmed
+        return self._reconfirmations.begin(record, self._first_query_at(now), now)
 
     # Messages of other hosts
 
@@ -181,9 +181,7 @@ class Querier:
                 self._spare(series, known, now)
             # A probe is a question too, but it hopes for no answer.
             if not message.authorities and rtype != RecordType.ANY:
-                noted = self._observations.note(key, rtype, known, now)
-                if noted is not None:
-                    self._timers.arm(*noted)
+                self._observations.note(key, rtype, known, now)
 
     def _spare(self, series: QuestionSeries, known: Iterable[Record], now: float) -> None:
         """Count another host's question as ours, if it will bring all the answers that ours would."""
@@ -205,52 +203,42 @@ class Querier:
 
     # Time
 
-    def next_wakeup(self) -> float | None:
-        """Return when to call `advance`, or None while there is nothing to wait for."""
+    def _next_at(self) -> float | None:
         return self._timers.next_at() if self._queue.is_empty else self._now
 
-    def advance(self, now: float) -> None:
-        """Do what is due at ``now``, or the first part of it."""
+    def _advance(self, now: float) -> None:
+        """Ask the questions and review the answers that are due at ``now``, or the first part of them."""
         self._now = now
         timers, queue = self._timers, self._queue
         work = WORK
         # Questions that are nearly due go along with those that are due, so that they share packets.
-        until = now
-        waiting: list[tuple[float, QuestionSeries | Reconfirmation | FailureObservation]] = []
+        until = now + QUERY_SLACK if queue.is_collecting else now
+        waiting: list[tuple[float, QuestionSeries]] = []
         while work > 0 and len(waiting) < MAX_WAITING and (entry := timers.pop(until)) is not None:
-            at, timer = entry
-            if at > now and not (isinstance(timer, QuestionSeries) and timer.may_ask(now)):
+            at, series = entry
+            if at > now and not series.may_ask(now):
                 waiting.append(entry)
                 continue
-            work -= self._wake(timer, now)
+            work -= self._wake_series(series, now)
             if queue.is_collecting:
                 until = now + QUERY_SLACK
-        for at, timer in waiting:
-            timers.arm(timer, at)
+        for at, series in waiting:
+            timers.arm(series, at)
         # While more is due at once, questions are collected, so that their packets are full.
         if queue.is_collecting and (work > 0 or queue.is_full):
             queue.close()
         queue.send(now)
 
-    def _wake(self, timer: QuestionSeries | Reconfirmation | FailureObservation, now: float) -> int:
-        """Do what a timer was armed for; return how much work it was."""
-        if isinstance(timer, QuestionSeries):
-            return self._wake_series(timer, now)
-        if isinstance(timer, Reconfirmation):
-            decision = self._reconfirmations.wake(timer, now)
-            if isinstance(decision, Question):
-                self._ask_once(decision, now)
-                self._timers.arm(timer, timer.step(now))
-            elif decision is not None:
-                self._drop(decision, now)
-            return 1
-        work = 1 + self.cache.count_of(timer.key)
-        drop, at = self._observations.wake(timer, now)
-        if drop is not None:
+    def _reconfirm(self, now: float) -> None:
+        questions, drops = self._reconfirmations.advance(now)
+        for question in questions:
+            self._ask_once(question, now)
+        for drop in drops:
             self._drop(drop, now)
-        if at is not None:
-            self._timers.arm(timer, at)
-        return work
+
+    def _drop_failures(self, now: float) -> None:
+        for drop in self._observations.advance(now):
+            self._drop(drop, now)
 
     def set_up(self, now: float) -> None:
         """The link works again, or may be another one: forget what was heard, and ask everything anew.

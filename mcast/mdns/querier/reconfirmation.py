@@ -10,6 +10,7 @@ from mcast.dns.records import Record
 from mcast.mdns.constants import RECONFIRM_DELAYS, RECONFIRM_PERIOD
 from mcast.mdns.querier.cache import Cache
 from mcast.mdns.querier.cache_cells import RECONFIRMING, record_key
+from mcast.mdns.schedule import Timers
 
 MAX_RECONFIRMATIONS = 256
 """Records that are reconfirmed at a time.
@@ -56,9 +57,11 @@ class Reconfirmation:
 class Reconfirmations:
     """Decides which records are asked for, and dropped when nobody sends them."""
 
-    __slots__ = ("_cache", "_counters", "_running")
+    __slots__ = ("_cache", "_counters", "_running", "timers")
 
     def __init__(self, cache: Cache, counters: Counter[str]) -> None:
+        self.timers: Final[Timers[Reconfirmation]] = Timers()
+        """Tell when to call `advance`."""
         self._cache: Final = cache
         self._counters: Final = counters
         self._running: Final[dict[tuple[bytes, bytes], Reconfirmation]] = {}
@@ -66,39 +69,44 @@ class Reconfirmations:
     def clear(self) -> None:
         """Forget all of them."""
         self._running.clear()
+        self.timers.clear()
 
-    def begin(self, record: Record, now: float) -> tuple[bool, Reconfirmation | None]:
+    def begin(self, record: Record, first_at: float, now: float) -> bool:
         """Take the hint that a record is wrong.
 
-        :returns: whether it is reconfirmed: not when it is unknown, or when too many are reconfirmed; and the
-            reconfirmation, to be woken when a first query may be sent, if it is a new one.
+        :param first_at: when to ask for it first.
+        :returns: whether it is reconfirmed: not when it is unknown, or when too many others are.
         """
         cached = self._cache.find(record, now)
         if cached is None:
-            return False, None
+            return False
         started = Reconfirmation(record, now + RECONFIRM_PERIOD)
         if started.identity in self._running:
-            return True, None
+            return True
         if len(self._running) >= MAX_RECONFIRMATIONS:
             self._counters["reconfirmations refused"] += 1
-            return False, None
+            return False
         self._cache.mark_reconfirming(record.name.key, cached)
         self._running[started.identity] = started
-        return True, started
+        self.timers.arm(started, first_at)
+        return True
 
-    def wake(self, woken: Reconfirmation, now: float) -> Question | Drop | None:
-        """Decide what is next: ask a question once more, or drop the record; None when it was confirmed.
-
-        After a question, wake it again at `Reconfirmation.step`.
-        """
-        record = woken.record
-        cached = self._cache.find(record, now)
-        if cached is not None and cached.flags & RECONFIRMING and now < woken.ends_at:
-            return Question(record.name, record.type)
-        key, rkey = woken.identity
-        del self._running[key, rkey]
-        if cached is None or not cached.flags & RECONFIRMING:
-            # Confirmed, or gone by itself.
-            return None
-        self._counters["records flushed after reconfirmation"] += 1
-        return Drop(key, [rkey])
+    def advance(self, now: float) -> tuple[list[Question], list[Drop]]:
+        """Return the questions to be asked at ``now``, and what is to be dropped since nobody sent it."""
+        questions: list[Question] = []
+        drops: list[Drop] = []
+        for woken in self.timers.due(now):
+            record = woken.record
+            key, rkey = woken.identity
+            cached = self._cache.find(record, now)
+            if cached is None or not cached.flags & RECONFIRMING:
+                # It was heard again, or it expired.
+                del self._running[key, rkey]
+            elif now >= woken.ends_at:
+                del self._running[key, rkey]
+                self._counters["records flushed after reconfirmation"] += 1
+                drops.append(Drop(key, [rkey]))
+            else:
+                questions.append(Question(record.name, record.type))
+                self.timers.arm(woken, woken.step(now))
+        return questions, drops

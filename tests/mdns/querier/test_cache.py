@@ -328,6 +328,20 @@ class HostileTests(SynchronousTestCase):
         self.assertLessEqual(len(lab.querier._observations), 1024)
         self.assertGreater(lab.link.counters["queries not observed"], 1900)
 
+    def test_failures_are_dropped_in_parts(self) -> None:
+        """Hundreds of records that other hosts ask for in vain do not go in one long step."""
+        lab = AskingLab()
+        for number in range(600):
+            lab.hear(junk(number))
+        lab.pass_time(1)
+        for number in [*range(600), *range(600)]:
+            lab.ask(junk(number).name, A)
+        lab.now += 10.0
+        lab.link.advance(lab.now)
+        self.assertGreater(len(lab.querier.cache), 400)
+        lab.pass_time(0)
+        self.assertEqual(len(lab.querier.cache), 0)
+
     def test_reconfirmations_are_bounded(self) -> None:
         lab = AskingLab()
         for number in range(500):

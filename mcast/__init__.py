@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcast.dnssd.sought import SoughtName, SoughtType
     from mcast.dnssd.text import Note, Presence, Text, TextInput, TextValue
     from mcast.dnssd.types import ServiceType
-    from mcast.echo.responder import EchoResponder
+    from mcast.echo.responder import EchoResponder, EchoRules
     from mcast.endpoints.client import ConnectOptions, Pick, ServiceClientEndpoint, ServiceUnreachable
     from mcast.endpoints.server import AnnouncedPort, ServiceServerEndpoint
     from mcast.errors import InvalidService, MalformedMessage, McastError, NameTaken, NotFound
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from mcast.sockets.port import GroupPort
     from mcast.sockets.protocol import GroupProtocol
     from mcast.sockets.sending import SendResult
+    from mcast.sockets.settings import Binding, PortSettings
     from mcast.sockets.stock import StockPort
 
 _HOMES = {
@@ -72,7 +73,7 @@ _HOMES = {
     "mcast.dnssd.sought": ("SoughtName", "SoughtType"),
     "mcast.dnssd.text": ("Note", "Presence", "Text", "TextInput", "TextValue"),
     "mcast.dnssd.types": ("ServiceType",),
-    "mcast.echo.responder": ("EchoResponder",),
+    "mcast.echo.responder": ("EchoResponder", "EchoRules"),
     "mcast.endpoints.client": ("ConnectOptions", "Pick", "ServiceClientEndpoint", "ServiceUnreachable"),
     "mcast.endpoints.server": ("AnnouncedPort", "ServiceServerEndpoint"),
     "mcast.errors": ("InvalidService", "MalformedMessage", "McastError", "NameTaken", "NotFound"),
@@ -105,6 +106,7 @@ _HOMES = {
     "mcast.sockets.port": ("GroupPort",),
     "mcast.sockets.protocol": ("GroupProtocol",),
     "mcast.sockets.sending": ("SendResult",),
+    "mcast.sockets.settings": ("Binding", "PortSettings"),
     "mcast.sockets.stock": ("StockPort",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -117,10 +119,12 @@ __all__ = [
     "AnnouncedPort",
     "Answer",
     "Arrival",
+    "Binding",
     "Change",
     "ConnectOptions",
     "DomainList",
     "EchoResponder",
+    "EchoRules",
     "Feed",
     "FoundAddress",
     "FoundService",
@@ -149,6 +153,7 @@ __all__ = [
     "NotFound",
     "Note",
     "Pick",
+    "PortSettings",
     "Presence",
     "PseudoRecord",
     "Question",

@@ -24,6 +24,7 @@ from mcast.neighbours import SocketAddress
 from mcast.node.network import IPV4_GROUP
 from mcast.sockets.interface import find_interface, interfaces
 from mcast.sockets.listen import listen_multicast
+from mcast.sockets.settings import PortSettings
 
 __all__ = ["OneShotReply", "ask"]
 
@@ -146,7 +147,7 @@ class _OneShot:
                 _Listener(self._heard),
                 ipv6=ipv6,
                 interface="::" if ipv6 else "",
-                hop_limit=255,
+                settings=PortSettings(hop_limit=255),
             )
             if self._listening.getHost().port != MDNS_PORT:
                 break

@@ -58,10 +58,10 @@ class GroupProtocolTests(MisuseTestCase):
         self.refused(TypeError, "'224.0.0.123'", GroupProtocol, ["224.0.0.123"])
 
     def test_one_interface_in_place_of_several(self) -> None:
-        self.refused(TypeError, "'eth0'", GroupProtocol, [GROUP], selectors="eth0")
+        self.refused(TypeError, "'eth0'", GroupProtocol, [GROUP], interfaces="eth0")
 
     def test_interface_as_number(self) -> None:
-        self.refused(TypeError, "interface 2", GroupProtocol, [GROUP], selectors=[2])
+        self.refused(TypeError, "interface 2", GroupProtocol, [GROUP], interfaces=[2])
 
     def test_source_of_the_other_family(self) -> None:
         self.refused(ValueError, "fe80::1", GroupProtocol, [GROUP], sources=["fe80::1"])

@@ -23,7 +23,6 @@ PUBLIC_MODULES = ("mcast", "mcast.metrics", "mcast.oneshot", "mcast.resolver", "
 NOT_YET = {
     "mcast.echo.sources.Sources",
     "mcast.mdns.responder.record_group.RecordGroup",
-    "mcast.neighbours.Neighbours",
     "mcast.node.link_driver.LinkDriver",
     "mcast.node.publisher.Publisher",
     "mcast.testing.endpoints.Endpoint",

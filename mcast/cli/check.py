@@ -17,6 +17,7 @@ from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
 from mcast.sockets.listen import listen_multicast
+from mcast.sockets.settings import PortSettings
 
 CHECK_GROUPS = {False: "224.0.0.123", True: "ff02::123"}
 """Groups sent to, for IPv4 and IPv6. Our choice: those of the echo responder, which the link shall carry."""
@@ -93,7 +94,9 @@ async def check(reactor: Any, interface: Interface, *, ipv6: bool) -> Verdict:
     receiver = _Receiver(os.urandom(16))
     try:
         # A port of our own, so that we hear nothing but ourselves.
-        port = listen_multicast(reactor, 0, receiver, ipv6=ipv6, shared=False, pinned=interface.index)
+        port = listen_multicast(
+            reactor, 0, receiver, ipv6=ipv6, pinned=interface.index, settings=PortSettings(shared=False)
+        )
     except OSError as problem:
         return Verdict(False, cause_of(problem))
     try:

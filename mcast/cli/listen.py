@@ -29,8 +29,9 @@ from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
-from mcast.sockets.listen import listen_group
+from mcast.sockets.listen import listen_group, reads_descriptors
 from mcast.sockets.protocol import GroupProtocol
+from mcast.sockets.settings import PortSettings
 
 MAX_FLOWS = 4096
 """Sources told apart in one period of --stats. Our choice: more than anybody reads; the rest is summed up."""
@@ -68,7 +69,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
         printer: Printer = (
             Summer(arguments, output, done) if arguments.stats else Printer(arguments, output, done)
         )
-        listener = listen_group(reactor, printer, arrivals=True)
+        listener = listen_group(reactor, printer, PortSettings(arrivals=reads_descriptors(reactor)))
     except ValueError as error:
         raise CommandError(str(error)) from None
     ticking = LoopingCall(printer.tick)
@@ -88,7 +89,7 @@ class Printer(GroupProtocol):
     """Prints each datagram."""
 
     def __init__(self, arguments: argparse.Namespace, output: Output, done: Deferred[None]) -> None:
-        super().__init__(arguments.groups, selectors=arguments.interfaces, sources=arguments.sources)
+        super().__init__(arguments.groups, interfaces=arguments.interfaces, sources=arguments.sources)
         self.received = 0
         self._output = output
         self._hex = arguments.hex

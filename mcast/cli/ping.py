@@ -23,9 +23,10 @@ from mcast.cli.command import (
     whole,
 )
 from mcast.cli.groups import add_sending_arguments, parse_group, sending_interfaces
-from mcast.echo.client import EchoClient
+from mcast.echo.client import EchoClient, Pace, Target
 from mcast.echo.probe import DEFAULT_PROBE_SIZE, MAX_PROBE_SIZE
 from mcast.echo.session import Answer, Responder, Session
+from mcast.sockets.settings import PortSettings
 
 MIN_INTERVAL = 0.0001
 """Seconds. Our choice: ten thousand probes a second are what one responder answers by default."""
@@ -67,18 +68,12 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     interfaces = sending_interfaces(group, arguments.interfaces, arguments.source)
     names = {each.index: each.name for each in interfaces}
     report = Report(output, names, port=group.port, quiet=arguments.quiet)
+    settings = PortSettings(hop_limit=arguments.ttl, loopback=not arguments.no_loopback)
     client = EchoClient(
         reactor,
-        group,
-        interfaces,
+        Target(group, interfaces, arguments.source, settings),
+        Pace(arguments.count, arguments.interval, arguments.size, arguments.wait),
         report.answer,
-        count=arguments.count,
-        interval=arguments.interval,
-        size=arguments.size,
-        wait=arguments.wait,
-        source=arguments.source,
-        hop_limit=arguments.ttl,
-        loopback=not arguments.no_loopback,
     )
     output.text(f"PING {group}: {arguments.size} octets by {', '.join(names.values())}")
     with suppress(CancelledError):  # Ctrl-C: what was heard until now is summed up

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -30,8 +31,9 @@ from mcast.cli.groups import add_sending_arguments, parse_group, sending_interfa
 from mcast.echo.probe import MAX_PROBE_SIZE
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
-from mcast.sockets.listen import listen_multicast
+from mcast.sockets.listen import listen_multicast, reads_descriptors
 from mcast.sockets.sending import SendResult
+from mcast.sockets.settings import PortSettings
 
 FULL_PAUSE = 0.001
 """Seconds to wait when a buffer is full. Our choice: a buffer of 200 kB drains in that at 1.6 Gbit/s."""
@@ -72,12 +74,14 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
         0,
         _Deaf(),
         ipv6=group.ipv6,
-        shared=False,
-        reports_full=True,
-        hop_limit=arguments.ttl,
-        loopback=not arguments.no_loopback,
+        settings=PortSettings(
+            shared=False,
+            reports_full=reads_descriptors(reactor),
+            hop_limit=arguments.ttl,
+            loopback=not arguments.no_loopback,
+        ),
     )
-    sender = Sender(reactor, port, group, interfaces, payload, arguments.count, arguments.rate)
+    sender = Sender(reactor, port, Load(group, interfaces, payload, arguments.count, arguments.rate))
     with suppress(CancelledError):  # Ctrl-C
         await sender.start()
     await port.stopListening()
@@ -107,36 +111,43 @@ class _Deaf(DatagramProtocol):
     noisy = False
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is sent: one payload to a group, by each interface."""
+
+    group: Group
+    interfaces: Sequence[Interface]
+    payload: bytes
+    count: int
+    """Datagrams by each interface."""
+    rate: float | None = None
+    """Datagrams a second by each interface; None for as fast as the system takes them."""
+
+
 class Sender:
-    """Sends a payload to a group by each interface, so many times, at a rate or as fast as the system takes
-    it.
+    """Sends a load.
 
     :param port: a `GroupPort`, or what sends as it does.
-    :param rate: datagrams a second by each interface, None for no limit.
     """
 
     def __init__(
         self,
         reactor: Any,
         port: Any,
-        group: Group,
-        interfaces: Sequence[Interface],
-        payload: bytes,
-        count: int,
-        rate: float | None,
+        load: Load,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.wanted = count * len(interfaces)
+        self.wanted = load.count * len(load.interfaces)
         self.sent = 0
         self.refused = 0
         self.waits = 0
         """How often a buffer was full, and the datagram was sent a little later."""
         self._reactor = reactor
         self._port = port
-        self._address = (group.host, group.port)
-        self._indexes = [each.index for each in interfaces]
-        self._payload = payload
-        self._rate = rate
+        self._address = (load.group.host, load.group.port)
+        self._indexes = [each.index for each in load.interfaces]
+        self._payload = load.payload
+        self._rate = load.rate
         self._clock = clock
         self._started_at = 0.0
         self._done: Deferred[None] = Deferred(self._cancelled)

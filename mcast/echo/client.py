@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -19,10 +20,38 @@ from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
 from mcast.sockets.listen import listen_multicast
 from mcast.sockets.sending import SendResult
+from mcast.sockets.settings import DEFAULT_SETTINGS, PortSettings
 
 CATCH_UP_LIMIT = 1.0
 """Seconds of probes sent in one go when we were late. Our choice: a loaded host keeps its pace, one that
 slept does not flood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where probes go."""
+
+    group: Group
+    interfaces: tuple[Interface, ...]
+    """Each probe is sent by every one of them; each needs an address of the group's family."""
+    source: str = ""
+    """Send from this address of ours; "" lets the system choose."""
+    settings: PortSettings = DEFAULT_SETTINGS
+    """Of the port that probes are sent from; it is never shared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many probes are sent, and when."""
+
+    count: int | None = None
+    """Probes to send; None for no end."""
+    interval: float = 1.0
+    """Seconds between two probes."""
+    size: int = DEFAULT_PROBE_SIZE
+    """Octets of a probe."""
+    wait: float = 1.0
+    """Seconds after the last probe until the end; an answer that takes longer is late."""
 
 
 class EchoClient(DatagramProtocol):
@@ -31,14 +60,7 @@ class EchoClient(DatagramProtocol):
     The answers come to its own port, by unicast; it joins nothing. Answers that do not carry the probe's
     number are matched by guess, see `Session`.
 
-    :param interfaces: where to send; each needs an address of the group's family.
     :param answered: called with each answer as it arrives.
-    :param count: probes to send, None for no end.
-    :param interval: seconds between two probes.
-    :param size: octets of a probe.
-    :param wait: seconds after the last probe until the end; an answer that takes longer is late.
-    :param source: send from this address of ours.
-    :param settings: ``hop_limit``, ``loopback`` and others of `GroupPort`.
     """
 
     noisy = False
@@ -46,32 +68,21 @@ class EchoClient(DatagramProtocol):
     def __init__(
         self,
         reactor: Any,
-        group: Group,
-        interfaces: Sequence[Interface],
+        target: Target,
+        pace: Pace,
         answered: Callable[[Answer], object],
         *,
-        count: int | None = None,
-        interval: float = 1.0,
-        size: int = DEFAULT_PROBE_SIZE,
-        wait: float = 1.0,
-        source: str = "",
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.perf_counter,
-        **settings: Any,
     ) -> None:
-        self.session = Session(size=size, wait=wait, rng=rng or random.Random())
+        self.session = Session(size=pace.size, wait=pace.wait, rng=rng or random.Random())
         self.refused = 0
         """Probes that the system refused to send; the port logs why, once."""
         self._reactor = reactor
-        self._group = group
-        self._interfaces = tuple(interfaces)
+        self._target = target
+        self._pace = pace
         self._answered = answered
-        self._count = count
-        self._interval = interval
-        self._wait = wait
-        self._source = source
         self._clock = clock
-        self._settings = settings
         self._port: Any = None
         self._timer: IDelayedCall | None = None
         self._next_number = 0
@@ -88,10 +99,9 @@ class EchoClient(DatagramProtocol):
             self._reactor,
             0,
             self,
-            interface=self._source,
-            ipv6=self._group.ipv6,
-            shared=False,
-            **self._settings,
+            interface=self._target.source,
+            ipv6=self._target.group.ipv6,
+            settings=replace(self._target.settings, shared=False),
         )
         self._next_at = self._clock()
         self._send_due()
@@ -123,18 +133,18 @@ class EchoClient(DatagramProtocol):
             self._send_probe(self._next_number)
             self._next_number += 1
             # From when it was due, not from now: or each delay of ours would slow the pace.
-            self._next_at += self._interval
+            self._next_at += self._pace.interval
         if self._is_last_sent():
-            self._timer = self._reactor.callLater(self._wait, self.stop)
+            self._timer = self._reactor.callLater(self._pace.wait, self.stop)
         else:
             self._timer = self._reactor.callLater(max(0.0, self._next_at - self._clock()), self._send_due)
 
     def _is_last_sent(self) -> bool:
-        return self._count is not None and self._next_number >= self._count
+        return self._pace.count is not None and self._next_number >= self._pace.count
 
     def _send_probe(self, number: int) -> None:
-        session, address = self.session, (self._group.host, self._group.port)
-        for interface in self._interfaces:
+        session, address = self.session, (self._target.group.host, self._target.group.port)
+        for interface in self._target.interfaces:
             index = interface.index
             data = session.probe(index, number)
             # Noted before, since on one host the answer may be here before send() returns.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet
@@ -13,10 +14,24 @@ from mcast.echo.counters import Drop, EchoCounters
 from mcast.echo.sources import Sources
 from mcast.neighbours import SocketAddress
 from mcast.sockets.group import Group, Scope
-from mcast.sockets.port import MAX_DATAGRAM, READ_BATCH, GroupPort
+from mcast.sockets.port import GroupPort
+from mcast.sockets.reading import READ_BATCH
+from mcast.sockets.settings import DEFAULT_SETTINGS, MAX_DATAGRAM, Binding, PortSettings
 
 _RECEIVE_SIZE = MAX_DATAGRAM + 1
 """Octets; larger than any UDP datagram can be (RFC 768), so that none is ever cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """How a port answers."""
+
+    sources: Sources
+    """Who is answered; may be shared by the ports of one interface."""
+    counters: EchoCounters
+    """Where to count; may be shared by all ports."""
+    reply: bytes | None = None
+    """Answered in place of the payload; None for an echo."""
 
 
 class EchoPort(GroupPort):
@@ -27,10 +42,6 @@ class EchoPort(GroupPort):
     calls. `EchoResponder` is the same as a protocol, for any port.
 
     :param interface: index of the interface.
-    :param sources: who is answered; may be shared by the ports of one interface.
-    :param counters: where to count; may be shared by all ports.
-    :param reply: answered in place of the payload; None for an echo.
-    :param settings: as `GroupPort` has them.
     """
 
     def __init__(
@@ -38,34 +49,30 @@ class EchoPort(GroupPort):
         reactor: IReactorFDSet,
         group: Group,
         interface: int,
-        *,
-        sources: Sources,
-        counters: EchoCounters,
-        reply: bytes | None = None,
-        **settings: Any,
+        answering: Answering,
+        settings: PortSettings = DEFAULT_SETTINGS,
     ) -> None:
-        super().__init__(
-            reactor, group.port, _NoProtocol(), ipv6=group.ipv6, group=group, pinned=interface, **settings
-        )
-        self._echo_counters = counters
-        self._sources = sources
-        self._reply = reply
+        binding = Binding(group.port, group.ipv6, group=group, pinned=interface)
+        super().__init__(reactor, _NoProtocol(), binding, settings)
+        self._answering = answering
         self._on_link_only = group.scope <= Scope.LINK_LOCAL
 
     def startListening(self) -> None:
         super().startListening()
-        if not self._pinned:
+        assert self._sockets is not None
+        if not self._sockets.pinned:
             self.connectionLost()
             raise OSError(errno.EPERM, "cannot bind to one interface: that takes Linux 5.7 or more rights")
-        self._receive: Callable[[int], tuple[bytes, SocketAddress]] = self._require_socket().recvfrom
-        self._send: Callable[[bytes, Any], int] = self._require_sender().sendto
+        self._receive: Callable[[int], tuple[bytes, SocketAddress]] = self._sockets.receiver.recvfrom
+        self._send: Callable[[bytes, Any], int] = self._sockets.sender.sendto
 
     def doRead(self) -> None:
         """Answer what has arrived, at most `READ_BATCH` datagrams."""
-        sources = self._sources
+        # One loop with names looked up once, since all of it runs for each datagram of an echo.
+        answering = self._answering
+        sources, counters, reply = answering.sources, answering.counters, answering.reply
         sources.turn(self.reactor.seconds())  # type: ignore[attr-defined]
-        left, receive, send, reply = sources.left, self._receive, self._send, self._reply
-        counters = self._echo_counters
+        left, receive, send = sources.left, self._receive, self._send
         received = dropped = 0
         try:
             for received in range(READ_BATCH):  # noqa: B007
@@ -93,14 +100,14 @@ class EchoPort(GroupPort):
             received += 1
         except OSError as problem:
             if problem.errno != errno.EAGAIN:
-                self._read_failed(problem)
+                self._reader.failed(problem)
         counters.received += received
         counters.answered += received - dropped
 
     def _not_sent(self, problem: OSError, address: SocketAddress) -> Drop:
         if address[1] == 0:
             return Drop.PORT  # every system refuses it, so it need not be looked for in each datagram
-        self._send_failed(problem, self._pinned)
+        self._failures.send_failed(problem, self.binding.pinned)
         return Drop.SEND
 
 

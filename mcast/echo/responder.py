@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
 
 from mcast.echo.counters import Drop, EchoCounters
 from mcast.echo.sources import DEFAULT_MAX_RATE, Sources
@@ -13,11 +13,35 @@ from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group, Scope
 from mcast.sockets.interface import Interface
+from mcast.sockets.interface import interfaces as all_interfaces
 from mcast.sockets.protocol import GroupProtocol
+from mcast.sockets.sending import SendResult
 
 RESERVED_PORTS = 1024
 """Ports below are those of services, among them old ones that answer anything (RFC 862, RFC 864; RFC 6335
 §6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EchoRules:
+    """What an echo responder answers, and how often.
+
+    :raises ValueError: a negative rate.
+    """
+
+    reply: bytes | None = None
+    """Answered in place of the payload; None for an echo."""
+    max_rate: int = DEFAULT_MAX_RATE
+    """Replies a second to one source; 0 for no limit."""
+    answer_own: bool = True
+    """Are programs on this host answered?"""
+
+    def __post_init__(self) -> None:
+        if self.max_rate < 0:
+            raise ValueError(f"max_rate {self.max_rate}: below 0")
+
+
+DEFAULT_RULES = EchoRules()
 
 
 class EchoResponder(GroupProtocol):
@@ -27,28 +51,28 @@ class EchoResponder(GroupProtocol):
     ``max_rate`` times a second to one source, never more octets than were sent unless ``reply`` has more,
     and for link-local groups only neighbours on the link.
 
-    :param groups: what to join; see `GroupProtocol` for ``selectors``, ``sources`` and others.
-    :param reply: answered in place of the payload; None for an echo.
-    :param max_rate: replies a second to one source, 0 for no limit.
-    :param answer_own: answer programs on this host.
+    :param groups: what to join; see `GroupProtocol` for ``interfaces``, ``sources`` and others.
     """
 
     def __init__(
         self,
         groups: Iterable[Group] = (),
+        rules: EchoRules = DEFAULT_RULES,
         *,
-        selectors: Sequence[str] = (),
+        interfaces: Sequence[str] = (),
         sources: Sequence[str] = (),
-        reply: bytes | None = None,
-        max_rate: int = DEFAULT_MAX_RATE,
-        answer_own: bool = True,
-        **settings: Any,
+        enumerate_interfaces: Callable[[], tuple[Interface, ...]] = all_interfaces,
+        use_netlink: bool | None = None,
     ) -> None:
-        super().__init__(groups, selectors=selectors, sources=sources, **settings)
+        super().__init__(
+            groups,
+            interfaces=interfaces,
+            sources=sources,
+            enumerate_interfaces=enumerate_interfaces,
+            use_netlink=use_netlink,
+        )
+        self.rules = rules
         self.echo_counters = EchoCounters()
-        self.fixed_reply = reply
-        self._max_rate = max_rate
-        self._answer_own = answer_own
         self._tables: dict[int, Sources] = {}
         self._ports = frozenset(group.port for group in self.groups)
         self._link_local = any(group.scope <= Scope.LINK_LOCAL for group in self.groups)
@@ -60,8 +84,8 @@ class EchoResponder(GroupProtocol):
         if table is None:
             table = Sources(
                 lambda: self._joined_interfaces(interface),
-                own=tuple if self._answer_own else self._own_addresses,
-                max_rate=self._max_rate,
+                own=tuple if self.rules.answer_own else self._own_addresses,
+                max_rate=self.rules.max_rate,
             )
             self._tables[interface] = table
         return table
@@ -70,10 +94,10 @@ class EchoResponder(GroupProtocol):
         """Answer a datagram, or count why not."""
         self.echo_counters.received += 1
         drop = self._refusal(address, arrival)
-        if drop is None and not self.reply(
-            data if self.fixed_reply is None else self.fixed_reply, address, arrival
-        ):
-            drop = Drop.SEND
+        if drop is None:
+            answer = data if self.rules.reply is None else self.rules.reply
+            if self.reply(answer, address, arrival) is not SendResult.SENT:
+                drop = Drop.SEND
         if drop is None:
             self.echo_counters.answered += 1
         else:

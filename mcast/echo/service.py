@@ -7,16 +7,16 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFDSet
 from twisted.logger import Logger
 
 from mcast.echo.claim import Claims
 from mcast.echo.counters import Drop, EchoCounters
-from mcast.echo.port import EchoPort
-from mcast.echo.responder import EchoResponder
+from mcast.echo.port import Answering, EchoPort
+from mcast.echo.responder import DEFAULT_RULES, EchoResponder, EchoRules
 from mcast.sockets.group import Group
-from mcast.sockets.listen import GroupListener
+from mcast.sockets.listen import GroupListener, reads_descriptors
 from mcast.sockets.options import PLATFORM
+from mcast.sockets.settings import PortSettings
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Octets of receive buffer asked for on each port; the system gives what it allows. Our choice: at 100,000
@@ -35,15 +35,10 @@ class EchoListener(GroupListener):
         """
         key = (group, interface)
         if key not in self._ports:
-            port = EchoPort(
-                self.reactor,
-                group,
-                interface,
-                sources=self.protocol.sources_on(interface),
-                counters=self.protocol.echo_counters,
-                reply=self.protocol.fixed_reply,
-                **self.settings_of(group),
+            answering = Answering(
+                self.protocol.sources_on(interface), self.protocol.echo_counters, self.protocol.rules.reply
             )
+            port = EchoPort(self.reactor, group, interface, answering, self.settings_of(group))
             port.startListening()
             self._ports[key] = port
         super().join(group, interface, source)
@@ -53,8 +48,10 @@ class EchoService(Service):
     """Answers what is sent to groups, on each chosen interface, while it runs; see `EchoResponder`.
 
     :param reactor: anything that has `IReactorFDSet`, or `IReactorMulticast` where that is missing (IOCP).
+    :param rules: what is answered, and how often.
+    :param interfaces: names, indexes or addresses; none for each interface that is up and does multicast.
+    :param sources: answer these senders only (RFC 4607).
     :param ttl: TTL or hop limit of the answers, 0-255, 0 meaning 1; None for the system's default.
-    :param settings: as `EchoResponder` has them.
     :raises ValueError: as `EchoResponder` does.
     """
 
@@ -64,14 +61,19 @@ class EchoService(Service):
         self,
         reactor: Any,
         groups: Sequence[Group],
+        rules: EchoRules = DEFAULT_RULES,
         *,
+        interfaces: Sequence[str] = (),
+        sources: Sequence[str] = (),
         ttl: int | None = None,
-        **settings: Any,
     ) -> None:
-        self.responder = EchoResponder(groups, **settings)
+        self.responder = EchoResponder(groups, rules, interfaces=interfaces, sources=sources)
         self._reactor = reactor
-        # The system sends no unicast with a TTL of 0.
-        self._hop_limit = None if ttl is None else max(ttl, 1)
+        self._settings = PortSettings(
+            # The system sends no unicast with a TTL of 0.
+            unicast_hop_limit=None if ttl is None else max(ttl, 1),
+            receive_buffer=RECEIVE_BUFFER,
+        )
         self._listener: GroupListener | None = None
         self._claims = Claims()
 
@@ -98,14 +100,15 @@ class EchoService(Service):
         :raises OSError: nothing could be joined, or the port is taken.
         """
         # An EchoPort has to be bound to its group, or it would answer answers.
-        quick = PLATFORM.bind_group and IReactorFDSet.providedBy(self._reactor)
-        listener = EchoListener if quick else GroupListener
+        able = reads_descriptors(self._reactor)
+        listener = EchoListener if able and PLATFORM.bind_group else GroupListener
+        wanted = [(group.port, group.ipv6) for group in self.responder.groups]
         self._listener = listener(
             self._reactor,
             self.responder,
-            apart=self._claims.take((group.port, group.ipv6) for group in self.responder.groups),
-            unicast_hop_limit=self._hop_limit,
-            receive_buffer=RECEIVE_BUFFER,
+            self._settings,
+            # A stock port cannot answer from another port than its own.
+            apart=self._claims.take(wanted) if able else (),
         )
         try:
             self._listener.startListening()

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol
 
 from mcast.mdns.constants import MAX_PACKET, MDNS_PORT
-from mcast.neighbours import SocketAddress, SourceKind, broadcast_addresses
+from mcast.neighbours import SocketAddress, broadcast_addresses
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.held import is_port_held
@@ -25,6 +25,7 @@ from mcast.sockets.listen import listen_multicast
 from mcast.sockets.monitor import InterfaceMonitor
 from mcast.sockets.options import MAX_HOPS
 from mcast.sockets.sending import SendResult
+from mcast.sockets.settings import PortSettings
 
 IPV4_GROUP = "224.0.0.251"
 """The IPv4 link-local group of multicast DNS (RFC 6762 §3)."""
@@ -166,11 +167,12 @@ class SocketPort(DatagramProtocol):
             self,
             ipv6=ipv6,
             interface="::" if ipv6 else "",
-            max_packet_size=MAX_PACKET,
-            hop_limit=MAX_HOPS,
-            unicast_hop_limit=MAX_HOPS,
-            loopback=True,
-            receive_buffer=RECEIVE_BUFFER,
+            settings=PortSettings(
+                max_packet_size=MAX_PACKET,
+                hop_limit=MAX_HOPS,
+                unicast_hop_limit=MAX_HOPS,
+                receive_buffer=RECEIVE_BUFFER,
+            ),
         )
 
     @property
@@ -244,7 +246,7 @@ class SocketPort(DatagramProtocol):
     def _guess_interface(self, source: SocketAddress) -> int:
         """Return the interface whose neighbour the source is, where the system does not tell the arrival."""
         for index, interface in self._joined.items():
-            if interface.neighbours.classify(source[0]) is SourceKind.ON_LINK:
+            if interface.has_neighbour(source[0]):
                 return index
         return 0
 

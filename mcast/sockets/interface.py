@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip
 
 import ifaddr
 
-from mcast.neighbours import Neighbours
+from mcast.neighbours import Neighbours, SourceKind
 
 DEFAULT_MTU = 1500
 """Octets assumed where the system does not tell: Ethernet's (RFC 894)."""
@@ -48,14 +48,13 @@ class Interface:
     """Octets in the largest IP packet."""
     carrier: bool = True
     """Is there a link: cable plugged, radio associated, peer up? True where the system does not tell."""
-    neighbours: Neighbours = field(init=False, repr=False, compare=False)
-    """Tells whether a source address belongs to a neighbour on this link."""
+    _neighbours: Neighbours = field(init=False, repr=False, compare=False)
     _networks: tuple[IPv4Interface | IPv6Interface, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Kept, not computed on each call: the neighbours are asked for each datagram.
         object.__setattr__(self, "_networks", tuple(each.ip_interface for each in self.addresses))
-        object.__setattr__(self, "neighbours", Neighbours(self._networks, loopback=self.loopback))
+        object.__setattr__(self, "_neighbours", Neighbours(self._networks, loopback=self.loopback))
 
     @property
     def ipv4(self) -> tuple[InterfaceAddress, ...]:
@@ -75,6 +74,10 @@ class Interface:
     def has_family(self, ipv6: bool) -> bool:
         """Has the interface an address of this family?"""
         return any((each.address.version == 6) is ipv6 for each in self.addresses)
+
+    def has_neighbour(self, host: str) -> bool:
+        """Tell whether a source address is that of a host on this link; a zone (``%eth0``) is ignored."""
+        return self._neighbours.classify(host) is SourceKind.ON_LINK
 
     def __str__(self) -> str:
         return self.name

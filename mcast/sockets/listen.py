@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet import defer
@@ -16,10 +17,16 @@ from zope.interface import implementer
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.port import MAX_DATAGRAM, GroupPort
+from mcast.sockets.port import GroupPort
 from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.sending import SendResult
-from mcast.sockets.stock import StockPort
+from mcast.sockets.settings import DEFAULT_SETTINGS, Binding, PortSettings
+from mcast.sockets.stock import StockPort, check_stock_settings
+
+
+def reads_descriptors(reactor: Any) -> bool:
+    """Tell whether ports on this reactor are `GroupPort`, which can do all that `PortSettings` has."""
+    return bool(IReactorFDSet.providedBy(reactor))
 
 
 def listen_multicast(
@@ -30,11 +37,8 @@ def listen_multicast(
     interface: str = "",
     group: Group | None = None,
     ipv6: bool | None = None,
-    max_packet_size: int = MAX_DATAGRAM,
-    hop_limit: int = 1,
-    unicast_hop_limit: int | None = None,
-    loopback: bool = True,
-    **settings: Any,
+    pinned: int = 0,
+    settings: PortSettings = DEFAULT_SETTINGS,
 ) -> GroupPort | StockPort:
     """Open a UDP port for multicast and return it, listening; nothing is joined yet.
 
@@ -42,44 +46,35 @@ def listen_multicast(
     see `StockPort`.
 
     :param interface: the local address to bind; "" for all of IPv4, "::" for all of IPv6.
-    :param group: bind to this group's address instead (it must still be joined).
+    :param group: bind to this group's address instead, where the system can (it must still be joined).
     :param ipv6: the family, where neither ``interface`` nor ``group`` says it.
-    :param max_packet_size: octets; longer datagrams are counted and not delivered.
-    :param hop_limit: of multicast sent; others as `GroupPort` has them.
-    :raises ValueError: a hop limit outside 0-255, an unknown zone.
+    :param pinned: index of the only interface that the port is used with; 0 for all.
+    :raises ValueError: a port out of range, an unknown zone, or a setting that this reactor cannot have.
     :raises OSError: the port is taken by a socket that does not share it, and the like.
     """
     if ipv6 is None:
         ipv6 = group.ipv6 if group is not None else ":" in interface
-    if IReactorFDSet.providedBy(reactor):
-        listening = GroupPort(
-            reactor,
-            port,
-            protocol,
-            ipv6=ipv6,
-            interface=interface,
-            group=group,
-            max_packet_size=max_packet_size,
-            hop_limit=hop_limit,
-            unicast_hop_limit=unicast_hop_limit,
-            loopback=loopback,
-            **settings,
-        )
+    binding = Binding(port, ipv6, interface, group, pinned)
+    if reads_descriptors(reactor):
+        listening = GroupPort(reactor, protocol, binding, settings)
         listening.startListening()
         return listening
+    check_stock_settings(settings)
     stock = reactor.listenMulticast(
         port,
         protocol,
         interface=interface or ("::" if ipv6 else ""),
-        maxPacketSize=max_packet_size,
-        listenMultiple=settings.get("shared", True),
+        maxPacketSize=settings.max_packet_size,
+        listenMultiple=settings.shared,
     )
     adapted = StockPort(stock, protocol)
-    adapted.configure(hop_limit, unicast_hop_limit, loopback)
+    adapted.configure(settings, pinned)
     return adapted
 
 
-def listen_group(reactor: Any, protocol: GroupProtocol, **settings: Any) -> GroupListener:
+def listen_group(
+    reactor: Any, protocol: GroupProtocol, settings: PortSettings = DEFAULT_SETTINGS
+) -> GroupListener:
     """Receive the groups of a protocol on each interface it chose, and follow the interfaces.
 
         class Printer(GroupProtocol):
@@ -88,11 +83,12 @@ def listen_group(reactor: Any, protocol: GroupProtocol, **settings: Any) -> Grou
 
         listen_group(reactor, Printer([Group.parse("224.0.0.123:7645")]))
 
-    :param settings: ``hop_limit``, ``loopback``, ``max_packet_size`` and others of `GroupPort`.
-    :raises ValueError: an unknown interface or zone, one that is down, or none usable.
+    :param settings: of every port; ``PortSettings(arrivals=True)`` to be told hop limits also.
+    :raises ValueError: an unknown interface or zone, one that is down, or none usable; a setting that this
+        reactor cannot have.
     :raises OSError: nothing could be joined, or the port is taken.
     """
-    listener = GroupListener(reactor, protocol, **settings)
+    listener = GroupListener(reactor, protocol, settings)
     listener.startListening()
     return listener
 
@@ -128,21 +124,20 @@ class GroupListener:
 
     :param apart: UDP ports, each with whether it is of IPv6, whose groups are answered from another port
         that the system chooses.
-    :param settings: as `GroupPort` has them; ``arrivals=True`` to be told hop limits also.
+    :param settings: of every port; ``PortSettings(arrivals=True)`` to be told hop limits also.
     """
 
     def __init__(
         self,
         reactor: Any,
         protocol: GroupProtocol,
+        settings: PortSettings = DEFAULT_SETTINGS,
         *,
-        arrivals: bool | None = None,
         apart: Collection[tuple[int, bool]] = (),
-        **settings: Any,
     ) -> None:
         self.reactor = reactor
         self.protocol = protocol
-        self._settings = {**settings, "arrivals": arrivals}
+        self._settings = settings
         self._ports: dict[tuple[Group, int], GroupPort | StockPort] = {}
         self._senders: dict[tuple[bool, int], GroupPort | StockPort] = {}
         self._past: Counter[str] = Counter()
@@ -205,7 +200,7 @@ class GroupListener:
                 _Member(self.protocol, interface),
                 group=group,
                 pinned=interface,
-                **self.settings_of(group),
+                settings=self.settings_of(group),
             )
             self._ports[key] = port
         try:
@@ -215,9 +210,10 @@ class GroupListener:
             raise
         self._senders.setdefault((group.ipv6, interface), port)
 
-    def settings_of(self, group: Group) -> dict[str, Any]:
+    def settings_of(self, group: Group) -> PortSettings:
         """Return the settings of the ports of a group."""
-        return {**self._settings, "sends_apart": (group.port, group.ipv6) in self._apart}
+        apart = self._settings.sends_apart or (group.port, group.ipv6) in self._apart
+        return replace(self._settings, sends_apart=apart)
 
     def leave(self, group: Group, interface: int, source: str | None = None) -> None:
         """Close the port of a group and interface, and so leave whatever was joined there."""

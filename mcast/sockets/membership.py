@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
@@ -49,7 +50,7 @@ class GroupTransport(Protocol):
 
 
 class MembershipObserver(Protocol):
-    """Who is told of each membership."""
+    """What is told of each membership."""
 
     def group_joined(self, group: Group, interface: Interface) -> None:
         """Say that a group is now received from an interface."""
@@ -61,33 +62,42 @@ class MembershipObserver(Protocol):
         """Say that the system refused a join; once for each cause until it succeeds."""
 
 
-class Memberships:
-    """Joins groups on each chosen interface, now and whenever one comes.
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What is to be received.
 
-    :param groups: what to join. A group with a zone is joined on that interface only.
-    :param selectors: interface names, indexes or addresses; none for each interface that is up and
-        does multicast.
-    :param sources: receive from these only (RFC 4607).
     :raises ValueError: a source-specific group without a source, sources and groups of different families.
     """
+
+    groups: tuple[Group, ...]
+    """A group with a zone is joined on that interface only."""
+    interfaces: tuple[str, ...] = ()
+    """Names, indexes or addresses; none for each interface that is up and does multicast."""
+    sources: tuple[str, ...] = ()
+    """Receive from these only (RFC 4607)."""
+
+    def __post_init__(self) -> None:
+        sources_of(self.groups, self.sources)
+
+
+class Memberships:
+    """Joins groups on each chosen interface, now and whenever one comes."""
 
     def __init__(
         self,
         reactor: Any,
         transport: GroupTransport,
         observer: MembershipObserver,
-        groups: Sequence[Group],
+        wanted: Subscription,
         *,
-        selectors: Sequence[str] = (),
-        sources: Sequence[str] = (),
         enumerate_interfaces: Callable[[], tuple[Interface, ...]] = interfaces,
         use_netlink: bool | None = None,
     ) -> None:
         self._reactor = reactor
         self._transport = transport
         self._observer = observer
-        self._selectors = tuple(selectors)
-        self._sources = sources_of(groups, sources)
+        self._interfaces = wanted.interfaces
+        self._sources = sources_of(wanted.groups, wanted.sources)
         self._joined: dict[tuple[Group, int], Interface] = {}
         self._refused: dict[tuple[Group, int], int | None] = {}
         self._retry: IDelayedCall | None = None
@@ -121,7 +131,7 @@ class Memberships:
         except BaseException:
             self.stop()
             raise
-        # Only now: who gets an exception is told enough by that.
+        # Only now: a caller that gets an exception is told enough by that.
         self._tell(refusals)
 
     def stop(self) -> None:
@@ -140,8 +150,8 @@ class Memberships:
 
     def _check(self, available: Sequence[Interface]) -> None:
         # One that is named is checked even where every group has a zone, which says more.
-        if self._selectors or not all(group.zone for group in self._sources):
-            select_interfaces(self._selectors, available)
+        if self._interfaces or not all(group.zone for group in self._sources):
+            select_interfaces(self._interfaces, available)
         for group in self._sources:
             if group.zone:
                 select_interfaces((group.zone,), available)
@@ -181,7 +191,7 @@ class Memberships:
             self._observer.group_refused(group, interface, problem)
 
     def _wanted(self, available: tuple[Interface, ...]) -> dict[tuple[Group, int], Interface]:
-        chosen = select_interfaces(self._selectors, available, strict=False)
+        chosen = select_interfaces(self._interfaces, available, strict=False)
         wanted: dict[tuple[Group, int], Interface] = {}
         taken: set[tuple[str, int, int]] = set()  # a group may be given with and without a zone
         for group in self._sources:

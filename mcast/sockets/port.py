@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections import Counter
-from collections.abc import Callable
 from ipaddress import IPv4Address as IPv4
 
 from twisted.internet import defer
@@ -25,33 +23,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mcast.neighbours import SocketAddress
-from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
-from mcast.sockets.group import MAX_PORT, Group, parse_address
-from mcast.sockets.interface import Interface, interface_index, loopback_source, zone_index
-from mcast.sockets.joins import Joins, MembershipError
-from mcast.sockets.options import Options, check_hops
+from mcast.sockets.group import Group, parse_address
+from mcast.sockets.interface import Interface, interface_index
+from mcast.sockets.joins import Joins
+from mcast.sockets.opening import PortSockets, open_sockets, outgoing_source
+from mcast.sockets.options import Options
+from mcast.sockets.reading import Reader
 from mcast.sockets.routes import Routes
 from mcast.sockets.sending import FailureLog, SendResult
-
-__all__ = ["MAX_DATAGRAM", "READ_BATCH", "GroupPort", "MembershipError"]
-
-MAX_DATAGRAM = 65535
-"""Octets of the largest datagram read whole by default; UDP over IPv4 carries 65507 (RFC 768, RFC 791)."""
-
-READ_BATCH = 256
-"""Datagrams read at most before the reactor gets its turn. Our choice: at 10 µs each, timers wait some ms."""
-
-MAX_ARRIVALS = 1024
-"""Different arrivals remembered. Our choice: some 200 kB at most."""
-
-MAX_READ_ERRORS = 16
-"""Errors in a row after which reading rests for `READ_PAUSE`, so that a broken socket makes no busy loop."""
-
-READ_PAUSE = 1.0
-"""Seconds that reading rests. Our choice."""
+from mcast.sockets.settings import DEFAULT_SETTINGS, Binding, PortSettings
 
 _SENT = SendResult.SENT  # looked up once, since send() runs for each datagram
-_ANCILLARY_SIZE = 256  # octets; four control messages of 12 to 28 octets with their headers
 
 
 @implementer(IListeningPort, IMulticastTransport, IReadDescriptor, ILoggingContext)
@@ -63,21 +45,6 @@ class GroupPort:
     ``(host, port, flow, scope)``; bytes that it returns are sent back by the interface the datagram came
     from, the fastest way to answer. Any other protocol gets ``datagramReceived(data, (host, port))``, the
     host of a link-local sender with its scope (``fe80::1%2``), so that an answer finds the way back.
-
-    :param group: bind to this group's address, so that nothing else is received. What is sent comes from
-        the group's port by a second socket, and never from the group's address (RFC 1112 §6.2).
-    :param pinned: index of the only interface this port is used with. Arrivals then need no ancillary
-        data from the system, and what is sent leaves there.
-    :param arrivals: ask the system how each datagram arrived, which takes a good part of the receive
-        rate; None for "where it is not known otherwise".
-    :param hop_limit: of multicast sent, 0-255.
-    :param unicast_hop_limit: of unicast sent; None for the system's default.
-    :param shared: let other sockets bind the same port.
-    :param sends_apart: where ``group`` is given, send from another port than the group's, which the system
-        chooses: two programs on one host can then be told apart.
-    :param reports_full: refuse what does not fit into the queue of the interface, which Linux drops without
-        a word otherwise; for ports that send to groups only.
-    :raises ValueError: a port or hop limit out of range.
     """
 
     disconnected = False
@@ -86,55 +53,26 @@ class GroupPort:
     def __init__(
         self,
         reactor: IReactorFDSet,
-        port: int,
         protocol: DatagramProtocol,
-        *,
-        ipv6: bool,
-        interface: str = "",
-        group: Group | None = None,
-        pinned: int = 0,
-        arrivals: bool | None = None,
-        max_packet_size: int = MAX_DATAGRAM,
-        hop_limit: int = 1,
-        unicast_hop_limit: int | None = None,
-        loopback: bool = True,
-        receive_buffer: int | None = None,
-        shared: bool = True,
-        sends_apart: bool = False,
-        reports_full: bool = False,
+        binding: Binding,
+        settings: PortSettings = DEFAULT_SETTINGS,
     ) -> None:
-        if not 0 <= port <= MAX_PORT:
-            raise ValueError(f"port {port}: outside 0-{MAX_PORT}")
-        check_hops(hop_limit)
-        if unicast_hop_limit is not None:
-            check_hops(unicast_hop_limit)
         self.reactor = reactor
         self.protocol = protocol
-        self.ipv6 = ipv6
-        self.group = group
+        self.binding = binding
+        self.ipv6 = binding.ipv6
         self.counters: Counter[str] = Counter()
         """received, truncated, not_joined, read_errors, protocol_errors, send_full, send_refused."""
-        self._port = port
-        self._interface = interface
-        self._pinned = pinned
-        self._arrivals = arrivals
-        self._max_packet_size = max_packet_size
-        self._hop_limit = hop_limit
-        self._unicast_hop_limit = unicast_hop_limit
-        self._loopback = loopback
-        self._receive_buffer = receive_buffer
-        self._shared = shared
-        self._sends_apart = sends_apart
-        self._reports_full = reports_full
+        self._port = binding.port
+        self._settings = settings
+        self._hop_limit = settings.hop_limit
+        self._loopback = settings.loopback
         self._broadcast = False
         self._connected = False
-        self._socket: socket.socket | None = None
+        self._sockets: PortSockets | None = None
         self._sender: socket.socket | None = None
-        self._outgoing = pinned  # what the sockets are set to
-        self._seen: dict[tuple[tuple[int, int, bytes], ...], Arrival | None] = {}
+        self._outgoing = binding.pinned  # what the sockets are set to
         self._failures = FailureLog(self.counters, self._log)
-        self._read_errors = 0
-        self._deliver: Callable[[bytes, SocketAddress, Arrival], bytes | None] = self._deliver_plainly
         self._stopping = False
         self._waiting: list[defer.Deferred[None]] = []
 
@@ -149,27 +87,16 @@ class GroupPort:
         :raises OSError: what is wrong with the port or address, in one line; and whatever the protocol
             raises when it starts, the socket being closed then.
         """
-        sock = self._open()
-        try:
-            self._bind(sock)
-        except BaseException:
-            sock.close()
-            raise
-        self._socket = sock
-        self._options = Options(sock, ipv6=self.ipv6)
-        source = None if self.ipv6 or self.group is not None or not self._interface else IPv4(self._interface)
-        self._routes = Routes(self._options, ipv6=self.ipv6, pinned=self._pinned, source=source)
+        sockets = self._open_sockets()
+        self._sockets, self._sender = sockets, sockets.sender
+        self._port = self._failures.port = sockets.receiver.getsockname()[1]
+        self._options = Options(sockets.receiver, ipv6=self.ipv6)
+        self._routes = Routes(
+            self._options, ipv6=self.ipv6, pinned=sockets.pinned, source=_bound_address(self.binding)
+        )
         self._joins = Joins(self._options, self._routes, ipv6=self.ipv6)
-        self._port = sock.getsockname()[1]
-        arrived = getattr(self.protocol, "datagram_arrived", None)
-        self._deliver = self._deliver_plainly if arrived is None else arrived
-        if self._arrivals is None:
-            self._arrivals = not self._pinned and arrived is not None
-        if self._arrivals:
-            self._options.receive_arrival()
         try:
-            # Here and not with the first answer, when a lack of descriptors would come too late.
-            self._sender = self._open_sender(sock)
+            self._reader = Reader(self, sockets, self._joins, self._failures, self._settings)
             self.protocol.makeConnection(self)
         except BaseException:
             # Not started, so it is not stopped either; but it may be given to another port.
@@ -179,66 +106,16 @@ class GroupPort:
         if not self._stopping:
             self.reactor.addReader(self)
 
-    def _open(self) -> socket.socket:
-        sock = socket.socket(socket.AF_INET6 if self.ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            options = Options(sock, ipv6=self.ipv6)
-            if self.ipv6:
-                options.set_v6only()
-            options.receive_only_joined()
-            options.set_hop_limit(self._hop_limit)
-            if self._unicast_hop_limit is not None:
-                options.set_unicast_hop_limit(self._unicast_hop_limit)
-            options.set_loopback(self._loopback)
-            if self._reports_full:
-                options.report_full()
-            if self._outgoing:
-                options.set_outgoing(self._outgoing, self._source_on(self._outgoing))
-            if self._pinned:
-                options.set_unicast_outgoing(self._pinned)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    def _bind(self, sock: socket.socket) -> None:
-        options = Options(sock, ipv6=self.ipv6)
-        if self._shared:
-            options.share_port()
-        if self._receive_buffer is not None:
-            options.set_receive_buffer(self._receive_buffer)
-        address: SocketAddress
-        if self.group is not None and options.binds_groups:
-            address = (self.group.host, self._port)
-            scope = self._pinned or zone_index(self.group.zone)
-            if self.ipv6 and self.group.requires_interface:
-                address = (*address, 0, scope)
-            elif self.ipv6 and self._pinned and not options.bind_to_interface(self._pinned):
-                # Linux looks at the group only when it chooses the sockets for an IPv6 datagram: without
-                # a bound interface, a membership of another socket would let other links in.
-                self._arrivals, self._pinned = True, 0
-        else:
-            host, _, zone = self._interface.partition("%")
-            address = (host or ("::" if self.ipv6 else ""), self._port)
-            if zone:
-                address = (*address, 0, zone_index(zone))
-        try:
-            sock.bind(address)
-        except OSError as problem:
-            cause = problem.strerror
-            if problem.errno == errno.EADDRINUSE:
-                cause = "already in use by a socket that does not share it"
-            raise OSError(
-                problem.errno, f"UDP port {self._port} on {address[0] or '0.0.0.0'}: {cause}"
-            ) from None
+    def _open_sockets(self) -> PortSockets:
+        """Open the sockets; a test overrides this to have some that fail."""
+        return open_sockets(self.binding, self._settings)
 
     def stopListening(self) -> defer.Deferred[None]:
         """Leave every group and close the socket; fires when the protocol has been told."""
         if self.disconnected:
             return defer.succeed(None)
         if not self._stopping:
-            self._stopping = True
+            self._stopping = self._reader.stopped = True
             self.reactor.removeReader(self)
             # Not at once: a port may be stopped from within its own datagram_arrived.
             self.reactor.callLater(0, self.connectionLost)  # type: ignore[attr-defined]
@@ -252,8 +129,8 @@ class GroupPort:
         """Close the socket. Called by us, and by the reactor when it shuts down."""
         if self.disconnected:
             return
-        if reason is not None and reason.check(ConnectionDone) and self._socket is not None:
-            self._take_errors(self._socket)
+        if reason is not None and reason.check(ConnectionDone) and self._sockets is not None:
+            self._reader.take_errors()
             return
         self._close()
         self.protocol.doStop()
@@ -264,16 +141,16 @@ class GroupPort:
     def _close(self) -> None:
         self.disconnected = self._stopping = True
         self.reactor.removeReader(self)
-        for sock in (self._socket, self._sender):
-            if sock is not None:
-                sock.close()
-        self._socket = self._sender = None
+        if self._sockets is not None:
+            self._reader.stopped = True
+            self._sockets.close()
+        self._sockets = self._sender = None
 
     # What the reactor asks
 
     def fileno(self) -> int:
         """Return the descriptor of the receiving socket, -1 when closed."""
-        return -1 if self._socket is None else self._socket.fileno()
+        return -1 if self._sockets is None else self._sockets.receiver.fileno()
 
     def logPrefix(self) -> str:
         return f"{self.protocol.__class__.__name__} (UDP)"
@@ -287,161 +164,14 @@ class GroupPort:
 
     def getHandle(self) -> socket.socket | None:
         """Return the receiving socket."""
-        return self._socket
+        return None if self._sockets is None else self._sockets.receiver
 
     # Receiving
 
     def doRead(self) -> None:
         """Deliver what has arrived, at most `READ_BATCH` datagrams."""
-        if self._socket is None:
-            return
-        received = 0
-        try:
-            if self._arrivals:
-                received = self._read_with_arrivals(self._socket)
-            else:
-                received = self._read_plainly(self._socket)
-        except OSError as problem:
-            self._read_failed(problem)
-        if received:
-            self._read_errors = 0
-            self.counters["received"] += received
-
-    def _read_plainly(self, sock: socket.socket) -> int:
-        receive = sock.recvfrom
-        deliver = self._deliver
-        limit = self._max_packet_size
-        size = limit + 1  # one octet more than wanted shows that a datagram was cut, on every system
-        arrival = self._pinned_arrival()
-        # A pinned port has nothing to choose, so what it sends back goes straight to the socket.
-        answer = self._require_sender().sendto if self._pinned else None
-        count = 0
-        for count in range(READ_BATCH):
-            try:
-                data, address = receive(size)
-            except BlockingIOError:
-                return count
-            except OSError as problem:
-                self._read_failed(problem)
-                return count
-            if len(data) > limit:
-                self.counters["truncated"] += 1
-                continue
-            try:
-                reply = deliver(data, address, arrival)
-            except Exception:
-                self._protocol_failed()
-                continue
-            if reply is not None:
-                if answer is None:
-                    self.send(reply, address, arrival.interface)
-                else:
-                    try:
-                        answer(reply, address)
-                    except OSError as problem:
-                        self._send_failed(problem, self._pinned)
-            if self._stopping:
-                break
-        return count + 1
-
-    def _read_with_arrivals(self, sock: socket.socket) -> int:
-        receive = sock.recvmsg
-        deliver = self._deliver
-        limit = self._max_packet_size
-        size = limit + 1
-        seen = self._seen
-        count = 0
-        for count in range(READ_BATCH):
-            try:
-                data, ancillary, _, address = receive(size, _ANCILLARY_SIZE)
-            except BlockingIOError:
-                return count
-            except OSError as problem:
-                self._read_failed(problem)
-                return count
-            if len(data) > limit:
-                self.counters["truncated"] += 1
-                continue
-            # Few different ones come in millions of datagrams: taken apart once.
-            key = tuple(ancillary)
-            try:
-                arrival = seen[key]
-            except KeyError:
-                arrival = self._arrival(key)
-            if arrival is None:
-                self.counters["not_joined"] += 1
-                continue
-            try:
-                reply = deliver(data, address, arrival)
-            except Exception:
-                self._protocol_failed()
-                continue
-            if reply is not None:
-                self.send(reply, address, arrival.interface)
-            if self._stopping:
-                break
-        return count + 1
-
-    def _pinned_arrival(self) -> Arrival:
-        if not self._pinned:
-            return UNKNOWN_ARRIVAL
-        bound = self.group if self._options.binds_groups else None
-        return Arrival(self._pinned, None if bound is None else bound.host, None)
-
-    def _arrival(self, key: tuple[tuple[int, int, bytes], ...]) -> Arrival | None:
-        arrival: Arrival | None = Arrival(*self._options.read_arrival(key))
-        assert arrival is not None
-        if not self._joins.covers(arrival):
-            arrival = None
-        if len(self._seen) >= MAX_ARRIVALS:
-            self._seen.clear()
-        self._seen[key] = arrival
-        return arrival
-
-    def _deliver_plainly(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
-        host, port = address[0], address[1]
-        if len(address) > 2 and address[3]:
-            host = f"{host}%{address[3]}"
-        self.protocol.datagramReceived(data, (host, port))
-
-    def _protocol_failed(self) -> None:
-        self.counters["protocol_errors"] += 1
-        self._log.failure("{protocol!r} failed on a datagram", protocol=self.protocol)
-
-    def _read_failed(self, problem: OSError) -> None:
-        if self._socket is None or problem.errno in (errno.EINTR, errno.EAGAIN):
-            return
-        if problem.errno == errno.ECONNREFUSED:
-            # An earlier datagram met a closed port; only a connected socket is told.
-            self.protocol.connectionRefused()
-            return
-        if problem.errno == errno.EMSGSIZE or getattr(problem, "winerror", None) == 10040:
-            self.counters["truncated"] += 1
-            return
-        self.counters["read_errors"] += 1
-        self._read_errors += 1
-        self._failures.note(problem, "receive", self._port, 0)
-        if self._read_errors >= MAX_READ_ERRORS:
-            self._read_errors = 0
-            self.reactor.removeReader(self)
-            self.reactor.callLater(READ_PAUSE, self._resume)  # type: ignore[attr-defined]
-
-    def _take_errors(self, sock: socket.socket) -> None:
-        """Read what is wrong with the socket, in which the epoll and poll reactors see its end."""
-        self.reactor.addReader(self)
-        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if number:
-            self._read_failed(OSError(number, os.strerror(number)))
-        if self._reports_full:
-            for _ in range(READ_BATCH):
-                try:
-                    sock.recvmsg(1, _ANCILLARY_SIZE, socket.MSG_ERRQUEUE)
-                except OSError:
-                    return
-
-    def _resume(self) -> None:
-        if self._socket is not None and not self._stopping:
-            self.reactor.addReader(self)
+        if self._sockets is not None:
+            self._reader.read()
 
     # Sending
 
@@ -465,7 +195,7 @@ class GroupPort:
                 sock.sendmsg((data,), ancillary, 0, target)
         except OSError as problem:
             scope = target[3] if len(target) > 2 else 0
-            return self._send_failed(problem, interface or scope or self._routes.outgoing)
+            return self._failures.send_failed(problem, interface or scope or self._routes.outgoing)
         return _SENT
 
     def write(self, datagram: bytes, addr: SocketAddress | None = None) -> None:
@@ -476,37 +206,13 @@ class GroupPort:
             try:
                 self._require_socket().send(datagram)
             except OSError as problem:
-                self._send_failed(problem, self._routes.outgoing)
+                self._failures.send_failed(problem, self._routes.outgoing)
             return
         self.send(datagram, addr)
 
     def writeSequence(self, seq: list[bytes], addr: SocketAddress | None = None) -> None:
         """Send the parts as one datagram."""
         self.write(b"".join(seq), addr)
-
-    def _open_sender(self, own: socket.socket) -> socket.socket:
-        if self.group is None:
-            return own
-        # A second socket on Linux too, where the first could send: the reactor watches the first, and the
-        # kernel would wake it for each datagram that has left, which takes a tenth of the rate of an echo.
-        sock = self._open()
-        try:
-            options = Options(sock, ipv6=self.ipv6)
-            # Nobody reads it: let a stranger fill no more than the system's minimum.
-            options.set_receive_buffer(0)
-            if self._sends_apart:
-                sock.bind(("::" if self.ipv6 else "", 0))
-                return sock
-            # From the group's port: there a firewall, or a connected socket, expects an answer to come from.
-            options.share_port()
-            sock.bind(own.getsockname() if options.group_sends else ("::" if self.ipv6 else "", self._port))
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    def _send_failed(self, problem: OSError, interface: int) -> SendResult:
-        return self._failures.send_failed(problem, self._port, interface)
 
     # Membership
 
@@ -522,7 +228,7 @@ class GroupPort:
         :raises MembershipError: the system refused.
         """
         self._joins.join(self._group(group), interface, source)
-        self._seen.clear()
+        self._reader.forget()
 
     def leave(
         self, group: Group | str, interface: Interface | int | str = 0, source: str | None = None
@@ -532,13 +238,13 @@ class GroupPort:
         :raises ValueError: as `join` does.
         :raises MembershipError: it was not joined.
         """
-        self._seen.clear()
+        self._reader.forget()
         self._joins.leave(self._group(group), interface, source)
 
     @property
     def memberships(self) -> tuple[tuple[str, int, str | None], ...]:
         """What is joined: group, interface index, source or None."""
-        return () if self._socket is None else self._joins.memberships
+        return () if self._sockets is None else self._joins.memberships
 
     def _group(self, group: Group | str) -> Group:
         self._require_socket()
@@ -576,13 +282,10 @@ class GroupPort:
         return index
 
     def _set_outgoing(self, index: int) -> None:
-        source = self._source_on(index)
+        source = outgoing_source(index, self.ipv6)
         for options in self._all_options():
             options.set_outgoing(index, source)
         self._outgoing = index
-
-    def _source_on(self, index: int) -> IPv4 | None:
-        return None if self.ipv6 or not index else loopback_source(index)
 
     def getLoopbackMode(self) -> bool:
         """Tell whether members on this host hear what we send."""
@@ -623,10 +326,13 @@ class GroupPort:
         self._connected = True
 
     def _all_options(self) -> list[Options]:
-        return [Options(each, ipv6=self.ipv6) for each in (self._socket, self._sender) if each is not None]
+        if self._sockets is None:
+            return []
+        each = dict.fromkeys((self._sockets.receiver, self._sockets.sender))
+        return [Options(sock, ipv6=self.ipv6) for sock in each]
 
     def _require_socket(self) -> socket.socket:
-        return self._require(self._socket)
+        return self._require(self.getHandle())
 
     def _require_sender(self) -> socket.socket:
         return self._require(self._sender)
@@ -635,3 +341,10 @@ class GroupPort:
         if sock is None:
             raise OSError(errno.EBADF, f"UDP port {self._port} is closed")
         return sock
+
+
+def _bound_address(binding: Binding) -> IPv4 | None:
+    """Return the address that an IPv4 socket sends from, where it is bound to one."""
+    if binding.ipv6 or binding.group is not None or not binding.address:
+        return None
+    return IPv4(binding.address)

@@ -1,4 +1,4 @@
-"""What a listener of groups writes: a protocol that joins where it should and is told how things arrive."""
+"""The protocol that a listener of groups writes: it joins where it should and is told how things arrive."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from twisted.logger import Logger
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.interface import Interface, checked_selectors, interfaces
-from mcast.sockets.membership import GroupTransport, Memberships, sources_of
+from mcast.sockets.interface import Interface, checked_selectors
+from mcast.sockets.interface import interfaces as all_interfaces
+from mcast.sockets.membership import GroupTransport, Memberships, Subscription
 from mcast.sockets.sending import SendResult
 from mcast.sockets.stock import StockPort
 
@@ -27,10 +28,10 @@ class GroupProtocol(DatagramProtocol):
     listenMultiple=True)`` port, which tells less of how a datagram arrived.
 
     :param groups: what to join; on a port of one family, groups of that family only.
-    :param selectors: interface names, indexes or addresses; none for each interface that is up and
-        does multicast (loopback when there is no other).
+    :param interfaces: names, indexes or addresses; none for each interface that is up and does multicast
+        (loopback when there is no other).
     :param sources: receive from these addresses only (RFC 4607).
-    :raises TypeError: a group is no `Group`, or a selector no str.
+    :raises TypeError: a group is no `Group`, or an interface no str.
     :raises ValueError: a source-specific group without source, sources and groups of different families.
     """
 
@@ -41,20 +42,20 @@ class GroupProtocol(DatagramProtocol):
         self,
         groups: Iterable[Group] = (),
         *,
-        selectors: Sequence[str] = (),
+        interfaces: Sequence[str] = (),
         sources: Sequence[str] = (),
-        enumerate_interfaces: Callable[[], tuple[Interface, ...]] = interfaces,
+        enumerate_interfaces: Callable[[], tuple[Interface, ...]] = all_interfaces,
         use_netlink: bool | None = None,
     ) -> None:
         self.groups = _checked_groups(groups)
-        self.selectors = checked_selectors(selectors)
+        self.interfaces = checked_selectors(interfaces)
         self.sources = tuple(sources)
         self.memberships: Memberships | None = None
         """The memberships while the port is open."""
         self._enumerate = enumerate_interfaces
         self._use_netlink = use_netlink
         self._transport: GroupTransport | None = None
-        sources_of(self.groups, self.sources)
+        self._wanted = Subscription(self.groups, self.interfaces, self.sources)
 
     # What to override
 
@@ -127,9 +128,7 @@ class GroupProtocol(DatagramProtocol):
             transport.reactor,
             self._transport,
             self,
-            self.groups,
-            selectors=self.selectors,
-            sources=self.sources,
+            self._wanted,
             enumerate_interfaces=self._enumerate,
             use_netlink=self._use_netlink,
         )

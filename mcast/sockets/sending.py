@@ -62,22 +62,23 @@ class FailureLog:
     """
 
     def __init__(self, counters: Counter[str], log: Logger) -> None:
+        self.port = 0
+        """The port's own number, as it is logged."""
         self._counters = counters
         self._log = log
         self._logged: set[tuple[int, int | None, str]] = set()
 
-    def send_failed(self, problem: OSError, port: int, interface: int) -> SendResult:
+    def send_failed(self, problem: OSError, interface: int) -> SendResult:
         """Count and log a datagram that was not sent, and return what became of it.
 
-        :param port: the port's own number.
         :param interface: index of the interface it should have left by; 0 for any.
         """
         result = send_result(problem)
         self._counters["send_full" if result is SendResult.FULL else "send_refused"] += 1
-        self.note(problem, "send", port, interface)
+        self.note(problem, "send", interface)
         return result
 
-    def note(self, problem: OSError, doing: str, port: int, interface: int) -> None:
+    def note(self, problem: OSError, doing: str, interface: int) -> None:
         """Log a failure, unless the same one was logged before.
 
         :param doing: what failed, "send" or "receive".
@@ -91,7 +92,7 @@ class FailureLog:
         self._log.warn(
             "cannot {doing} on port {port}, interface {interface}: {cause} (counted from now on)",
             doing=doing,
-            port=port,
+            port=self.port,
             interface=interface_name(interface),
             cause=problem.strerror,
         )

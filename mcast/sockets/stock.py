@@ -13,9 +13,11 @@ from twisted.logger import Logger
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import Group, check_source, parse_address
-from mcast.sockets.interface import loopback_source, zone_index
+from mcast.sockets.interface import zone_index
+from mcast.sockets.opening import outgoing_source
 from mcast.sockets.options import Options
 from mcast.sockets.sending import FailureLog, SendResult
+from mcast.sockets.settings import PortSettings
 
 
 class StockPort:
@@ -45,15 +47,20 @@ class StockPort:
         self._joined: set[tuple[str, int, str | None]] = set()
         self._failures = FailureLog(self.counters, self._log)
 
-    def configure(self, hop_limit: int, unicast_hop_limit: int | None, loopback: bool) -> None:
-        """Set what a `GroupPort` takes as arguments.
+    def configure(self, settings: PortSettings, pinned: int = 0) -> None:
+        """Set what a `GroupPort` is set to when it is opened.
 
-        :raises ValueError: a hop limit outside 0-255.
+        :param pinned: index of the only interface the port is used with; 0 for none.
         """
-        self._options.set_hop_limit(hop_limit)
-        if unicast_hop_limit is not None:
-            self._options.set_unicast_hop_limit(unicast_hop_limit)
-        self._options.set_loopback(loopback)
+        self._options.set_hop_limit(settings.hop_limit)
+        if settings.unicast_hop_limit is not None:
+            self._options.set_unicast_hop_limit(settings.unicast_hop_limit)
+        self._options.set_loopback(settings.loopback)
+        if settings.receive_buffer is not None:
+            self._options.set_receive_buffer(settings.receive_buffer)
+        if pinned:
+            self._set_outgoing(pinned)
+            self._options.set_unicast_outgoing(pinned)
 
     def join(self, group: Group, interface: int, source: str | None = None) -> None:
         """Join on the interface with this index.
@@ -95,8 +102,7 @@ class StockPort:
         target, zone = parse_address(address[0])
         index = interface or zone_index(zone) or (address[3] if len(address) > 3 else 0)
         if target.is_multicast and index and index != self._outgoing:
-            self._options.set_outgoing(index, None if self.ipv6 else loopback_source(index))
-            self._outgoing = index
+            self._set_outgoing(index)
         scoped = target.version == 6 and index and (target.is_link_local or target.is_multicast)
         try:
             # Given a pair, Twisted looks for the scope in vain; four it hands on as they are.
@@ -104,8 +110,13 @@ class StockPort:
                 data, (str(target), address[1], 0, index) if scoped else (str(target), address[1])
             )
         except OSError as problem:
-            return self._failures.send_failed(problem, self.getHost().port, index)
+            self._failures.port = self.getHost().port
+            return self._failures.send_failed(problem, index)
         return SendResult.SENT
+
+    def _set_outgoing(self, index: int) -> None:
+        self._options.set_outgoing(index, outgoing_source(index, self.ipv6))
+        self._outgoing = index
 
     def getHandle(self) -> Any:
         """Return the socket."""
@@ -121,6 +132,16 @@ class StockPort:
     def stopListening(self) -> defer.Deferred[None]:
         """Close the port; fires when it is closed."""
         return defer.maybeDeferred(self.port.stopListening)
+
+
+def check_stock_settings(settings: PortSettings) -> None:
+    """Refuse what a stock port cannot do.
+
+    :raises ValueError: naming the setting.
+    """
+    for name in ("arrivals", "sends_apart", "reports_full"):
+        if getattr(settings, name):
+            raise ValueError(f"{name}=True: not on this reactor, which reads no file descriptors")
 
 
 class _ScopeReader:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from twisted.python.usage import Options, UsageError
 
+from mcast.echo.responder import EchoRules
 from mcast.echo.service import EchoService
 from mcast.echo.sources import DEFAULT_MAX_RATE
 from mcast.rate_limit import UNLIMITED
@@ -83,15 +84,14 @@ class EchoOptions(Options):
 
 def make_echo_service(reactor: Any, options: EchoOptions) -> EchoService:
     """Return the service that the options describe."""
+    rules = EchoRules(options["reply"], options["max_rate"], not options["no-loopback"])
     return EchoService(
         reactor,
         options["groups"],
-        selectors=options["interfaces"],
+        rules,
+        interfaces=options["interfaces"],
         sources=options["sources"],
-        reply=options["reply"],
         ttl=options["ttl"],
-        max_rate=options["max_rate"],
-        answer_own=not options["no-loopback"],
     )
 
 

@@ -14,7 +14,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from mcast.neighbours import SocketAddress, SourceKind
+from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.sending import SendResult, send_result
@@ -255,6 +255,6 @@ class MemoryPort(Endpoint):
         if address.is_multicast and self._outgoing:
             return self._outgoing
         for each in usable:
-            if address.is_multicast or each.neighbours.classify(host) is SourceKind.ON_LINK:
+            if address.is_multicast or each.has_neighbour(host):
                 return each.index
         raise OSError(errno.ENETUNREACH, f"no way to {host}")

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.cli.send import BATCH, FULL_PAUSE, Sender, sized
+from mcast.cli.send import BATCH, FULL_PAUSE, Load, Sender, sized
 from mcast.sockets.group import Group
 from mcast.sockets.sending import SendResult
 from tests.echo.fakes import ETH0, ETH1
@@ -41,11 +41,7 @@ class SenderTests(SynchronousTestCase):
         self.sender = Sender(
             self.clock,
             self.port,
-            Group.parse("224.0.0.123:7645"),
-            [ETH0, ETH1] if both else [ETH0],
-            b"hello",
-            count,
-            rate,
+            Load(Group.parse("224.0.0.123:7645"), (ETH0, ETH1) if both else (ETH0,), b"hello", count, rate),
             self.clock.seconds,
         )
         return self.sender.start()

@@ -10,11 +10,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo import client as module
-from mcast.echo.client import EchoClient
+from mcast.echo.client import EchoClient, Pace, Target
 from mcast.echo.probe import Probe
 from mcast.echo.session import Answer
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
+from mcast.sockets.interface import Interface
+from mcast.sockets.settings import DEFAULT_SETTINGS, PortSettings
 from tests.echo.fakes import ETH0, ETH1, FakeTransport
 
 
@@ -38,15 +40,21 @@ class ClientTestCase(SynchronousTestCase):
         self.opened.append({"port": port, **settings})
         return self.port
 
-    def start(self, group: str = "224.0.0.123", **settings: Any) -> Deferred[None]:
+    def start(
+        self,
+        group: str = "224.0.0.123",
+        interfaces: tuple[Interface, ...] = (ETH0,),
+        source: str = "",
+        settings: PortSettings = DEFAULT_SETTINGS,
+        **pace: Any,
+    ) -> Deferred[None]:
         self.client = EchoClient(
             self.clock,
-            Group.parse(group, 7645),
-            settings.pop("interfaces", [ETH0]),
+            Target(Group.parse(group, 7645), interfaces, source, settings),
+            Pace(**pace),
             self.answers.append,
             rng=random.Random(1),
             clock=self.clock.seconds,
-            **settings,
         )
         return self.client.start()
 
@@ -69,7 +77,7 @@ class PaceTests(ClientTestCase):
         self.assertEqual(self.numbers(), [0, 1])
 
     def test_each_interface(self) -> None:
-        self.start(interfaces=[ETH0, ETH1])
+        self.start(interfaces=(ETH0, ETH1))
         self.assertEqual([interface for _, _, interface in self.port.sent], [2, 3])
         self.assertEqual(self.numbers(), [0, 0])
 
@@ -95,10 +103,17 @@ class PaceTests(ClientTestCase):
 
     def test_settings_of_the_port(self) -> None:
         """The port is our own, is bound to the source, and has the hop limit that was asked for."""
-        self.start(source="192.0.2.1", hop_limit=7)
+        self.start(source="192.0.2.1", settings=PortSettings(hop_limit=7))
         self.assertEqual(
             self.opened,
-            [{"port": 0, "interface": "192.0.2.1", "ipv6": False, "shared": False, "hop_limit": 7}],
+            [
+                {
+                    "port": 0,
+                    "interface": "192.0.2.1",
+                    "ipv6": False,
+                    "settings": PortSettings(shared=False, hop_limit=7),
+                }
+            ],
         )
 
     def test_refused(self) -> None:

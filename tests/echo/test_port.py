@@ -3,39 +3,63 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo.counters import Drop, EchoCounters
-from mcast.echo.port import EchoPort
+from mcast.echo.port import Answering, EchoPort
 from mcast.echo.service import EchoService
 from mcast.echo.sources import Sources
 from mcast.sockets.group import Group
-from mcast.sockets.port import READ_BATCH
+from mcast.sockets.opening import PortSockets
+from mcast.sockets.reading import READ_BATCH
 from tests.echo.fakes import ETH0
+from tests.sockets.fakes import FakeReactor
 
 NEIGHBOUR, STRANGER = ("192.0.2.9", 40000), ("203.0.113.9", 40000)
 
 
+class FakeSocket:
+    """What an echo port needs of a socket."""
+
+    def __init__(self, recvfrom: Callable[..., Any], sendto: Callable[..., Any]) -> None:
+        self.recvfrom = recvfrom
+        self.sendto = sendto
+
+    def getsockname(self) -> tuple[str, int]:
+        return "224.0.0.123", 7645
+
+    def fileno(self) -> int:
+        return -1
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class FakeEchoPort(EchoPort):
+    """An echo port without a real socket."""
+
+    fake: Any
+
+    def _open_sockets(self) -> PortSockets:
+        return PortSockets(self.fake, self.fake, self.binding.pinned)
+
+
 class LoopTests(SynchronousTestCase):
     def make(self, group: str = "224.0.0.123", reply: bytes | None = None, max_rate: int = 0) -> EchoPort:
-        self.clock = Clock()
+        self.clock = FakeReactor()
         self.counters = EchoCounters()
-        port = EchoPort(
-            self.clock,  # type: ignore[arg-type]  # nothing is read from a descriptor here
-            Group.parse(group, 7645),
-            ETH0.index,
-            sources=Sources(lambda: [ETH0], max_rate=max_rate),
-            counters=self.counters,
-            reply=reply,
-        )
         self.waiting: list[tuple[bytes, Any] | OSError] = []
         self.sent: list[tuple[bytes, Any]] = []
         self.send_problem: OSError | None = None
-        port._receive = self.receive
-        port._send = self.send
+        answering = Answering(Sources(lambda: [ETH0], max_rate=max_rate), self.counters, reply)
+        port = FakeEchoPort(self.clock, Group.parse(group, 7645), ETH0.index, answering)
+        port.fake = FakeSocket(self.receive, self.send)
+        port.startListening()
+        self.addCleanup(port.connectionLost)
         return port
 
     def receive(self, size: int) -> tuple[bytes, Any]:

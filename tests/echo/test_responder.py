@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo.counters import Drop
-from mcast.echo.responder import EchoResponder
+from mcast.echo.responder import EchoResponder, EchoRules
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import Group
 from tests.echo.fakes import ETH0, ETH1, FakeTransport
@@ -18,11 +18,11 @@ STRANGER = ("203.0.113.9", 40000)
 
 
 class ResponderTestCase(SynchronousTestCase):
-    def make(self, **settings: Any) -> EchoResponder:
+    def make(self, **rules: Any) -> EchoResponder:
         groups = [Group.parse(LINK_LOCAL, 7645), Group.parse(WIDER, 7645), Group.parse("ff02::123", 7645)]
         self.transport = FakeTransport()
         responder = EchoResponder(
-            groups, enumerate_interfaces=lambda: (ETH0, ETH1), use_netlink=False, **settings
+            groups, EchoRules(**rules), enumerate_interfaces=lambda: (ETH0, ETH1), use_netlink=False
         )
         responder.makeConnection(self.transport)  # type: ignore[arg-type]
         self.addCleanup(responder.doStop)

@@ -15,6 +15,7 @@ from twisted.internet.protocol import DatagramProtocol
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.listen import listen_multicast
 from mcast.sockets.port import GroupPort
+from mcast.sockets.settings import PortSettings
 from tests.network.lan import Host, LanTestCase, wait_until
 
 T = TypeVar("T")
@@ -29,6 +30,9 @@ def make_reactor(name: str) -> Any:
     if name == "select":
         return selectreactor.SelectReactor()
     return epollreactor.EPollReactor()
+
+
+_PLACES = {"interface", "group", "ipv6", "pinned"}
 
 
 class Recorder(DatagramProtocol):
@@ -97,8 +101,14 @@ class ReactorLanTestCase(LanTestCase):
             self.reactor._asyncioEventloop.close()
 
     def open(self, port: int = 0, protocol: DatagramProtocol | None = None, **settings: Any) -> GroupPort:
-        """Return a new port of ours, closed after the test."""
-        made = listen_multicast(self.reactor, port, protocol or Recorder(), **settings)
+        """Return a new port of ours, closed after the test.
+
+        :param settings: of `listen_multicast` and of `PortSettings`.
+        """
+        places = {name: settings.pop(name) for name in _PLACES & settings.keys()}
+        made = listen_multicast(
+            self.reactor, port, protocol or Recorder(), **places, settings=PortSettings(**settings)
+        )
         assert isinstance(made, GroupPort)
         return self.close_later(made)
 

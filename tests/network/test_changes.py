@@ -129,7 +129,7 @@ class ChangeTests(ReactorLanTestCase):
 
     def test_named_interface_comes_back(self) -> None:
         """An interface that was named is waited for, and no other is taken in its place."""
-        self.listen(selectors=["eth1"])
+        self.listen(interfaces=["eth1"])
         self.told(("joined", IPV4.host, "eth1"), ("joined", IPV6.host, "eth1"))
         self.lan.unplug(self.here, 1)
         self.told(("left", IPV4.host, "eth1"), ("left", IPV6.host, "eth1"))

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IListeningPort
 
 from mcast.sockets.group import Group
 from mcast.sockets.listen import GroupListener, listen_group, listen_multicast
+from mcast.sockets.settings import PortSettings
 from tests.network.listeners import RecordingGroups
 from tests.network.reactors import ReactorLanTestCase, group_sender
 
@@ -21,8 +22,8 @@ class ListenerTests(ReactorLanTestCase):
 
     hosts = 3
 
-    def listen(self, protocol: RecordingGroups, **settings: Any) -> GroupListener:
-        return self.close_later(listen_group(self.reactor, protocol, **settings))
+    def listen(self, protocol: RecordingGroups, arrivals: bool | None = None) -> GroupListener:
+        return self.close_later(listen_group(self.reactor, protocol, PortSettings(arrivals=arrivals)))
 
     def ask(self, group: Group, data: bytes, interface: str = "eth0", host: int = 1) -> socket.socket:
         """Send a datagram to a group from another host; return the socket it was sent from."""
@@ -70,7 +71,7 @@ class ListenerTests(ReactorLanTestCase):
 
     def test_one_interface(self) -> None:
         """G-1112-7.2-1: joined on eth0 only, nothing arrives from eth1."""
-        protocol = RecordingGroups(GROUPS, selectors=["eth0"])
+        protocol = RecordingGroups(GROUPS, interfaces=["eth0"])
         self.listen(protocol)
         everywhere = RecordingGroups(GROUPS)
         self.listen(everywhere)
@@ -118,7 +119,7 @@ class ListenerTests(ReactorLanTestCase):
 
     def test_loopback_interface(self) -> None:
         """The loopback interface is joined when it is named."""
-        protocol = RecordingGroups([GROUPS[0]], selectors=["lo"], answers=True)
+        protocol = RecordingGroups([GROUPS[0]], interfaces=["lo"], answers=True)
         self.listen(protocol)
         client = self.here.udp_socket(interface="lo")
         client.sendto(b"hello", (GROUPS[0].host, PORT))
@@ -162,7 +163,7 @@ class ListenerTests(ReactorLanTestCase):
     def test_stock_port(self) -> None:
         """The same protocol runs on a stock port, for both families."""
         for group in GROUPS:
-            protocol = RecordingGroups([group], selectors=["eth1"], answers=True)
+            protocol = RecordingGroups([group], interfaces=["eth1"], answers=True)
             self.listen_stock(protocol, group)
             client = self.ask(group, b"hello", "eth1")
             self.assertEqual(self.answer_to(client)[0], b"ack")
@@ -199,7 +200,7 @@ class ListenerTests(ReactorLanTestCase):
 
     def test_unknown_interface(self) -> None:
         with self.assertRaisesRegex(ValueError, "interface eth9: no such interface"):
-            self.listen(RecordingGroups(GROUPS, selectors=["eth0", "eth9"]))
+            self.listen(RecordingGroups(GROUPS, interfaces=["eth0", "eth9"]))
 
     def test_unknown_zone(self) -> None:
         with self.assertRaisesRegex(ValueError, "interface eth9: no such interface"):
@@ -209,7 +210,7 @@ class ListenerTests(ReactorLanTestCase):
         self.here.ip("link", "set", "eth1", "down")
         self.addCleanup(self.lan.restore, self.here, 1)
         with self.assertRaisesRegex(ValueError, "interface eth1: is down"):
-            self.listen(RecordingGroups(GROUPS, selectors=["eth1"]))
+            self.listen(RecordingGroups(GROUPS, interfaces=["eth1"]))
 
     def test_port_taken(self) -> None:
         """One family refused for the port is the end, though the other could be had."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.port import READ_BATCH
+from mcast.sockets.reading import READ_BATCH
 from tests.network.reactors import ReactorLanTestCase, Recorder, group_sender
 
 PORT = 7645

@@ -6,8 +6,8 @@ import errno
 from pathlib import Path
 
 from mcast.sockets.group import Group
+from mcast.sockets.joins import MembershipError
 from mcast.sockets.listen import listen_group
-from mcast.sockets.port import MembershipError
 from tests.network.listeners import RecordingGroups
 from tests.network.reactors import ReactorLanTestCase, Recorder, group_sender
 
@@ -122,7 +122,7 @@ class SourceTests(ReactorLanTestCase):
         """G-4607-4.2-1: a protocol that names its sources hears no other, whichever the family."""
         protocol = RecordingGroups(
             [Group.parse(IPV4, PORT), Group.parse(IPV6, PORT)],
-            selectors=["eth0"],
+            interfaces=["eth0"],
             sources=[self.lan.hosts[1].ipv4(), self.lan.hosts[1].ipv6()],
         )
         self.close_later(listen_group(self.reactor, protocol))

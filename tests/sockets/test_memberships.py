@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
-from mcast.sockets.membership import RETRY_DELAY, RETRY_DELAY_LIMIT, Memberships, sources_of
+from mcast.sockets.membership import RETRY_DELAY, RETRY_DELAY_LIMIT, Memberships, Subscription, sources_of
 from mcast.sockets.monitor import POLL_INTERVAL
 from mcast.sockets.sending import SendResult
 from tests.sockets.test_interface import ETH0, ETH1, LO
@@ -69,15 +69,13 @@ class MembershipsTests(SynchronousTestCase):
         self.found: tuple[Interface, ...] = (LO, ETH0, ETH1)
 
     def make(
-        self, *groups: Group, selectors: tuple[str, ...] = (), sources: tuple[str, ...] = ()
+        self, *groups: Group, interfaces: tuple[str, ...] = (), sources: tuple[str, ...] = ()
     ) -> Memberships:
         return Memberships(
             self.clock,
             self.transport,
             self.observer,
-            groups or (IPV4,),
-            selectors=selectors,
-            sources=sources,
+            Subscription(groups or (IPV4,), interfaces, sources),
             enumerate_interfaces=lambda: self.found,
             use_netlink=False,
         )
@@ -103,7 +101,7 @@ class MembershipsTests(SynchronousTestCase):
 
     def test_each_source(self) -> None:
         """G-4607-4.1-1: a membership for each source of the family."""
-        self.start(SPECIFIC, selectors=("eth0",), sources=("192.0.2.7", "192.0.2.8"))
+        self.start(SPECIFIC, interfaces=("eth0",), sources=("192.0.2.7", "192.0.2.8"))
         self.assertEqual(
             self.transport.joined, [(SPECIFIC.host, 2, "192.0.2.7"), (SPECIFIC.host, 2, "192.0.2.8")]
         )
@@ -176,7 +174,7 @@ class MembershipsTests(SynchronousTestCase):
 
     def test_other_address(self) -> None:
         """A change of one address among several leaves the membership alone, and the new state is known."""
-        memberships = self.start(selectors=("eth0",))
+        memberships = self.start(interfaces=("eth0",))
         fewer = replace(ETH0, addresses=ETH0.addresses[:2])
         self.change(LO, fewer)
         self.assertEqual((self.observer.events, memberships.joined), ([("joined", "eth0")], ((IPV4, fewer),)))
@@ -206,11 +204,11 @@ class MembershipsTests(SynchronousTestCase):
     def test_unknown_interface_beside_a_zone(self) -> None:
         """A group with a zone needs no other interface, but a wrong name is a mistake all the same."""
         with self.assertRaisesRegex(ValueError, "interface eth9: no such interface"):
-            self.start(IPV6.with_zone("eth0"), selectors=("eth9",))
+            self.start(IPV6.with_zone("eth0"), interfaces=("eth9",))
 
     def test_unknown_interface(self) -> None:
         with self.assertRaisesRegex(ValueError, "interface eth9: no such interface"):
-            self.start(selectors=("eth9",))
+            self.start(interfaces=("eth9",))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 

@@ -9,72 +9,25 @@ from typing import Any, cast
 from twisted.internet.interfaces import (
     IListeningPort,
     IMulticastTransport,
-    IReactorFDSet,
     IReadDescriptor,
     IUDPTransport,
 )
 from twisted.internet.protocol import DatagramProtocol
-from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.listen import GroupListener
-from mcast.sockets.port import MAX_READ_ERRORS, READ_PAUSE, GroupPort
+from mcast.sockets.opening import PortSockets
+from mcast.sockets.port import GroupPort
 from mcast.sockets.protocol import GroupProtocol
+from mcast.sockets.reading import MAX_READ_ERRORS, READ_PAUSE
 from mcast.sockets.routes import MAX_ROUTES
 from mcast.sockets.sending import SendResult
-
-
-@implementer(IReactorFDSet)
-class FakeReactor(Clock):
-    """A clock that keeps readers and never reads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: list[Any] = []
-
-    def addReader(self, reader: Any) -> None:
-        if reader not in self.readers:
-            self.readers.append(reader)
-
-    def removeReader(self, reader: Any) -> None:
-        if reader in self.readers:
-            self.readers.remove(reader)
-
-    def addWriter(self, writer: Any) -> None:
-        raise NotImplementedError
-
-    def removeWriter(self, writer: Any) -> None:
-        raise NotImplementedError
-
-    def removeAll(self) -> list[Any]:
-        readers, self.readers = self.readers, []
-        return readers
-
-    def getReaders(self) -> list[Any]:
-        return self.readers
-
-    def getWriters(self) -> list[Any]:
-        return []
-
-
-class FailingSocket:
-    """A socket whose named methods fail with the next of these errors, until there are no more."""
-
-    def __init__(self, sock: socket.socket, method: str, *problems: OSError) -> None:
-        self._sock = sock
-        self._method = method
-        self._problems = list(problems)
-
-    def __getattr__(self, name: str) -> Any:
-        return self._fail if name == self._method and self._problems else getattr(self._sock, name)
-
-    def _fail(self, *_: object) -> None:
-        raise self._problems.pop(0)
+from mcast.sockets.settings import Binding, PortSettings
+from tests.sockets.fakes import FailingSocket, FakeReactor
 
 
 class Recorder(DatagramProtocol):
@@ -95,6 +48,14 @@ class Recorder(DatagramProtocol):
         self.stopped += 1
 
 
+class FailingPort(GroupPort):
+    """A port whose socket can be made to fail."""
+
+    def _open_sockets(self) -> PortSockets:
+        failing: Any = FailingSocket(super()._open_sockets().receiver)
+        return PortSockets(failing, failing, 0)
+
+
 class PortTestCase(SynchronousTestCase):
     """A port on loopback."""
 
@@ -102,10 +63,11 @@ class PortTestCase(SynchronousTestCase):
         self.reactor = FakeReactor()
         self.protocol: Any = Recorder()
 
-    def open(self, protocol: DatagramProtocol | None = None, **settings: Any) -> GroupPort:
-        settings.setdefault("ipv6", False)
-        settings.setdefault("interface", "::1" if settings["ipv6"] else "127.0.0.1")
-        port = GroupPort(self.reactor, 0, protocol or self.protocol, **settings)
+    def open(
+        self, protocol: DatagramProtocol | None = None, *, ipv6: bool = False, **settings: Any
+    ) -> GroupPort:
+        binding = Binding(0, ipv6, "::1" if ipv6 else "127.0.0.1")
+        port = FailingPort(self.reactor, protocol or self.protocol, binding, PortSettings(**settings))
         port.startListening()
         self.addCleanup(port.connectionLost)
         return port
@@ -113,10 +75,8 @@ class PortTestCase(SynchronousTestCase):
     def fail_next(self, port: GroupPort, method: str, *problems: OSError) -> None:
         """Let the next calls of this method of the port's socket fail."""
         handle = port.getHandle()
-        assert handle is not None
-        failing = FailingSocket(handle, method, *problems)
-        self.patch(port, "_socket", failing)
-        self.patch(port, "_sender", failing)
+        assert isinstance(handle, FailingSocket)
+        handle.fail_next(method, *problems)
 
     def send_to(self, port: GroupPort, data: bytes) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -177,8 +137,8 @@ class InterfaceTests(PortTestCase):
     def test_default_ttl(self) -> None:
         """G-1112-6.1-1: 1 on a port opened without an argument, and what was asked for otherwise."""
         ttls = []
-        for settings in ({}, {"hop_limit": 255}):
-            handle = self.open(Recorder(), **settings).getHandle()
+        for port in (self.open(Recorder()), self.open(Recorder(), hop_limit=255)):
+            handle = port.getHandle()
             assert handle is not None
             ttls.append(handle.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL))
         self.assertEqual(ttls, [1, 255])
@@ -200,7 +160,16 @@ class BadInputTests(PortTestCase):
         self.assert_refused("port 65536: outside 0-65535", self.make_port, 65536)
 
     def make_port(self, port: int, **settings: Any) -> GroupPort:
-        return GroupPort(self.reactor, port, self.protocol, ipv6=False, **settings)
+        return GroupPort(self.reactor, self.protocol, Binding(port, False), PortSettings(**settings))
+
+    def test_no_packet_at_all(self) -> None:
+        with self.assertRaisesRegex(ValueError, "max_packet_size 0: below 1"):
+            PortSettings(max_packet_size=0)
+
+    def test_unknown_setting(self) -> None:
+        """A wrong name is an error at once, and mypy sees it."""
+        with self.assertRaisesRegex(TypeError, "hoplimit"):
+            PortSettings(hoplimit=1)  # type: ignore[call-arg]
 
     def test_hop_limit_out_of_range(self) -> None:
         """G-3493-5.2-2: 256 is an error before a socket is opened."""
@@ -281,7 +250,7 @@ class SystemErrorTests(PortTestCase):
         self.addCleanup(globalLogPublisher.removeObserver, observer)
 
     def keep_warning(self, event: LogEvent) -> None:
-        if event.get("log_namespace") == "mcast.sockets.port.GroupPort" and event["log_level"].name == "warn":
+        if event.get("log_namespace", "").endswith(".FailingPort") and event["log_level"].name == "warn":
             self.warnings.append(event)
 
     def refuse(self, *numbers: int) -> GroupPort:
@@ -388,7 +357,7 @@ class SystemErrorTests(PortTestCase):
         self.addCleanup(holder.close)
         holder.bind(("127.0.0.1", 0))
         taken = holder.getsockname()[1]
-        port = GroupPort(self.reactor, taken, self.protocol, ipv6=False, interface="127.0.0.1")
+        port = GroupPort(self.reactor, self.protocol, Binding(taken, False, "127.0.0.1"))
         with self.assertRaisesRegex(OSError, f"UDP port {taken} on 127.0.0.1: already in use"):
             port.startListening()
 
@@ -398,15 +367,15 @@ class StartingTests(PortTestCase):
 
     def test_socket_is_closed(self) -> None:
         """An unknown interface is an error of listening, and leaves no socket and no reader."""
-        self.protocol = GroupProtocol([Group.parse("224.0.0.123:7645")], selectors=["nosuch0"])
-        port = GroupPort(self.reactor, 0, self.protocol, ipv6=False)
+        self.protocol = GroupProtocol([Group.parse("224.0.0.123:7645")], interfaces=["nosuch0"])
+        port = GroupPort(self.reactor, self.protocol, Binding(0, False))
         with self.assertRaisesRegex(ValueError, "interface nosuch0: no such interface"):
             port.startListening()
         self.assertEqual((port.fileno(), self.reactor.readers, self.protocol.transport), (-1, [], None))
 
     def test_listener_is_closed(self) -> None:
         """The same for a listener, which may be started again with the same protocol."""
-        protocol = GroupProtocol([Group.parse("224.0.0.123:7645")], selectors=["nosuch0"])
+        protocol = GroupProtocol([Group.parse("224.0.0.123:7645")], interfaces=["nosuch0"])
         listener = GroupListener(self.reactor, protocol)
         self.assertRaises(ValueError, listener.startListening)
         self.assertRaises(ValueError, listener.startListening)

@@ -16,6 +16,7 @@ from twisted.plugin import getPlugins
 from twisted.python.usage import Options as UsageOptions
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from mcast.echo.responder import EchoRules
 from mcast.echo.sources import DEFAULT_MAX_RATE
 from mcast.sockets.interface import Interface, InterfaceAddress
 from mcast.tap import tap
@@ -78,8 +79,8 @@ class OptionTests(SynchronousTestCase):
         """What was asked for reaches the responder."""
         options = parsed("--interface", "eth0", "--reply", "x", "--no-loopback", "--max-rate", "5")
         responder = make_echo_service(None, options).responder
-        self.assertEqual((responder.selectors, responder.fixed_reply), (("eth0",), b"x"))
-        self.assertEqual((responder._max_rate, responder._answer_own), (5, False))
+        self.assertEqual(responder.interfaces, ("eth0",))
+        self.assertEqual(responder.rules, EchoRules(b"x", 5, False))
 
 
 class BadOptionTests(SynchronousTestCase):

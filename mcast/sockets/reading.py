@@ -1,0 +1,242 @@
+"""Reading what has arrived at a port, and handing it to the port's protocol."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from mcast.neighbours import SocketAddress
+from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
+from mcast.sockets.joins import Joins
+from mcast.sockets.opening import PortSockets
+from mcast.sockets.options import Options
+from mcast.sockets.sending import FailureLog
+from mcast.sockets.settings import PortSettings
+
+if TYPE_CHECKING:
+    from mcast.sockets.port import GroupPort
+
+READ_BATCH = 256
+"""Datagrams read at most before the reactor gets its turn. Our choice: at 10 µs each, timers wait some ms."""
+
+MAX_ARRIVALS = 1024
+"""Different arrivals remembered. Our choice: some 200 kB at most."""
+
+MAX_READ_ERRORS = 16
+"""Errors in a row after which reading rests for `READ_PAUSE`, so that a broken socket makes no busy loop."""
+
+READ_PAUSE = 1.0
+"""Seconds that reading rests. Our choice."""
+
+_ANCILLARY_SIZE = 256  # octets; four control messages of 12 to 28 octets with their headers
+
+
+class Reader:
+    """Reads the socket of a port.
+
+    :param port: whose datagrams these are. What its protocol returns goes back by its ``send``.
+    :param joins: what is joined; decides whether a datagram is for us.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        port: GroupPort,
+        sockets: PortSockets,
+        joins: Joins,
+        failures: FailureLog,
+        settings: PortSettings,
+    ) -> None:
+        self.stopped = False
+        """Set to deliver nothing more, whatever has arrived."""
+        self._port = port
+        self._sockets = sockets
+        self._joins = joins
+        self._failures = failures
+        self._settings = settings
+        self._options = Options(sockets.receiver, ipv6=port.ipv6)
+        self._counters = port.counters
+        self._seen: dict[tuple[tuple[int, int, bytes], ...], Arrival | None] = {}
+        self._errors = 0
+        arrived = getattr(port.protocol, "datagram_arrived", None)
+        self._deliver: Callable[[bytes, SocketAddress, Arrival], bytes | None] = (
+            self._deliver_plainly if arrived is None else arrived
+        )
+        self._asks = self._asks_the_system(tells=arrived is not None)
+        if self._asks:
+            self._options.receive_arrival()
+
+    def _asks_the_system(self, tells: bool) -> bool:
+        """Must the system be asked how each datagram arrived?
+
+        :param tells: the protocol is told it.
+        """
+        pinned = self._sockets.pinned
+        if pinned != self._port.binding.pinned:
+            return True  # what arrives on other interfaces has to be told apart
+        wanted = self._settings.arrivals
+        return not pinned and tells if wanted is None else wanted
+
+    def forget(self) -> None:
+        """Judge every kind of arrival anew, since the memberships have changed."""
+        self._seen.clear()
+
+    def read(self) -> None:
+        """Deliver what has arrived, at most `READ_BATCH` datagrams."""
+        received = 0
+        try:
+            received = self._read_with_arrivals() if self._asks else self._read_plainly()
+        except OSError as problem:
+            self.failed(problem)
+        if received:
+            self._errors = 0
+            self._counters["received"] += received
+
+    def _read_plainly(self) -> int:
+        # One loop for many datagrams, with names looked up once: what stands here runs for each of them.
+        receive = self._sockets.receiver.recvfrom
+        deliver = self._deliver
+        limit = self._settings.max_packet_size
+        size = limit + 1  # one octet more than wanted shows that a datagram was cut, on every system
+        arrival = self._pinned_arrival()
+        # A pinned port has nothing to choose, so what it sends back goes straight to the socket.
+        answer = self._sockets.sender.sendto if self._sockets.pinned else None
+        count = 0
+        for count in range(READ_BATCH):
+            try:
+                data, address = receive(size)
+            except BlockingIOError:
+                return count
+            except OSError as problem:
+                self.failed(problem)
+                return count
+            if len(data) > limit:
+                self._counters["truncated"] += 1
+                continue
+            try:
+                reply = deliver(data, address, arrival)
+            except Exception:
+                self._protocol_failed()
+                continue
+            if reply is not None:
+                if answer is None:
+                    self._port.send(reply, address, arrival.interface)
+                else:
+                    try:
+                        answer(reply, address)
+                    except OSError as problem:
+                        self._failures.send_failed(problem, self._sockets.pinned)
+            if self.stopped:
+                break
+        return count + 1
+
+    def _read_with_arrivals(self) -> int:
+        # The same with ancillary data. One loop for both would ask for each datagram which of them it is.
+        receive = self._sockets.receiver.recvmsg
+        deliver = self._deliver
+        limit = self._settings.max_packet_size
+        size = limit + 1
+        seen = self._seen
+        count = 0
+        for count in range(READ_BATCH):
+            try:
+                data, ancillary, _, address = receive(size, _ANCILLARY_SIZE)
+            except BlockingIOError:
+                return count
+            except OSError as problem:
+                self.failed(problem)
+                return count
+            if len(data) > limit:
+                self._counters["truncated"] += 1
+                continue
+            # Few different ones come in millions of datagrams: taken apart once.
+            key = tuple(ancillary)
+            try:
+                arrival = seen[key]
+            except KeyError:
+                arrival = self._arrival(key)
+            if arrival is None:
+                self._counters["not_joined"] += 1
+                continue
+            try:
+                reply = deliver(data, address, arrival)
+            except Exception:
+                self._protocol_failed()
+                continue
+            if reply is not None:
+                self._port.send(reply, address, arrival.interface)
+            if self.stopped:
+                break
+        return count + 1
+
+    def _pinned_arrival(self) -> Arrival:
+        if not self._sockets.pinned:
+            return UNKNOWN_ARRIVAL
+        bound = self._port.binding.group if self._options.binds_groups else None
+        return Arrival(self._sockets.pinned, None if bound is None else bound.host, None)
+
+    def _arrival(self, key: tuple[tuple[int, int, bytes], ...]) -> Arrival | None:
+        arrival: Arrival | None = Arrival(*self._options.read_arrival(key))
+        assert arrival is not None
+        if not self._joins.covers(arrival):
+            arrival = None
+        if len(self._seen) >= MAX_ARRIVALS:
+            self._seen.clear()
+        self._seen[key] = arrival
+        return arrival
+
+    def _deliver_plainly(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
+        host, port = address[0], address[1]
+        if len(address) > 2 and address[3]:
+            host = f"{host}%{address[3]}"
+        self._port.protocol.datagramReceived(data, (host, port))
+
+    # What goes wrong
+
+    def _protocol_failed(self) -> None:
+        self._counters["protocol_errors"] += 1
+        self._log.failure("{protocol!r} failed on a datagram", protocol=self._port.protocol)
+
+    def failed(self, problem: OSError) -> None:
+        """Count an error of receiving, and rest after many of them."""
+        if self.stopped or problem.errno in (errno.EINTR, errno.EAGAIN):
+            return
+        if problem.errno == errno.ECONNREFUSED:
+            # An earlier datagram met a closed port; only a connected socket is told.
+            self._port.protocol.connectionRefused()
+            return
+        if problem.errno == errno.EMSGSIZE or getattr(problem, "winerror", None) == 10040:
+            self._counters["truncated"] += 1
+            return
+        self._counters["read_errors"] += 1
+        self._errors += 1
+        self._failures.note(problem, "receive", 0)
+        if self._errors >= MAX_READ_ERRORS:
+            self._errors = 0
+            reactor = self._port.reactor
+            reactor.removeReader(self._port)
+            reactor.callLater(READ_PAUSE, self._resume)  # type: ignore[attr-defined]
+
+    def _resume(self) -> None:
+        if not self.stopped:
+            self._port.reactor.addReader(self._port)
+
+    def take_errors(self) -> None:
+        """Read what is wrong with the socket, in which the epoll and poll reactors see its end."""
+        sock = self._sockets.receiver
+        self._port.reactor.addReader(self._port)
+        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            self.failed(OSError(number, os.strerror(number)))
+        if self._settings.reports_full:
+            for _ in range(READ_BATCH):
+                try:
+                    sock.recvmsg(1, _ANCILLARY_SIZE, socket.MSG_ERRQUEUE)
+                except OSError:
+                    return

@@ -47,7 +47,9 @@ class Responder:
         self._rng: Final = context.rng
         self._sizes: Final = context.sizes
         self._counters: Final = context.counters
-        self._rate: Final = RateLimit(context.settings.max_rate)
+        max_rate = context.settings.max_rate
+        self._rate: Final = RateLimit(max_rate) if max_rate else None
+        """How many unicast answers a source gets; None for any number."""
         self._publications: Final = Publications(context, self.ready)
         self._zone: Final = self._publications.zone
         self._prober: Final = self._publications.prober
@@ -311,7 +313,7 @@ class Responder:
         if self._context.neighbours.classify(source[0]) is SourceKind.NO_HOST:
             self._counters["unanswerable sources"] += 1
             return False
-        if not self._rate.allows(source[0], now):
+        if self._rate is not None and not self._rate.allows(source[0], now):
             self._counters["answers over rate"] += 1
             return False
         return True
@@ -444,7 +446,7 @@ class Responder:
                 return b"" if is_added else None
         else:
             return None
-        if self._rate.allows(source[0], now):
+        if self._rate is None or self._rate.allows(source[0], now):
             self._counters["ready answers"] += 1
             return payload
         self._counters["answers over rate"] += 1

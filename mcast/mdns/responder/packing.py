@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar
 
 from mcast.dns.codes import QUERY_FLAGS, RESPONSE_FLAGS, RecordType
 from mcast.dns.messages import MessageBuilder, Question
@@ -10,6 +11,11 @@ from mcast.dns.records import Record
 from mcast.mdns.constants import LEGACY_TTL
 from mcast.mdns.context import Sizes
 from mcast.mdns.responder.zone import RecordSet
+
+_T = TypeVar("_T")
+
+Proposal = tuple[Question, Sequence[Record]]
+"""The question of a probe, and the records proposed in it, in the order of the tie-break."""
 
 _HEADER = 12
 """Octets of a message header (RFC 1035 §4.1.1)."""
@@ -23,46 +29,52 @@ def size_alone(record: Record) -> int:
     return _HEADER + len(record.name.wire) + _RECORD_OVERHEAD + len(record.rdata)
 
 
+class _Packets:
+    """Messages that are filled one after the other."""
+
+    def __init__(self, sizes: Sizes, flags: int) -> None:
+        self._sizes: Final = sizes
+        self._flags: Final = flags
+        self._built: Final[list[bytes]] = []
+        self.last = self._begin()
+        """The message that is being filled."""
+
+    def _begin(self) -> MessageBuilder:
+        return MessageBuilder(self._sizes.normal, flags=self._flags, oversize=self._sizes.single)
+
+    def put(self, add: Callable[[MessageBuilder, _T], bool], what: _T) -> bool:
+        """Add ``what`` to the last message, or to a new one; False when no message can hold it.
+
+        :param add: adds all or nothing, and tells whether there was room.
+        """
+        if add(self.last, what):
+            return True
+        if self.last.is_empty:
+            return False
+        self._built.append(self.last.build())
+        self.last = self._begin()
+        return add(self.last, what)
+
+    def build(self) -> list[bytes]:
+        """Return the messages."""
+        return self._built if self.last.is_empty else [*self._built, self.last.build()]
+
+
 def pack_response(
-    answers: Iterable[RecordSet], additionals: Iterable[RecordSet], sizes: Sizes
+    answers: Iterable[Sequence[Record]], additionals: Iterable[RecordSet], sizes: Sizes
 ) -> tuple[list[bytes], list[RecordSet]]:
     """Return the messages of a response, and which of the additional sets found room in them.
 
-    A set is not divided unless it fits no message; then its messages follow each other (RFC 6762 §10.2).
+    :param answers: sets of records, goodbyes among them. A set is not divided unless it fits no message; then
+        its messages follow each other (RFC 6762 §10.2).
     """
-    packets: list[bytes] = []
-    builder = _response(sizes)
-    for answer in answers:
-        if _add_all(builder, answer.records):
-            continue
-        if not builder.is_empty:
-            packets.append(builder.build())
-            builder = _response(sizes)
-        if _add_all(builder, answer.records):
-            continue
-        for record in answer.records:
-            if not builder.add_answer(record):
-                packets.append(builder.build())
-                builder = _response(sizes)
-                builder.add_answer(record)
-    room = [extra for extra in additionals if _add_extra(builder, extra.records)]
-    if not builder.is_empty:
-        packets.append(builder.build())
-    return packets, room
-
-
-def pack_records(records: Iterable[Record], sizes: Sizes) -> list[bytes]:
-    """Return response messages with these records as they are, for goodbyes."""
-    packets: list[bytes] = []
-    builder = _response(sizes)
-    for record in records:
-        if not builder.add_answer(record):
-            packets.append(builder.build())
-            builder = _response(sizes)
-            builder.add_answer(record)
-    if not builder.is_empty:
-        packets.append(builder.build())
-    return packets
+    packets = _Packets(sizes, RESPONSE_FLAGS)
+    for records in answers:
+        if not packets.put(_add_answers, records):
+            for record in records:
+                packets.put(_add_answers, (record,))
+    room = [extra for extra in additionals if _add_additionals(packets.last, extra.records)]
+    return packets.build(), room
 
 
 def pack_legacy(
@@ -72,10 +84,10 @@ def pack_legacy(
     additionals: Iterable[RecordSet],
     sizes: Sizes,
 ) -> bytes:
-    """Return the response to a simple resolver: a conventional unicast response (RFC 6762 §6.7).
+    """Return the response to a legacy query: a conventional unicast response (RFC 6762 §6.7).
 
-    A denial goes to the authority section, where conventional resolvers know it from (RFC 4035 §3.1.3.1): in
-    the answer section some report a record of the wrong type.
+    A negative response goes to the authority section, where conventional resolvers look for it (RFC 4035
+    §3.1.3.1): in the answer section some report a record of the wrong type.
     """
     builder = MessageBuilder(
         sizes.normal, flags=RESPONSE_FLAGS, id=identifier, legacy=True, oversize=sizes.single
@@ -90,51 +102,37 @@ def pack_legacy(
             fits = all(builder.add_answer(record) for record in records) and fits
     fits = all(builder.add_authority(record) for record in denials) and fits
     for extra in additionals:
-        _add_extra(builder, [_for_legacy(record) for record in extra.records])
+        _add_additionals(builder, [_for_legacy(record) for record in extra.records])
     return builder.build(truncated=not fits)
 
 
 def _for_legacy(record: Record) -> Record:
-    """A simple resolver has no cache coherency to keep a longer TTL right, and no cache-flush bit."""
+    """Return a record as conventional DNS has it: no cache-flush bit, and a TTL that is soon over.
+
+    A resolver without multicast hears of no change (RFC 6762 §6.7).
+    """
     return record.with_ttl(min(record.ttl, LEGACY_TTL)).with_cache_flush(False)
 
 
-def pack_probes(proposals: Iterable[tuple[Question, Sequence[Record]]], sizes: Sizes) -> list[bytes]:
+def pack_probes(proposals: Iterable[Proposal], sizes: Sizes) -> list[bytes]:
     """Return probe queries: each question with all its proposed records in the same message (RFC 6762 §8.2).
 
-    :param proposals: a question, and the records in the order of tie-breaking. Of a name with more records
-        than one message holds, those go that come first in that order: the other host then sees our list end
-        early, which is the least wrong that can be told within RFC 6762 §17.
+    Of a name with more records than one message holds, those go that come first in the order of the
+    tie-break: the other host then sees our list end early, which is the least wrong that can be told within
+    RFC 6762 §17.
     """
-    packets: list[bytes] = []
-    builder = _probe(sizes)
-    for question, records in proposals:
-        before = builder.checkpoint()
-        # An authority record too large for the MTU may only go alone, so it makes room for nothing else.
-        if builder.add_question(question) and all(map(builder.add_authority, records)):
-            continue
-        builder.rollback(before)
-        if not builder.is_empty:
-            packets.append(builder.build())
-            builder = _probe(sizes)
-        builder.add_question(question)
-        for record in records:
-            if not builder.add_authority(record):
-                break
-    if not builder.is_empty:
-        packets.append(builder.build())
-    return packets
+    packets = _Packets(sizes, QUERY_FLAGS)
+    for proposal in proposals:
+        if not packets.put(_add_proposal, proposal):
+            question, records = proposal
+            packets.last.add_question(question)
+            for record in records:
+                if not packets.last.add_authority(record):
+                    break
+    return packets.build()
 
 
-def _response(sizes: Sizes) -> MessageBuilder:
-    return MessageBuilder(sizes.normal, flags=RESPONSE_FLAGS, oversize=sizes.single)
-
-
-def _probe(sizes: Sizes) -> MessageBuilder:
-    return MessageBuilder(sizes.normal, flags=QUERY_FLAGS, oversize=sizes.single)
-
-
-def _add_all(builder: MessageBuilder, records: Sequence[Record]) -> bool:
+def _add_answers(builder: MessageBuilder, records: Sequence[Record]) -> bool:
     """Add all answers or none."""
     if len(records) == 1:
         return builder.add_answer(records[0])
@@ -146,7 +144,18 @@ def _add_all(builder: MessageBuilder, records: Sequence[Record]) -> bool:
     return True
 
 
-def _add_extra(builder: MessageBuilder, records: Sequence[Record]) -> bool:
+def _add_proposal(builder: MessageBuilder, proposal: Proposal) -> bool:
+    """Add a probe question with all its proposed records, or nothing."""
+    question, records = proposal
+    before = builder.checkpoint()
+    # An authority record too large for the MTU may only go alone, so it makes room for nothing else.
+    if builder.add_question(question) and all(map(builder.add_authority, records)):
+        return True
+    builder.rollback(before)
+    return False
+
+
+def _add_additionals(builder: MessageBuilder, records: Sequence[Record]) -> bool:
     """Add all records to the additional section or none; never so that a message becomes oversized."""
     before = builder.checkpoint()
     for record in records:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Final
 
 from mcast.dns.codes import RecordType
@@ -18,7 +18,7 @@ from mcast.mdns.constants import (
 )
 from mcast.mdns.context import LinkContext
 from mcast.mdns.responder.conflicts import Watcher
-from mcast.mdns.responder.packing import pack_legacy, pack_records, pack_response
+from mcast.mdns.responder.packing import pack_legacy, pack_response
 from mcast.mdns.responder.pending import DelayedResponses, KnownAnswers, TruncatedQueries, is_known
 from mcast.mdns.responder.prepared import ReadyAnswer, ReadyAnswers
 from mcast.mdns.responder.publications import Publications
@@ -320,10 +320,14 @@ class Responder:
 
     def _send_unicast(self, answers: list[RecordSet], destination: SocketAddress, now: float) -> None:
         if self._may_send(destination, now):
-            payloads, _ = pack_response(answers, self._zone.additionals(answers), self._sizes)
+            payloads = self._pack_with_additionals(answers)
             for payload in payloads:
                 self._outbox.unicast(payload, destination)
             self._counters["unicast responses"] += len(payloads)
+
+    def _pack_with_additionals(self, answers: Collection[RecordSet]) -> list[bytes]:
+        records = [answer.records for answer in answers]
+        return pack_response(records, self._zone.additionals(answers), self._sizes)[0]
 
     # Responses
 
@@ -363,7 +367,8 @@ class Responder:
                 self._send_unicast(current, response.destination, now)
 
     def _say_goodbyes(self, now: float) -> None:
-        for payload in pack_records(self._publications.goodbyes.take(now), self._sizes):
+        goodbyes = [(record,) for record in self._publications.goodbyes.take(now)]
+        for payload in pack_response(goodbyes, (), self._sizes)[0]:
             self._outbox.multicast(payload)
             self._counters["goodbyes"] += 1
 
@@ -380,7 +385,7 @@ class Responder:
             for extra in dict.fromkeys(wanted + self._zone.companions(due))
             if extra not in due and now >= extra.multicast_at + MULTICAST_INTERVAL
         ]
-        payloads, room = pack_response(due, extras, self._sizes)
+        payloads, room = pack_response([one.records for one in due], extras, self._sizes)
         for payload in payloads:
             self._outbox.multicast(payload)
         self._counters["multicast responses"] += len(payloads)
@@ -390,7 +395,8 @@ class Responder:
 
     def _send_due(self, now: float) -> None:
         """Send what a packet has made due at once: goodbyes first, then everything else."""
-        self._say_goodbyes(now)
+        if self._publications.goodbyes:
+            self._say_goodbyes(now)
         at = self._multicast_at()
         if at is not None and at <= now:
             self._multicast(now)
@@ -407,7 +413,7 @@ class Responder:
         if not all(answer.unique for answer in answers):
             ready.answers = list(answers)
         elif now < ready.unicast_until:
-            payloads, _ = pack_response(answers, self._zone.additionals(answers), self._sizes)
+            payloads = self._pack_with_additionals(answers)
             # More than one message is not worth the memory.
             ready.unicast = payloads[0] if len(payloads) == 1 else b""
 

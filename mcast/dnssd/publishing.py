@@ -51,8 +51,8 @@ def service_records(service: Service, host: Name) -> RecordGroup:
 def _placeholder(service: Service, target: Name) -> Record:
     """Return the SRV record that claims an instance name under the flagship type (RFC 6763 §8).
 
-    It has the host as its target, never the root: two hosts' placeholders for a name have to differ, or "no
-    conflict would be detected". No PTR record leads to it, for there is nothing to be found.
+    It has the host as its target, never the root: the placeholders of two hosts for one name have to differ,
+    or "no conflict would be detected". No PTR record leads to it, since nobody is to find it.
     """
     assert service.name is not None
     assert service.flagship is not None
@@ -63,13 +63,12 @@ def _placeholder(service: Service, target: Name) -> Record:
 def host_records(host: Name, addresses: Iterable[IPv4Address | IPv6Address]) -> RecordGroup:
     """Return what a link claims and announces for a host: its addresses and their reverse mappings.
 
-    The name of the host is probed for. The reverse mappings are not: an address that is ours has no other
-    host, or there is a fault that no renaming would mend (RFC 6762 §8.1 allows it for what is known to be
-    unique).
+    The name of the host is probed for. The reverse mappings are not, as RFC 6762 §8.1 allows for records that
+    are known to be unique: no other host has an address of ours; another name would not mend that.
 
     :param host: the full name of the host.
-    :param addresses: those that are valid on the link (RFC 6762 §6.2), or those of the host that is spoken
-    for.
+    :param addresses: those that are valid on the link (RFC 6762 §6.2), or those of another host that this one
+        publishes.
     """
     distinct = tuple(dict.fromkeys(addresses))
     return RecordGroup(

@@ -20,7 +20,7 @@ _MACHINE_MADE = re.compile(r"(?<![0-9a-z])(?=[a-f]*[0-9])[0-9a-f]{6,}(?![0-9a-z]
 
 @dataclass(frozen=True, slots=True, init=False)
 class Service:
-    """A service to publish. Instance name, type and domain are separate, and never one string to be split.
+    """A service to publish: instance name, type and domain apart, never one string that must be split.
 
     Immutable; `dataclasses.replace` makes a changed copy, checked again. Everything is checked here, so that
     a service that exists can be published.
@@ -50,8 +50,8 @@ class Service:
     flagship: ServiceType | None
     """Claims the name under this type too, by a placeholder SRV record (RFC 6763 §8).
 
-    For a device that speaks a protocol of a fleet, but not its flagship, ``_printer._tcp`` for one that
-    prints.
+    For a device that has a protocol of a fleet of protocols, but not the flagship: ``_printer._tcp`` for a
+    printer without that protocol.
     """
 
     more_txt: tuple[Text, ...]
@@ -128,7 +128,7 @@ class Service:
         return instance_name(self.name, self.type, self.domain).full_name
 
     def named(self, default: str) -> Service:
-        """Return this service when it has a name, else a copy named after its host, or its type failing that.
+        """Return this service when it has a name, else a copy that is named after its host or type.
 
         :param default: the host's name; whatever looks like a MAC address or serial number in it is left out
             (RFC 6763 §4.1.1).
@@ -141,8 +141,8 @@ class Service:
         try:
             self.type.check()
         except InvalidService as error:
-            # One that was given as a ServiceType: there are such types, and somebody may have to publish
-            # them.
+            # The type was given as a ServiceType: types that break the rules exist, and somebody may have to
+            # publish them.
             notes.insert(0, Note(str(error), warning=True))
         return tuple(notes)
 

@@ -58,9 +58,8 @@ class Note:
 class Text(Mapping[str, "bytes | None"]):
     """The attributes of one TXT record: a mapping of keys to octets, or to None where there is no value.
 
-    Immutable; keys are found without regard to ASCII case, and iterated over in the record's order and
-    spelling. Whatever order and repetition the record has stays in `strings`, so that reading and sending
-    changes nothing.
+    Immutable. Keys are found without regard to ASCII case, and come in the order and spelling of the record.
+    `strings` has the record as it is, repeated keys included, so that reading and sending change nothing.
 
     Equal to another `Text` with the same strings, and to any mapping with the same items.
     """
@@ -74,8 +73,7 @@ class Text(Mapping[str, "bytes | None"]):
         """Read the strings of a received record.
 
         Nothing is refused here: a string without a key, or with a key that cannot be one, is ignored, and so
-        are all but the first occurrence of a key (RFC 6763 §6.4). `for_publishing` is the way to make one to
-        send.
+        is a key that was there before (RFC 6763 §6.4). `for_publishing` makes the attributes to send.
         """
         self.strings = tuple(strings) or (b"",)
         found: dict[str, tuple[str, bytes | None]] = {}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mcast.endpoints.client import ConnectOptions, Pick, ServiceClientEndpoint, ServiceUnreachable
     from mcast.endpoints.server import AnnouncedPort, ServiceServerEndpoint
     from mcast.errors import InvalidService, MalformedMessage, McastError, NameTaken, NotFound
-    from mcast.neighbours import SocketAddress
+    from mcast.neighbours import Neighbours, SocketAddress, SourceKind
     from mcast.node.browsers import (
         InstanceBrowser,
         ServiceBrowser,
@@ -77,7 +77,7 @@ _HOMES = {
     "mcast.endpoints.client": ("ConnectOptions", "Pick", "ServiceClientEndpoint", "ServiceUnreachable"),
     "mcast.endpoints.server": ("AnnouncedPort", "ServiceServerEndpoint"),
     "mcast.errors": ("InvalidService", "MalformedMessage", "McastError", "NameTaken", "NotFound"),
-    "mcast.neighbours": ("SocketAddress",),
+    "mcast.neighbours": ("Neighbours", "SocketAddress", "SourceKind"),
     "mcast.node.browsers": (
         "InstanceBrowser",
         "ServiceBrowser",
@@ -146,6 +146,7 @@ __all__ = [
     "MulticastPort",
     "Name",
     "NameTaken",
+    "Neighbours",
     "Network",
     "NextSecure",
     "Node",
@@ -177,6 +178,7 @@ __all__ = [
     "SocketAddress",
     "SoughtName",
     "SoughtType",
+    "SourceKind",
     "StateFile",
     "StockPort",
     "Text",

@@ -82,7 +82,7 @@ class ServerTests(OneShotTestCase):
         asked = self.ask()
         self.lan.advance(0.1)
         self.assertEqual([packet.source_port for packet in self.sent], [40000])
-        self.assertEqual(self.here.bound(False, 5353), [])
+        self.assertEqual(self.here.ports.bound(False, 5353), [])
         self.answer()
         self.successResultOf(asked)
 
@@ -98,7 +98,7 @@ class ServerTests(OneShotTestCase):
         port = self.sent[0].source_port
         self.answer()
         self.successResultOf(asked)
-        self.assertEqual(self.here.bound(False, port), [])
+        self.assertEqual(self.here.ports.bound(False, port), [])
 
     def test_conventional_server_is_asked_to_recurse(self) -> None:
         asked = self.ask(port=53)

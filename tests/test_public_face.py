@@ -25,8 +25,6 @@ NOT_YET = {
     "mcast.mdns.responder.record_group.RecordGroup",
     "mcast.node.link_driver.LinkDriver",
     "mcast.node.publisher.Publisher",
-    "mcast.testing.endpoints.Endpoint",
-    "mcast.testing.ports.SimulatedPort",
 }
 """Types in public signatures that are not for programs: these signatures are to go."""
 

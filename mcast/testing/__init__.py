@@ -20,6 +20,7 @@ from mcast.testing.captures import Capture, Packet
 from mcast.testing.hosts import SimulatedHost, SimulatedInterface
 from mcast.testing.lan import SimulatedLan
 from mcast.testing.links import SimulatedLink
+from mcast.testing.ports import SimulatedPort
 from mcast.testing.transports import MemoryPort
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "SimulatedInterface",
     "SimulatedLan",
     "SimulatedLink",
+    "SimulatedPort",
 ]

@@ -12,6 +12,9 @@ from mcast.testing.captures import Packet
 if TYPE_CHECKING:
     from mcast.testing.hosts import SimulatedHost, SimulatedInterface
 
+FIRST_FREE_PORT = 49152
+"""The first of the dynamic ports, which are given out to a port without a number (RFC 6335 §6)."""
+
 LARGEST_PAYLOAD = 65507
 """Octets that one UDP datagram over IPv4 can carry (RFC 791, RFC 768)."""
 
@@ -77,7 +80,47 @@ class Endpoint:
         """Receive and send nothing from now on."""
         self.is_open = False
         self.memberships.clear()
-        self.host.unbind(self)
+        self.host.ports.unbind(self)
+
+
+class PortTable:
+    """What is bound to the UDP ports of a simulated host."""
+
+    def __init__(self) -> None:
+        self._endpoints: list[Endpoint] = []
+        self._next_port = FIRST_FREE_PORT
+
+    def bound(self, ipv6: bool, port: int) -> list[Endpoint]:
+        """Return what is bound to a port, oldest first."""
+        return [one for one in self._endpoints if one.ipv6 is ipv6 and one.port == port]
+
+    def bind(self, endpoint: Endpoint) -> None:
+        """Let an endpoint receive."""
+        self._endpoints.append(endpoint)
+
+    def unbind(self, endpoint: Endpoint) -> None:
+        """Let an endpoint receive no more."""
+        if endpoint in self._endpoints:
+            self._endpoints.remove(endpoint)
+
+    def free_port(self) -> int:
+        """Return a port number that was never given out."""
+        self._next_port += 1
+        return self._next_port - 1
+
+    def forget_interface(self, index: int) -> None:
+        """End every membership on an interface."""
+        for endpoint in self._endpoints:
+            endpoint.memberships = {pair for pair in endpoint.memberships if pair[1] != index}
+
+    def take(self, packet: Packet, interface: SimulatedInterface) -> None:
+        """Give a packet that came in to the ports it is for."""
+        receivers = [endpoint for endpoint in self._endpoints if endpoint.accepts(packet, interface)]
+        if not packet.is_multicast:
+            # A unicast datagram reaches one socket only; on Linux the one that was bound last.
+            receivers = receivers[-1:]
+        for endpoint in receivers:
+            endpoint.take(packet, interface)
 
 
 def scope_of(address: str, interface: SimulatedInterface) -> int:

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from mcast.node.network import Receiver
 from mcast.sockets.interface import Interface, InterfaceAddress
 from mcast.testing.captures import Packet
-from mcast.testing.endpoints import Endpoint
+from mcast.testing.endpoints import PortTable
 from mcast.testing.links import SimulatedLink
 from mcast.testing.ports import SimulatedPort
 from mcast.testing.transports import MemoryPort
@@ -23,9 +23,6 @@ FIRST_INDEX = 2
 
 REPLUG_DELAY = 1.0
 """Seconds without carrier when a cable moves to another link. Our choice."""
-
-FIRST_FREE_PORT = 49152
-"""Where the ports begin that are given to whoever asks for any (RFC 6335 §6)."""
 
 
 class SimulatedInterface:
@@ -140,8 +137,8 @@ class SimulatedHost:
         self._clock = clock
         self._interfaces: list[SimulatedInterface] = []
         self._next_index = FIRST_INDEX
-        self._endpoints: list[Endpoint] = []
-        self._next_port = FIRST_FREE_PORT
+        self.ports = PortTable()
+        """What is bound to its UDP ports; kept by the ports themselves."""
         self._watchers: list[Callable[[Sequence[Interface]], None]] = []
         self._is_change_told = True
 
@@ -204,8 +201,7 @@ class SimulatedHost:
     def forget(self, interface: SimulatedInterface) -> None:
         """Have one interface less (called by `SimulatedInterface.remove`)."""
         self._interfaces.remove(interface)
-        for endpoint in self._endpoints:
-            endpoint.memberships = {pair for pair in endpoint.memberships if pair[1] != interface.index}
+        self.ports.forget_interface(interface.index)
         self.changed()
 
     def call_later(self, delay: float, call: Callable[..., object], *arguments: object) -> None:
@@ -243,7 +239,7 @@ class SimulatedHost:
     def open(self, ipv6: bool, received: Receiver) -> SimulatedPort:
         """Open port 5353 of one family."""
         port = SimulatedPort(self, self._clock, ipv6, received)
-        self.bind(port)
+        self.ports.bind(port)
         return port
 
     # Ports of any kind
@@ -265,24 +261,6 @@ class SimulatedHost:
         )
         memory.startListening()
         return memory
-
-    def bound(self, ipv6: bool, port: int) -> list[Endpoint]:
-        """Return what is bound to a port, oldest first."""
-        return [one for one in self._endpoints if one.ipv6 is ipv6 and one.port == port]
-
-    def bind(self, endpoint: Endpoint) -> None:
-        """Let an endpoint receive (called by ports)."""
-        self._endpoints.append(endpoint)
-
-    def unbind(self, endpoint: Endpoint) -> None:
-        """End that (called by ports)."""
-        if endpoint in self._endpoints:
-            self._endpoints.remove(endpoint)
-
-    def free_port(self) -> int:
-        """Return a port number that nobody had before."""
-        self._next_port += 1
-        return self._next_port - 1
 
     def transmit(
         self,
@@ -315,21 +293,12 @@ class SimulatedHost:
         )
         if interface.has(ip_address(destination)):
             # To itself: such a packet is on no link.
-            self._clock.callLater(0, self.take, packet, interface)
+            self._clock.callLater(0, self.ports.take, packet, interface)
             return
         if packet.is_multicast and loopback:
-            self._clock.callLater(0, self.take, packet, interface)
+            self._clock.callLater(0, self.ports.take, packet, interface)
         if interface.carrier:
             interface.link.carry(packet, interface)
-
-    def take(self, packet: Packet, interface: SimulatedInterface) -> None:
-        """Give a packet that came in to the ports it is for (called by links)."""
-        receivers = [endpoint for endpoint in self._endpoints if endpoint.accepts(packet, interface)]
-        if not packet.is_multicast:
-            # A unicast datagram reaches one socket only; on Linux the one that was bound last.
-            receivers = receivers[-1:]
-        for endpoint in receivers:
-            endpoint.take(packet, interface)
 
     def __repr__(self) -> str:
         return f"<SimulatedHost {self.name}>"

@@ -155,7 +155,7 @@ class SimulatedLink:
         # It may have been moved to another link, or unplugged, while the packet travelled.
         if interface.link is self and interface.is_running:
             self.counters["delivered"] += 1
-            interface.host.take(packet, interface)
+            interface.host.ports.take(packet, interface)
         else:
             self.counters["lost"] += 1
 

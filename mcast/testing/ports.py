@@ -26,7 +26,7 @@ class SimulatedPort(Endpoint):
 
     def __init__(self, host: SimulatedHost, clock: Clock, ipv6: bool, received: Receiver) -> None:
         super().__init__(host, ipv6, MDNS_PORT)
-        self.shared = bool(host.bound(ipv6, MDNS_PORT))
+        self.shared = bool(host.ports.bound(ipv6, MDNS_PORT))
         """Whether another port of the host had 5353 before."""
         self._clock = clock
         self._group = IPV6_GROUP if ipv6 else IPV4_GROUP

@@ -68,13 +68,13 @@ class MemoryPort(Endpoint):
         :raises CannotListenError: the port number is taken.
         """
         if not self.port:
-            self.port = self.host.free_port()
-        for other in self.host.bound(self.ipv6, self.port):
+            self.port = self.host.ports.free_port()
+        for other in self.host.ports.bound(self.ipv6, self.port):
             if not (self.is_shared and getattr(other, "is_shared", True)):
                 problem = OSError(errno.EADDRINUSE, "Address already in use")
                 raise CannotListenError(self.address, self.port, problem)
         self.is_open = True
-        self.host.bind(self)
+        self.host.ports.bind(self)
         self.protocol.makeConnection(self)
 
     def stopListening(self) -> Deferred[None]:

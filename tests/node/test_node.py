@@ -426,7 +426,7 @@ class StopTests(NodeTestCase):
         self.lan.result(self.subject.stopService())
         self.assertEqual(self.lan.clock.getDelayedCalls(), [])
         self.assertEqual(self.subject.links, ())
-        self.assertEqual(self.host.bound(False, 5353) + self.host.bound(True, 5353), [])
+        self.assertEqual(self.host.ports.bound(False, 5353) + self.host.ports.bound(True, 5353), [])
 
     def test_stopping_twice(self) -> None:
         first, second = self.subject.stopService(), self.subject.stopService()

@@ -16,9 +16,19 @@ if TYPE_CHECKING:
     from mcast.dns.records import HostInfo, NextSecure, Record, RecordData, ServiceData, TextData
     from mcast.dnssd.collecting import Answer
     from mcast.dnssd.enumeration import DomainList, address_domains
-    from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
+    from mcast.dnssd.found import (
+        Added,
+        Change,
+        FoundAddress,
+        FoundService,
+        Removed,
+        TypeAdded,
+        TypeChange,
+        TypeRemoved,
+        Updated,
+    )
     from mcast.dnssd.instances import InstanceName
-    from mcast.dnssd.places import FoundAddress, LinkId
+    from mcast.dnssd.link_id import LinkId
     from mcast.dnssd.service import Service
     from mcast.dnssd.sought import SoughtName, SoughtType
     from mcast.dnssd.text import Note, Presence, Text, TextInput, TextValue
@@ -28,14 +38,7 @@ if TYPE_CHECKING:
     from mcast.endpoints.server import AnnouncedPort, ServiceServerEndpoint
     from mcast.errors import InvalidService, MalformedMessage, McastError, NameTaken, NotFound
     from mcast.neighbours import Neighbours, SocketAddress, SourceKind
-    from mcast.node.browsers import (
-        InstanceBrowser,
-        ServiceBrowser,
-        TypeAdded,
-        TypeChange,
-        TypeRemoved,
-        TypesBrowser,
-    )
+    from mcast.node.browsers import InstanceBrowser, ServiceBrowser, TypesBrowser
     from mcast.node.feed import Feed
     from mcast.node.network import MulticastPort, Network, Receiver
     from mcast.node.node import Node
@@ -66,9 +69,19 @@ _HOMES = {
     "mcast.dns.records": ("HostInfo", "NextSecure", "Record", "RecordData", "ServiceData", "TextData"),
     "mcast.dnssd.collecting": ("Answer",),
     "mcast.dnssd.enumeration": ("DomainList", "address_domains"),
-    "mcast.dnssd.found": ("Added", "Change", "FoundService", "Removed", "Updated"),
+    "mcast.dnssd.found": (
+        "Added",
+        "Change",
+        "FoundAddress",
+        "FoundService",
+        "Removed",
+        "TypeAdded",
+        "TypeChange",
+        "TypeRemoved",
+        "Updated",
+    ),
     "mcast.dnssd.instances": ("InstanceName",),
-    "mcast.dnssd.places": ("FoundAddress", "LinkId"),
+    "mcast.dnssd.link_id": ("LinkId",),
     "mcast.dnssd.service": ("Service",),
     "mcast.dnssd.sought": ("SoughtName", "SoughtType"),
     "mcast.dnssd.text": ("Note", "Presence", "Text", "TextInput", "TextValue"),
@@ -78,14 +91,7 @@ _HOMES = {
     "mcast.endpoints.server": ("AnnouncedPort", "ServiceServerEndpoint"),
     "mcast.errors": ("InvalidService", "MalformedMessage", "McastError", "NameTaken", "NotFound"),
     "mcast.neighbours": ("Neighbours", "SocketAddress", "SourceKind"),
-    "mcast.node.browsers": (
-        "InstanceBrowser",
-        "ServiceBrowser",
-        "TypeAdded",
-        "TypeChange",
-        "TypeRemoved",
-        "TypesBrowser",
-    ),
+    "mcast.node.browsers": ("InstanceBrowser", "ServiceBrowser", "TypesBrowser"),
     "mcast.node.feed": ("Feed",),
     "mcast.node.network": ("MulticastPort", "Network", "Receiver"),
     "mcast.node.node": ("Node",),

@@ -18,7 +18,7 @@ from zope.interface import implementer
 from mcast.dns.codes import RecordType
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.collecting import Answer
-from mcast.dnssd.places import FoundAddress
+from mcast.dnssd.found import FoundAddress
 from mcast.errors import NotFound
 from mcast.mdns.domains import is_multicast_name
 from mcast.node.lookups import LOOKUP_TIMEOUT

@@ -57,7 +57,6 @@ EXCEPTIONS: dict[str, str] = {
     "mcast.oneshot imports mcast.node.network": "until the node asks it for its network",
     "mcast/dns/messages.py _decode_records": "hot: one loop decodes the records of every datagram",
     "mcast/node/node.py": "until divided",
-    "tests/dnssd/test_browsing.py": "until divided",
     "tests/mdns/responder/test_answering.py": "until divided",
     "tests/mdns/responder/test_conflicts.py": "until divided",
     "tests/mdns/responder/test_prober.py": "until divided",

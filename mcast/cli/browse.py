@@ -28,11 +28,11 @@ from mcast.cli.finding import (
     service_fields,
     started_node,
 )
-from mcast.dnssd.found import Added, Change, FoundService, Removed
+from mcast.dnssd.found import Added, Change, FoundService, Removed, TypeAdded, TypeChange
 from mcast.dnssd.instances import displayable
 from mcast.dnssd.sought import sought_types
 from mcast.dnssd.types import ServiceType
-from mcast.node.browsers import ServiceBrowser, TypeAdded, TypeChange
+from mcast.node.browsers import ServiceBrowser
 from mcast.node.network import Network
 from mcast.node.node import Node
 

@@ -12,9 +12,8 @@ from mcast.cli.command import CommandError, add_interface_argument
 from mcast.dns.names import Name
 from mcast.dns.presentation import show_data
 from mcast.dns.records import Record, show_type
-from mcast.dnssd.found import FoundService
+from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.instances import displayable
-from mcast.dnssd.places import FoundAddress
 from mcast.errors import NotFound
 from mcast.node.network import Network, SocketNetwork
 from mcast.node.node import Node

@@ -9,10 +9,10 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import Record, pointer
-from mcast.dnssd.following import Follower
-from mcast.dnssd.found import FoundService
+from mcast.dnssd.following import Listing
+from mcast.dnssd.found import FoundService, TypeChange, type_change
 from mcast.dnssd.instances import InstanceName
-from mcast.dnssd.places import LinkId, interfaces_of
+from mcast.dnssd.link_id import LinkId, interfaces_of
 from mcast.dnssd.tracking import Instance, ServiceTracker
 from mcast.dnssd.types import ServiceType, subtype_label, type_enumeration_name
 from mcast.errors import InvalidService
@@ -64,51 +64,51 @@ class Browser(ServiceTracker):
     def reconfirm(self, name: Name, now: float) -> None:
         instance = self._instances.get(name.key)
         if instance is not None:
-            for place, key in instance.pointers:
-                self._doubt(instance, place, key, now)
+            for link, key in instance.pointers:
+                self._doubt(instance, link, key, now)
         super().reconfirm(name, now)
 
-    def _doubt(self, instance: Instance, place: LinkId, key: bytes, now: float) -> None:
+    def _doubt(self, instance: Instance, link: LinkId, key: bytes, now: float) -> None:
         name, _ = self._lists[key]
-        self._links[place].reconfirm(pointer(name, instance.name, 0), now)
+        self._links[link].reconfirm(pointer(name, instance.name, 0), now)
 
-    def _begin_on(self, place: LinkId, now: float) -> None:
+    def _begin_on(self, link: LinkId, now: float) -> None:
         for question in self.questions:
-            self._ask(place, question, now)
+            self._ask(link, question, now)
 
-    def _end_on(self, place: LinkId, now: float) -> None:
+    def _end_on(self, link: LinkId, now: float) -> None:
         for question in self.questions:
-            self._cancel(place, question, now)
+            self._cancel(link, question, now)
         for instance in list(self._instances.values()):
-            if place in instance.places:
-                instance.pointers[:] = [entry for entry in instance.pointers if entry[0] != place]
-                self._unfollow(instance, place, now)
+            if link in instance.links:
+                instance.pointers[:] = [entry for entry in instance.pointers if entry[0] != link]
+                self._unfollow(instance, link, now)
 
-    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
+    def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
         if record.type == _PTR and record.name.key in self._lists:
             if isinstance(change, RecordFlushed | RecordRemoved):
-                self._unlisted(place, record, now)
+                self._unlisted(link, record, now)
             else:
-                self._listed(place, record, now)
+                self._listed(link, record, now)
             return
-        super()._record(place, change, now)
+        super()._record(link, change, now)
         if record.type == RecordType.SRV and isinstance(change, RecordRemoved):
-            self._doubt_unanswered(place, record, now)
+            self._doubt_unanswered(link, record, now)
 
-    def _doubt_unanswered(self, place: LinkId, record: Record, now: float) -> None:
+    def _doubt_unanswered(self, link: LinkId, record: Record, now: float) -> None:
         """Have the PTR records confirmed of an instance that has no SRV record any more.
 
         RFC 6762 §10.4: "The rdata in a DNS-SD PTR record can be determined to be incorrect if attempts to
         look up the SRV record it references are not successful."
         """
         instance = self._instances.get(record.name.key)
-        if instance is not None and not any(where == place for where, _ in instance.services):
+        if instance is not None and not any(where == link for where, _ in instance.services):
             for where, key in instance.pointers:
-                if where == place:
-                    self._doubt(instance, place, key, now)
+                if where == link:
+                    self._doubt(instance, link, key, now)
 
-    def _listed(self, place: LinkId, record: Record, now: float) -> None:
+    def _listed(self, link: LinkId, record: Record, now: float) -> None:
         target = record.rdata.lower()
         instance = self._instances.get(target)
         if instance is None:
@@ -124,29 +124,29 @@ class Browser(ServiceTracker):
                 return
         else:
             name = instance.name
-        entry = (place, record.name.key)
+        entry = (link, record.name.key)
         if instance is not None and entry in instance.pointers:
             return
         if instance is None:
             instance = self._instances[target] = Instance(name)
         instance.pointers.append(entry)
         self._changed[target] = instance
-        self._follow(name, place, now)
+        self._follow(name, link, now)
 
-    def _unlisted(self, place: LinkId, record: Record, now: float) -> None:
+    def _unlisted(self, link: LinkId, record: Record, now: float) -> None:
         target = record.rdata.lower()
         instance = self._instances.get(target)
-        entry = (place, record.name.key)
+        entry = (link, record.name.key)
         if instance is None or entry not in instance.pointers:
             return
         instance.pointers.remove(entry)
         self._changed[target] = instance
-        if all(where != place for where, _ in instance.pointers):
-            self._unfollow(instance, place, now)
+        if all(where != link for where, _ in instance.pointers):
+            self._unfollow(instance, link, now)
 
-    def _ask_about(self, instance: Instance, place: LinkId, now: float) -> None:
+    def _ask_about(self, instance: Instance, link: LinkId, now: float) -> None:
         if self._resolves:
-            super()._ask_about(instance, place, now)
+            super()._ask_about(instance, link, now)
 
     def _is_there(self, instance: Instance) -> bool:
         return not self._resolves or super()._is_there(instance)
@@ -159,7 +159,7 @@ class Browser(ServiceTracker):
             None,
             b"",
             (),
-            tuple(instance.places),
+            tuple(instance.links),
             self._subtypes(instance),
         )
 
@@ -168,43 +168,46 @@ class Browser(ServiceTracker):
         return tuple(sorted([subtype for subtype in subtypes if subtype is not None]))
 
 
-class TypeBrowser(Follower):
+class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
     """Follows which service types there are at all (RFC 6763 §9)."""
 
     def __init__(self, domain: Name = LOCAL) -> None:
         super().__init__()
         self.counters: dict[str, int] = {"types beyond the limit": 0, "pointers to no type": 0}
         self._question: Final = Question(type_enumeration_name(domain), _PTR)
-        self._places: dict[ServiceType, list[tuple[LinkId, bytes]]] = {}
+        self._listed: dict[ServiceType, list[tuple[LinkId, bytes]]] = {}
         """Where each type is listed, and by which rdata: those of several domains are one type."""
-        self._shown: dict[ServiceType, None] = {}
-
-    def snapshot(self) -> tuple[ServiceType, ...]:
-        """Return the types there are, oldest first."""
-        return tuple(self._places)
 
     def interfaces(self, service_type: ServiceType) -> tuple[str, ...]:
         """Return the names of the interfaces on which there are services of a type."""
-        return interfaces_of([place for place, _ in self._places.get(service_type, ())])
+        return interfaces_of([link for link, _ in self._listed.get(service_type, ())])
 
-    def changes(self) -> tuple[list[ServiceType], list[ServiceType]]:
-        """Return the types that have come and those that have gone since the last call."""
-        added = [one for one in self._places if one not in self._shown]
-        removed = [one for one in self._shown if one not in self._places]
-        self._shown = dict.fromkeys(self._places)
-        return added, removed
+    @property
+    def has_news(self) -> bool:
+        return self._listed.keys() != self.table.keys()
 
-    def _begin_on(self, place: LinkId, now: float) -> None:
-        self._ask(place, self._question, now)
+    def changes(self, now: float) -> list[TypeChange]:
+        removed = [self._put(one, None) for one in list(self.table) if one not in self._listed]
+        added = [self._put(one, one) for one in self._listed if one not in self.table]
+        return [change for change in (*removed, *added) if change is not None]
 
-    def _end_on(self, place: LinkId, now: float) -> None:
-        self._cancel(place, self._question, now)
-        for service_type, entries in list(self._places.items()):
-            entries[:] = [entry for entry in entries if entry[0] != place]
+    @staticmethod
+    def key_of(change: TypeChange) -> ServiceType:
+        return change.type
+
+    compare = staticmethod(type_change)
+
+    def _begin_on(self, link: LinkId, now: float) -> None:
+        self._ask(link, self._question, now)
+
+    def _end_on(self, link: LinkId, now: float) -> None:
+        self._cancel(link, self._question, now)
+        for service_type, entries in list(self._listed.items()):
+            entries[:] = [entry for entry in entries if entry[0] != link]
             if not entries:
-                del self._places[service_type]
+                del self._listed[service_type]
 
-    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
+    def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
         labels = Name.from_wire(record.rdata).labels if record.type == _PTR else ()
         try:
@@ -213,20 +216,20 @@ class TypeBrowser(Follower):
         except (InvalidService, TypeError):
             self.counters["pointers to no type"] += 1
             return
-        entry = (place, record.rdata.lower())
-        entries = self._places.get(service_type, [])
+        entry = (link, record.rdata.lower())
+        entries = self._listed.get(service_type, [])
         if entry in entries:
             entries.remove(entry)
         if isinstance(change, RecordFlushed | RecordRemoved):
             if not entries:
-                self._places.pop(service_type, None)
-        elif entries or len(self._places) < MAX_TYPES:
+                self._listed.pop(service_type, None)
+        elif entries or len(self._listed) < MAX_TYPES:
             entries.append(entry)
-            self._places[service_type] = entries
+            self._listed[service_type] = entries
         else:
             self.counters["types beyond the limit"] += 1
 
-    def _denied(self, place: LinkId, question: Question, now: float) -> None:
+    def _denied(self, link: LinkId, question: Question, now: float) -> None:
         """There is nothing to do: no types is what was known before."""
 
 

@@ -8,7 +8,7 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.records import Record
 from mcast.dnssd.following import Follower
-from mcast.dnssd.places import LinkId
+from mcast.dnssd.link_id import LinkId
 from mcast.mdns.events import RecordChange, RecordRemoved
 
 MAX_ANSWERS = 10_000
@@ -54,19 +54,19 @@ class Collector(Follower):
             return False
         return bool(self._denied_on) or any(answer.record.cache_flush for answer in self._found.values())
 
-    def _begin_on(self, place: LinkId, now: float) -> None:
-        self._ask(place, self.question, now)
+    def _begin_on(self, link: LinkId, now: float) -> None:
+        self._ask(link, self.question, now)
 
-    def _end_on(self, place: LinkId, now: float) -> None:
-        self._cancel(place, self.question, now)
+    def _end_on(self, link: LinkId, now: float) -> None:
+        self._cancel(link, self.question, now)
 
-    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
-        key = (place, change.record.identity)
+    def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
+        key = (link, change.record.identity)
         if isinstance(change, RecordRemoved):
             self._found.pop(key, None)
         elif key in self._found or len(self._found) < MAX_ANSWERS:
             source = None if change.source is None else change.source[0]
-            self._found[key] = Answer(change.record, source, place.interface)
+            self._found[key] = Answer(change.record, source, link.interface)
 
-    def _denied(self, place: LinkId, question: Question, now: float) -> None:
-        self._denied_on.add(place)
+    def _denied(self, link: LinkId, question: Question, now: float) -> None:
+        self._denied_on.add(link)

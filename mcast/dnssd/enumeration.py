@@ -11,7 +11,7 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.following import Follower
-from mcast.dnssd.places import LinkId
+from mcast.dnssd.link_id import LinkId
 from mcast.dnssd.publishing import reverse_name
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
@@ -64,29 +64,29 @@ class DomainBrowser(Follower):
         """The domains that are listed now, oldest first."""
         return tuple(self._listed)
 
-    def _begin_on(self, place: LinkId, now: float) -> None:
-        self._ask(place, self.question, now)
+    def _begin_on(self, link: LinkId, now: float) -> None:
+        self._ask(link, self.question, now)
 
-    def _end_on(self, place: LinkId, now: float) -> None:
-        self._cancel(place, self.question, now)
+    def _end_on(self, link: LinkId, now: float) -> None:
+        self._cancel(link, self.question, now)
         for domain in list(self._listed):
-            self._drop(domain, place)
+            self._drop(domain, link)
 
-    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
+    def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
         if change.record.type != RecordType.PTR:
             return
         domain = Name.from_wire(change.record.rdata)
-        self._drop(domain, place)
+        self._drop(domain, link)
         is_gone = isinstance(change, RecordFlushed | RecordRemoved)
         if not is_gone and (domain in self._listed or len(self._listed) < MAX_DOMAINS):
-            self._listed.setdefault(domain, []).append(place)
+            self._listed.setdefault(domain, []).append(link)
 
-    def _drop(self, domain: Name, place: LinkId) -> None:
-        places = self._listed.get(domain, [])
-        if place in places:
-            places.remove(place)
-            if not places:
+    def _drop(self, domain: Name, link: LinkId) -> None:
+        links = self._listed.get(domain, [])
+        if link in links:
+            links.remove(link)
+            if not links:
                 del self._listed[domain]
 
-    def _denied(self, place: LinkId, question: Question, now: float) -> None:
+    def _denied(self, link: LinkId, question: Question, now: float) -> None:
         """There is nothing to do: no domains is what was known before."""

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Final, Generic, TypeVar
+
 from mcast.dns.messages import Question
-from mcast.dnssd.places import LinkId
+from mcast.dnssd.link_id import LinkId
 from mcast.mdns.events import Denied, RecordAdded, RecordChange
 from mcast.mdns.querier.querier import Querier
 
+_K = TypeVar("_K", bound=Hashable)
+_S = TypeVar("_S")
+_C = TypeVar("_C")
+
 
 class Follower:
-    """The base of those who ask questions on links and hear the answers.
+    """The base of whatever asks questions on links and hears the answers.
 
-    Sans-I/O. The owner adds the links there are, and passes on each `RecordChange` and `Denied` whose
-    ``askers`` have this object, with the place it comes from. Any call may make a querier want to be called
-    earlier than before, so the owner looks at the `next_wakeup` of the links again afterwards.
+    It does no I/O. The owner adds the links that exist, and passes on each `RecordChange` and `Denied` that
+    has this object among its ``askers``, with the link that it comes from. Any call may make a querier want
+    to be called earlier than before, so the owner looks at the `next_wakeup` of the links again afterwards.
 
     A subclass has `_begin_on`, `_end_on`, `_record` and `_denied`.
     """
@@ -26,60 +33,115 @@ class Follower:
         """Where questions are asked now."""
         return tuple(self._links)
 
-    def add_link(self, place: LinkId, querier: Querier, now: float) -> None:
+    def add_link(self, link: LinkId, querier: Querier, now: float) -> None:
         """Ask on one more link."""
-        if place not in self._links:
-            self._links[place] = querier
-            self._begin_on(place, now)
+        if link not in self._links:
+            self._links[link] = querier
+            self._begin_on(link, now)
 
-    def remove_link(self, place: LinkId, now: float) -> None:
+    def remove_link(self, link: LinkId, now: float) -> None:
         """Ask no more on a link, and forget what was learned there.
 
-        For a link that is gone or no longer wanted; one that is down tells by events that its records are
-        gone.
+        This is for a link that is gone or no longer wanted. A link that is down reports by events that its
+        records are gone.
         """
-        if place in self._links:
-            self._end_on(place, now)
-            del self._links[place]
+        if link in self._links:
+            self._end_on(link, now)
+            del self._links[link]
 
     def close(self, now: float) -> None:
         """Ask no more at all."""
-        for place in tuple(self._links):
-            self.remove_link(place, now)
+        for link in tuple(self._links):
+            self.remove_link(link, now)
 
-    def handle(self, place: LinkId, event: RecordChange | Denied, now: float) -> None:
+    def handle(self, link: LinkId, event: RecordChange | Denied, now: float) -> None:
         """Take in an event of a link."""
-        if place not in self._links:
+        if link not in self._links:
             return
         if isinstance(event, Denied):
-            self._denied(place, event.question, now)
+            self._denied(link, event.question, now)
         else:
-            self._record(place, event, now)
+            self._record(link, event, now)
 
-    def _ask(self, place: LinkId, question: Question, now: float) -> None:
+    def _ask(self, link: LinkId, question: Question, now: float) -> None:
         """Begin to ask on a link, and take in what it knows already."""
-        querier = self._links[place]
+        querier = self._links[link]
         querier.ask(question, now, self)
         for record in querier.records(question, now, flushed=False):
-            self._record(place, RecordAdded(record, (self,)), now)
+            self._record(link, RecordAdded(record, (self,)), now)
         if querier.is_denied(question, now):
-            self._denied(place, question, now)
+            self._denied(link, question, now)
 
-    def _cancel(self, place: LinkId, question: Question, now: float) -> None:
-        self._links[place].cancel(question, now, self)
+    def _cancel(self, link: LinkId, question: Question, now: float) -> None:
+        self._links[link].cancel(question, now, self)
 
-    def _begin_on(self, place: LinkId, now: float) -> None:
+    def _begin_on(self, link: LinkId, now: float) -> None:
         """Ask what is to be asked on a new link."""
         raise NotImplementedError
 
-    def _end_on(self, place: LinkId, now: float) -> None:
+    def _end_on(self, link: LinkId, now: float) -> None:
         """Cancel what is asked on a link, and forget what was learned there."""
         raise NotImplementedError
 
-    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
+    def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
         """Take in what happened to a record."""
         raise NotImplementedError
 
-    def _denied(self, place: LinkId, question: Question, now: float) -> None:
+    def _denied(self, link: LinkId, question: Question, now: float) -> None:
         """Take in that there is no such record."""
         raise NotImplementedError
+
+
+class Listing(Follower, Generic[_K, _S, _C]):
+    """A follower that keeps a table of what it has found, and tells each change of the table once.
+
+    What is heard is kept until the owner calls `changes`, and compared with the table then. However late that
+    is, there is at most one change for each entry. The owner calls it soon after it has passed something on,
+    again while `has_news`, and at `next_wakeup`.
+
+    A subclass has `changes`, `key_of` and `compare` too.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table: Final[dict[_K, _S]] = {}
+        """What there is, as `changes` told it last."""
+
+    @property
+    def has_news(self) -> bool:
+        """Whether `changes` may have something to tell."""
+        raise NotImplementedError
+
+    def next_wakeup(self) -> float | None:
+        """Return when to call `changes` though nothing is heard until then."""
+        return None
+
+    def changes(self, now: float) -> list[_C]:
+        """Bring the table up to date, and return what has changed in it."""
+        raise NotImplementedError
+
+    @staticmethod
+    def key_of(change: _C) -> _K:
+        """Return the key of the entry that has changed."""
+        raise NotImplementedError
+
+    @staticmethod
+    def compare(old: _S | None, new: _S | None) -> _C | None:
+        """Return the change from one state to another, None when they are the same to a user.
+
+        A state is None when there is no entry.
+        """
+        raise NotImplementedError
+
+    def snapshot(self) -> tuple[_S, ...]:
+        """Return what there is, as `changes` told it last."""
+        return tuple(self.table.values())
+
+    def _put(self, key: _K, new: _S | None) -> _C | None:
+        """Put a state into the table, or take the entry out, and return what that changes."""
+        old = self.table.get(key)
+        if new is None:
+            self.table.pop(key, None)
+        else:
+            self.table[key] = new
+        return self.compare(old, new)

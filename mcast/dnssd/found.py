@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, NamedTuple
 
 from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.names import Name
 from mcast.dns.records import Record, ServiceData
 from mcast.dnssd.instances import InstanceName
-from mcast.dnssd.places import FoundAddress, LinkId, interfaces_of
+from mcast.dnssd.link_id import LinkId, interfaces_of
 from mcast.dnssd.text import Text
 from mcast.dnssd.types import ServiceType
+
+
+class FoundAddress(NamedTuple):
+    """An address, and the interface by which it is reached.
+
+    A link-local IPv6 address has that interface as its zone: without it, it leads nowhere (RFC 4007 §6).
+    """
+
+    address: IPv4Address | IPv6Address
+    interface: str
+
+    @classmethod
+    def from_rdata(cls, rdata: bytes, interface: str) -> FoundAddress:
+        """Read the rdata of an A or AAAA record.
+
+        :raises ValueError: it has neither 4 nor 16 octets.
+        """
+        if len(rdata) == 4:
+            return cls(IPv4Address(rdata), interface)
+        address = IPv6Address(rdata)
+        if address.is_link_local:
+            address = IPv6Address(f"{address}%{interface}")
+        return cls(address, interface)
 
 
 class FoundService:
@@ -148,3 +172,36 @@ class Updated(Change):
 @dataclass(frozen=True, slots=True)
 class Removed(Change):
     """A service has gone; this is its last state."""
+
+
+def service_change(old: FoundService | None, new: FoundService | None) -> Change | None:
+    """Return what has happened to a service, None when it says the same to a user as before."""
+    if new is None:
+        return None if old is None else Removed(old)
+    if old is None:
+        return Added(new)
+    return None if old == new else Updated(new, old)
+
+
+@dataclass(frozen=True, slots=True)
+class TypeAdded:
+    """There are services of a type now."""
+
+    type: ServiceType
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRemoved:
+    """There are no services of a type any more."""
+
+    type: ServiceType
+
+
+TypeChange = TypeAdded | TypeRemoved
+
+
+def type_change(old: ServiceType | None, new: ServiceType | None) -> TypeChange | None:
+    """Return what has happened to a service type, None when it is there as before."""
+    if old is None:
+        return None if new is None else TypeAdded(new)
+    return TypeRemoved(old) if new is None else None

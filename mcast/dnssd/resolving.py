@@ -10,8 +10,8 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dnssd.following import Follower
-from mcast.dnssd.found import FoundService
-from mcast.dnssd.places import FoundAddress, LinkId
+from mcast.dnssd.found import FoundAddress, FoundService
+from mcast.dnssd.link_id import LinkId
 from mcast.dnssd.tracking import ServiceTracker
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
@@ -45,7 +45,7 @@ class Resolver(ServiceTracker):
     @property
     def service(self) -> FoundService | None:
         """The service as `changes` reported it last, or None while it is not there."""
-        return next(iter(self._shown.values()), None)
+        return next(iter(self.table.values()), None)
 
     @property
     def host(self) -> Name | None:
@@ -53,9 +53,9 @@ class Resolver(ServiceTracker):
         hosts = [one.host.name for one in self._instances.values() if one.host is not None]
         return hosts[0] if hosts else None
 
-    def _begin_on(self, place: LinkId, now: float) -> None:
+    def _begin_on(self, link: LinkId, now: float) -> None:
         for name in self.names:
-            self._follow(name, place, now)
+            self._follow(name, link, now)
 
 
 class HostLookup(Follower):
@@ -75,14 +75,14 @@ class HostLookup(Follower):
         self._names: Final[list[Name]] = [name]
         """The name, and those that it is an alias of."""
         self._found: Final[dict[tuple[LinkId, bytes, bytes], None]] = {}
-        """Addresses by place, name key and rdata."""
+        """Addresses, each with the link and the key of the name it was found under."""
         self._denied_on: Final[set[tuple[LinkId, bytes, int]]] = set()
         self._found_at: float | None = None
 
     @property
     def addresses(self) -> tuple[FoundAddress, ...]:
         """What is known now, in a stable order; those of one interface together, IPv4 first."""
-        distinct = {(place.interface, len(rdata), rdata) for place, _, rdata in self._found}
+        distinct = {(link.interface, len(rdata), rdata) for link, _, rdata in self._found}
         return tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
 
     @property
@@ -91,11 +91,11 @@ class HostLookup(Follower):
         key = self._names[-1].key
         return any(
             all(
-                (place, key, int(rtype)) in self._denied_on
-                or any(where == place and len(rdata) == _SIZES[rtype] for where, _, rdata in self._found)
+                (link, key, int(rtype)) in self._denied_on
+                or any(where == link and len(rdata) == _SIZES[rtype] for where, _, rdata in self._found)
                 for rtype in self._types
             )
-            for place in self._links
+            for link in self._links
         )
 
     def is_done(self, now: float) -> bool:
@@ -110,20 +110,20 @@ class HostLookup(Follower):
     def _questions(self, name: Name) -> list[Question]:
         return [Question(name, rtype) for rtype in self._types]
 
-    def _begin_on(self, place: LinkId, now: float) -> None:
+    def _begin_on(self, link: LinkId, now: float) -> None:
         for name in list(self._names):
             for question in self._questions(name):
-                self._ask(place, question, now)
+                self._ask(link, question, now)
 
-    def _end_on(self, place: LinkId, now: float) -> None:
+    def _end_on(self, link: LinkId, now: float) -> None:
         for name in self._names:
             for question in self._questions(name):
-                self._cancel(place, question, now)
-        for entry in [entry for entry in self._found if entry[0] == place]:
+                self._cancel(link, question, now)
+        for entry in [entry for entry in self._found if entry[0] == link]:
             del self._found[entry]
-        self._denied_on.difference_update([entry for entry in self._denied_on if entry[0] == place])
+        self._denied_on.difference_update([entry for entry in self._denied_on if entry[0] == link])
 
-    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
+    def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
         is_gone = isinstance(change, RecordFlushed | RecordRemoved)
         if record.type == RecordType.CNAME:
@@ -132,12 +132,12 @@ class HostLookup(Follower):
             return
         if record.type not in self._types:
             return
-        entry = (place, record.name.key, record.rdata)
+        entry = (link, record.name.key, record.rdata)
         if is_gone:
             self._found.pop(entry, None)
         else:
             self._found[entry] = None
-            self._denied_on.discard((place, record.name.key, record.type))
+            self._denied_on.discard((link, record.name.key, record.type))
         if not self._found:
             self._found_at = None
         elif self._found_at is None:
@@ -147,12 +147,12 @@ class HostLookup(Follower):
         if target in self._names or len(self._names) > MAX_ALIASES:
             return
         self._names.append(target)
-        for place in self._links:
+        for link in self._links:
             for question in self._questions(target):
-                self._ask(place, question, now)
+                self._ask(link, question, now)
 
-    def _denied(self, place: LinkId, question: Question, now: float) -> None:
-        self._denied_on.add((place, question.name.key, question.type))
+    def _denied(self, link: LinkId, question: Question, now: float) -> None:
+        self._denied_on.add((link, question.name.key, question.type))
 
 
 _SIZES: Final = {RecordType.A: 4, RecordType.AAAA: 16}

@@ -6,16 +6,15 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
-from math import inf
 from typing import Final
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import ServiceData
-from mcast.dnssd.following import Follower
-from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
-from mcast.dnssd.places import FoundAddress, LinkId, interfaces_of
+from mcast.dnssd.following import Listing
+from mcast.dnssd.found import Change, FoundAddress, FoundService, service_change
+from mcast.dnssd.link_id import LinkId, interfaces_of
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 SETTLE_DELAY = 0.05
@@ -55,39 +54,39 @@ _Seen = list[tuple[LinkId, bytes]]
 """Rdata and where it was seen, the newest last."""
 
 
-def take_in(seen: _Seen, place: LinkId, change: RecordChange) -> None:
+def take_in(seen: _Seen, link: LinkId, change: RecordChange) -> None:
     """Bring a list up to date with what happened to a record."""
     rdata = change.record.rdata
     if isinstance(change, RecordFlushed):
         # The host has said on this interface that the record is no longer true. What it said by the other
         # family is as old, and will be put right in a moment too; to wait for that would show the change
         # twice.
-        interface = place.interface
+        interface = link.interface
         seen[:] = [entry for entry in seen if entry[1] != rdata or entry[0].interface != interface]
         return
-    if (place, rdata) in seen:
-        seen.remove((place, rdata))
+    if (link, rdata) in seen:
+        seen.remove((link, rdata))
     if not isinstance(change, RecordRemoved):
-        seen.append((place, rdata))
+        seen.append((link, rdata))
 
 
-def forget(seen: _Seen, place: LinkId) -> bool:
-    """Take out what was seen at a place; return whether there was anything."""
+def forget(seen: _Seen, link: LinkId) -> bool:
+    """Take out what was seen at a link; return whether there was anything."""
     size = len(seen)
-    seen[:] = [entry for entry in seen if entry[0] != place]
+    seen[:] = [entry for entry in seen if entry[0] != link]
     return len(seen) != size
 
 
 class Host:
     """A host that services are on."""
 
-    __slots__ = ("_views", "addresses", "denied", "name", "places", "users")
+    __slots__ = ("_views", "addresses", "denied", "links", "name", "users")
 
     def __init__(self, name: Name) -> None:
         self.name: Final = name
         self.users: Final[set[bytes]] = set()
         """The keys of the instances on this host."""
-        self.places: Final[Counter[LinkId]] = Counter()
+        self.links: Final[Counter[LinkId]] = Counter()
         """Where its addresses are asked for, and for how many instances."""
         self.addresses: Final[_Seen] = []
         self.denied: Final[set[tuple[LinkId, int]]] = set()
@@ -107,32 +106,32 @@ class Host:
         view = self._views.get(interfaces)
         if view is None:
             distinct = {
-                (place.interface, len(rdata), rdata)
-                for place, rdata in self.addresses
-                if place.interface in interfaces
+                (link.interface, len(rdata), rdata)
+                for link, rdata in self.addresses
+                if link.interface in interfaces
             }
             view = tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
             self._views[interfaces] = view
         return view
 
-    def is_complete(self, places: Iterable[LinkId]) -> bool:
-        """Whether at each of these places both families are known, or said not to exist."""
-        known = {(place, len(rdata)) for place, rdata in self.addresses}
+    def is_complete(self, links: Iterable[LinkId]) -> bool:
+        """Whether at each of these links both families are known, or said not to exist."""
+        known = {(link, len(rdata)) for link, rdata in self.addresses}
         return all(
-            ((place, 4) in known or (place, _ADDRESS_TYPES[0]) in self.denied)
-            and ((place, 16) in known or (place, _ADDRESS_TYPES[1]) in self.denied)
-            for place in places
+            ((link, 4) in known or (link, _ADDRESS_TYPES[0]) in self.denied)
+            and ((link, 16) in known or (link, _ADDRESS_TYPES[1]) in self.denied)
+            for link in links
         )
 
 
 class Instance:
     """What is known of one service instance."""
 
-    __slots__ = ("due", "host", "name", "places", "pointers", "services", "texts", "without_text")
+    __slots__ = ("due", "host", "links", "name", "pointers", "services", "texts", "without_text")
 
     def __init__(self, name: Name) -> None:
         self.name: Final = name
-        self.places: Final[list[LinkId]] = []
+        self.links: Final[list[LinkId]] = []
         """Where it is followed."""
         self.pointers: Final[list[tuple[LinkId, bytes]]] = []
         """Where it is listed, and the keys of the names that list it."""
@@ -149,19 +148,18 @@ class Instance:
         services = self.services
         if not services:
             return None
-        place, rdata = services[-1]
+        link, rdata = services[-1]
         if len(services) == 1:
             return rdata
         # Priority is the first field, so octets compare as numbers do.
-        return min([one for where, one in reversed(services) if where == place], key=lambda one: one[:2])
+        return min([one for where, one in reversed(services) if where == link], key=lambda one: one[:2])
 
 
-class ServiceTracker(Follower):
-    """Follows service instances: asks for SRV and TXT, then for the addresses of the host, and reports each
-    real change once.
+class ServiceTracker(Listing[bytes, FoundService, Change]):
+    """Follows service instances; its table has those that can be shown, by the keys of their names.
 
-    What changes is kept until `changes` is called, and compared then with what was reported last. So
-    however late that is, there is at most one change for each service.
+    It asks for SRV and TXT records, then for the addresses of the host. An instance that goes and comes back
+    before `changes` is called is the same service.
     """
 
     def __init__(self) -> None:
@@ -169,9 +167,6 @@ class ServiceTracker(Follower):
         self.counters: Counter[str] = Counter()
         self._instances: dict[bytes, Instance] = {}
         self._hosts: dict[bytes, Host] = {}
-        self._shown: dict[bytes, FoundService] = {}
-        """What was reported last of each instance that is there; an instance that goes and comes back
-        before anybody looks is the same service."""
         self._changed: dict[bytes, Instance] = {}
         """Instances to be looked at; some of them are no longer followed."""
         self._changed_hosts: dict[bytes, Host] = {}
@@ -180,18 +175,9 @@ class ServiceTracker(Follower):
 
     @property
     def has_news(self) -> bool:
-        """Whether `changes` may have something to tell."""
         return bool(self._changed or self._changed_hosts)
 
-    def snapshot(self) -> tuple[FoundService, ...]:
-        """Return the services as they were reported last."""
-        return tuple(self._shown.values())
-
     def next_wakeup(self) -> float | None:
-        """Return when to call `changes` even if nothing is heard until then; in the past when that is at
-        once."""
-        if self.has_news:
-            return -inf
         due = self._due
         while due:
             at, key = due[0]
@@ -202,7 +188,7 @@ class ServiceTracker(Follower):
         return None
 
     def changes(self, now: float) -> list[Change]:
-        """Return what has changed since the last call; when `has_news` is still true, there is more."""
+        """Bring at most `CHANGES` services up to date; when `has_news` is still true, there are more."""
         due = self._due
         while due and due[0][0] <= now:
             at, key = heapq.heappop(due)
@@ -214,12 +200,14 @@ class ServiceTracker(Follower):
                 self._changed[key] = self._instances[key]
         self._changed_hosts.clear()
         changed = self._changed
-        changes = []
-        for key in list(islice(changed, CHANGES)):
-            change = self._look(key, changed.pop(key), now)
-            if change is not None:
-                changes.append(change)
-        return changes
+        changes = [self._look(key, changed.pop(key), now) for key in list(islice(changed, CHANGES))]
+        return [change for change in changes if change is not None]
+
+    @staticmethod
+    def key_of(change: Change) -> bytes:
+        return change.service.full_name.key
+
+    compare = staticmethod(service_change)
 
     def reconfirm(self, name: Name, now: float) -> None:
         """Take the hint that a service cannot be reached: have its records confirmed (RFC 6762 §10.4)."""
@@ -229,44 +217,44 @@ class ServiceTracker(Follower):
         questions = [Question(name, _SRV)]
         if instance.host is not None:
             questions += [Question(instance.host.name, rtype) for rtype in _ADDRESS_TYPES]
-        for place in instance.places:
-            querier = self._links[place]
+        for link in instance.links:
+            querier = self._links[link]
             for question in questions:
                 for record in querier.records(question, now):
                     querier.reconfirm(record, now)
 
     # What is followed
 
-    def _follow(self, name: Name, place: LinkId, now: float) -> Instance:
+    def _follow(self, name: Name, link: LinkId, now: float) -> Instance:
         key = name.key
         instance = self._instances.get(key)
         if instance is None:
             instance = self._instances[key] = Instance(name)
-        if place not in instance.places:
-            instance.places.append(place)
+        if link not in instance.links:
+            instance.links.append(link)
             self._changed[key] = instance
-            self._ask_about(instance, place, now)
+            self._ask_about(instance, link, now)
         return instance
 
-    def _ask_about(self, instance: Instance, place: LinkId, now: float) -> None:
+    def _ask_about(self, instance: Instance, link: LinkId, now: float) -> None:
         if instance.host is not None:
-            self._use_host(instance.host, place, now)
-        self._ask(place, Question(instance.name, _SRV), now)
-        self._ask(place, Question(instance.name, _TXT), now)
+            self._use_host(instance.host, link, now)
+        self._ask(link, Question(instance.name, _SRV), now)
+        self._ask(link, Question(instance.name, _TXT), now)
 
-    def _unfollow(self, instance: Instance, place: LinkId, now: float) -> None:
-        self._cancel(place, Question(instance.name, _SRV), now)
-        self._cancel(place, Question(instance.name, _TXT), now)
-        instance.places.remove(place)
+    def _unfollow(self, instance: Instance, link: LinkId, now: float) -> None:
+        self._cancel(link, Question(instance.name, _SRV), now)
+        self._cancel(link, Question(instance.name, _TXT), now)
+        instance.links.remove(link)
         key = instance.name.key
         self._changed[key] = instance
         if instance.host is not None:
-            self._leave_host(instance.host, place, now)
-        forget(instance.texts, place)
-        instance.without_text.discard(place)
-        if forget(instance.services, place) or not instance.places:
+            self._leave_host(instance.host, link, now)
+        forget(instance.texts, link)
+        instance.without_text.discard(link)
+        if forget(instance.services, link) or not instance.links:
             self._find_host(instance, now)
-        if not instance.places:
+        if not instance.links:
             del self._instances[key]
 
     def _find_host(self, instance: Instance, now: float) -> None:
@@ -279,8 +267,8 @@ class ServiceTracker(Follower):
                 return
             instance.host = None
             old.users.discard(instance.name.key)
-            for place in instance.places:
-                self._leave_host(old, place, now)
+            for link in instance.links:
+                self._leave_host(old, link, now)
         if target is None:
             return
         key = target.lower()
@@ -289,99 +277,94 @@ class ServiceTracker(Follower):
             host = self._hosts[key] = Host(Name.from_wire(target))
         instance.host = host
         host.users.add(instance.name.key)
-        for place in instance.places:
-            self._use_host(host, place, now)
+        for link in instance.links:
+            self._use_host(host, link, now)
 
-    def _use_host(self, host: Host, place: LinkId, now: float) -> None:
-        host.places[place] += 1
-        if host.places[place] == 1:
+    def _use_host(self, host: Host, link: LinkId, now: float) -> None:
+        host.links[link] += 1
+        if host.links[link] == 1:
             for rtype in _ADDRESS_TYPES:
-                self._ask(place, Question(host.name, rtype), now)
+                self._ask(link, Question(host.name, rtype), now)
 
-    def _leave_host(self, host: Host, place: LinkId, now: float) -> None:
-        host.places[place] -= 1
-        if host.places[place]:
+    def _leave_host(self, host: Host, link: LinkId, now: float) -> None:
+        host.links[link] -= 1
+        if host.links[link]:
             return
-        del host.places[place]
+        del host.links[link]
         for rtype in _ADDRESS_TYPES:
-            self._cancel(place, Question(host.name, rtype), now)
-            host.denied.discard((place, rtype))
-        forget(host.addresses, place)
+            self._cancel(link, Question(host.name, rtype), now)
+            host.denied.discard((link, rtype))
+        forget(host.addresses, link)
         host.changed()
-        if not host.places:
+        if not host.links:
             self._hosts.pop(host.name.key, None)
 
     # What is heard
 
-    def _begin_on(self, place: LinkId, now: float) -> None:
+    def _begin_on(self, link: LinkId, now: float) -> None:
         raise NotImplementedError
 
-    def _end_on(self, place: LinkId, now: float) -> None:
-        for instance in [one for one in self._instances.values() if place in one.places]:
-            self._unfollow(instance, place, now)
+    def _end_on(self, link: LinkId, now: float) -> None:
+        for instance in [one for one in self._instances.values() if link in one.links]:
+            self._unfollow(instance, link, now)
 
-    def _record(self, place: LinkId, change: RecordChange, now: float) -> None:
+    def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
         key = record.name.key
         if record.type in _ADDRESS_TYPES:
             host = self._hosts.get(key)
-            if host is not None and place in host.places:
-                take_in(host.addresses, place, change)
-                host.denied.discard((place, record.type))
+            if host is not None and link in host.links:
+                take_in(host.addresses, link, change)
+                host.denied.discard((link, record.type))
                 host.changed()
                 self._changed_hosts[key] = host
                 if not host.addresses and isinstance(change, RecordRemoved):
-                    self._doubt_services(host, place, now)
+                    self._doubt_services(host, link, now)
             return
         instance = self._instances.get(key)
-        if instance is None or place not in instance.places:
+        if instance is None or link not in instance.links:
             return
         if record.type == _SRV:
             if isinstance(record.data, ServiceData):
-                take_in(instance.services, place, change)
+                take_in(instance.services, link, change)
                 self._find_host(instance, now)
         elif record.type == _TXT:
-            take_in(instance.texts, place, change)
-            instance.without_text.discard(place)
+            take_in(instance.texts, link, change)
+            instance.without_text.discard(link)
         self._changed[key] = instance
 
-    def _doubt_services(self, host: Host, place: LinkId, now: float) -> None:
+    def _doubt_services(self, host: Host, link: LinkId, now: float) -> None:
         """Have the SRV records confirmed that lead to a host without addresses."""
-        querier = self._links[place]
+        querier = self._links[link]
         for key in islice(host.users, DOUBTED):
             for record in querier.records(Question(self._instances[key].name, _SRV), now, flushed=False):
                 querier.reconfirm(record, now)
 
-    def _denied(self, place: LinkId, question: Question, now: float) -> None:
+    def _denied(self, link: LinkId, question: Question, now: float) -> None:
         key = question.name.key
         if question.type in _ADDRESS_TYPES:
             host = self._hosts.get(key)
-            if host is not None and place in host.places:
-                host.denied.add((place, question.type))
+            if host is not None and link in host.links:
+                host.denied.add((link, question.type))
                 self._changed_hosts[key] = host
         elif question.type == _TXT:
             instance = self._instances.get(key)
-            if instance is not None and place in instance.places:
-                instance.without_text.add(place)
+            if instance is not None and link in instance.links:
+                instance.without_text.add(link)
                 self._changed[key] = instance
 
     # What is reported
 
     def _look(self, key: bytes, instance: Instance, now: float) -> Change | None:
         """Report an instance, if there is something to report."""
-        if not instance.places or not self._is_there(instance):
+        if not instance.links or not self._is_there(instance):
             instance.due = None
-            gone = self._shown.pop(key, None)
-            return None if gone is None else Removed(gone)
+            return self._put(key, None)
         found = self._found(instance, now)
         if found is None:
             return None
         instance.due = None
-        shown = self._shown.get(key)
-        if found == shown:
-            return None
-        self._shown[key] = found
-        return Added(found) if shown is None else Updated(found, shown)
+        return self._put(key, found)
 
     def _is_there(self, instance: Instance) -> bool:
         """Whether the service exists, though not all may be known of it."""
@@ -393,10 +376,10 @@ class ServiceTracker(Follower):
         host = instance.host
         if service is None or host is None:
             return None
-        interfaces = interfaces_of(instance.places)
+        interfaces = interfaces_of(instance.links)
         addresses = host.found(interfaces)
         has_text = bool(instance.texts or instance.without_text)
-        if not (has_text and addresses and host.is_complete(instance.places)):
+        if not (has_text and addresses and host.is_complete(instance.links)):
             due = now + self._patience(instance, host, bool(has_text and addresses))
             if instance.due is None or instance.due > due:
                 instance.due = due
@@ -408,7 +391,7 @@ class ServiceTracker(Follower):
             service,
             instance.texts[-1][1] if instance.texts else b"",
             addresses,
-            tuple(instance.places),
+            tuple(instance.links),
             self._subtypes(instance),
         )
 
@@ -416,7 +399,7 @@ class ServiceTracker(Follower):
         """Return how long to wait for what is missing."""
         if is_usable:
             return SETTLE_DELAY
-        shown = self._shown.get(instance.name.key)
+        shown = self.table.get(instance.name.key)
         has_lost = shown is not None and bool(shown.addresses) and shown.host == host.name
         return LOSS_PATIENCE if has_lost else PATIENCE
 

@@ -1,9 +1,8 @@
-"""Finding what others publish: browsers, and look-ups that end with an answer."""
+"""Browsers: what others publish, followed until the browser is closed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
@@ -13,7 +12,8 @@ from twisted.python.failure import Failure
 
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.browsing import Browser, TypeBrowser
-from mcast.dnssd.found import Added, Change, FoundService, Removed, Updated
+from mcast.dnssd.following import Listing
+from mcast.dnssd.found import Change, FoundService, TypeChange
 from mcast.dnssd.resolving import Resolver
 from mcast.dnssd.types import ServiceType
 from mcast.errors import NotFound
@@ -26,42 +26,35 @@ _C = TypeVar("_C")
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class TypeAdded:
-    """There are services of a type now."""
-
-    type: ServiceType
-
-
-@dataclass(frozen=True, slots=True)
-class TypeRemoved:
-    """There are no services of a type any more."""
-
-    type: ServiceType
-
-
-TypeChange = TypeAdded | TypeRemoved
-
-
 class _LiveList(Generic[_S, _C]):
-    """What browsers have in common: a table that follows the network, and those who follow the table."""
+    """What browsers have in common: a table that follows the network, and the consumers of its changes.
+
+    The table is the `Listing`'s. It computes each change once, for all listeners; an iteration has its own
+    pace, and compares the table with what it has told.
+    """
 
     _log = Logger()
 
-    def __init__(self, searches: Searches, subject: str) -> None:
+    def __init__(
+        self,
+        searches: Searches,
+        listing: Listing[Any, _S, _C],
+        interfaces: Sequence[str],
+        subject: str,
+    ) -> None:
         self._searches = searches
+        self._listing = listing
         self._subject = subject
-        self._search: Search[Any]
-        self._table: dict[Any, _S] = {}
-        # Weak: a feed that its consumer has dropped must go, which closes us.
+        # Weak: a feed that its consumer has dropped must go, which closes the browser.
         self._feeds: WeakSet[Feed[Any, _S, _C]] = WeakSet()
         self._consumers = 0
         self._listeners: list[Callable[[_C], object]] = []
         self._waiting: list[tuple[Callable[[_S], object], Deferred[_S]]] = []
+        self._search: Search[Any] = searches.start(listing, interfaces, self._news)
 
     def snapshot(self) -> tuple[_S, ...]:
         """Return what there is now."""
-        return tuple(self._table.values())
+        return self._listing.snapshot()
 
     @property
     def is_closed(self) -> bool:
@@ -69,7 +62,10 @@ class _LiveList(Generic[_S, _C]):
         return self._search.is_closed
 
     def close(self) -> None:
-        """Ask no more: every iteration ends, and who waits gets `NotFound`. May be called twice."""
+        """Ask no more: every iteration ends, and each `wait_for` fails with `NotFound`.
+
+        May be called twice.
+        """
         self._search.close()
         for feed in list(self._feeds):
             feed.close()
@@ -90,17 +86,24 @@ class _LiveList(Generic[_S, _C]):
         """
         self._listeners.append(listener)
         for state in self.snapshot():
-            self._tell(listener, self._compare(None, state))
+            self._tell(listener, self._listing.compare(None, state))
 
     def remove_listener(self, listener: Callable[[_C], object]) -> None:
-        """Undo `add_listener`."""
+        """Undo `add_listener`.
+
+        :raises ValueError: it is no listener of this browser.
+        """
+        if listener not in self._listeners:
+            raise ValueError(f"{listener!r} is no listener of {self!r}")
         self._listeners.remove(listener)
 
     def wait_for(self, predicate: Callable[[_S], object], timeout: float = LOOKUP_TIMEOUT) -> Deferred[_S]:
-        """Return what fires with the first thing, there or to come, for which ``predicate`` is true.
+        """Wait for the first thing, there or to come, for which ``predicate`` is true.
 
-        It fails with `NotFound` after ``timeout`` seconds, or with what ``predicate`` raises. The browser
-        goes on.
+        The browser goes on afterwards.
+
+        :returns: fires with that thing; fails with `NotFound` after ``timeout`` seconds, or with what
+            ``predicate`` raises.
         """
         checked_timeout(timeout)
         found: Deferred[_S] = Deferred(self._forget_waiting)
@@ -114,44 +117,50 @@ class _LiveList(Generic[_S, _C]):
     def __aiter__(self) -> Feed[Any, _S, _C]:
         """Iterate over the changes, beginning with what there is.
 
-        Leaving the iteration closes the browser, unless something else follows it. However slow the consumer
-        is, all that happens to one thing meanwhile is one change.
+        Leaving the iteration closes the browser, unless it has other consumers. However slow the consumer is,
+        all that happens to one thing meanwhile is one change.
         """
-        feed: Feed[Any, _S, _C] = Feed(self._table, self._compare, self._consumer_left)
+        feed: Feed[Any, _S, _C] = Feed(self._listing.table, self._listing.compare, self._consumer_left)
         self._consumers += 1
         self._feeds.add(feed)
         if self.is_closed:
             feed.close()
         return feed
 
+    def __repr__(self) -> str:
+        count = len(self._listing.table)
+        return f"<{type(self).__name__} {self._subject} [{count}]{' closed' * self.is_closed}>"
+
     def _consumer_left(self) -> None:
         self._consumers -= 1
         if not self._consumers and not self._listeners:
             self.close()
 
-    def _compare(self, old: _S | None, new: _S | None) -> _C | None:
-        raise NotImplementedError
-
     def _seen(self, timeout: float) -> str:
         """Say what there was instead of what was waited for."""
-        raise NotImplementedError
+        return f"not found within {timeout:g} s"
 
-    def _change(self, key: Any, state: _S | None) -> None:
-        """Put a new state into the table, or take out what is there, and tell everybody."""
-        old = self._table.get(key)
-        if state is None:
-            self._table.pop(key, None)
+    def _news(self, now: float) -> None:
+        """Have the table brought up to date, and tell every consumer."""
+        changes = self._listing.changes(now)
+        # A listener that one of these calls adds has been told the whole table, all changes included.
+        listeners = tuple(self._listeners)
+        for change in changes:
+            if self.is_closed:
+                return
+            key = self._listing.key_of(change)
+            for feed in list(self._feeds):
+                feed.changed(key)
+            for listener in listeners:
+                if listener in self._listeners:
+                    self._tell(listener, change)
+            state = self._listing.table.get(key)
+            if state is not None:
+                self._offer(state)
+        if self._listing.has_news:
+            self._search.wake_soon()
         else:
-            self._table[key] = state
-        change = self._compare(old, state)
-        if change is None:
-            return
-        for feed in list(self._feeds):
-            feed.changed(key)
-        for listener in tuple(self._listeners):
-            self._tell(listener, change)
-        if state is not None:
-            self._offer(state)
+            self._search.wake_at(self._listing.next_wakeup())
 
     def _tell(self, listener: Callable[[_C], object], change: _C | None) -> None:
         try:
@@ -196,32 +205,21 @@ class ServiceBrowser(_LiveList[FoundService, Change]):
         interfaces: Sequence[str] = (),
         resolve: bool = True,
     ) -> None:
-        super().__init__(searches, " ".join(dict.fromkeys([str(one) for one, _ in types])))
         self._browser = Browser(types, domain, resolve=resolve)
-        self._search = searches.start(self._browser, interfaces, self._news)
+        subject = " ".join(dict.fromkeys([str(service_type) for service_type, _ in types]))
+        super().__init__(searches, self._browser, interfaces, subject)
 
     def reconfirm(self, service: FoundService) -> None:
-        """Take the hint that a service cannot be reached: it is removed when it is not confirmed within ten
-        seconds (RFC 6762 §10.4)."""
+        """Take the hint that a service cannot be reached (RFC 6762 §10.4).
+
+        It is removed when its host does not confirm it within ten seconds.
+        """
         self._browser.reconfirm(service.full_name, self._searches.now())
         self._searches.pump()
 
-    def _news(self, now: float) -> None:
-        for change in self._browser.changes(now):
-            state = None if isinstance(change, Removed) else change.service
-            self._change(change.service.full_name.key, state)
-        if not self.is_closed:
-            if self._browser.has_news:
-                self._search.wake_soon()
-            else:
-                self._search.wake_at(self._browser.next_wakeup())
-
-    def _compare(self, old: FoundService | None, new: FoundService | None) -> Change | None:
-        return _compared(old, new)
-
     def _seen(self, timeout: float) -> str:
-        count = len(self._table)
-        return f"not found within {timeout:g} s, among {count} service{'s' * (count != 1)}"
+        count = len(self.snapshot())
+        return f"{super()._seen(timeout)}, among {count} service{'s' * (count != 1)}"
 
 
 class InstanceBrowser(_LiveList[FoundService, Change]):
@@ -230,16 +228,9 @@ class InstanceBrowser(_LiveList[FoundService, Change]):
     It can be used as a `ServiceBrowser`, of which there is one service or none.
     """
 
-    def __init__(
-        self,
-        searches: Searches,
-        names: Sequence[Name],
-        *,
-        interfaces: Sequence[str] = (),
-    ) -> None:
-        super().__init__(searches, str(names[0]))
+    def __init__(self, searches: Searches, names: Sequence[Name], *, interfaces: Sequence[str] = ()) -> None:
         self._resolver = Resolver(*names)
-        self._search = searches.start(self._resolver, interfaces, self._news)
+        super().__init__(searches, self._resolver, interfaces, str(names[0]))
 
     @property
     def host(self) -> Name | None:
@@ -251,57 +242,17 @@ class InstanceBrowser(_LiveList[FoundService, Change]):
         self._resolver.reconfirm(service.full_name, self._searches.now())
         self._searches.pump()
 
-    def _news(self, now: float) -> None:
-        for change in self._resolver.changes(now):
-            self._change(
-                change.service.full_name.key, None if isinstance(change, Removed) else change.service
-            )
-        if not self.is_closed:
-            self._search.wake_at(self._resolver.next_wakeup())
-
-    def _compare(self, old: FoundService | None, new: FoundService | None) -> Change | None:
-        return _compared(old, new)
-
-    def _seen(self, timeout: float) -> str:
-        return f"not found within {timeout:g} s"
-
 
 class TypesBrowser(_LiveList[ServiceType, TypeChange]):
     """Follows which service types there are (RFC 6763 §9); made by `Node.browse_types`."""
 
     def __init__(self, searches: Searches, *, domain: Name = LOCAL, interfaces: Sequence[str] = ()) -> None:
-        super().__init__(searches, "service types")
         self._browser = TypeBrowser(domain)
-        self._search = searches.start(self._browser, interfaces, self._news)
+        super().__init__(searches, self._browser, interfaces, "service types")
 
     def interfaces(self, service_type: ServiceType) -> tuple[str, ...]:
         """Return the names of the interfaces on which there are services of a type."""
         return self._browser.interfaces(service_type)
-
-    def _news(self, now: float) -> None:
-        added, removed = self._browser.changes()
-        for service_type in removed:
-            self._change(service_type, None)
-        for service_type in added:
-            self._change(service_type, service_type)
-
-    def _compare(self, old: ServiceType | None, new: ServiceType | None) -> TypeChange | None:
-        if (old is None) == (new is None):
-            return None
-        if new is not None:
-            return TypeAdded(new)
-        return None if old is None else TypeRemoved(old)
-
-    def _seen(self, timeout: float) -> str:
-        return f"not found within {timeout:g} s"
-
-
-def _compared(old: FoundService | None, new: FoundService | None) -> Change | None:
-    if new is None:
-        return None if old is None else Removed(old)
-    if old is None:
-        return Added(new)
-    return None if old == new else Updated(new, old)
 
 
 def _limited(

@@ -16,8 +16,7 @@ from mcast.dns.names import Name
 from mcast.dnssd.collecting import Answer, Collector
 from mcast.dnssd.enumeration import DomainBrowser
 from mcast.dnssd.following import Follower
-from mcast.dnssd.found import FoundService
-from mcast.dnssd.places import FoundAddress
+from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.resolving import HostLookup, Resolver
 from mcast.errors import NotFound
 from mcast.node.durations import Durations

@@ -20,9 +20,8 @@ from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import Record, show_type
 from mcast.dnssd.collecting import Answer
 from mcast.dnssd.enumeration import DomainBrowser, DomainList
-from mcast.dnssd.found import FoundService
+from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.hosts import checked_host_label, host_label
-from mcast.dnssd.places import FoundAddress
 from mcast.dnssd.resolving import HostLookup
 from mcast.dnssd.service import Service
 from mcast.dnssd.sought import (

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from twisted.internet.interfaces import IDelayedCall
 
 from mcast.dnssd.following import Follower
-from mcast.dnssd.places import LinkId
+from mcast.dnssd.link_id import LinkId
 from mcast.mdns.events import Denied, Event, RecordChange
 from mcast.node.durations import Durations
 from mcast.node.link_driver import LinkDriver
@@ -128,14 +128,14 @@ class Searches:
             self._follow_links()
             return
         now = self.now()
-        place = link_id_of(driver)
+        link = link_id_of(driver)
         by_follower = self.by_follower
         for event in events:
             if isinstance(event, RecordChange | Denied):
                 for asker in event.askers:
                     search = by_follower.get(asker)  # type: ignore[call-overload]  # askers are any hashable
                     if search is not None:
-                        search.follower.handle(place, event, now)
+                        search.follower.handle(link, event, now)
                         search.wake_soon()
         self.pump(driver)
 
@@ -152,12 +152,12 @@ class Searches:
         now = self.now()
         present = {link_id_of(driver): driver for driver in self._links()}
         for search in tuple(self.by_follower.values()):
-            for place in search.follower.links:
-                if place not in present:
-                    search.follower.remove_link(place, now)
-            for place, driver in present.items():
+            for link in search.follower.links:
+                if link not in present:
+                    search.follower.remove_link(link, now)
+            for link, driver in present.items():
                 if search.wants(driver):
-                    search.follower.add_link(place, driver.link.querier, now)
+                    search.follower.add_link(link, driver.link.querier, now)
             search.wake_soon()
         self.pump()
 

@@ -9,7 +9,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import Record, address, next_secure, pointer, service, text
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import Change, FoundService
-from mcast.dnssd.places import LinkId
+from mcast.dnssd.link_id import LinkId
 from mcast.dnssd.tracking import ServiceTracker
 from mcast.dnssd.types import ServiceType
 from mcast.mdns.events import Denied, RecordChange
@@ -71,23 +71,23 @@ def whole(label: str = "One", port: int = 80, on: str = "far", number: int = 9) 
 class FollowingLab:
     """Links with clocks that go together, and followers of what is heard on them."""
 
-    def __init__(self, *places: LinkId, up_for: float = 10.0) -> None:
-        self.labs = {place: AskingLab(up_for=up_for, ipv6=place.ipv6) for place in places or (ETH0,)}
+    def __init__(self, *links: LinkId, up_for: float = 10.0) -> None:
+        self.labs = {link: AskingLab(up_for=up_for, ipv6=link.ipv6) for link in links or (ETH0,)}
         self.now = up_for
         self.followers: list[Follower] = []
         self.changes: list[Change] = []
 
     def follow(self, follower: Follower) -> None:
         self.followers.append(follower)
-        for place, lab in self.labs.items():
-            follower.add_link(place, lab.querier, self.now)
+        for link, lab in self.labs.items():
+            follower.add_link(link, lab.querier, self.now)
         self._settle()
 
-    def hear(self, *records: Record, place: LinkId | None = None) -> None:
+    def hear(self, *records: Record, link: LinkId | None = None) -> None:
         """Let another host send these records on a link, the first one by default."""
-        place = place or next(iter(self.labs))
-        source = ("fe80::9", 5353, 0, place.index) if place.ipv6 else ("192.168.1.9", 5353)
-        self.labs[place].hear(*records, source=source)
+        link = link or next(iter(self.labs))
+        source = ("fe80::9", 5353, 0, link.index) if link.ipv6 else ("192.168.1.9", 5353)
+        self.labs[link].hear(*records, source=source)
         self._settle()
 
     def run(self, until: float) -> None:
@@ -108,17 +108,17 @@ class FollowingLab:
     def pass_time(self, duration: float) -> None:
         self.run(self.now + duration)
 
-    def down(self, place: LinkId) -> None:
-        self.labs[place].link.link_down(self.now)
+    def down(self, link: LinkId) -> None:
+        self.labs[link].link.link_down(self.now)
         self._settle()
 
-    def up(self, place: LinkId) -> None:
-        self.labs[place].link.link_up(self.now)
+    def up(self, link: LinkId) -> None:
+        self.labs[link].link.link_up(self.now)
         self._settle()
 
     def _settle(self) -> None:
         """Pass events on until there are no more, and take what the followers have to tell."""
-        for place, lab in self.labs.items():
+        for link, lab in self.labs.items():
             lab.now = self.now
             lab.collect()
             events, lab.events = lab.events, []
@@ -126,7 +126,7 @@ class FollowingLab:
                 if isinstance(event, RecordChange | Denied):
                     for asker in event.askers:
                         if isinstance(asker, Follower):
-                            asker.handle(place, event, self.now)
+                            asker.handle(link, event, self.now)
         for follower in self.followers:
             if isinstance(follower, ServiceTracker):
                 self.changes += follower.changes(self.now)
@@ -141,9 +141,9 @@ class FollowingLab:
         """The service of the latest change."""
         return self.changes[-1].service
 
-    def asked(self, place: LinkId | None = None) -> list[Question]:
+    def asked(self, link: LinkId | None = None) -> list[Question]:
         """The questions that left a link since the last call."""
-        lab = self.labs[place or next(iter(self.labs))]
+        lab = self.labs[link or next(iter(self.labs))]
         questions = asked(lab.sent)
         lab.sent.clear()
         return questions

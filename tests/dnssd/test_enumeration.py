@@ -64,12 +64,12 @@ class BrowserTests(SynchronousTestCase):
         self.assertEqual(keys(self.lab.asked()), [("b._dns-sd._udp.local.", PTR)])
 
     def test_domains(self) -> None:
-        self.lab.hear(pointer(BROWSING, EXAMPLE, 4500), place=ETH0)
-        self.lab.hear(pointer(BROWSING, EXAMPLE, 4500), pointer(BROWSING, LOCAL, 4500), place=WLAN0)
+        self.lab.hear(pointer(BROWSING, EXAMPLE, 4500), link=ETH0)
+        self.lab.hear(pointer(BROWSING, EXAMPLE, 4500), pointer(BROWSING, LOCAL, 4500), link=WLAN0)
         self.assertEqual(self.browser.domains, (EXAMPLE, LOCAL))
         self.lab.down(WLAN0)
         self.assertEqual(self.browser.domains, (EXAMPLE,))
-        self.lab.hear(pointer(BROWSING, EXAMPLE, 0), place=ETH0)
+        self.lab.hear(pointer(BROWSING, EXAMPLE, 0), link=ETH0)
         self.lab.pass_time(1)
         self.assertEqual(self.browser.domains, ())
 

@@ -148,7 +148,7 @@ class LookupTests(SynchronousTestCase):
 
     def test_families_of_different_links(self) -> None:
         """M-20-1: what is known of a host by one link is enough."""
-        self.lab.hear(at(9), at_v6("9"), place=ETH0_V6)
+        self.lab.hear(at(9), at_v6("9"), link=ETH0_V6)
         self.assertTrue(self.lookup.is_complete)
 
     def test_alias(self) -> None:

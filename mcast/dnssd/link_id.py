@@ -1,0 +1,27 @@
+"""The links on which something was learned (RFC 6762 §14)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class LinkId:
+    """A link: one interface and one address family.
+
+    Its identity is the index of the interface and the family. A name may be given to another interface.
+    """
+
+    interface: str = field(compare=False)
+    """The name of the interface, which is also the zone of link-local addresses."""
+    index: int
+    ipv6: bool
+
+    def __str__(self) -> str:
+        return f"{self.interface}/{'IPv6' if self.ipv6 else 'IPv4'}"
+
+
+def interfaces_of(links: Iterable[LinkId]) -> tuple[str, ...]:
+    """Return the names of the interfaces of these links, each once and in order."""
+    return tuple(sorted({link.interface for link in links}))

@@ -1,0 +1,162 @@
+"""A node looks up what other nodes publish, on a simulated link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+
+from mcast.dns.codes import RecordType
+from mcast.dns.names import Name
+from mcast.dns.records import pointer, service, text
+from mcast.dnssd.enumeration import DomainList
+from mcast.dnssd.instances import InstanceName
+from mcast.errors import InvalidService, NotFound
+from tests.node.two_nodes import TwoNodes
+
+
+class ResolveTests(TwoNodes):
+    def test_service(self) -> None:
+        self.publish(port=8080)
+        found = self.lan.result(self.here.resolve("Web", "_http._tcp"))
+        self.assertEqual((str(found.host), found.port), ("there.local.", 8080))
+
+    def test_whole_names(self) -> None:
+        """A type is needed only where the name is not whole."""
+        self.publish("A.b", 8080)
+        whole = Name.from_labels([b"A.b", b"_http", b"_tcp", b"local"])
+        for name in (whole, whole.wire, InstanceName.from_name(whole), r"A\.b._http._tcp.local"):
+            with self.subTest(name=name):
+                found = self.lan.result(self.here.resolve(name))
+                self.assertEqual((found.full_name, found.name, found.port), (whole, "A.b", 8080))
+
+    def test_name_that_is_not_in_nfc(self) -> None:
+        """M-16-1: what another host has published otherwise is found by what was found."""
+        label = "Cafe\u0301".encode()
+        whole = Name.from_labels([label, b"_http", b"_tcp", b"local"])
+        for record in (
+            service(whole, 0, 0, 80, Name.parse("there.local"), 120),
+            text(whole, [], 120),
+        ):
+            self.lan.result(self.there.publish_record(record))
+        self.lan.result(self.there.publish_host())
+        for name in (whole, label, "Cafe\u0301"):
+            with self.subTest(name=name):
+                found = self.lan.result(self.here.resolve(name, "_http._tcp"))
+                self.assertEqual((found.full_name.labels[0], found.name), (label, "Cafe\u0301"))
+
+    def test_text_is_tried_in_nfc_too(self) -> None:
+        """M-16-1: whoever types a decomposed name finds the composed one, as it should be published."""
+        self.publish("Caf\u00e9")
+        found = self.lan.result(self.here.resolve("Cafe\u0301", "_http._tcp"))
+        self.assertEqual(found.name, "Caf\u00e9")
+        found = self.lan.result(self.here.resolve("Cafe\u0301._http._tcp.local."))
+        self.assertEqual(found.name, "Caf\u00e9")
+
+    def test_followed_by_its_whole_name(self) -> None:
+        self.publish(port=8080)
+        browser = self.here.follow("Web._http._tcp.local.")
+        self.addCleanup(browser.close)
+        found = self.lan.result(browser.wait_for(lambda service: True))
+        self.assertEqual(found.port, 8080)
+
+    def test_wrong_arguments(self) -> None:
+        """They raise at once, and the error names what is wrong."""
+        resolve: Any = self.here.resolve
+        error = self.assertRaises(InvalidService, resolve, "Web")
+        self.assertIn("'Web", str(error))
+        error = self.assertRaises(InvalidService, resolve, Name.parse("Web._http._tcp.local"), "_ipp._tcp")
+        self.assertIn("_ipp._tcp", str(error))
+        self.assertRaises(InvalidService, resolve, "x" * 64, "_http._tcp")
+        self.assertRaises(TypeError, resolve, 5, "_http._tcp")
+        self.assertRaises(ValueError, resolve, "Web", "_http._tcp", timeout=-1)
+        self.assertRaises(TypeError, resolve, "Web", "_http._tcp", timeout="3")
+
+    def test_nothing_there(self) -> None:
+        found = self.here.resolve("Nobody", "_http._tcp", timeout=2)
+        self.lan.advance(2)
+        error = self.failureResultOf(found, NotFound).value
+        self.assertEqual(str(error), "Nobody._http._tcp.local.: no answer within 2 s")
+
+    def test_cancelled_resolve_asks_no_more(self) -> None:
+        found = self.here.resolve("Nobody", "_http._tcp", timeout=1000)
+        self.lan.advance(2)
+        found.cancel()
+        self.failureResultOf(found, CancelledError)
+        self.lan.packets.clear()
+        self.lan.advance(500)
+        self.assertEqual(list(self.lan.packets.queries), [])
+
+
+class ResolveHostTests(TwoNodes):
+    def test_both_families(self) -> None:
+        self.lan.result(self.there.publish_host())
+        addresses = self.lan.result(self.here.resolve_host("there.local"))
+        self.assertEqual([str(found.address) for found in addresses], ["10.0.1.1", "fe80::1:1%eth0"])
+
+    def test_single_label_means_local(self) -> None:
+        """M-21-1: "local." is appended to a single label."""
+        self.lan.result(self.there.publish_host())
+        self.assertTrue(self.lan.result(self.here.resolve_host("there")))
+
+    def test_denied_at_once(self) -> None:
+        """M-6.1-10: an NSEC answers before the time limit."""
+        self.lan.host("v4", "lan").interface().set_addresses("10.0.1.77/24")
+        node = self.node("v4")
+        self.lan.result(node.publish_host())
+        asked_at = self.lan.now
+        looked = self.here.resolve_host("v4", timeout=60, ipv4=False)
+        self.lan.advance(2)
+        error = self.failureResultOf(looked, NotFound).value
+        self.assertEqual(str(error), "v4.local.: its owner says that it has no such address")
+        self.assertLess(self.lan.now - asked_at, 3)
+
+    def test_nobody_there(self) -> None:
+        looked = self.here.resolve_host("nobody", timeout=2)
+        self.lan.advance(2)
+        self.failureResultOf(looked, NotFound)
+
+
+class QueryTests(TwoNodes):
+    def test_unique_record_ends_the_query(self) -> None:
+        self.publish()
+        (answer,) = self.lan.result(self.here.query("Web._http._tcp.local.", RecordType.SRV), within=1)
+        self.assertEqual((answer.record.type, answer.interface), (RecordType.SRV, "eth0"))
+
+    def test_shared_records_are_gathered_until_time_is_up(self) -> None:
+        self.publish("One")
+        self.publish("Two")
+        asked = self.here.query("_http._tcp.local.", "PTR", timeout=2)
+        self.lan.advance(1.9)
+        self.assertNoResult(asked)
+        self.lan.advance(0.1)
+        self.assertEqual(len({answer.record.data for answer in self.successResultOf(asked)}), 2)
+
+    def test_wrong_arguments(self) -> None:
+        self.assertRaises(ValueError, self.here.query, "a.local", "PTTR")
+        self.assertRaises(ValueError, self.here.query, "x" * 64)
+        self.assertRaises(TypeError, self.here.query, None)
+
+
+class DomainsTests(TwoNodes):
+    def recommend(self, domain: str) -> None:
+        record = pointer(DomainList.BROWSING.in_domain(), Name.parse(domain), 4500)
+        self.lan.result(self.there.publish_record(record, unique=False))
+
+    def test_domains(self) -> None:
+        """S-11-1, S-11-3: the list of local. is asked for by multicast, until the time is up."""
+        self.recommend("example.com")
+        self.recommend("example.org")
+        found = self.lan.result(self.here.domains(timeout=2))
+        self.assertEqual({str(domain) for domain in found}, {"example.com.", "example.org."})
+
+    def test_other_list(self) -> None:
+        self.recommend("example.com")
+        looked = self.here.domains(DomainList.REGISTERING, timeout=2)
+        self.lan.advance(2)
+        error = self.failureResultOf(looked, NotFound).value
+        self.assertEqual(str(error), "r._dns-sd._udp.local.: no answer within 2 s")
+
+    def test_conventional_domain_needs_a_server(self) -> None:
+        """S-11-3: what is not multicast DNS's is never asked for by multicast."""
+        self.assertRaises(ValueError, self.here.domains, domain=Name.parse("example.com"))

@@ -21,7 +21,6 @@ PUBLIC_MODULES = ("mcast", "mcast.metrics", "mcast.oneshot", "mcast.resolver", "
 """The modules that programs import from; each says by ``__all__`` what of it is public."""
 
 NOT_YET = {
-    "mcast.echo.sources.Sources",
     "mcast.mdns.responder.record_group.RecordGroup",
     "mcast.node.link_driver.LinkDriver",
     "mcast.node.publisher.Publisher",

@@ -8,7 +8,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from mcast.echo.counters import Drop, EchoCounters
-from mcast.echo.sources import DEFAULT_MAX_RATE, Sources
+from mcast.echo.sources import DEFAULT_MAX_RATE, SourceTables
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group, Scope
@@ -73,22 +73,14 @@ class EchoResponder(GroupProtocol):
         )
         self.rules = rules
         self.echo_counters = EchoCounters()
-        self._tables: dict[int, Sources] = {}
+        self.tables = SourceTables(
+            self._joined_interfaces,
+            own=tuple if rules.answer_own else self._own_addresses,
+            max_rate=rules.max_rate,
+        )
+        """The sources heard on each interface."""
         self._ports = frozenset(group.port for group in self.groups)
         self._link_local = any(group.scope <= Scope.LINK_LOCAL for group in self.groups)
-
-    def sources_on(self, interface: int) -> Sources:
-        """Return who is answered on the interface with this index; 0 when the system does not tell which it
-        is."""
-        table = self._tables.get(interface)
-        if table is None:
-            table = Sources(
-                lambda: self._joined_interfaces(interface),
-                own=tuple if self.rules.answer_own else self._own_addresses,
-                max_rate=self.rules.max_rate,
-            )
-            self._tables[interface] = table
-        return table
 
     def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         """Answer a datagram, or count why not."""
@@ -117,13 +109,13 @@ class EchoResponder(GroupProtocol):
             # It may have come by unicast, and then be the answer of another responder, which answers from the
             # group's port, or of a service that was sent a datagram in our name.
             return Drop.PORT
-        table = self.sources_on(arrival.interface)
+        table = self.tables.on(arrival.interface)
         table.turn(self.transport.reactor.seconds())  # type: ignore[union-attr]
         return table.admit(host, on_link_only)
 
     def group_left(self, group: Group, interface: Interface) -> None:
         """Forget the sources heard there, and log."""
-        self._tables.pop(interface.index, None)
+        self.tables.forget(interface.index)
         super().group_left(group, interface)
 
     def _joined_interfaces(self, index: int) -> set[Interface]:

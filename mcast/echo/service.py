@@ -36,7 +36,7 @@ class EchoListener(GroupListener):
         key = (group, interface)
         if key not in self._ports:
             answering = Answering(
-                self.protocol.sources_on(interface), self.protocol.echo_counters, self.protocol.rules.reply
+                self.protocol.tables.on(interface), self.protocol.echo_counters, self.protocol.rules.reply
             )
             port = EchoPort(self.reactor, group, interface, answering, self.settings_of(group))
             port.startListening()

@@ -75,3 +75,36 @@ class Sources:
             return Drop.OWN_HOST
         limit = self._on_link if kind is SourceKind.ON_LINK else self._off_link
         return None if limit.take(host) else Drop.RATE
+
+
+class SourceTables:
+    """The sources of each interface.
+
+    :param joined: returns the interfaces that are meant by an index; all of them by 0.
+    :param own: returns the addresses of this host that are not to be answered.
+    :param max_rate: replies a second to one source, 0 for no limit.
+    """
+
+    def __init__(
+        self,
+        joined: Callable[[int], Iterable[Interface]],
+        *,
+        own: Callable[[], Iterable[IPv4Address | IPv6Address]],
+        max_rate: int,
+    ) -> None:
+        self._joined = joined
+        self._own = own
+        self._max_rate = max_rate
+        self._tables: dict[int, Sources] = {}
+
+    def on(self, interface: int) -> Sources:
+        """Return the sources on the interface with this index; 0 where the system does not tell it."""
+        table = self._tables.get(interface)
+        if table is None:
+            table = Sources(lambda: self._joined(interface), own=self._own, max_rate=self._max_rate)
+            self._tables[interface] = table
+        return table
+
+    def forget(self, interface: int) -> None:
+        """Forget the sources that were heard on an interface."""
+        self._tables.pop(interface, None)

@@ -5,13 +5,12 @@ from __future__ import annotations
 MAX_RATE = 1000
 """Unicast answers of a multicast DNS link to one source in a second, unless told otherwise; 0 for no limit.
 
-Our choice: a busy resolver asks some dozens of questions a second. Anybody on the link can write somebody
-else's address into a query, so that without a limit we could be used to flood that host.
+Our choice: a busy resolver asks some dozens of questions a second. Any host on the link can write the
+address of another one into a query: without a limit, we could be used to flood that other host.
 """
 
 WINDOW = 1.0
-"""Seconds after which every source has its full allowance again. Our choice: a limit "a second" needs no
-more."""
+"""Seconds after which every source has its full allowance again, since limits are told for a second."""
 
 MAX_SOURCES = 4096
 """Sources counted in one window.

@@ -1,4 +1,4 @@
-"""Does multicast work on an interface? Send to ourselves there, and see."""
+"""Check whether multicast works on an interface, by sending to ourselves there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mcast.sockets.listen import listen_multicast
 from mcast.sockets.settings import PortSettings
 
 CHECK_GROUPS = {False: "224.0.0.123", True: "ff02::123"}
-"""Groups sent to, for IPv4 and IPv6. Our choice: those of the echo responder, which the link shall carry."""
+"""Groups sent to, for IPv4 and IPv6. Our choice: those of the echo responder, which the link should carry."""
 
 HEARD_WITHIN = 0.5
 """Seconds in which our own datagram has to be back. Our choice: the kernel needs microseconds."""
@@ -45,7 +45,7 @@ class Verdict:
 
     works: bool
     detail: str
-    """The likely cause where it does not work; what else is to know where it does; may be empty."""
+    """The likely cause where it does not work; a remark where it does; may be empty."""
 
 
 def obstacle(interface: Interface, *, ipv6: bool) -> str:

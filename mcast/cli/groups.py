@@ -31,8 +31,9 @@ def add_sending_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def sending_interfaces(group: Group, selectors: Sequence[str], source: str = "") -> tuple[Interface, ...]:
-    """Return the interfaces to send to a group by: that of its zone, the selected ones, or all that are
-    usable.
+    """Return the interfaces by which to send to a group.
+
+    That is the one of its zone, the selected ones, or all that are usable.
 
     :param source: an address of ours to send from; it selects its interface when nothing else does.
     :raises CommandError: an unknown interface or zone, one that is down or has no address of the group's

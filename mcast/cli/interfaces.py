@@ -28,7 +28,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     """List, and check where asked to."""
     chosen = chosen_interfaces(arguments.interfaces, interfaces())
     groups = joined_groups()
-    # One that is down, or loopback beside others, is looked at, but nobody expects it to work.
+    # One that is down, or loopback beside others, is checked too, but is not expected to work.
     counted = chosen if arguments.interfaces else default_interfaces(chosen)
     checks: list[bool] = []
     for interface in chosen:

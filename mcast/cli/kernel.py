@@ -13,8 +13,7 @@ _TABLES = Path("/proc/net")
 
 
 def joined_groups(tables: Path = _TABLES) -> Groups | None:
-    """Return the groups joined on each interface, by whatever program; None where the system does not
-    tell."""
+    """Return the groups that any program joined, by interface; None where the system does not tell."""
     groups: Groups = {}
     found = False
     for name, read in (("igmp", read_igmp), ("igmp6", read_igmp6)):

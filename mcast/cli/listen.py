@@ -34,7 +34,7 @@ from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.settings import PortSettings
 
 MAX_FLOWS = 4096
-"""Sources told apart in one period of --stats. Our choice: more than anybody reads; the rest is summed up."""
+"""Sources told apart in one period of --stats. Our choice: more than a person reads; others are added up."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "groups", metavar="GROUP[:PORT]", nargs="+", type=parse_group, help="such as 224.0.0.123:7645"
     )
     add_interface_argument(parser)
-    parser.add_argument("-c", "--count", type=whole(1), help="end after so many datagrams")
+    parser.add_argument("-c", "--count", type=whole(1), help="end after this many datagrams")
     parser.add_argument(
         "--source",
         dest="sources",
@@ -63,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> int:
-    """Print until the count is reached or somebody interrupts."""
+    """Print until the count is reached or the user interrupts."""
     done: Deferred[None] = Deferred()
     try:
         printer: Printer = (
@@ -136,7 +136,7 @@ class Printer(GroupProtocol):
         )
 
     def tick(self) -> None:
-        """Take note that time passes."""
+        """Do what is due once in a period; nothing here."""
 
     def name_of(self, index: int) -> str:
         """Return the name of an interface on which a group is joined."""

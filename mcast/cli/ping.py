@@ -25,7 +25,7 @@ from mcast.cli.command import (
 from mcast.cli.groups import add_sending_arguments, parse_group, sending_interfaces
 from mcast.echo.client import EchoClient, Pace, Target
 from mcast.echo.probe import DEFAULT_PROBE_SIZE, MAX_PROBE_SIZE
-from mcast.echo.session import Answer, Responder, Session
+from mcast.echo.session import EchoReply, HeardResponder, Session
 from mcast.sockets.settings import PortSettings
 
 MIN_INTERVAL = 0.0001
@@ -63,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> int:
-    """Ping until the count is reached or somebody interrupts."""
+    """Ping until the count is reached or the user interrupts."""
     group = arguments.group
     interfaces = sending_interfaces(group, arguments.interfaces, arguments.source)
     names = {each.index: each.name for each in interfaces}
@@ -100,7 +100,7 @@ class Report:
         self._port = port
         self._quiet = quiet
 
-    def answer(self, answer: Answer) -> None:
+    def answer(self, answer: EchoReply) -> None:
         """Print one answer."""
         if self._quiet:
             return
@@ -156,7 +156,7 @@ class Report:
                 f"{_counted(session.overflow, 'answer')} of more responders than are told apart"
             )
 
-    def _row(self, session: Session, responder: Responder) -> dict[str, Any]:
+    def _row(self, session: Session, responder: HeardResponder) -> dict[str, Any]:
         sent, times = session.sent_to(responder), responder.times
         median, p95 = times.percentiles(0.5, 0.95)
         return {

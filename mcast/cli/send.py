@@ -58,14 +58,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-s",
         "--size",
         type=whole(0, MAX_PROBE_SIZE),
-        help="repeat or cut the payload to so many octets (default: as it is)",
+        help="repeat or cut the payload to this many octets (default: as it is)",
     )
     add_interface_argument(parser)
     add_sending_arguments(parser)
 
 
 async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> int:
-    """Send everything, or until somebody interrupts."""
+    """Send until everything has been sent or the user interrupts."""
     group = arguments.group
     payload = sized(_payload(arguments), arguments.size)
     interfaces = sending_interfaces(group, arguments.interfaces)

@@ -1,4 +1,4 @@
-"""The echo client: probes to a group, and the answers of whoever is there."""
+"""The echo client: sends probes to a group, and gathers the answers of its responders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol
 
 from mcast.echo.probe import DEFAULT_PROBE_SIZE
-from mcast.echo.session import Answer, Session
+from mcast.echo.session import EchoReply, Session
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
@@ -70,7 +70,7 @@ class EchoClient(DatagramProtocol):
         reactor: Any,
         target: Target,
         pace: Pace,
-        answered: Callable[[Answer], object],
+        answered: Callable[[EchoReply], object],
         *,
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.perf_counter,

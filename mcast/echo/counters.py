@@ -12,8 +12,7 @@ class Drop(str, Enum):
     RATE = "rate limit"
     """The source has had its replies of this second (``--max-rate``)."""
     SOURCE = "source address"
-    """The source is a multicast, broadcast or unspecified address: the answer would reach many hosts, or
-    none."""
+    """The source is the address of no single host: the answer would reach many hosts, or none."""
     PORT = "source port"
     """The source port is zero, or the datagram may itself be an answer."""
     OFF_LINK = "source off link"

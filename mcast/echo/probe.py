@@ -12,8 +12,9 @@ PROBE_HEADER_SIZE = _LAYOUT.size
 """Octets of a probe before its filling: a mark, the session, the interface and the number. Our choice."""
 
 MAX_PROBE_SIZE = 65_507
-"""The largest UDP payload over IPv4: 65,535 less 20 octets of IP header and 8 of UDP header (RFC 768, RFC
-791)."""
+"""The largest UDP payload over IPv4 (RFC 768, RFC 791).
+
+65,535 octets less 20 of IP header and 8 of UDP header."""
 
 DEFAULT_PROBE_SIZE = 56
 """Octets of a probe when none are asked for. Our choice: what ``ping`` has always sent."""
@@ -31,8 +32,10 @@ class Probe:
     """Counted from 0 in each session; the same on every interface."""
 
     def encode(self, size: int) -> bytes:
-        """Return a datagram of ``size`` octets; one shorter than `PROBE_HEADER_SIZE` is cut and has no
-        number."""
+        """Return a datagram of ``size`` octets.
+
+        One that is shorter than `PROBE_HEADER_SIZE` is cut, and has no number.
+        """
         header = _LAYOUT.pack(_MAGIC, self.session, self.interface, self.number & 0xFFFFFFFF)
         # Filled with counting octets and not with zeros, so that a capture shows where a datagram was cut.
         filling = bytes(range(256)) * ((max(size, 0) >> 8) + 1)

@@ -18,8 +18,9 @@ from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.sending import SendResult
 
 RESERVED_PORTS = 1024
-"""Ports below are those of services, among them old ones that answer anything (RFC 862, RFC 864; RFC 6335
-§6)."""
+"""Ports below are those of services (RFC 6335 §6).
+
+Old ones among these services answer anything (RFC 862, RFC 864)."""
 
 
 @dataclass(frozen=True, slots=True)

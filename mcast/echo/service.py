@@ -9,9 +9,9 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from mcast.echo.claim import Claims
 from mcast.echo.counters import Drop, EchoCounters
 from mcast.echo.port import Answering, EchoPort
+from mcast.echo.reservations import PortReservations
 from mcast.echo.responder import DEFAULT_RULES, EchoResponder, EchoRules
 from mcast.sockets.group import Group
 from mcast.sockets.listen import GroupListener, reads_descriptors
@@ -75,7 +75,7 @@ class EchoService(Service):
             receive_buffer=RECEIVE_BUFFER,
         )
         self._listener: GroupListener | None = None
-        self._claims = Claims()
+        self._reservations = PortReservations()
 
     @property
     def counters(self) -> EchoCounters:
@@ -108,12 +108,12 @@ class EchoService(Service):
             self.responder,
             self._settings,
             # A stock port cannot answer from another port than its own.
-            apart=self._claims.take(wanted) if able else (),
+            apart=self._reservations.reserve(wanted) if able else (),
         )
         try:
             self._listener.startListening()
         except BaseException:
-            self._claims.release()
+            self._reservations.release()
             raise
         super().startService()
 
@@ -122,5 +122,5 @@ class EchoService(Service):
         super().stopService()
         assert self._listener is not None
         self.log_counters()
-        self._claims.release()
+        self._reservations.release()
         return self._listener.stopListening()

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 from mcast.echo.probe import Probe
-from mcast.echo.statistics import Times
+from mcast.echo.statistics import RoundTripTimes
 
 HORIZON = 65_536
 """Probes remembered on each interface. Our choice: at a thousand a second an answer is a minute late before
@@ -21,7 +21,7 @@ ANONYMOUS_REACH = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EchoReply:
     """One answer to a probe."""
 
     responder: str
@@ -44,7 +44,7 @@ class Answer:
     """A later probe was answered before."""
 
 
-class Responder:
+class HeardResponder:
     """What one responder has answered."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Responder:
         self.duplicates = 0
         self.reordered = 0
         self.late = 0
-        self.times = Times(rng)
+        self.times = RoundTripTimes(rng)
         """Of the first answer to each probe."""
         self._newest = -1
         self._answered: set[int] = set()
@@ -73,7 +73,7 @@ class Responder:
         """Has it answered this probe before?"""
         return number in self._answered
 
-    def note(self, answer: Answer) -> None:
+    def note(self, answer: EchoReply) -> None:
         """Count an answer."""
         if answer.duplicate:
             self.duplicates += 1
@@ -110,7 +110,7 @@ class Session:
         self._started_at: float | None = None
         self._sent_at: dict[int, dict[int, float]] = {}
         self._sent: dict[int, int] = {}
-        self._responders: dict[tuple[str, int, int], Responder] = {}
+        self._responders: dict[tuple[str, int, int], HeardResponder] = {}
         self.foreign = 0
         """Answers to probes of another client, or to probes that are forgotten."""
         self.overflow = 0
@@ -139,7 +139,7 @@ class Session:
         """Return how many probes have left by an interface."""
         return self._sent.get(interface, 0)
 
-    def sent_to(self, responder: Responder) -> int:
+    def sent_to(self, responder: HeardResponder) -> int:
         """Return how many probes have left by the interface that this responder answers."""
         return self.sent_by(responder.sent_on)
 
@@ -149,13 +149,13 @@ class Session:
         return sum(self._sent.values())
 
     @property
-    def responders(self) -> tuple[Responder, ...]:
+    def responders(self) -> tuple[HeardResponder, ...]:
         """Every responder heard, in the order of their first answers."""
         return tuple(self._responders.values())
 
     def answer(
         self, data: bytes, host: str, port: int, interface: int, hops: int | None, now: float
-    ) -> Answer | None:
+    ) -> EchoReply | None:
         """Note a datagram that came back.
 
         :param host: its source, with the zone of a link-local address.
@@ -179,10 +179,10 @@ class Session:
                 return None
             assert self._started_at is not None
             first_after = now - self._started_at
-            responder = Responder(host, port, arrived_on, probe.interface, first_after, self._rng)
+            responder = HeardResponder(host, port, arrived_on, probe.interface, first_after, self._rng)
             self._responders[host, port, arrived_on] = responder
         duplicate = responder.has_answered(probe.number)
-        answer = Answer(
+        answer = EchoReply(
             responder=host,
             port=port,
             interface=arrived_on,

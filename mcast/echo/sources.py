@@ -1,4 +1,4 @@
-"""Who is answered by an echo responder, and how often."""
+"""Which sources an echo responder answers, and how often."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from mcast.rate_limit import RateLimit
 from mcast.sockets.interface import Interface
 
 DEFAULT_MAX_RATE = 10_000
-"""Replies a second to one source. Our choice: a person's tools stay far below, and a forged source cannot be
-flooded through us with more than a slow link carries anyway."""
+"""Replies a second to one source.
+
+Our choice: the tools of a person stay far below. A forged source address makes us send that host no more
+than a slow link carries anyway."""
 
 
 class Sources:
@@ -42,8 +44,9 @@ class Sources:
         self._on_link = RateLimit(max_rate)
         self._off_link = RateLimit(max_rate)
         self.left = self._on_link.left
-        """Replies left in this window for each source on the link; a reader may take one here itself, while
-        there are some, and otherwise asks `admit`."""
+        """Replies left in this window for each source on the link.
+
+        A reader may take one here itself while there are some, and otherwise asks `admit`."""
 
     def turn(self, now: float) -> None:
         """Begin a new window when the last one has ended; called once for each batch of datagrams."""

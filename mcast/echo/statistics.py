@@ -11,9 +11,11 @@ MAX_SAMPLES = 100_000
 percent beyond; 800 kB."""
 
 
-class Times:
-    """A growing set of durations in seconds: exact minimum and maximum, percentiles from at most
-    `MAX_SAMPLES`."""
+class RoundTripTimes:
+    """A growing set of durations in seconds.
+
+    Minimum and maximum are exact; percentiles come from at most `MAX_SAMPLES` of the durations.
+    """
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -36,8 +38,10 @@ class Times:
                 self._kept[place] = duration
 
     def percentiles(self, *fractions: float) -> Iterator[float]:
-        """Yield for each of ``fractions`` the smallest duration that so large a part does not exceed; 0.0 if
-        none."""
+        """Yield the percentile for each fraction; 0.0 when there are no durations.
+
+        It is the smallest duration that this part of all durations does not exceed.
+        """
         ordered = sorted(self._kept)
         for fraction in fractions:
             # Nearest rank: the answer is always a time that was measured.

@@ -26,7 +26,8 @@ def is_port_held(port: int, *, ipv6: bool, tables: Path = _TABLES) -> bool:
         told = _told_by_tables(port, ipv6, tables)
         if told is not None:
             return told
-    # Not first of all: whoever opens the port just now, to share it, would meet the one of this trial.
+    # Only when the tables tell nothing: a program that opens the port just now, to share it, would be refused
+    # because of the socket of this trial.
     with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as trial:
         if ipv6:
             Options(trial, ipv6=True).set_v6only()
@@ -40,7 +41,7 @@ def is_port_held(port: int, *, ipv6: bool, tables: Path = _TABLES) -> bool:
 
 
 def _told_by_tables(port: int, ipv6: bool, tables: Path) -> bool | None:
-    """Return what the kernel's tables tell, None for nothing certain."""
+    """Return what the kernel's tables tell; None when they tell nothing certain."""
     try:
         if ipv6:
             return port in (bound for _, bound in _bound(tables / "udp6"))

@@ -266,8 +266,8 @@ def interface_index(interface: Interface | int | str) -> int:
 def loopback_source(index: int) -> IPv4Address | None:
     """Return the address that IPv4 multicast by this interface is sent from when it is the loopback one.
 
-    Linux takes none by itself whose scope is the host, and would send from 0.0.0.0. None for any other
-    interface.
+    It is None for any other interface. Linux chooses no address of host scope by itself, and would send from
+    0.0.0.0.
     """
     found = next((each for each in interfaces() if each.index == index and each.loopback), None)
     addresses = () if found is None else found.ipv4

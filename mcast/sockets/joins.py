@@ -19,7 +19,7 @@ Address = IPv4Address | IPv6Address
 class MembershipError(OSError, MulticastJoinError):
     """The system refused to join or leave a group; `errno` and `strerror` say why.
 
-    Also what a stock port fails with, so that code written for that needs no change.
+    A stock port fails with a `MulticastJoinError`, and code written for one needs no change.
     """
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class Joins:
         address, index, origin = self._checked(group, interface, source)
         sources = self._joined.get((address, index))
         if sources and (None in sources) is not (origin is None):
-            # RFC 3678 §4.1.3 wants EINVAL; Linux turns "any source" into "this one" without a word.
+            # RFC 3678 §4.1.3 wants EINVAL; Linux silently turns "any source" into "this one".
             mode = "any source" if None in sources else "some sources"
             mixed = OSError(errno.EINVAL, f"already joined for {mode}")
             raise _membership_error("join", address, index, mixed)

@@ -96,7 +96,7 @@ def listen_group(
 class _Member(DatagramProtocol):
     """The protocol of one port of a listener: hands everything to the listener's own.
 
-    Bound once, so that a datagram takes no way round.
+    The method is bound once, so that a datagram takes the shortest way.
     """
 
     noisy = False

@@ -131,7 +131,7 @@ class Memberships:
         except BaseException:
             self.stop()
             raise
-        # Only now: a caller that gets an exception is told enough by that.
+        # Only now: a caller that gets the exception needs no log line besides.
         self._tell(refusals)
 
     def stop(self) -> None:

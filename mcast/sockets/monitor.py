@@ -95,7 +95,7 @@ class InterfaceMonitor:
                 self._bell = NetlinkBell(self._reactor, self.ring)
             except OSError as problem:  # a sandbox without netlink
                 self._log.info("no netlink ({cause}): polling the interfaces", cause=problem.strerror)
-        # After the bell hangs, so that nothing falls between.
+        # After the bell was set up, so that no change between the two is missed.
         self.interfaces = self._enumerate()
         if self._bell is None:
             self._timer = self._reactor.callLater(POLL_INTERVAL, self._look)
@@ -259,7 +259,7 @@ class NetlinkBell:
             except OSError as problem:
                 if problem.errno == errno.EINTR:
                     continue
-                # ENOBUFS: the kernel had more news than room, so we do not know what was lost.
+                # ENOBUFS: the kernel had more messages than room, so we do not know what was lost.
                 losses = None
                 break
             if losses is not None:

@@ -79,10 +79,10 @@ class Options:
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
     def report_full(self) -> None:
-        """Have a send fail with ENOBUFS when the queue of the interface is full; Linux drops it silently
-        otherwise.
+        """Have a send fail with ENOBUFS when the queue of the interface is full.
 
-        For sockets that send to groups only: what unicast meets would be reported too, as later errors.
+        Linux drops the datagram silently otherwise. For sockets that send to groups only: what unicast meets
+        would be reported too, as later errors.
         """
         level, option = self._of(self._platform.ipv4_recverr, self._platform.ipv6_recverr)
         if option is not None:

@@ -44,7 +44,7 @@ class GroupPort:
     arrival)`` it gets each datagram with its `Arrival`, and the address as the system gave it: for IPv6
     ``(host, port, flow, scope)``; bytes that it returns are sent back by the interface the datagram came
     from, the fastest way to answer. Any other protocol gets ``datagramReceived(data, (host, port))``, the
-    host of a link-local sender with its scope (``fe80::1%2``), so that an answer finds the way back.
+    host of a link-local sender with its scope (``fe80::1%2``), so that an answer can be sent there.
     """
 
     disconnected = False
@@ -180,7 +180,7 @@ class GroupPort:
 
         :param address: (host, port) or what a datagram came from; the host may have a zone.
         :returns: `SendResult.SENT`, or why the system refused it: a full buffer, no route, a datagram too
-            large. That is counted, and logged once for each interface and cause; the port goes on.
+            large. A refusal is counted, and logged once for each interface and cause; the port stays open.
         :raises ValueError: no address of this family, an unknown zone, a group of scope 0, or a
             group that needs an interface and got none on a host with several.
         """

@@ -61,7 +61,7 @@ class PortSettings:
     """Is what a port of a group sends sent from another port than the group's, which the system chooses? Two
     programs on one host can then be told apart."""
     reports_full: bool = False
-    """Does a send fail that finds the queue of the interface full? Linux drops the datagram without a word
+    """Does a send fail that finds the queue of the interface full? Linux drops the datagram silently
     otherwise. For ports that send to groups only."""
 
     def __post_init__(self) -> None:

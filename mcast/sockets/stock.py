@@ -87,8 +87,11 @@ class StockPort:
         return 0 if self._scopes is None else self._scopes.last
 
     def arrival(self) -> Arrival:
-        """Return what can be told of the last datagram: the interface, when groups are joined on one only, or
-        the sender's address tells it (RFC 4007 §8)."""
+        """Return what can be told of the last datagram.
+
+        That is the interface, when groups are joined on one only, or when the sender's address tells it
+        (RFC 4007 §8).
+        """
         if self.scope:
             return Arrival(self.scope, None, None)
         indexes = {interface for _, interface, _ in self._joined}

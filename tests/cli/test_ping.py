@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.cli import ping
 from mcast.cli.command import CommandError, Output, Parser
-from mcast.echo.session import Answer, Session
+from mcast.echo.session import EchoReply, Session
 from tests.echo.fakes import ETH0, ETH1
 
 
@@ -36,14 +36,14 @@ class PingTestCase(SynchronousTestCase):
 
     def answered(
         self, number: int, after: float, host: str = "192.0.2.9", hops: int | None = 64, port: int = 7645
-    ) -> Answer:
+    ) -> EchoReply:
         """Send a probe at ``number`` seconds, and answer it."""
         self.session.sent(2, number, float(number))
         return self.again(number, after, host, hops, port)
 
     def again(
         self, number: int, after: float, host: str = "192.0.2.9", hops: int | None = 64, port: int = 7645
-    ) -> Answer:
+    ) -> EchoReply:
         answer = self.session.answer(self.session.probe(2, number), host, port, 2, hops, number + after)
         assert answer is not None
         return answer

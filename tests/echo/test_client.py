@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.echo import client as module
 from mcast.echo.client import EchoClient, Pace, Target
 from mcast.echo.probe import Probe
-from mcast.echo.session import Answer
+from mcast.echo.session import EchoReply
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
@@ -33,7 +33,7 @@ class ClientTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.port = FakePort()
         self.opened: list[dict[str, Any]] = []
-        self.answers: list[Answer] = []
+        self.answers: list[EchoReply] = []
         self.patch(module, "listen_multicast", self.open)
 
     def open(self, reactor: Clock, port: int, protocol: EchoClient, **settings: Any) -> FakePort:

@@ -7,7 +7,7 @@ import random
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo import session as module
-from mcast.echo.session import Answer, Session
+from mcast.echo.session import EchoReply, Session
 
 FIRST, SECOND = "192.0.2.2", "192.0.2.3"
 ETH0, ETH1 = 2, 3
@@ -21,7 +21,7 @@ class SessionTestCase(SynchronousTestCase):
         self.session.sent(interface, number, now)
         return self.session.probe(interface, number)
 
-    def answer(self, data: bytes, now: float, host: str = FIRST, interface: int = ETH0) -> Answer:
+    def answer(self, data: bytes, now: float, host: str = FIRST, interface: int = ETH0) -> EchoReply:
         answer = self.session.answer(data, host, 7645, interface, 64, now)
         assert answer is not None
         return answer
@@ -32,7 +32,7 @@ class AnswerTests(SessionTestCase):
         probe = self.send(0, 10.0)
         self.assertEqual(
             self.answer(probe, 10.25),
-            Answer(FIRST, 7645, ETH0, 0, 56, 64, 0.25, duplicate=False, late=False, reordered=False),
+            EchoReply(FIRST, 7645, ETH0, 0, 56, 64, 0.25, duplicate=False, late=False, reordered=False),
         )
 
     def test_several_responders(self) -> None:

@@ -7,12 +7,12 @@ import random
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo import statistics as module
-from mcast.echo.statistics import Times
+from mcast.echo.statistics import RoundTripTimes
 
 
 class TimesTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.times = Times(random.Random(1))
+        self.times = RoundTripTimes(random.Random(1))
 
     def test_nothing(self) -> None:
         self.assertEqual(list(self.times.percentiles(0.5, 0.95)), [0.0, 0.0])

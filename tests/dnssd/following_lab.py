@@ -12,6 +12,7 @@ from mcast.dnssd.found import Change, FoundService
 from mcast.dnssd.link_id import LinkId
 from mcast.dnssd.tracking import ServiceTracker
 from mcast.dnssd.types import ServiceType
+from mcast.mdns.context import LinkSettings
 from mcast.mdns.events import Denied, RecordChange
 from tests.mdns.lab import A
 from tests.mdns.querier.asking_lab import AskingLab, asked
@@ -72,7 +73,9 @@ class FollowingLab:
     """Links with clocks that go together, and followers of what is heard on them."""
 
     def __init__(self, *links: LinkId, up_for: float = 10.0) -> None:
-        self.labs = {link: AskingLab(up_for=up_for, ipv6=link.ipv6) for link in links or (ETH0,)}
+        self.labs = {
+            link: AskingLab(LinkSettings(ipv6=link.ipv6), up_for=up_for) for link in links or (ETH0,)
+        }
         self.now = up_for
         self.followers: list[Follower] = []
         self.changes: list[Change] = []

@@ -32,6 +32,10 @@ A, AAAA, PTR, SRV, TXT, NSEC, ANY = (
     RecordType.ANY,
 )
 
+IPV4 = LinkSettings(ipv6=False)
+IPV6 = LinkSettings(ipv6=True)
+UNLIMITED = LinkSettings(ipv6=False, max_rate=0)
+
 HOST = Name.parse("kitchen.local")
 WEB = Name.parse(r"My Web._http._tcp.local")
 HTTP = Name.parse("_http._tcp.local")
@@ -88,48 +92,47 @@ class Sent:
         return [*message.answers, *message.authorities, *message.additionals]
 
 
+def _never(_: object) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Elsewhere:
     """The other links of this host, as a test tells of them."""
 
-    holds: Callable[[Record], bool]
-    has_whole: Callable[[Sequence[Record]], bool]
+    holds: Callable[[Record], bool] = _never
+    has_whole: Callable[[Sequence[Record]], bool] = _never
 
 
 class Lab:
-    """A link, fed and drained."""
+    """A link, fed and drained.
+
+    :param settings: an IPv4 link as it is by default, or another one.
+    :param point: where in each range of random delays the link draws, 0.0 to 1.0.
+    :param networks: the addresses of the interface, by default one of the family of the link.
+    :param others: the other links of this host; by default there are none.
+    :param rng: draws in place of ``point``.
+    """
 
     def __init__(
         self,
+        settings: LinkSettings = IPV4,
         *,
         point: float = 0.5,
-        ipv6: bool = False,
-        networks: Sequence[str] = ("192.168.1.2/24",),
-        mtu: int = 1500,
-        max_rate: int = 1000,
-        announcements: int = 2,
-        unicast_responses: bool = True,
-        is_own: Callable[[Record], bool] = lambda record: False,
-        is_own_set: Callable[[Sequence[Record]], bool] = lambda records: False,
+        networks: Sequence[str] = (),
+        others: Elsewhere | None = None,
         rng: Random | None = None,
-        settings: LinkSettings | None = None,
     ) -> None:
         self.draw = Draw()
         self.draw.point = point
         self.now = 0.0
+        default = "fe80::2/64" if settings.ipv6 else "192.168.1.2/24"
         self.link = Link(
-            settings
-            or LinkSettings(
-                ipv6=ipv6,
-                mtu=mtu,
-                max_rate=max_rate,
-                announcements=announcements,
-                unicast_responses=unicast_responses,
-            ),
-            [interface(network) for network in networks],
+            settings,
+            [interface(network) for network in networks or (default,)],
             rng=rng or self.draw,
             now=0.0,
-            others=Elsewhere(is_own, is_own_set),
+            others=others,
         )
         self.responder = self.link.responder
         self.sent: list[Sent] = []
@@ -211,6 +214,14 @@ class Lab:
     def hear(self, *records: Record, source: SocketAddress = PEER, multicast: bool = True) -> list[Sent]:
         """Let another host send these records as answers."""
         return self.feed(response(*records), source, multicast=multicast)
+
+
+def settled(settings: LinkSettings = IPV4, *, point: float = 0.5) -> Lab:
+    """Return a link on which the host and the web service have been published for long."""
+    lab = Lab(settings, point=point)
+    lab.settle(HOST_GROUP, WEB_GROUP)
+    lab.now = 100.0
+    return lab
 
 
 def interface(text_form: str) -> IPv4Interface | IPv6Interface:

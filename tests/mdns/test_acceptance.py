@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.messages import Message, PseudoRecord, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, alias, next_secure, pointer, raw, text
-from tests.mdns.lab import AAAA, NSEC, PEER, PTR, SRV, STRANGER, TXT, A, query, response
+from tests.mdns.lab import AAAA, IPV6, NSEC, PEER, PTR, SRV, STRANGER, TXT, A, query, response
 from tests.mdns.querier.asking_lab import (
     FAR,
     FAR_A,
@@ -102,7 +102,7 @@ class UnicastResponseTests(SynchronousTestCase):
 
     def test_over_ipv6(self) -> None:
         """M-11-5: from a link-local address it is on the link."""
-        lab = AskingLab(up_for=0.0, ipv6=True)
+        lab = AskingLab(IPV6, up_for=0.0)
         lab.want(FAR_Q)
         lab.run(0.5)
         lab.hear(FAR_A, source=("2001:db8::9", 5353, 0, 0), multicast=False)

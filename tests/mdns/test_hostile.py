@@ -28,6 +28,7 @@ from tests.mdns.lab import (
     RESOLVER,
     SRV,
     STRANGER,
+    UNLIMITED,
     WEB,
     WEB_GROUP,
     WEB_PTR,
@@ -79,9 +80,9 @@ class HypothesisTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         # One link that is settled, one that is probing all the time.
-        self.lab = Lab(max_rate=0)
+        self.lab = Lab(UNLIMITED)
         self.lab.settle(DUAL_GROUP, WEB_GROUP)
-        self.young = Lab(max_rate=0, point=0.0)
+        self.young = Lab(UNLIMITED, point=0.0)
 
     def throw(self, payload: bytes, source: SocketAddress, multicast: bool) -> None:
         self.young.register(WEB_GROUP)
@@ -114,7 +115,7 @@ class HandMadeTests(SynchronousTestCase):
     """Packets that have brought others down."""
 
     def setUp(self) -> None:
-        self.lab = Lab(max_rate=0)
+        self.lab = Lab(UNLIMITED)
         self.lab.settle(DUAL_GROUP, WEB_GROUP)
 
     def drop(self, payload: bytes) -> None:
@@ -197,7 +198,7 @@ class FloodTests(SynchronousTestCase):
     def test_distinct_questions(self) -> None:
         """Ten thousand distinct questions take less than the second in which they come, leave nothing behind,
         and do not keep others from their answer."""
-        lab = Lab(max_rate=0)
+        lab = Lab(UNLIMITED)
         lab.settle(DUAL_GROUP, WEB_GROUP)
         packets = [encode(query(Question(Name.parse(f"n{number}.local"), A))) for number in range(10000)]
         began = time.process_time()
@@ -221,7 +222,7 @@ class FloodTests(SynchronousTestCase):
 
     def test_distinct_spellings(self) -> None:
         """Answers are kept ready for a bounded number of queries."""
-        lab = Lab(max_rate=0)
+        lab = Lab(UNLIMITED)
         lab.settle(DUAL_GROUP, WEB_GROUP)
         rng = Random(1)
         wire = b"my web._http._tcp.local"

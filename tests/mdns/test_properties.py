@@ -26,6 +26,7 @@ from tests.mdns.lab import (
     TXT,
     TYPE_PTR,
     TYPES,
+    UNLIMITED,
     WEB,
     WEB_GROUP,
     WEB_PTR,
@@ -50,7 +51,7 @@ class Story:
 
     def __init__(self, seed: int, steps: int) -> None:
         self.rng = Random(seed)
-        self.lab = Lab(rng=self.rng, max_rate=0)
+        self.lab = Lab(UNLIMITED, rng=self.rng)
         self.defended: list[float] = []
         self.records: set[object] = set()
         self.versions = 0

@@ -11,7 +11,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import Record, address, next_secure, pointer, service, text
 from mcast.mdns.context import LinkSettings
 from mcast.mdns.events import Denied, RecordAdded, RecordChange
-from tests.mdns.lab import PTR, SRV, A, Lab, Sent
+from tests.mdns.lab import IPV4, PTR, SRV, A, Lab, Sent
 
 TYPE = Name.parse("_http._tcp.local")
 ONE = Name.parse(r"One._http._tcp.local")
@@ -40,14 +40,13 @@ class AskingLab(Lab):
 
     def __init__(
         self,
-        settings: LinkSettings | None = None,
+        settings: LinkSettings = IPV4,
         *,
         up_for: float = 10.0,
         point: float = 0.5,
-        ipv6: bool = False,
         rng: Random | None = None,
     ) -> None:
-        super().__init__(point=point, rng=rng, settings=settings or LinkSettings(ipv6=ipv6))
+        super().__init__(settings, point=point, rng=rng)
         self.run(up_for)
         self.querier = self.link.querier
 

@@ -9,7 +9,7 @@ from mcast.dns.messages import Message, Question
 from mcast.dns.records import Record, pointer, raw
 from mcast.mdns.context import LinkSettings
 from mcast.mdns.querier.query_packets import RECORD_OVERHEAD, Asked, query_packets
-from tests.mdns.lab import ANY, OTHER_PEER, PTR, RESOLVER, SRV, TXT, Sent, query
+from tests.mdns.lab import ANY, IPV6, OTHER_PEER, PTR, RESOLVER, SRV, TXT, Sent, query
 from tests.mdns.querier.asking_lab import (
     FAR,
     FAR_A,
@@ -185,7 +185,7 @@ class PackingTests(SynchronousTestCase):
 
     def test_over_ipv6(self) -> None:
         """M-17-1: with 40 octets of IPv6 header a query has 1452 at most."""
-        lab = AskingLab(ipv6=True)
+        lab = AskingLab(IPV6)
         lab.hear(*instances(200), source=("fe80::9", 5353))
         lab.want(TYPE_PTR)
         largest = max(len(packet.payload) for packet in lab.pass_time(0.5))

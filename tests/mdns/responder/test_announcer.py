@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.messages import encode
 from mcast.dns.names import Name
 from mcast.dns.records import address, next_secure, pointer, service, text
+from mcast.mdns.context import LinkSettings
 from mcast.mdns.events import GroupClaimed, GroupLost, GroupUpdated
 from mcast.mdns.responder.record_group import RecordGroup
 from tests.mdns.lab import (
@@ -86,15 +87,15 @@ class AnnouncementTests(SynchronousTestCase):
 
     def test_eight_announcements(self) -> None:
         """M-8.3-5: if so wanted eight, at intervals that double."""
-        lab = Lab(point=0.0, announcements=8)
+        lab = Lab(LinkSettings(ipv6=False, announcements=8), point=0.0)
         lab.register(RecordGroup(shared=(WEB_PTR,)))
         seconds = [at / 1000 for at in times(lab.run(1000.0))]
         self.assertEqual(seconds, [0, 1, 3, 7, 15, 31, 63, 127])
 
     def test_a_ninth_is_refused(self) -> None:
         """M-8.3-5: more than eight, or fewer than two, are not to be had."""
-        self.assertRaises(ValueError, Lab, announcements=9)
-        self.assertRaises(ValueError, Lab, announcements=1)
+        self.assertRaises(ValueError, LinkSettings, ipv6=False, announcements=9)
+        self.assertRaises(ValueError, LinkSettings, ipv6=False, announcements=1)
 
     def test_nothing_for_a_day(self) -> None:
         """M-8.3-6: after that there is silence, and no timer."""
@@ -121,7 +122,7 @@ class AnnouncementTests(SynchronousTestCase):
 
     def test_late_timer(self) -> None:
         """M-8.3-4: after a sleep the announcements do not come in one burst."""
-        lab = Lab(point=0.0, announcements=8)
+        lab = Lab(LinkSettings(ipv6=False, announcements=8), point=0.0)
         lab.register(RecordGroup(shared=(WEB_PTR,)))
         lab.now = 5.0
         lab.link.advance(5.0)
@@ -129,7 +130,7 @@ class AnnouncementTests(SynchronousTestCase):
 
     def test_answered_in_between(self) -> None:
         """M-6-18: a record that was multicast in between is announced when its second is over."""
-        lab = Lab(point=0.0, announcements=8)
+        lab = Lab(LinkSettings(ipv6=False, announcements=8), point=0.0)
         lab.register(RecordGroup(shared=(WEB_PTR,)))
         lab.run(2.5)
         lab.ask(HTTP, PTR)
@@ -216,7 +217,7 @@ class UpdateTests(SynchronousTestCase):
     def test_changed_again_at_once(self) -> None:
         """M-8.4-1: a second change ends the announcements of the first: its data comes twice, and no third
         time."""
-        lab = Lab(announcements=4)
+        lab = Lab(LinkSettings(ipv6=False, announcements=4))
         _, web = lab.settle(HOST_GROUP, WEB_GROUP)
         lab.pass_time(10.0)
         lab.responder.update(web, numbered(1), lab.now)

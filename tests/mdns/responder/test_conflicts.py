@@ -1,4 +1,4 @@
-"""Names that others want too, and records that others have too (RFC 6762 §6.6, §8.1, §9, §10.1, §14)."""
+"""Conflicts about names that are ours, and what follows (RFC 6762 §9, §8, §10.1)."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
-from mcast.dns.records import Record, address, pointer, service, text
-from mcast.mdns.events import GroupClaimed, GroupLost, GroupReprobing, NameLost
+from mcast.dns.records import Record, address, pointer, text
+from mcast.mdns.events import GroupClaimed, GroupLost, GroupReprobing
 from mcast.mdns.responder.record_group import RecordGroup
 from tests.mdns.lab import (
     AAAA,
     ANY,
-    DUAL_GROUP,
     HOST,
     HOST_A,
     HOST_AAAA,
     HOST_GROUP,
     HOST_REVERSE,
     HTTP,
+    IPV6,
     OTHER_PEER,
     PEER,
     PTR,
     RESOLVER,
-    REVERSE,
     STRANGER,
     TYPE_PTR,
     WEB,
@@ -41,17 +40,7 @@ from tests.mdns.lab import (
     responses,
     times,
 )
-
-RIVAL_A = flushed(address(HOST, "192.168.1.77", 120))
-RIVAL_SRV = flushed(service(WEB, 0, 0, 99, HOST, 120))
-RIVAL_TXT = flushed(text(WEB, [b"path=/rival"], 4500))
-
-
-class ConflictCase(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.lab = Lab(point=0.0)
-        self.host, self.web = self.lab.settle(HOST_GROUP, WEB_GROUP)
-        self.lab.now = 100.0
+from tests.mdns.responder.conflict_lab import RIVAL_A, RIVAL_SRV, RIVAL_TXT, ConflictCase
 
 
 class DefenceTests(ConflictCase):
@@ -136,7 +125,7 @@ class DefenceTests(ConflictCase):
 
     def test_on_each_link(self) -> None:
         """M-14-1: each link on which the name is published defends it."""
-        other = Lab(point=0.0, ipv6=True, networks=["fe80::2/64"])
+        other = Lab(IPV6, point=0.0)
         other.settle(HOST_GROUP)
         self.assertTrue(self.lab.probe(HOST, RIVAL_A, unicast=False))
         self.assertTrue(other.probe(HOST, RIVAL_A, source=("fe80::9", 5353, 0, 1), unicast=False))
@@ -312,200 +301,6 @@ class AfterALossTests(SynchronousTestCase):
             unique=(text(Name.parse("Second._http._tcp.local"), [], 4500),), shared=(TYPE_PTR,)
         )
         self.assertEqual(self.lose(RIVAL_SRV, groups=(WEB_GROUP, second)), set())
-
-
-class ForeignCopyTests(ConflictCase):
-    """Others with the same record (RFC 6762 §6.6, §10.1)."""
-
-    def test_half_of_the_ttl(self) -> None:
-        """M-6.6-3: with at least half of the TTL nothing needs to be done."""
-        self.lab.hear(flushed(WEB_SRV.with_ttl(60)), flushed(WEB_TXT))
-        self.assertEqual(self.lab.pass_time(5.0), [])
-
-    def test_less_than_half(self) -> None:
-        """M-6.6-4: with less, ours is multicast with its true TTL."""
-        self.lab.hear(flushed(WEB_SRV.with_ttl(59)))
-        self.assertEqual(answers(self.lab.pass_time(5.0)), {flushed(WEB_SRV)})
-
-    def test_goodbye(self) -> None:
-        """M-10.1-3, M-6.6-4: a record that another host says goodbye to is rescued within the second."""
-        self.lab.hear(WEB_PTR.with_ttl(0))
-        self.assertEqual(answers(self.lab.pass_time(0.99)), {WEB_PTR})
-
-    def test_goodbye_right_after_a_multicast(self) -> None:
-        """M-10.1-3, M-6-18: within the second, but not within a second of the last multicast."""
-        self.lab.ask(HTTP, PTR)
-        (sent,) = self.lab.pass_time(0.1)
-        self.lab.hear(WEB_PTR.with_ttl(0))
-        (rescue,) = self.lab.pass_time(1.0)
-        self.assertAlmostEqual(rescue.at, sent.at + 1.0)
-
-    def test_rescued_by_another(self) -> None:
-        """M-7.4-1: one rescue is enough, whoever it comes from."""
-        lab = Lab(point=1.0)
-        lab.settle(WEB_GROUP)
-        lab.hear(TYPE_PTR.with_ttl(0))
-        lab.pass_time(0.05)
-        lab.hear(TYPE_PTR)
-        self.assertEqual(lab.pass_time(5.0), [])
-
-    def test_stream_of_goodbyes(self) -> None:
-        """M-6-18: however often it is said goodbye to, it is multicast once a second."""
-        for _ in range(50):
-            self.lab.hear(WEB_PTR.with_ttl(0))
-            self.lab.pass_time(0.1)
-        gaps = [later.at - sooner.at for sooner, later in zip(self.lab.sent, self.lab.sent[1:], strict=False)]
-        self.assertTrue(all(gap > 0.999999 for gap in gaps), gaps)
-        self.assertGreater(len(gaps), 2)
-
-
-class BridgeTests(SynchronousTestCase):
-    """Our own packets that come back, on this link or on another (RFC 6762 §14)."""
-
-    WIRELESS = address(HOST, "192.168.1.200", 120)
-
-    def setUp(self) -> None:
-        self.lab = Lab(is_own=lambda record: record.rdata == self.WIRELESS.rdata)
-        self.lab.settle(HOST_GROUP)
-        self.lab.now = 100.0
-
-    def test_own_announcement_of_another_link(self) -> None:
-        """M-14-6: it has flushed our addresses here, so that they are announced again within the second."""
-        self.lab.hear(flushed(self.WIRELESS))
-        self.assertEqual(answers(self.lab.pass_time(0.99)), {flushed(HOST_A)})
-        self.assertEqual(self.lab.events, [])
-
-    def test_just_announced_here(self) -> None:
-        """M-14-7: not when ours were multicast less than a second ago: they were not flushed."""
-        self.lab.ask(HOST, A)
-        self.lab.pass_time(0.5)
-        self.lab.hear(flushed(self.WIRELESS))
-        self.assertEqual(self.lab.pass_time(5.0), [])
-
-    def test_without_flush_bit(self) -> None:
-        """M-14-6: nor when it could not flush anything."""
-        self.lab.hear(self.WIRELESS)
-        self.assertEqual(self.lab.pass_time(5.0), [])
-
-    def test_two_bridged_links(self) -> None:
-        """M-14-7: two links of one host, bridged together, do not answer each other for ever."""
-        labs: list[Lab] = []
-        wired = Lab(is_own=lambda record: any(lab.responder.holds(record) for lab in labs[1:]))
-        wireless = Lab(is_own=lambda record: any(lab.responder.holds(record) for lab in labs[:1]))
-        labs += [wired, wireless]
-        wired.register(HOST_GROUP)
-        wireless.register(RecordGroup(unique=(self.WIRELESS,)))
-        step = 0.0
-        while step < 60.0:
-            step += 0.01
-            from_wired, from_wireless = wired.run(step), wireless.run(step)
-            for packet in from_wired:
-                wireless.feed(packet.payload, ("192.168.1.2", 5353))
-            for packet in from_wireless:
-                wired.feed(packet.payload, ("192.168.1.200", 5353))
-        self.assertLess(len(wired.sent) + len(wireless.sent), 30)
-        self.assertEqual(wired.events, [GroupClaimed(1)])
-        self.assertEqual(wireless.events, [GroupClaimed(1)])
-        self.assertEqual([packet for packet in wired.sent + wireless.sent if packet.at > 10.0], [])
-
-    def test_echo(self) -> None:
-        """M-9-2: a reflector that gives back all we send disturbs nothing."""
-        lab = Lab()
-        lab.register(DUAL_GROUP, WEB_GROUP)
-        while lab.now < 10.0:
-            for packet in lab.pass_time(0.01):
-                lab.feed(packet.payload, OTHER_PEER)
-        self.assertEqual(lab.events, [GroupClaimed(1), GroupClaimed(2)])
-        self.assertEqual((len(probes(lab.sent)), len(responses(lab.sent))), (3, 2))
-
-    def test_links_are_apart(self) -> None:
-        """M-14-4, M-3-9, M-14-2: a conflict on one link is none on another."""
-        other = Lab()
-        other.settle(HOST_GROUP)
-        other.hear(RIVAL_A)
-        self.assertEqual(self.lab.pass_time(5.0), [])
-        self.assertTrue(self.lab.responder.is_published(HOST_A))
-
-    def test_cooperating_hosts(self) -> None:
-        """M-2-2: two hosts with the same unique records both claim them and both answer."""
-        first, second = Lab(), Lab(point=0.0)
-        first.register(WEB_GROUP)
-        second.register(WEB_GROUP)
-        while first.now < 5.0:
-            from_first, from_second = first.pass_time(0.01), second.pass_time(0.01)
-            for packet in from_first:
-                second.feed(packet.payload, PEER)
-            for packet in from_second:
-                first.feed(packet.payload, OTHER_PEER)
-        self.assertEqual([first.events, second.events], [[GroupClaimed(1)], [GroupClaimed(1)]])
-        self.assertEqual(len(first.ask(WEB, ANY)) + len(second.ask(WEB, ANY)), 2)
-
-    def test_two_hosts_want_one_name(self) -> None:
-        """M-8.2-5, M-9-4: two hosts that start together with one name end with one owner."""
-        first, second = Lab(), Lab(point=0.4)
-        first.register(RecordGroup(unique=(WEB_SRV, WEB_TXT)))
-        second.register(RecordGroup(unique=(RIVAL_SRV, RIVAL_TXT)))
-        while first.now < 10.0:
-            from_first, from_second = first.pass_time(0.005), second.pass_time(0.005)
-            for packet in from_first:
-                second.feed(packet.payload, PEER, multicast=packet.destination is None)
-            for packet in from_second:
-                first.feed(packet.payload, OTHER_PEER, multicast=packet.destination is None)
-        self.assertEqual({type(first.events[-1]), type(second.events[-1])}, {GroupClaimed, GroupLost})
-
-
-class VerifiedNameTests(ConflictCase):
-    """Names that are ours without probing, and somebody else's as well (RFC 6762 §8.1, §9)."""
-
-    OTHER_REVERSE = flushed(pointer(REVERSE, Name.parse("other.local"), 120))
-
-    def test_probed_for_by_another(self) -> None:
-        """Another responder of this machine, which maps our address to its own name, meets no resistance."""
-        self.assertEqual(self.lab.probe(REVERSE, self.OTHER_REVERSE) + self.lab.pass_time(5.0), [])
-        self.assertEqual(self.lab.events, [NameLost(self.host, REVERSE)])
-        self.assertTrue(self.lab.responder.is_published(HOST_A))
-
-    def test_probed_for_with_our_data(self) -> None:
-        """M-2-2: one with the same data is a cooperating one, and gets its answer."""
-        self.assertTrue(self.lab.probe(REVERSE, HOST_REVERSE))
-
-    def test_also_a_unique_name(self) -> None:
-        """M-8.1-8: a name that another group has claimed as unique is defended, not given up."""
-        self.lab.register(RecordGroup(unique=(text(REVERSE, [b"x"], 4500),)))
-        self.lab.pass_time(5.0)
-        self.assertTrue(self.lab.probe(REVERSE, self.OTHER_REVERSE))
-        self.assertEqual([event for event in self.lab.events if isinstance(event, NameLost)], [])
-
-    def test_tried_again_on_another_link(self) -> None:
-        """M-8-2: when the link may be another one, it is published again."""
-        self.lab.probe(REVERSE, self.OTHER_REVERSE)
-        self.lab.link.link_up(self.lab.now)
-        self.assertIn(flushed(HOST_REVERSE), answers(self.lab.pass_time(5.0)))
-
-    def test_stays_given_up(self) -> None:
-        """What was given up does not come back with the next update."""
-        self.lab.probe(REVERSE, self.OTHER_REVERSE)
-        self.lab.responder.update(self.host, DUAL_GROUP, self.lab.now)
-        self.assertNotIn(flushed(HOST_REVERSE), answers(self.lab.pass_time(5.0)))
-        self.assertTrue(self.lab.responder.is_published(HOST_AAAA))
-
-    def test_contradicted(self) -> None:
-        """M-9-3: contradicted, it is probed for, and announced again if nobody objects."""
-        self.lab.hear(self.OTHER_REVERSE)
-        sent = self.lab.pass_time(5.0)
-        self.assertEqual({q.name for packet in probes(sent) for q in packet.message.questions}, {REVERSE})
-        self.assertEqual(answers(sent), {flushed(HOST_REVERSE)})
-        self.assertTrue(self.lab.responder.is_published(HOST_A))
-
-    def test_contradicted_again(self) -> None:
-        """M-9-4: if somebody does, it is given up, and the host name is not touched."""
-        self.lab.hear(self.OTHER_REVERSE)
-        self.lab.pass_time(0.1)
-        self.lab.hear(self.OTHER_REVERSE)
-        self.assertEqual(self.lab.events, [NameLost(self.host, REVERSE)])
-        self.assertFalse(self.lab.responder.is_published(HOST_REVERSE))
-        self.lab.responder.withdraw(self.host, self.lab.now)
-        self.assertNotIn(flushed(HOST_REVERSE.with_ttl(0)), answers(self.lab.pass_time(5.0)))
 
 
 class ConnectivityTests(ConflictCase):

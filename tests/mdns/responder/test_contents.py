@@ -18,6 +18,7 @@ from mcast.dns.records import (
     raw,
     text,
 )
+from mcast.mdns.context import LinkSettings
 from mcast.mdns.events import RecordOversized
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.neighbours import SocketAddress
@@ -30,6 +31,8 @@ from tests.mdns.lab import (
     HOST_AAAA,
     HOST_GROUP,
     HTTP,
+    IPV4,
+    IPV6,
     NSEC,
     PTR,
     RESOLVER,
@@ -215,7 +218,7 @@ class AdditionalTests(SynchronousTestCase):
     def test_both_families_in_the_denial(self) -> None:
         """M-20-2, M-6.2-5: with both, the NSEC record shows both, over either family."""
         self.assertIn(self.BOTH, self.extras(HOST, A, DUAL_GROUP))
-        lab = Lab(ipv6=True, networks=["fe80::2/64"])
+        lab = Lab(IPV6)
         lab.settle(DUAL_GROUP)
         (sent,) = lab.ask(HOST, AAAA, ("fe80::9", 5353, 0, 2))
         self.assertIn(self.BOTH, sent.message.additionals)
@@ -282,9 +285,9 @@ class AdditionalTests(SynchronousTestCase):
 class SizeTests(SynchronousTestCase):
     """Messages and the MTU (RFC 6762 §17)."""
 
-    def sizes(self, **options: object) -> list[int]:
+    def sizes(self, settings: LinkSettings = IPV4) -> list[int]:
         """Return the sizes of what is announced of a hundred services."""
-        lab = Lab(**options)  # type: ignore[arg-type]  # the options of Lab, each with its type
+        lab = Lab(settings)
         lab.register(*[service_group(index) for index in range(100)])
         return [len(packet.payload) for packet in lab.pass_time(5.0)]
 
@@ -294,15 +297,15 @@ class SizeTests(SynchronousTestCase):
 
     def test_ipv6(self) -> None:
         """M-17-1: 1452 octets at most with IPv6."""
-        self.assertTrue(1300 < max(self.sizes(ipv6=True, networks=["fe80::2/64"])) <= 1452)
+        self.assertTrue(1300 < max(self.sizes(IPV6)) <= 1452)
 
     def test_small_mtu(self) -> None:
         """M-17-1: the MTU of the interface less the headers."""
-        self.assertTrue(1100 < max(self.sizes(mtu=1280)) <= 1252)
+        self.assertTrue(1100 < max(self.sizes(LinkSettings(ipv6=False, mtu=1280))) <= 1252)
 
     def test_jumbo_frames(self) -> None:
         """M-17-6: an MTU of 9000 is not used."""
-        self.assertLessEqual(max(self.sizes(mtu=9000)), 1472)
+        self.assertLessEqual(max(self.sizes(LinkSettings(ipv6=False, mtu=9000))), 1472)
 
     def test_sixty_services_in_one_answer(self) -> None:
         """M-17-1: an answer with sixty services is split into packets within the MTU, with all of them."""
@@ -364,7 +367,7 @@ class SizeTests(SynchronousTestCase):
         self.assertRaises(ValueError, lab.register, too_large)
         self.assertRaises(ValueError, lab.responder.update, owner, too_large, lab.now)
         narrower = RecordGroup(unique=(raw(WEB, 1000, bytes(9000 - 48 - 12 - len(WEB.wire) - 9), 4500),))
-        self.assertRaises(ValueError, Lab(ipv6=True).register, narrower)
+        self.assertRaises(ValueError, Lab(IPV6).register, narrower)
 
     def test_large_set(self) -> None:
         """M-10.2-5: a set that fits no packet is sent in packets that follow each other at once."""

@@ -8,6 +8,7 @@ from mcast.dns.codes import RESPONSE_FLAGS
 from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.names import Name
 from mcast.dns.records import address, pointer
+from mcast.mdns.context import LinkSettings
 from mcast.mdns.responder.pending import MAX_DELAYED, MAX_TRUNCATED
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.neighbours import SocketAddress
@@ -224,7 +225,7 @@ class DuplicateAnswerTests(SuppressionCase):
 
     def test_announcement_is_not_spared(self) -> None:
         """M-8.3-4: what we announce is announced, whoever says the same."""
-        lab = Lab(point=0.0, announcements=8)
+        lab = Lab(LinkSettings(ipv6=False, announcements=8), point=0.0)
         lab.register(RecordGroup(shared=(WEB_PTR,)))
         lab.run(2.5)
         lab.ask(HTTP, PTR)

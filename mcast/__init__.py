@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mcast.errors import InvalidService, MalformedMessage, McastError, NameTaken, NotFound
     from mcast.neighbours import Neighbours, SocketAddress, SourceKind
     from mcast.node.browsers import InstanceBrowser, ServiceBrowser, TypesBrowser
-    from mcast.node.feed import Feed
+    from mcast.node.feed import Changes
     from mcast.node.network import MulticastPort, Network, Receiver
     from mcast.node.node import Node
     from mcast.node.publisher import Registration
@@ -92,7 +92,7 @@ _HOMES = {
     "mcast.errors": ("InvalidService", "MalformedMessage", "McastError", "NameTaken", "NotFound"),
     "mcast.neighbours": ("Neighbours", "SocketAddress", "SourceKind"),
     "mcast.node.browsers": ("InstanceBrowser", "ServiceBrowser", "TypesBrowser"),
-    "mcast.node.feed": ("Feed",),
+    "mcast.node.feed": ("Changes",),
     "mcast.node.network": ("MulticastPort", "Network", "Receiver"),
     "mcast.node.node": ("Node",),
     "mcast.node.publisher": ("Registration",),
@@ -127,11 +127,11 @@ __all__ = [
     "Arrival",
     "Binding",
     "Change",
+    "Changes",
     "ConnectOptions",
     "DomainList",
     "EchoResponder",
     "EchoRules",
-    "Feed",
     "FoundAddress",
     "FoundService",
     "Group",

@@ -17,7 +17,7 @@ from mcast.dnssd.found import Change, FoundService, TypeChange
 from mcast.dnssd.resolving import Resolver
 from mcast.dnssd.types import ServiceType
 from mcast.errors import NotFound
-from mcast.node.feed import Feed
+from mcast.node.feed import Changes, Feed
 from mcast.node.lookups import LOOKUP_TIMEOUT, checked_timeout
 from mcast.node.searches import Search, Searches
 
@@ -83,7 +83,11 @@ class _LiveList(Generic[_S, _C]):
         """Call ``listener`` with each change from now on, and at once with what there is.
 
         While there is a listener, the end of an ``async for`` does not close the browser.
+
+        :raises TypeError: it cannot be called.
         """
+        if not callable(listener):
+            raise TypeError(f"listener {listener!r}: it cannot be called")
         self._listeners.append(listener)
         for state in self.snapshot():
             self._tell(listener, self._listing.compare(None, state))
@@ -114,7 +118,7 @@ class _LiveList(Generic[_S, _C]):
             self._searches.reactor, found, timeout, lambda: NotFound(self._subject, self._seen(timeout))
         )
 
-    def __aiter__(self) -> Feed[Any, _S, _C]:
+    def __aiter__(self) -> Changes[_C]:
         """Iterate over the changes, beginning with what there is.
 
         Leaving the iteration closes the browser, unless it has other consumers. However slow the consumer is,

@@ -1,15 +1,28 @@
-"""Changes for consumers of any speed: what happened to one thing twice while they were busy is one change."""
+"""Changes for consumers of any speed: those of one thing, while a consumer was busy, are one change."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 
 _K = TypeVar("_K", bound=Hashable)
 _S = TypeVar("_S")
 _C = TypeVar("_C")
+
+
+class Changes(Protocol[_C]):
+    """An asynchronous iterator over changes, made by ``async for`` over a browser."""
+
+    def __aiter__(self) -> Changes[_C]:
+        """Return itself."""
+
+    def __anext__(self) -> Deferred[_C]:
+        """Return what fires with the next change; cancelling it loses no change."""
+
+    async def aclose(self) -> None:
+        """End the iteration."""
 
 
 class Feed(Generic[_K, _S, _C]):
@@ -38,7 +51,7 @@ class Feed(Generic[_K, _S, _C]):
         self._waiting: Deferred[_C] | None = None
 
     def changed(self, key: _K) -> None:
-        """Take note that the state under a key is another."""
+        """Take note that the state under a key has changed."""
         self._dirty[key] = None
         waiting = self._waiting
         if waiting is not None and (change := self._next()) is not None:
@@ -58,7 +71,7 @@ class Feed(Generic[_K, _S, _C]):
         return self
 
     def __anext__(self) -> Deferred[_C]:
-        """Return what fires with the next change; cancelling it loses none."""
+        """Return what fires with the next change; cancelling it loses no change."""
         if self._left is None:
             ended: Deferred[_C] = Deferred()
             ended.errback(StopAsyncIteration())
@@ -76,7 +89,7 @@ class Feed(Generic[_K, _S, _C]):
         self.close()
 
     def __del__(self) -> None:
-        # Who waited has been dropped with us, and a coroutine that was closed must not be woken any more.
+        # The coroutine that waited has been dropped too, and must not be woken when it is closed.
         self._waiting = None
         self.close()
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from mcast.dnssd.found import Added, Change, Removed, TypeAdded, TypeRemoved, Updated
 from mcast.dnssd.service import Service
 from mcast.errors import InvalidService, NotFound
-from mcast.node.feed import Feed
+from mcast.node.feed import Changes
 from tests.node.two_nodes import TwoNodes
 
 
@@ -209,7 +209,7 @@ class BrowseTests(TwoNodes):
 
 
 class IterationTests(TwoNodes):
-    def assertNoMore(self, feed: Feed[Any, Any, Any]) -> None:
+    def assertNoMore(self, feed: Changes[Any]) -> None:
         waiting = feed.__anext__()
         self.assertNoResult(waiting)
         waiting.cancel()

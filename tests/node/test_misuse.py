@@ -107,6 +107,12 @@ class FindingTests(NodeMisuseTestCase):
     def test_domains_of_a_domain_that_is_not_local(self) -> None:
         self.refused(ValueError, "example.com", self.here.domains, domain="example.com")
 
+    def test_listener_that_cannot_be_called(self) -> None:
+        browser = self.here.browse("_http._tcp")
+        self.addCleanup(browser.close)
+        with self.assertRaisesRegex(TypeError, "'listener'"):
+            browser.add_listener("listener")
+
     def test_wait_in_no_time(self) -> None:
         browser = self.here.browse("_http._tcp")
         self.addCleanup(browser.close)

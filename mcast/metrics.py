@@ -159,6 +159,9 @@ class _Families:
         self._published = GaugeMetricFamily(
             "mcast_published_records", "Records that are published, by type", None, [*link, "type"]
         )
+        self._searches = CounterMetricFamily(
+            "mcast_searches_dropped", "What searches heard and left alone, by cause", None, ["node", "cause"]
+        )
         self._times = {
             name: SummaryMetricFamily(f"mcast_{name}_seconds", help_text, labels=["node"], unit="seconds")
             for name, help_text in (
@@ -183,7 +186,7 @@ class _Families:
         yield from self._node_counters.values()
         yield from (self._received, self._sent, self._dropped, self._records, self._events, self._port)
         yield from self._cache.values()
-        yield from (self._questions, self._published)
+        yield from (self._questions, self._published, self._searches)
         yield from self._times.values()
         yield from (self._longest, self._failures)
 
@@ -207,6 +210,8 @@ class _Families:
         for label, types in statistics["published"].items():
             for rtype, count in types.items():
                 self._published.add_metric([node, *label.rsplit("/", 1), rtype], count)
+        for cause, value in statistics["searches"].items():
+            self._searches.add_metric([node, cause], value)
         for name, summary in self._times.items():
             times = statistics["times"][name]
             summary.add_metric([node], times["count"], times["sum"])

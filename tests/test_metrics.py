@@ -9,6 +9,8 @@ from twisted.web.resource import IResource
 from twisted.web.test.requesthelper import DummyRequest
 from zope.interface.verify import verifyObject
 
+from mcast.dns.names import Name
+from mcast.dns.records import pointer
 from mcast.errors import NotFound
 from mcast.node.network import IPV4_GROUP
 from mcast.node.node import Node
@@ -181,6 +183,20 @@ class OpenMetricsTests(NodeTestCase):
         self.lan.result(node.stopService())
         gone = {"node": "kitchen", "interface": GONE, "family": ""}
         self.assertEqual(self.value("mcast_packets_sent_total", node, kind="probe", **gone), 6)
+
+    def test_what_searches_leave_alone(self) -> None:
+        """Also when the search is over: totals do not shrink."""
+        there, node = self.settled("there"), self.settled("kitchen")
+        listing = pointer(Name.parse("_http._tcp.local"), Name.parse("nothing.local"), 4500)
+        self.lan.result(there.publish_record(listing, unique=False))
+        browser = node.browse("_http._tcp")
+        self.lan.advance(2)
+        cause = "pointers to no instance"
+        before = self.value("mcast_searches_dropped_total", node, node="kitchen", cause=cause)
+        browser.close()
+        after = self.value("mcast_searches_dropped_total", node, node="kitchen", cause=cause)
+        self.assertGreater(before, 0)
+        self.assertEqual(after, before)
 
     def test_several_nodes(self) -> None:
         """Each by its name; the second of one name is told apart."""

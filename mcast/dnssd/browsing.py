@@ -173,7 +173,6 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
 
     def __init__(self, domain: Name = LOCAL) -> None:
         super().__init__()
-        self.counters: dict[str, int] = {"types beyond the limit": 0, "pointers to no type": 0}
         self._question: Final = Question(type_enumeration_name(domain), _PTR)
         self._listed: dict[ServiceType, list[tuple[LinkId, bytes]]] = {}
         """Where each type is listed, and by which rdata: those of several domains are one type."""

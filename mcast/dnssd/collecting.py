@@ -67,6 +67,8 @@ class Collector(Follower):
         elif key in self._found or len(self._found) < MAX_ANSWERS:
             source = None if change.source is None else change.source[0]
             self._found[key] = Answer(change.record, source, link.interface)
+        else:
+            self.counters["answers beyond the limit"] += 1
 
     def _denied(self, link: LinkId, question: Question, now: float) -> None:
         self._denied_on.add(link)

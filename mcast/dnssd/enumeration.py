@@ -77,9 +77,12 @@ class DomainBrowser(Follower):
             return
         domain = Name.from_wire(change.record.rdata)
         self._drop(domain, link)
-        is_gone = isinstance(change, RecordFlushed | RecordRemoved)
-        if not is_gone and (domain in self._listed or len(self._listed) < MAX_DOMAINS):
+        if isinstance(change, RecordFlushed | RecordRemoved):
+            return
+        if domain in self._listed or len(self._listed) < MAX_DOMAINS:
             self._listed.setdefault(domain, []).append(link)
+        else:
+            self.counters["domains beyond the limit"] += 1
 
     def _drop(self, domain: Name, link: LinkId) -> None:
         links = self._listed.get(domain, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from typing import Final, Generic, TypeVar
 
@@ -26,6 +27,8 @@ class Follower:
     """
 
     def __init__(self) -> None:
+        self.counters: Final[Counter[str]] = Counter()
+        """What was heard and left alone, by cause."""
         self._links: dict[LinkId, Querier] = {}
 
     @property

@@ -144,7 +144,10 @@ class HostLookup(Follower):
             self._found_at = now
 
     def _follow_alias(self, target: Name, now: float) -> None:
-        if target in self._names or len(self._names) > MAX_ALIASES:
+        if target in self._names:
+            return
+        if len(self._names) > MAX_ALIASES:
+            self.counters["aliases beyond the limit"] += 1
             return
         self._names.append(target)
         for link in self._links:

@@ -164,7 +164,6 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.counters: Counter[str] = Counter()
         self._instances: dict[bytes, Instance] = {}
         self._hosts: dict[bytes, Host] = {}
         self._changed: dict[bytes, Instance] = {}

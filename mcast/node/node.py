@@ -391,8 +391,9 @@ class Node(TwistedService):
         received and dropped; ``links``: for each link, such as ``eth0/IPv4``, what it counted, by kind and
         cause; ``links gone``: the sums of the links that are no more, so that totals do not shrink;
         ``caches`` and ``published``: for each link what is in its cache, and how many records of each type we
-        publish; ``times``: for each of ``claim``, ``resolve`` and ``lookup`` the ``count``, ``sum`` and
-        ``max`` of the seconds it took, and the ``failures``.
+        publish; ``searches``: what they heard and left alone, by cause; ``times``: for each of ``claim``,
+        ``resolve`` and ``lookup`` the ``count``, ``sum`` and ``max`` of the seconds it took, and the
+        ``failures``.
         """
         claims = list(self._publisher)
         return {
@@ -412,6 +413,7 @@ class Node(TwistedService):
             "links gone": dict(self._gone),
             "caches": {each.label: each.link.querier.gauges() for each in self.links},
             "published": {each.label: _types_of(each.link.responder.records()) for each in self.links},
+            "searches": self._searches.counters(),
             "times": {
                 "claim": self._publisher.claiming.as_dict(),
                 "resolve": self._searches.resolving.as_dict(),

@@ -3,6 +3,7 @@ hear."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -50,6 +51,7 @@ class Search(Generic[_F]):
         """Ask no more; may be called twice."""
         if self._searches.by_follower.pop(self.follower, None) is None:
             return
+        self._searches.counted.update(self.follower.counters)
         for timer in (self._soon, self._timer):
             if timer is not None:
                 timer.cancel()
@@ -102,7 +104,16 @@ class Searches:
         """How long it took to find services by name."""
         self.looking_up = Durations()
         """How long it took to find the addresses of hosts."""
+        self.counted: Counter[str] = Counter()
+        """What the searches left alone that are closed now, by cause."""
         self._links = links
+
+    def counters(self) -> dict[str, int]:
+        """Return what all searches have heard and left alone, by cause."""
+        total = Counter(self.counted)
+        for follower in self.by_follower:
+            total.update(follower.counters)
+        return dict(total)
 
     def now(self) -> float:
         """Return the time, in seconds on the reactor's clock."""

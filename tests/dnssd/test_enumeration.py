@@ -87,6 +87,7 @@ class BrowserTests(SynchronousTestCase):
         for number in range(100):
             self.lab.hear(pointer(BROWSING, EXAMPLE.prefixed(str(number)), 4500))
         self.assertEqual(len(self.browser.domains), 64)
+        self.assertEqual(self.browser.counters["domains beyond the limit"], 36)
 
     def test_closing(self) -> None:
         self.lab.hear(pointer(BROWSING, EXAMPLE, 4500))

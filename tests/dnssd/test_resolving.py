@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -164,6 +165,16 @@ class LookupTests(SynchronousTestCase):
         self.lab.hear(alias(host("far"), host("real"), 120), alias(host("real"), host("far"), 120))
         self.lab.pass_time(1)
         self.assertEqual(self.addresses(), [])
+
+    def test_many_aliases(self) -> None:
+        """A stranger cannot make us ask for ever."""
+        names = ["far", *[f"alias{number}" for number in range(20)]]
+        for name, target in pairwise(names):
+            self.lab.hear(alias(host(name), host(target), 120))
+            self.lab.pass_time(1)
+        asked = {question.name for question in self.lab.asked()}
+        self.assertEqual(asked, {host(name) for name in names[:9]})
+        self.assertGreater(self.lookup.counters["aliases beyond the limit"], 0)
 
     def test_lost_link(self) -> None:
         self.lab.hear(at(9), at_v6("9"))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         TypeRemoved,
         Updated,
     )
+    from mcast.dnssd.hosts import AUTO, Alias, Host, HostAddresses
     from mcast.dnssd.instances import InstanceName
     from mcast.dnssd.link_id import LinkId
     from mcast.dnssd.service import Service
@@ -42,12 +43,18 @@ if TYPE_CHECKING:
     from mcast.node.feed import Changes
     from mcast.node.network import MulticastPort, Network, Receiver
     from mcast.node.node import Node
-    from mcast.node.publisher import Registration
     from mcast.node.registrations import (
-        AUTO,
         AliasRegistration,
+        Claimed,
         HostRegistration,
+        Lost,
+        OnConflict,
+        Publishable,
         RecordRegistration,
+        Registration,
+        RegistrationEvent,
+        RegistrationListener,
+        Renamed,
         ServiceRegistration,
     )
     from mcast.node.shared import NodeLease, provide_node, shared_node
@@ -80,6 +87,7 @@ _HOMES = {
         "TypeRemoved",
         "Updated",
     ),
+    "mcast.dnssd.hosts": ("AUTO", "Alias", "Host", "HostAddresses"),
     "mcast.dnssd.instances": ("InstanceName",),
     "mcast.dnssd.link_id": ("LinkId",),
     "mcast.dnssd.service": ("Service",),
@@ -95,12 +103,18 @@ _HOMES = {
     "mcast.node.feed": ("Changes",),
     "mcast.node.network": ("MulticastPort", "Network", "Receiver"),
     "mcast.node.node": ("Node",),
-    "mcast.node.publisher": ("Registration",),
     "mcast.node.registrations": (
-        "AUTO",
         "AliasRegistration",
+        "Claimed",
         "HostRegistration",
+        "Lost",
+        "OnConflict",
+        "Publishable",
         "RecordRegistration",
+        "Registration",
+        "RegistrationEvent",
+        "RegistrationListener",
+        "Renamed",
         "ServiceRegistration",
     ),
     "mcast.node.shared": ("NodeLease", "provide_node", "shared_node"),
@@ -121,6 +135,7 @@ __all__ = [
     "AUTO",
     "LOCAL",
     "Added",
+    "Alias",
     "AliasRegistration",
     "AnnouncedPort",
     "Answer",
@@ -128,6 +143,7 @@ __all__ = [
     "Binding",
     "Change",
     "Changes",
+    "Claimed",
     "ConnectOptions",
     "DomainList",
     "EchoResponder",
@@ -138,6 +154,8 @@ __all__ = [
     "GroupListener",
     "GroupPort",
     "GroupProtocol",
+    "Host",
+    "HostAddresses",
     "HostInfo",
     "HostRegistration",
     "InstanceBrowser",
@@ -146,6 +164,7 @@ __all__ = [
     "InterfaceAddress",
     "InvalidService",
     "LinkId",
+    "Lost",
     "MalformedMessage",
     "McastError",
     "Message",
@@ -159,10 +178,12 @@ __all__ = [
     "NodeLease",
     "NotFound",
     "Note",
+    "OnConflict",
     "Pick",
     "PortSettings",
     "Presence",
     "PseudoRecord",
+    "Publishable",
     "Question",
     "Receiver",
     "Record",
@@ -170,7 +191,10 @@ __all__ = [
     "RecordRegistration",
     "RecordType",
     "Registration",
+    "RegistrationEvent",
+    "RegistrationListener",
     "Removed",
+    "Renamed",
     "Scope",
     "SendResult",
     "Service",

@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 
 from mcast.dns.names import Name
 from mcast.dns.records import pointer
+from mcast.dnssd.hosts import Host
 from mcast.errors import NotFound
 from mcast.node.network import IPV4_GROUP
 from mcast.node.node import Node
@@ -40,7 +41,7 @@ class StatisticsTests(NodeTestCase):
     def test_time_to_claim(self) -> None:
         """From registering until claimed: three probes 0.25 s apart after up to 0.25 s (RFC 6762 §8.1)."""
         node = self.node("kitchen")
-        self.lan.result(node.publish_host())
+        self.lan.result(node.publish(Host()).when_claimed())
         took = node.statistics()["times"]["claim"]
         self.assertEqual((took["count"], took["failures"]), (1, 0))
         self.assertTrue(0.75 <= took["max"] <= 1.01, took)
@@ -188,7 +189,7 @@ class OpenMetricsTests(NodeTestCase):
         """Also when the search is over: totals do not shrink."""
         there, node = self.settled("there"), self.settled("kitchen")
         listing = pointer(Name.parse("_http._tcp.local"), Name.parse("nothing.local"), 4500)
-        self.lan.result(there.publish_record(listing, unique=False))
+        self.lan.result(there.publish(listing, shared=True).when_claimed())
         browser = node.browse("_http._tcp")
         self.lan.advance(2)
         cause = "pointers to no instance"

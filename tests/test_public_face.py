@@ -21,9 +21,7 @@ PUBLIC_MODULES = ("mcast", "mcast.metrics", "mcast.oneshot", "mcast.resolver", "
 """The modules that programs import from; each says by ``__all__`` what of it is public."""
 
 NOT_YET = {
-    "mcast.mdns.responder.record_group.RecordGroup",
     "mcast.node.link_driver.LinkDriver",
-    "mcast.node.publisher.Publisher",
 }
 """Types in public signatures that are not for programs: these signatures are to go."""
 

@@ -28,7 +28,8 @@ async def main(reactor: Any) -> None:
     node = Node(reactor)
     node.startService()  # says goodbye when the reactor stops
     port = server.sockets[0].getsockname()[1]
-    registration = await node.register(Service("Greeter", "_greet._tcp", port)).asFuture(loop)
+    registration = node.publish(Service("Greeter", "_greet._tcp", port))
+    await registration.when_claimed().asFuture(loop)
     found = await node.resolve(registration.name, "_greet._tcp").asFuture(loop)
     print("published", found.name, "on port", found.port, flush=True)
     async with server:

@@ -16,7 +16,8 @@ async def main(reactor: Any) -> None:
     """Run until the reactor stops."""
     node = Node(reactor)
     node.startService()
-    registration = await node.register(Service("Plain", "_example._tcp", 7000, txt={"color": "blue"}))
+    registration = node.publish(Service("Plain", "_example._tcp", 7000, txt={"color": "blue"}))
+    await registration.when_claimed()
     print("published as", registration.name, flush=True)
     async for change in node.browse("_example._tcp"):
         service = change.service

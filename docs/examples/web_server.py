@@ -9,7 +9,6 @@ from mcast import Node, Service
 port = reactor.listenTCP(0, Site(File(".")))
 node = Node(reactor)
 node.startService()  # says goodbye when the reactor stops
-node.register(Service("My Web", "_http._tcp", port.getHost().port, txt={"path": "/"})).addCallback(
-    lambda registration: print("published as", registration.name, flush=True)
-)
+registration = node.publish(Service("My Web", "_http._tcp", port.getHost().port, txt={"path": "/"}))
+registration.when_claimed().addCallback(lambda claimed: print("published as", claimed.name, flush=True))
 reactor.run()

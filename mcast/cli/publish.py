@@ -16,10 +16,11 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from mcast.cli.command import GOOD, NOT_ALL, CommandError, Output, add_interface_argument, checked
 from mcast.dnssd.files.service_string import parse_port
-from mcast.dnssd.hosts import checked_host_label
+from mcast.dnssd.hosts import Host, checked_host_label
 from mcast.dnssd.service import Service
 from mcast.dnssd.types import parse_types
 from mcast.node.node import Node
+from mcast.node.registrations import RegistrationEvent, Renamed
 from mcast.sockets.interface import interfaces, select_interfaces
 
 
@@ -48,17 +49,18 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     """Run ``mcast publish``; return the exit status."""
     node, service = _prepare(reactor, arguments)
 
-    def renamed(old: str, new: str) -> None:
-        output.text(f"name {old!r} is taken, trying {new!r}")
-        output.event(event="renamed", old=old, name=new)
+    def tell(event: RegistrationEvent) -> None:
+        if isinstance(event, Renamed):
+            output.text(f"name {event.old_name!r} is taken, trying {event.new_name!r}")
+            output.event(event="renamed", old=event.old_name, name=event.new_name)
 
     status = NOT_ALL
     try:
         node.startService()
         if arguments.addresses:
-            await node.publish_host(arguments.host, arguments.addresses)
-        registration = await node.register(service, renamed)
-        output.text(f"published {registration.owner} on {registration.host}, port {service.port}")
+            await node.publish(Host(arguments.host, arguments.addresses)).when_claimed()
+        registration = await node.publish(service, listener=tell).when_claimed()
+        output.text(f"published {registration.full_name} on {registration.host}, port {service.port}")
         output.event(
             event="published",
             name=registration.name,

@@ -1,8 +1,13 @@
-"""Host names: the label that a host takes (RFC 6762 §3)."""
+"""Hosts as a program describes them, and the labels that they take (RFC 6762 §3)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final, Literal
 
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.types import encoded
@@ -10,6 +15,81 @@ from mcast.errors import InvalidService
 
 FALLBACK_LABEL = "host"
 """Our choice, for systems whose name has nothing that can serve; a conflict makes it "host-2"."""
+
+
+class Auto(Enum):
+    """The type of `AUTO`."""
+
+    AUTO = "auto"
+
+    def __repr__(self) -> str:
+        return "AUTO"
+
+
+AUTO: Final = Auto.AUTO
+"""In place of addresses: those that each interface has, followed as they change."""
+
+HostAddresses = Iterable[str | IPv4Address | IPv6Address] | Literal[Auto.AUTO]
+"""The addresses of a host as a caller gives them."""
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Host:
+    """A host to publish: a name under ``local.`` and its addresses.
+
+    :raises InvalidService: the name cannot be a host's, or an address is none.
+    """
+
+    name: str | None
+    """The label before ``.local``, in NFC; None for the host that publishes it."""
+
+    addresses: tuple[IPv4Address | IPv6Address, ...] | Literal[Auto.AUTO]
+    """The addresses, each once, or `AUTO`."""
+
+    def __init__(self, name: str | None = None, addresses: HostAddresses = AUTO) -> None:
+        """Check and take over a description; ``kitchen.local`` is taken for ``kitchen``."""
+        object.__setattr__(self, "name", None if name is None else checked_host_label(name))
+        object.__setattr__(self, "addresses", _checked_addresses(addresses))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Alias:
+    """A further name of the host that publishes it, by a CNAME record.
+
+    :raises InvalidService: the name cannot be a host's.
+    """
+
+    name: str
+    """The label before ``.local``, in NFC."""
+
+    def __init__(self, name: str) -> None:
+        """Check and take over a name; ``www.local`` is taken for ``www``."""
+        object.__setattr__(self, "name", checked_host_label(name))
+
+
+def _checked_addresses(
+    addresses: HostAddresses,
+) -> tuple[IPv4Address | IPv6Address, ...] | Literal[Auto.AUTO]:
+    if isinstance(addresses, Auto):
+        return addresses
+    if isinstance(addresses, str | bytes | IPv4Address | IPv6Address):
+        raise InvalidService(f"addresses {addresses!r}", "they are a list, even when there is only one")
+    return tuple(dict.fromkeys(_checked_address(address) for address in addresses))
+
+
+def _checked_address(address: str | IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    part = f"address {address}"
+    if isinstance(address, str):
+        try:
+            address = ip_address(address)
+        except ValueError:
+            raise InvalidService(part, "it is no IP address") from None
+    elif not isinstance(address, IPv4Address | IPv6Address):
+        raise InvalidService(f"address {address!r}", "it is no IP address")
+    if address.is_multicast or address.is_unspecified:
+        raise InvalidService(part, "no host has this address")
+    return address
+
 
 _NO_HOST_CHARACTERS = re.compile(r"[^0-9a-z-]+", re.IGNORECASE | re.ASCII)
 

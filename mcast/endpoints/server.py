@@ -161,5 +161,5 @@ class AnnouncedPort:
         self._log.warn("{type}: not every goodbye left: {cause}", type=self._service.type, cause=reason.value)
 
     def __repr__(self) -> str:
-        name = None if self.registration is None else str(self.registration.owner)
+        name = None if self.registration is None else str(self.registration.full_name)
         return f"<AnnouncedPort {name} at {self._port}>"

@@ -53,7 +53,10 @@ class GroupReprobing(GroupEvent):
 
 @dataclass(frozen=True, slots=True)
 class GroupUpdated(GroupEvent):
-    """An update of a published group has come into force; of several that waited together the last one."""
+    """An update of a group is in force, and what it changed has been multicast once (RFC 6762 §8.4).
+
+    Comes once for several updates that waited together.
+    """
 
 
 @dataclass(frozen=True, slots=True)

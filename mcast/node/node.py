@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Interface, IPv6Interface
 from random import Random, SystemRandom
-from typing import Any, Literal
+from typing import Any, overload
 
 from twisted.application.service import Service as TwistedService
 from twisted.internet.defer import Deferred, DeferredList, succeed
@@ -21,7 +21,7 @@ from mcast.dns.records import Record, show_type
 from mcast.dnssd.collecting import Answer
 from mcast.dnssd.enumeration import DomainBrowser, DomainList
 from mcast.dnssd.found import FoundAddress, FoundService
-from mcast.dnssd.hosts import checked_host_label, host_label
+from mcast.dnssd.hosts import Alias, Host, checked_host_label, host_label
 from mcast.dnssd.resolving import HostLookup
 from mcast.dnssd.service import Service
 from mcast.dnssd.sought import (
@@ -49,13 +49,16 @@ from mcast.node.network import (
     Receiver,
     SocketNetwork,
 )
-from mcast.node.publisher import Publisher, Registration, Renamed
+from mcast.node.publisher import Publisher
 from mcast.node.registrations import (
-    AUTO,
     AliasRegistration,
-    Auto,
     HostRegistration,
+    OnConflict,
+    Publishable,
     RecordRegistration,
+    Registration,
+    RegistrationListener,
+    Registrations,
     ServiceRegistration,
 )
 from mcast.node.searches import Searches
@@ -82,15 +85,14 @@ class Node(TwistedService):
     """A host in Multicast DNS: it publishes, and it finds what others publish.
 
     One `Link` for each interface and address family, opened by `startService` and closed by `stopService`,
-    which says goodbye. What is registered before the start, or while no link works, waits; what is registered
-    stays so over a stop and the next start.
+    which says goodbye. What is published before the start, or while no link works, waits. It stays so over a
+    stop and the next start.
 
     :param reactor: the reactor, or a `Clock` with a ``network`` that needs no sockets.
     :param interfaces: names, indexes or addresses of those to use; all that are up and do multicast by
-    default.
+        default.
     :param hostname: the label before ``.local``. When given it is published from the start; by default the
-    system's
-        name is taken, and published when something is registered on this host.
+        system's name is taken, and published when something is published on this host.
     :param ipv4: whether to use IPv4; likewise ``ipv6``.
     :param network: where the interfaces and ports come from; the real ones by default.
     :param rng: chooses every random delay.
@@ -144,92 +146,94 @@ class Node(TwistedService):
         self._publisher = Publisher({} if state is None else state)
         self._searches = Searches(reactor, self._links.values)
         label = host_label(socket.gethostname()) if hostname is None else checked_host_label(hostname)
-        self._host = HostRegistration(self._publisher, label)
-        self._publisher.hosts[None] = self._host
+        self._registrations = Registrations(self._publisher, label)
         if hostname is not None:
-            self._publish_own_host()
+            self._registrations.publish_host()
 
     # Publishing
 
     @property
     def hostname(self) -> str:
         """The label of this host, as it is claimed now."""
-        return self._host.name
+        return self._registrations.host.name
 
     @property
     def host(self) -> Name:
         """The full name of this host, as it is claimed now."""
-        return self._host.owner
+        return self._registrations.host.full_name
 
     @property
-    def claims(self) -> tuple[Registration, ...]:
+    def registrations(self) -> tuple[Registration, ...]:
         """Everything that is published or to be published: hosts, services, aliases, records."""
-        return tuple(self._publisher)
+        return tuple(self._registrations)
 
-    def publish(self, service: Service, renamed: Renamed | None = None) -> ServiceRegistration:
-        """Publish a service, and return at once what will be claimed: `register` for those who do not wait.
-
-        :raises ValueError: the service has a record that no packet can hold (RFC 6762 §17).
-        """
-        if service.host is None:
-            self._publish_own_host()
-        registration = ServiceRegistration(self._publisher, service, renamed)
-        self._publisher.add(registration)
-        return registration
-
-    def register(self, service: Service, renamed: Renamed | None = None) -> Deferred[ServiceRegistration]:
-        """Publish a service.
-
-        :param renamed: called with the old and the new name whenever a conflict makes another one necessary.
-        :returns: fires with the `ServiceRegistration` when the name is claimed on all links that work,
-            after about a second; it waits while there is none. Cancelling withdraws.
-        :raises ValueError: the service has a record that no packet can hold (RFC 6762 §17).
-        """
-        registration = self.publish(service, renamed)
-        return registration.when_claimed(registration.withdraw).addCallback(lambda _: registration)
-
-    def publish_host(
+    @overload
+    def publish(
         self,
-        name: str | None = None,
-        addresses: Iterable[IPv4Address | IPv6Address] | Literal[Auto.AUTO] = AUTO,
-        renamed: Renamed | None = None,
-    ) -> Deferred[HostRegistration]:
-        """Publish a host name with its addresses, this host's or one that is spoken for.
+        what: Service,
+        *,
+        interfaces: Sequence[str] = ...,
+        on_conflict: OnConflict = ...,
+        listener: RegistrationListener | None = ...,
+    ) -> ServiceRegistration: ...
 
-        :param name: the label before ``.local``; None for this host's own.
-        :param addresses: `AUTO` for those of the interfaces.
-        :returns: fires as `register` does.
-        :raises InvalidService: the name cannot be a host's.
+    @overload
+    def publish(
+        self,
+        what: Host,
+        *,
+        interfaces: Sequence[str] = ...,
+        on_conflict: OnConflict = ...,
+        listener: RegistrationListener | None = ...,
+    ) -> HostRegistration: ...
+
+    @overload
+    def publish(
+        self,
+        what: Alias,
+        *,
+        interfaces: Sequence[str] = ...,
+        on_conflict: OnConflict = ...,
+        listener: RegistrationListener | None = ...,
+    ) -> AliasRegistration: ...
+
+    @overload
+    def publish(
+        self,
+        what: Record,
+        *,
+        interfaces: Sequence[str] = ...,
+        on_conflict: OnConflict = ...,
+        listener: RegistrationListener | None = ...,
+        shared: bool = ...,
+    ) -> RecordRegistration: ...
+
+    def publish(
+        self,
+        what: Publishable,
+        *,
+        interfaces: Sequence[str] = (),
+        on_conflict: OnConflict = "rename",
+        listener: RegistrationListener | None = None,
+        shared: bool = False,
+    ) -> Registration:
+        """Publish a service, a host, an alias of this host or a single record.
+
+        A service on this host, and an alias, publish the host too.
+
+        :param interfaces: names, indexes or addresses of those to publish it on; all of the node's by
+            default.
+        :param on_conflict: ``"rename"`` takes the next free name when another host has this one,
+            ``"fail"`` publishes nothing then. A record has no other name to take, and always fails.
+        :param listener: called with `Claimed`, `Renamed` and `Lost`, as by `Registration.add_listener`.
+        :param shared: for a record that other hosts may have too, which needs no probing (RFC 6762 §2).
+        :returns: the registration, at once; its `when_claimed` waits for the name. The node publishes it
+            until it is withdrawn, also after a stop and a new start.
+        :raises TypeError: it cannot be published, or an argument is of the wrong kind.
+        :raises ValueError: an argument has a wrong value; the record cannot be published, or no packet can
+            hold it (RFC 6762 §17); with ``"fail"``, this node has published the name already.
         """
-        if name is None:
-            if renamed is not None:
-                self._host.on_rename(renamed)
-            return self._publish_own_host()
-        return self._publisher.add_and_wait(HostRegistration(self._publisher, name, addresses, renamed))
-
-    def publish_alias(self, name: str, renamed: Renamed | None = None) -> Deferred[AliasRegistration]:
-        """Publish a further name of this host; fires as `register` does.
-
-        :raises InvalidService: the name cannot be a host's.
-        """
-        self._publish_own_host()
-        return self._publisher.add_and_wait(AliasRegistration(self._publisher, name, renamed))
-
-    def publish_record(self, record: Record, unique: bool = True) -> Deferred[RecordRegistration]:
-        """Publish a record as it is.
-
-        :param unique: whether no other host may have a record of this name, which is then probed for; fails
-        with
-            `NameTaken` when one has.
-        :returns: fires as `register` does.
-        :raises ValueError: the record cannot be published, or no packet can hold it.
-        """
-        return self._publisher.add_and_wait(RecordRegistration(self._publisher, record, unique))
-
-    def _publish_own_host(self) -> Deferred[HostRegistration]:
-        if self._host not in self._publisher:
-            self._publisher.add(self._host)
-        return self._host.when_claimed().addCallback(lambda _: self._host)
+        return self._registrations.publish(what, interfaces, on_conflict, listener, shared)
 
     # Finding
 
@@ -395,13 +399,13 @@ class Node(TwistedService):
         ``resolve`` and ``lookup`` the ``count``, ``sum`` and ``max`` of the seconds it took, and the
         ``failures``.
         """
-        claims = list(self._publisher)
+        items = list(self._publisher)
         return {
             "node": {
                 "links": len(self._links),
                 "links working": sum(driver.is_working for driver in self._links.values()),
-                "names": len(claims),
-                "names claimed": sum(claim.is_claimed for claim in claims),
+                "names": len(items),
+                "names claimed": sum(item.is_claimed for item in items),
                 "conflicts": self._publisher.counters["conflicts"],
                 "renames": self._publisher.counters["renames"],
             },

@@ -1,17 +1,16 @@
-"""What a node publishes: claims, each under one and the same name on every link (RFC 6762 §14)."""
+"""Keeps what a node publishes on all its links, each item under one name (RFC 6762 §14)."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
-from typing import TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.logger import Logger
 
 from mcast.dns.names import Name
+from mcast.dnssd.hosts import host_name
 from mcast.errors import NameTaken
 from mcast.mdns.events import (
     Event,
@@ -19,130 +18,18 @@ from mcast.mdns.events import (
     GroupEvent,
     GroupLost,
     GroupReprobing,
+    GroupUpdated,
     NameLost,
     ProbingFailed,
     RecordOversized,
 )
-from mcast.mdns.responder.record_group import RecordGroup
 from mcast.node.durations import Durations
+from mcast.node.items import HostItem, Item
 from mcast.node.link_driver import LinkDriver
-from mcast.sockets.interface import Interface
-
-Renamed = Callable[[str, str], object]
-"""Called with the old and the new name when a conflict made a claim take another."""
-
-_C = TypeVar("_C", bound="Registration")
-
-
-class Registration(ABC):
-    """Something that is published under one name on every link; the base of all registrations.
-
-    :param renamed: called at every change of the name by a conflict.
-    """
-
-    _log = Logger()
-
-    def __init__(self, publisher: Publisher, renamed: Renamed | None = None) -> None:
-        self._publisher = publisher
-        self._listeners: list[Renamed] = [] if renamed is None else [renamed]
-        self.drivers: dict[LinkDriver, None] = {}
-        """Where it is registered, for the `Publisher`."""
-        self.claimed_on: set[LinkDriver] = set()
-        """Where it is in use, for the `Publisher`."""
-        self.begun_at: float | None = None
-        """Since when a name is being claimed, for the `Publisher`; None while none is."""
-        self.is_withdrawn = False
-        self._was_claimed = False
-        self._published_as: Name | None = None
-        self._waiting: list[Deferred[None]] = []
-
-    has_own_name = True
-    """Whether the name stands for this claim alone, so that it is the claim's to change."""
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """The name as it is claimed now, a label for a person to read."""
-
-    @property
-    @abstractmethod
-    def owner(self) -> Name:
-        """The whole name that is claimed."""
-
-    @abstractmethod
-    def records(self, interface: Interface) -> RecordGroup:
-        """Return what is published on the links of an interface."""
-
-    def take_next_name(self) -> None:
-        """Take the name to try after a conflict; called only when it `has_own_name`."""
-        raise NotImplementedError
-
-    def names(self, other: Registration) -> bool:
-        """Whether the records of this claim hold the name of another one."""
-        return False
-
-    @property
-    def memory(self) -> str | None:
-        """The key under which the name is remembered when it is not the one asked for; None when it is."""
-        return None
-
-    @property
-    def is_claimed(self) -> bool:
-        """Whether it is in use on every working link, and there is one."""
-        return self._publisher.is_claimed(self)
-
-    def when_claimed(self, cancelled: Callable[[], object] = lambda: None) -> Deferred[None]:
-        """Fire when it is, or was once, in use on all links; fail with `NameTaken` when it never will be.
-
-        :param cancelled: called when the Deferred is cancelled.
-        """
-        if self._was_claimed:
-            return succeed(None)
-
-        def cancel(waiting: Deferred[None]) -> None:
-            self._waiting.remove(waiting)
-            cancelled()
-
-        waiting: Deferred[None] = Deferred(cancel)
-        self._waiting.append(waiting)
-        return waiting
-
-    def on_rename(self, listener: Renamed) -> None:
-        """Call ``listener(old, new)`` whenever a conflict makes another name necessary (RFC 6762 §9)."""
-        self._listeners.append(listener)
-
-    def withdraw(self) -> Deferred[None]:
-        """Publish it no longer; fires when the goodbyes have left, which takes up to a second."""
-        return self._publisher.withdraw(self)
-
-    def tell_renamed(self, old: str) -> None:
-        """Tell who asked for it that the name is no longer ``old``."""
-        for listener in tuple(self._listeners):
-            try:
-                listener(old, self.name)
-            except Exception:
-                self._log.failure("{listener!r} failed on a rename", listener=listener)
-
-    def tell_claimed(self) -> None:
-        """Tell who waits for it that it is in use on all links."""
-        if self._published_as != self.owner:
-            self._published_as = self.owner
-            self._log.info("published {name}", name=str(self.owner))
-        if not self._was_claimed:
-            self._was_claimed = True
-            waiting, self._waiting = self._waiting, []
-            for each in waiting:
-                each.callback(None)
-
-    def tell_lost(self) -> None:
-        """Tell who waits for it that it is no longer published, and will not be."""
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            each.errback(NameTaken(str(self.owner)))
 
 
 class Publisher:
-    """Keeps every claim registered on every link, and merges what the links report.
+    """Keeps every item registered on every link that it wants, and merges what the links report.
 
     :param state: remembers names taken after conflicts, for the next start (RFC 6762 §9).
     """
@@ -150,119 +37,125 @@ class Publisher:
     _log = Logger()
 
     def __init__(self, state: MutableMapping[str, str]) -> None:
-        self.state = state
-        self.hosts: dict[Name | None, Registration] = {}
+        self.hosts: dict[Name | None, HostItem] = {}
         """The hosts that are published, by the name that was asked for; None is the host that we run on."""
         self.counters: Counter[str] = Counter()
         """Conflicts, renames and the like since the start."""
         self.claiming: Durations = Durations()
-        """How long claims took from their registration on a working link until they were in use on all."""
-        self._claims: dict[Registration, None] = {}
-        self._owners: dict[Name, Registration] = {}
+        """How long it took from the registration on a working link until an item was in use on all links."""
+        self._state = state
+        self._items: dict[Item, None] = {}
+        self._names: dict[Name, Item] = {}
         self._drivers: list[LinkDriver] = []
 
-    def __iter__(self) -> Iterator[Registration]:
-        return iter(self._claims)
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items)
 
-    def __contains__(self, claim: Registration) -> bool:
-        return claim in self._claims
+    def __contains__(self, item: Item) -> bool:
+        return item in self._items
 
-    # Claims
+    # Items
 
-    def add(self, claim: Registration) -> None:
-        """Register a claim on every link, or on those that will come.
+    def recall(self, item: Item) -> None:
+        """Give a new item the name that it had to take at an earlier time (RFC 6762 §9)."""
+        remembered = self._state.get(item.memory_key) if item.renames else None
+        if remembered is not None:
+            item.take(remembered)
 
-        :raises ValueError: it has a record that no packet can hold (RFC 6762 §17).
+    def add(self, item: Item) -> None:
+        """Register an item on every link that it wants, or on those that will come.
+
+        :raises ValueError: it has a record that no packet can hold (RFC 6762 §17), or a name that another
+            item has, and may not take another one.
         """
-        if claim.has_own_name:
+        if item.is_alone:
             # Two of ours do not hear each other's probes, so they are kept apart here.
-            while claim.owner in self._owners:
-                claim.take_next_name()
-            self._owners[claim.owner] = claim
-        self._claims[claim] = None
-        claim.begun_at = None
+            if item.full_name in self._names and not item.renames:
+                raise ValueError(f"{item.full_name} is published by this node already")
+            while item.full_name in self._names:
+                item.take(item.next_label())
+            self._names[item.full_name] = item
+        if isinstance(item, HostItem):
+            self.hosts.setdefault(host_name(item.wanted), item)
+        self._items[item] = None
+        item.begun_at = None
+        item.is_claimed = item.is_lost = False
         try:
             for driver in self._drivers:
-                self._register(claim, driver)
+                self._register(item, driver)
         except ValueError:
-            self._drop(claim, goodbye=False)
+            self._drop(item, goodbye=False)
             raise
-        claim.is_withdrawn = False
         self._pump()
 
-    def add_and_wait(self, claim: _C) -> Deferred[_C]:
-        """Do as `add`; fire with the claim when it is in use on all working links. Cancelling withdraws."""
-        self.add(claim)
-        return claim.when_claimed(lambda: self.withdraw(claim)).addCallback(lambda _: claim)
+    def update(self, item: Item) -> Deferred[None]:
+        """Publish the records that an item has now in place of those it had (RFC 6762 §8.4).
 
-    def changed(self, claim: Registration) -> None:
-        """Publish the records that a claim has now in place of those it had (RFC 6762 §8.4).
-
+        :returns: fires when what is new has been announced on every working link, or the item was withdrawn
+            meanwhile; fails with `NameTaken` when it was lost.
         :raises ValueError: a record is too large for any packet.
         """
-        for driver in claim.drivers:
-            group = claim.records(driver.interface)
-            # One message may cost the host and the service their names: then the service is off the link
-            # already, and its own event, which is still to come, registers it anew.
-            with suppress(KeyError):
-                driver.link.responder.update(claim, group, driver.now())
+        self._refresh(item)
+        announced: Deferred[None] = Deferred(item.updates.remove)
+        item.updates.append(announced)
         self._pump()
+        self._check_updates(item)
+        return announced
 
-    def withdraw(self, claim: Registration) -> Deferred[None]:
-        """Take a claim off every link; fires when the goodbyes have left."""
-        if claim not in self._claims:
+    def withdraw(self, item: Item) -> Deferred[None]:
+        """Take an item off every link; fires when the goodbyes have left."""
+        if item not in self._items:
             return succeed(None)
-        drivers = list(claim.drivers)
-        self._drop(claim, goodbye=True)
-        # Who cancels the wait wants no error of each link.
+        drivers = list(item.drivers)
+        self._drop(item, goodbye=True)
+        # A caller that cancels the wait wants no error of each link.
         sent = DeferredList([one.goodbyes_sent() for one in drivers], consumeErrors=True)
         self._pump()
-        self._log.info("withdrew {name}", name=str(claim.owner))
+        self._log.info("withdrew {name}", name=str(item.full_name))
+        item.observer.withdrawn()
+        self._tell_updated(item)
         return sent.addCallback(lambda _: None)
 
     def say_goodbye(self) -> None:
-        """Take everything off every link, and keep the claims for the links that may come."""
-        for claim in self._claims:
-            claim.begun_at = None
-            self._leave_links(claim, goodbye=True)
+        """Take everything off every link, and keep the items for the links that may come."""
+        for item in self._items:
+            item.begun_at = None
+            self._leave_links(item, goodbye=True)
         self._pump()
-
-    def is_claimed(self, claim: Registration) -> bool:
-        """Whether a claim is in use on every working link, and there is one."""
-        working = [driver for driver in self._drivers if driver.is_working]
-        return bool(working) and claim.claimed_on.issuperset(working)
 
     # Links
 
     def attach(self, driver: LinkDriver) -> None:
         """Publish everything on a link too."""
         self._drivers.append(driver)
-        for claim in tuple(self._claims):
-            try:
-                self._register(claim, driver)
-            except ValueError:
-                self._log.failure("{name} cannot be published", name=str(claim.owner))
+        for item in tuple(self._items):
+            self._register_late(item, driver)
         driver.pump()
 
     def detach(self, driver: LinkDriver) -> None:
         """Forget a link that is gone."""
         self._drivers.remove(driver)
-        for claim in self._claims:
-            claim.drivers.pop(driver, None)
-            claim.claimed_on.discard(driver)
+        for item in self._items:
+            self._leave(item, driver)
         self.check()
 
     def refresh(self, driver: LinkDriver) -> None:
         """Publish what the changed addresses of an interface make different."""
         now = driver.now()
-        for claim in self._claims:
-            if driver in claim.drivers:
-                with suppress(KeyError):  # lost just now, as above
-                    driver.link.responder.update(claim, claim.records(driver.interface), now)
+        for item in tuple(self._items):
+            if driver not in item.drivers:
+                self._register_late(item, driver)
+            elif not item.wants(driver.interface):
+                driver.link.responder.withdraw(item, now)
+                self._leave(item, driver)
+                self._check(item)
+            else:
+                with suppress(KeyError):  # as in `_refresh`
+                    driver.link.responder.update(item, item.records(driver.interface), now)
         driver.pump()
 
     def handle(self, driver: LinkDriver, event: Event) -> None:
-        """Do what follows from an event of a link."""
+        """Take in what a link reports."""
         if isinstance(event, ProbingFailed):
             self._log.error(
                 "no free name found on {link} for a minute; still trying {names}",
@@ -272,22 +165,25 @@ class Publisher:
             return
         if not isinstance(event, GroupEvent):
             return
-        claim = event.owner
-        if not isinstance(claim, Registration) or driver not in claim.drivers:
+        item = event.owner
+        if not isinstance(item, Item) or driver not in item.drivers:
             return
         if isinstance(event, GroupClaimed):
-            claim.claimed_on.add(driver)
-            self._check(claim)
+            item.claimed_on.add(driver)
+            self._check(item)
         elif isinstance(event, GroupReprobing):
-            claim.claimed_on.discard(driver)
+            item.claimed_on.discard(driver)
+            item.is_claimed = False
             if event.contested:
                 self._log.info(
                     "{name} is contested on {link}; probing anew", name=str(event.name), link=driver.label
                 )
+        elif isinstance(event, GroupUpdated):
+            self._check_updates(item)
         elif isinstance(event, GroupLost):
             # What is registered there again was lost before that.
-            if claim not in driver.link.responder:
-                self._conflicted(claim, driver)
+            if item not in driver.link.responder:
+                self._lose(item, driver)
         elif isinstance(event, NameLost):
             self._log.debug("{name} is left to another host", name=str(event.name))
         elif isinstance(event, RecordOversized):
@@ -299,9 +195,9 @@ class Publisher:
             )
 
     def check(self) -> None:
-        """Look which claims are in use on all links, after a link came, went or changed."""
-        for claim in tuple(self._claims):
-            self._check(claim)
+        """Look which items are in use on all links, after a link came, went or changed."""
+        for item in tuple(self._items):
+            self._check(item)
 
     # Parts of these
 
@@ -309,85 +205,129 @@ class Publisher:
         for driver in tuple(self._drivers):
             driver.pump()
 
-    def _register(self, claim: Registration, driver: LinkDriver) -> None:
-        group = claim.records(driver.interface)
-        if claim.begun_at is None and driver.is_working:
-            claim.begun_at = driver.now()
-        driver.link.responder.register(claim, group, driver.now())
-        claim.drivers[driver] = None
+    def _register(self, item: Item, driver: LinkDriver) -> None:
+        if not item.wants(driver.interface):
+            return
+        group = item.records(driver.interface)
+        if item.begun_at is None and driver.is_working:
+            item.begun_at = driver.now()
+        driver.link.responder.register(item, group, driver.now())
+        item.drivers[driver] = None
 
-    def _leave_links(self, claim: Registration, goodbye: bool) -> None:
-        for driver in claim.drivers:
-            driver.link.responder.withdraw(claim, driver.now(), goodbye)
-        claim.drivers.clear()
-        claim.claimed_on.clear()
+    def _register_late(self, item: Item, driver: LinkDriver) -> None:
+        """Register on a link that was not there when the item was added, so that nobody can be told."""
+        try:
+            self._register(item, driver)
+        except ValueError:
+            self._log.failure("{name} cannot be published", name=str(item.full_name))
 
-    def _part(self, claim: Registration, lost: Name, interface: int) -> None:
+    def _refresh(self, item: Item) -> None:
+        for driver in item.drivers:
+            group = item.records(driver.interface)
+            # One message may cost the host and the service their names: then the service is off the link
+            # already, and its own event, which is still to come, registers it anew.
+            with suppress(KeyError):
+                driver.link.responder.update(item, group, driver.now())
+
+    def _leave(self, item: Item, driver: LinkDriver) -> None:
+        """Forget that an item is on a link."""
+        item.drivers.pop(driver, None)
+        item.claimed_on.discard(driver)
+
+    def _leave_links(self, item: Item, goodbye: bool) -> None:
+        for driver in tuple(item.drivers):
+            driver.link.responder.withdraw(item, driver.now(), goodbye)
+            self._leave(item, driver)
+        item.is_claimed = False
+
+    def _leave_interface(self, item: Item, lost: Name, index: int) -> None:
         """Leave the other link of an interface as one on which the name was lost.
 
         The neighbours are the same, and what they know by one family they know by the other: a usual goodbye
         would take the winner's records from them.
         """
-        for driver in tuple(claim.drivers):
-            if driver.interface.index == interface:
-                driver.link.responder.lose(claim, lost, driver.now())
-                del claim.drivers[driver]
-                claim.claimed_on.discard(driver)
+        for driver in tuple(item.drivers):
+            if driver.interface.index == index:
+                driver.link.responder.lose(item, lost, driver.now())
+                self._leave(item, driver)
 
-    def _drop(self, claim: Registration, goodbye: bool) -> None:
-        claim.is_withdrawn = True
-        self._leave_links(claim, goodbye)
-        del self._claims[claim]
-        if claim.has_own_name:
-            del self._owners[claim.owner]
-        if claim in self.hosts.values():
-            self.hosts = {key: host for key, host in self.hosts.items() if key is None or host is not claim}
+    def _drop(self, item: Item, goodbye: bool) -> None:
+        self._leave_links(item, goodbye)
+        del self._items[item]
+        if item.is_alone:
+            del self._names[item.full_name]
+        if isinstance(item, HostItem):
+            for name in [name for name, host in self.hosts.items() if host is item and name is not None]:
+                del self.hosts[name]
 
-    def _rename(self, claim: Registration) -> None:
-        """Let a claim take its next name that is not one of ours already."""
-        del self._owners[claim.owner]
-        claim.take_next_name()
-        while claim.owner in self._owners:
-            claim.take_next_name()
-        self._owners[claim.owner] = claim
+    def _check(self, item: Item) -> None:
+        working = [each for each in self._drivers if each.is_working and item.wants(each.interface)]
+        was_claimed = item.is_claimed
+        item.is_claimed = bool(working) and item.claimed_on.issuperset(working)
+        if item.is_claimed and not was_claimed:
+            self._claimed(item)
+        self._check_updates(item)
 
-    def _check(self, claim: Registration) -> None:
-        if not self.is_claimed(claim):
-            return
-        memory = claim.memory
-        if memory is not None and self.state.get(memory) != claim.name:
+    def _claimed(self, item: Item) -> None:
+        if item.label != item.wanted and self._state.get(item.memory_key) != item.label:
             # RFC 6762 §9: recorded only when it is ours.
-            self.state[memory] = claim.name
-        if claim.begun_at is not None:
-            self.claiming.add(self._drivers[0].now() - claim.begun_at)
-            claim.begun_at = None
-        claim.tell_claimed()
+            self._state[item.memory_key] = item.label
+        if item.begun_at is not None:
+            self.claiming.add(self._drivers[0].now() - item.begun_at)
+            item.begun_at = None
+        item.observer.claimed()
 
-    def _conflicted(self, claim: Registration, driver: LinkDriver) -> None:
-        """Take another name, on all links, for one that was lost on one of them (RFC 6762 §9, §14)."""
-        del claim.drivers[driver]
-        self.counters["conflicts"] += 1
-        old, lost = claim.name, claim.owner
-        self._part(claim, lost, driver.interface.index)
-        if not claim.has_own_name:
-            self._log.warn("{name} is taken by another host on {link}", name=str(lost), link=driver.label)
-            self._drop(claim, goodbye=True)
-            self.claiming.failures += 1
-            claim.tell_lost()
+    def _check_updates(self, item: Item) -> None:
+        """Tell those who wait for it that an update has been announced on every working link."""
+        if not item.updates or not item.is_claimed:
             return
-        self._rename(claim)
+        if all(each.link.responder.is_announced(item) for each in item.drivers if each.is_working):
+            self._tell_updated(item)
+
+    def _tell_updated(self, item: Item) -> None:
+        waiting, item.updates = item.updates, []
+        for each in waiting:
+            each.callback(None)
+
+    def _lose(self, item: Item, driver: LinkDriver) -> None:
+        """Take another name, on all links, for one that was lost on one of them (RFC 6762 §9, §14)."""
+        self._leave(item, driver)
+        self.counters["conflicts"] += 1
+        lost = item.full_name
+        self._leave_interface(item, lost, driver.interface.index)
+        if item.renames:
+            self._rename(item, driver)
+            return
+        self._log.warn("{name} is taken by another host on {link}", name=str(lost), link=driver.label)
+        self._drop(item, goodbye=True)
+        self.claiming.failures += 1
+        item.is_lost = True
+        item.observer.lost()
+        waiting, item.updates = item.updates, []
+        for each in waiting:
+            each.errback(NameTaken(str(lost)))
+        self._pump()
+
+    def _rename(self, item: Item, driver: LinkDriver) -> None:
+        """Let an item take its next name that is not one of ours already, and publish it under that."""
+        old, lost = item.label, item.full_name
+        del self._names[lost]
+        item.take(item.next_label())
+        while item.full_name in self._names:
+            item.take(item.next_label())
+        self._names[item.full_name] = item
         self._log.warn(
             "{name} is taken by another host on {link}; trying {new} instead",
             name=str(lost),
             link=driver.label,
-            new=str(claim.owner),
+            new=str(item.full_name),
         )
         self.counters["renames"] += 1
-        self._leave_links(claim, goodbye=True)
+        self._leave_links(item, goodbye=True)
         for other in self._drivers:
-            self._register(claim, other)
-        for dependent in tuple(self._claims):
-            if dependent.names(claim):
-                self.changed(dependent)
-        claim.tell_renamed(old)
+            self._register(item, other)
+        for dependent in tuple(self._items):
+            if dependent.names(item):
+                self._refresh(dependent)
+        item.observer.renamed(old)
         self._pump()

@@ -1,252 +1,440 @@
-"""What `Node.register` and its relatives fire with: published services, hosts, aliases and records."""
+"""What a program holds of what it publishes: registrations, and what their listeners are told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-from enum import Enum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, Final, Literal
+from typing import Any, Literal, TypeVar
 
-from twisted.internet.defer import Deferred, execute, fail
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.logger import Logger
 
 from mcast.dns.names import Name
 from mcast.dns.records import Record
-from mcast.dnssd.hosts import checked_host_label, host_name, next_host, next_instance
-from mcast.dnssd.publishing import alias_records, host_records, service_records
+from mcast.dnssd.hosts import AUTO, Alias, Auto, Host, host_name
 from mcast.dnssd.service import Service
-from mcast.mdns.responder.record_group import RecordGroup
-from mcast.node.publisher import Publisher, Registration, Renamed
-from mcast.sockets.interface import Interface
+from mcast.dnssd.types import ServiceType
+from mcast.errors import NameTaken
+from mcast.node.items import AliasItem, HostItem, Item, RecordItem, ServiceItem
+from mcast.node.publisher import Publisher
+from mcast.sockets.interface import checked_selectors
+
+OnConflict = Literal["rename", "fail"]
+"""What to do when another host has the name: take the next one, or publish nothing."""
+
+Publishable = Service | Host | Alias | Record
+"""What can be published."""
+
+_R = TypeVar("_R", bound="Registration")
+
+SERVICE_DETAILS = frozenset(field.name for field in fields(Service)) - {"name", "type", "domain"}
+"""What an update of a service may change: the rest is its name."""
 
 
-class Auto(Enum):
-    """The type of `AUTO`."""
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The name is in use on every link that works.
 
-    AUTO = "auto"
+    Comes again when the name was claimed anew: after a rename, a contest that was won, or a link that came or
+    was down.
+    """
+
+    registration: Registration
 
 
-AUTO: Final = Auto.AUTO
-"""In place of addresses: those of each interface, followed as they change."""
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """Another host has the name, and another one is being claimed (RFC 6762 §9)."""
+
+    registration: Registration
+    old_name: str
+    """The label that was lost, ``"My Web"``."""
+    new_name: str
+    """The label that is tried now, ``"My Web (2)"``."""
 
 
-class ServiceRegistration(Registration):
-    """A service that is published. `Node.register` makes it."""
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Another host has the name, and nothing is published any more; the last that is told.
 
-    def __init__(self, publisher: Publisher, service: Service, renamed: Renamed | None = None) -> None:
-        super().__init__(publisher, renamed)
-        self._service = service
-        self._service = service.named(_text(self.host.labels[0]))
-        self._wanted = self.owner
-        remembered = publisher.state.get(f"service {self._wanted}")
-        if remembered is not None:
-            self._service = replace(self._service, name=remembered)
+    It happens to a record, and to what was published with ``on_conflict="fail"``.
+    """
 
-    @property
-    def service(self) -> Service:
-        """The service as it is published, with the name it has now."""
-        return self._service
+    registration: Registration
+    name: str
+    """The name that was lost, as `Registration.name` has it."""
+
+
+RegistrationEvent = Claimed | Renamed | Lost
+"""What a listener is told."""
+
+RegistrationListener = Callable[[RegistrationEvent], object]
+"""Called with each `RegistrationEvent`; what it raises is logged."""
+
+
+class Registration:
+    """Something that is published under one name on every link. Made by `Node.publish`.
+
+    It begins to claim its name at once, and takes about a second for that; without a link that works it
+    waits.
+    """
+
+    def __init__(self, publisher: Publisher, item: Item) -> None:
+        self._publisher = publisher
+        self._item = item
+        self._notices = _Notices(self)
+        item.observer = self._notices
 
     @property
     def name(self) -> str:
-        """The instance name as it is claimed, ``"My Web (2)"`` after a conflict."""
-        assert self._service.name is not None
-        return self._service.name
+        """The label as it is claimed now, for a person to read: ``"My Web (2)"`` after a conflict."""
+        return self._item.label
 
     @property
-    def owner(self) -> Name:
-        return self._service.full_name
+    def full_name(self) -> Name:
+        """The whole name as it is claimed now, ``My Web (2)._http._tcp.local.``"""
+        return self._item.full_name
 
     @property
-    def host(self) -> Name:
-        """The host that the service is on, with the name it has now."""
-        host = self._publisher.hosts.get(self._service.host)
-        if host is not None:
-            return host.owner
-        assert self._service.host is not None  # the publisher knows the host it runs on
-        return self._service.host
+    def is_claimed(self) -> bool:
+        """Whether the name is in use on every link that works, and one works."""
+        return self._item.is_claimed
 
     @property
-    def memory(self) -> str | None:
-        return None if self.owner == self._wanted else f"service {self._wanted}"
+    def interfaces(self) -> tuple[str, ...]:
+        """The names of the interfaces on which it is in use now."""
+        return tuple(dict.fromkeys(sorted(driver.interface.name for driver in self._item.claimed_on)))
+
+    def when_claimed(self: _R) -> Deferred[_R]:
+        """Wait until the name is in use on every link that works; at once when it was already.
+
+        :returns: fires with this registration; fails with `NameTaken` when it is lost, and with
+            `CancelledError` when it is withdrawn. Cancelling ends the wait and withdraws nothing.
+        """
+        if self._item.is_lost:
+            return fail(NameTaken(str(self.full_name)))
+        if self._item not in self._publisher:
+            return fail(CancelledError())
+        claimed: Deferred[None] = self._notices.when_claimed()
+        return claimed.addCallback(lambda _: self)
+
+    def add_listener(self, listener: RegistrationListener) -> None:
+        """Call ``listener`` with `Claimed`, `Renamed` and `Lost` from now on."""
+        if not callable(listener):
+            raise TypeError(f"listener {listener!r}: it cannot be called")
+        self._notices.listeners.append(listener)
+
+    def remove_listener(self, listener: RegistrationListener) -> None:
+        """Call ``listener`` no more.
+
+        :raises ValueError: it is no listener of this registration.
+        """
+        try:
+            self._notices.listeners.remove(listener)
+        except ValueError:
+            raise ValueError(f"listener {listener!r}: it is none of {self!r}") from None
 
     def update(self, **changes: Any) -> Deferred[None]:
         """Publish changed data under the same name, without probing (RFC 6762 §8.4).
 
-        ``update(txt={"path": "/new"}, port=81)`` changes what is named and leaves the rest. More than ten
-        changes a minute are delayed and joined.
+        More than ten changes a minute are delayed and joined.
 
-        :returns: fires when the change is on its way on every link; fails with what `change` raises.
+        :returns: fires when the change has been announced on every link that works, or the registration was
+            withdrawn meanwhile; while no link works it waits. Fails with `NameTaken` when the name is lost.
+        :raises TypeError: there is nothing of that name to change.
+        :raises ValueError: the value is wrong, no packet can hold it, it would be another name, or the
+            registration is withdrawn.
         """
-        return execute(lambda: self.change(replace(self._service, **changes)))
-
-    def change(self, service: Service) -> None:
-        """Publish another description under the same name, at once; what it is called does not matter.
-
-        :raises ValueError: the type or domain is another one, it is withdrawn, or no packet can hold a
-        record.
-        """
-        if self.is_withdrawn:
-            raise ValueError(f"{self.owner} is withdrawn")
-        changed = service if service.name == self.name else replace(service, name=self.name)
-        if changed.full_name != self._service.full_name:
-            raise ValueError(
-                f"{service.type} in {service.domain}: {self.owner} cannot become that by an update"
-            )
-        if changed == self._service:
-            return
-        before, self._service = self._service, changed
+        for unknown in changes:
+            self._refuse(unknown)
+        if self._item.is_lost:
+            return fail(NameTaken(str(self.full_name)))
+        if self._item not in self._publisher:
+            raise ValueError(f"{self.full_name} is withdrawn")
+        undo = self._change(changes)
         try:
-            self._publisher.changed(self)
+            return self._publisher.update(self._item)
         except ValueError:
-            self._service = before
+            undo()
             raise
 
-    def records(self, interface: Interface) -> RecordGroup:
-        service = self._service if self._service.host is None else replace(self._service, host=None)
-        return service_records(service, self.host)
+    def withdraw(self) -> Deferred[None]:
+        """Publish it no longer; may be called twice.
 
-    def take_next_name(self) -> None:
-        self._service = replace(self._service, name=next_instance(self.name))
+        :returns: fires when the goodbyes have left, which takes up to a second.
+        """
+        return self._publisher.withdraw(self._item)
 
-    def names(self, other: Registration) -> bool:
-        return self._publisher.hosts.get(self._service.host) is other
+    def __repr__(self) -> str:
+        if self._item.is_lost:
+            state = "lost"
+        elif self._item not in self._publisher:
+            state = "withdrawn"
+        else:
+            state = "claimed" if self.is_claimed else "not claimed yet"
+        return f"<{type(self).__name__} {self.full_name} {state}>"
+
+    _changeable: frozenset[str] = frozenset()
+    """What `update` takes."""
+
+    def _refuse(self, change: str) -> None:
+        """Raise what is right for a keyword of `update`, unless it is known."""
+        if change == "name":
+            raise ValueError("name: an update keeps it; withdraw the registration and publish it anew")
+        if change not in self._changeable:
+            known = ", ".join(sorted(self._changeable)) or "nothing"
+            raise TypeError(f"update() got an unexpected keyword argument {change!r}; it takes {known}")
+
+    def _change(self, changes: dict[str, Any]) -> Callable[[], None]:
+        """Describe the item anew; return what takes that back."""
+        return lambda: None
+
+
+class ServiceRegistration(Registration):
+    """A service that is published. Made by `Node.publish`.
+
+    `update` takes ``port``, ``txt``, ``subtypes``, ``host``, ``priority``, ``weight``, ``flagship`` and
+    ``more_txt``, each as `Service` has it; what is not named stays.
+    """
+
+    _item: ServiceItem
+    _changeable = SERVICE_DETAILS
+
+    @property
+    def service(self) -> Service:
+        """The service as it is published, with the name that it has now."""
+        return self._item.service
+
+    @property
+    def type(self) -> ServiceType:
+        """The service type, ``_http._tcp``."""
+        return self._item.service.type
+
+    @property
+    def domain(self) -> Name:
+        """The domain, nearly always ``local.``"""
+        return self._item.service.domain
+
+    @property
+    def host(self) -> Name:
+        """The host that the service is on, with the name that it has now."""
+        return self._item.host
+
+    def _refuse(self, change: str) -> None:
+        if change in ("type", "domain"):
+            raise ValueError(f"{change}: an update keeps it; withdraw the registration and publish it anew")
+        super()._refuse(change)
+
+    def _change(self, changes: dict[str, Any]) -> Callable[[], None]:
+        item, before = self._item, self._item.service
+
+        def undo() -> None:
+            item.service = before
+
+        item.service = replace(before, **changes)
+        return undo
 
 
 class HostRegistration(Registration):
-    """A host name that is published with its addresses. `Node.publish_host` makes it."""
+    """A host name that is published with its addresses. Made by `Node.publish`.
 
-    def __init__(
-        self,
-        publisher: Publisher,
-        label: str,
-        addresses: Iterable[IPv4Address | IPv6Address] | Literal[Auto.AUTO] = AUTO,
-        renamed: Renamed | None = None,
-    ) -> None:
-        super().__init__(publisher, renamed)
-        self._wanted = checked_host_label(label)
-        self._label = publisher.state.get(f"host {self._wanted}", self._wanted)
-        publisher.hosts.setdefault(host_name(self._wanted), self)
-        self._addresses = addresses if isinstance(addresses, Auto) else tuple(addresses)
+    `update` takes ``addresses``, as `Host` has them.
+    """
+
+    _item: HostItem
+    _changeable = frozenset(["addresses"])
 
     @property
-    def name(self) -> str:
-        """The label as it is claimed, ``"kitchen-2"`` after a conflict."""
-        return self._label
+    def addresses(self) -> tuple[IPv4Address | IPv6Address, ...] | Literal[Auto.AUTO]:
+        """The addresses that are published; `AUTO` for those of each interface."""
+        return self._item.host.addresses
 
-    @property
-    def owner(self) -> Name:
-        """The full name, ``kitchen.local.``"""
-        return host_name(self._label)
+    def _change(self, changes: dict[str, Any]) -> Callable[[], None]:
+        item, before = self._item, self._item.host
 
-    @property
-    def memory(self) -> str | None:
-        return None if self._label == self._wanted else f"host {self._wanted}"
+        def undo() -> None:
+            item.host = before
 
-    def update(self, addresses: Iterable[IPv4Address | IPv6Address] | Literal[Auto.AUTO]) -> Deferred[None]:
-        """Publish other addresses in place of those given before; fires when they are on their way."""
-        self._addresses = addresses if isinstance(addresses, Auto) else tuple(addresses)
-        return execute(self._publisher.changed, self)
-
-    def records(self, interface: Interface) -> RecordGroup:
-        if isinstance(self._addresses, Auto):
-            return host_records(self.owner, own_addresses(interface))
-        return host_records(self.owner, self._addresses)
-
-    def take_next_name(self) -> None:
-        self._label = next_host(self._label)
+        item.host = Host(before.name, changes.get("addresses", before.addresses))
+        return undo
 
 
 class AliasRegistration(Registration):
-    """A further name of a host, by a CNAME record. `Node.publish_alias` makes it."""
+    """A further name of the node's own host; `update` can change nothing of it. Made by `Node.publish`."""
 
-    def __init__(self, publisher: Publisher, label: str, renamed: Renamed | None = None) -> None:
-        super().__init__(publisher, renamed)
-        self._wanted = checked_host_label(label)
-        self._label = publisher.state.get(f"host {self._wanted}", self._wanted)
-
-    @property
-    def name(self) -> str:
-        """The label as it is claimed."""
-        return self._label
-
-    @property
-    def owner(self) -> Name:
-        """The full name."""
-        return host_name(self._label)
-
-    @property
-    def memory(self) -> str | None:
-        return None if self._label == self._wanted else f"host {self._wanted}"
-
-    def records(self, interface: Interface) -> RecordGroup:
-        return alias_records(self.owner, self._publisher.hosts[None].owner)
-
-    def take_next_name(self) -> None:
-        self._label = next_host(self._label)
-
-    def names(self, other: Registration) -> bool:
-        return other is self._publisher.hosts[None]
+    _item: AliasItem
 
 
 class RecordRegistration(Registration):
-    """A single record that is published as it is. `Node.publish_record` makes it.
+    """A single record that is published as it is. Made by `Node.publish`.
 
-    A unique record whose name another host has is lost: nobody but the caller can choose another name.
+    `update` takes ``record``: another one of the same name and type. When another host has the name, a record
+    that is not shared is lost: only the caller can choose another name.
     """
 
-    has_own_name = False
-
-    def __init__(self, publisher: Publisher, record: Record, unique: bool) -> None:
-        super().__init__(publisher)
-        self._record = record
-        self._unique = unique
-        self.lost: Deferred[None] = Deferred()
-        """Fires when another host turned out to have the name, and the record is no longer published."""
+    _item: RecordItem
+    _changeable = frozenset(["record"])
 
     @property
     def record(self) -> Record:
         """The record as it is published."""
-        return self._record
+        return self._item.record
 
-    @property
-    def name(self) -> str:
-        """The whole name of the record."""
-        return str(self._record.name)
+    def _change(self, changes: dict[str, Any]) -> Callable[[], None]:
+        item, before = self._item, self._item.record
+        record = changes.get("record", before)
+        if not isinstance(record, Record):
+            raise TypeError(f"record {record!r}: it is no Record")
+        if (record.name, record.type, record.rclass) != (before.name, before.type, before.rclass):
+            raise ValueError(
+                f"record {record.name}: an update keeps the name, type and class of {before.name}"
+            )
 
-    @property
-    def owner(self) -> Name:
-        return self._record.name
+        def undo() -> None:
+            item.record = before
 
-    def update(self, record: Record) -> Deferred[None]:
-        """Publish another record of the same name and type in its place.
-
-        :returns: fires when it is on its way; fails with ValueError when the name or type is another one, or
-        no
-            packet can hold it.
-        """
-        if (record.name, record.type) != (self._record.name, self._record.type):
-            return fail(ValueError(f"{record.name}: an update keeps the name and the type of {self.owner}"))
-        self._record = record
-        return execute(self._publisher.changed, self)
-
-    def records(self, interface: Interface) -> RecordGroup:
-        return RecordGroup(unique=(self._record,)) if self._unique else RecordGroup(shared=(self._record,))
-
-    def tell_lost(self) -> None:
-        super().tell_lost()
-        self.lost.callback(None)
+        item.record = record
+        return undo
 
 
-def own_addresses(interface: Interface) -> list[IPv4Address | IPv6Address]:
-    """Return the addresses under which others on the link reach this host (RFC 6762 §6.2).
+class _Notices:
+    """Tells the program what becomes of a registration; the `Observer` of its item."""
 
-    Those of both families, whichever the packet goes by: both links of an interface publish the same, and so
-    the NSEC record of neither denies what the other one has (RFC 6762 §20).
+    _log = Logger()
+
+    def __init__(self, registration: Registration) -> None:
+        self.listeners: list[RegistrationListener] = []
+        self.registration = registration
+        self._was_claimed = False
+        self._logged: Name | None = None
+        self._waiting: list[Deferred[None]] = []
+
+    def when_claimed(self) -> Deferred[None]:
+        """Return what fires when the name is claimed, or was claimed already."""
+        if self._was_claimed:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        return waiting
+
+    def claimed(self) -> None:
+        registration = self.registration
+        if self._logged != registration.full_name:
+            self._logged = registration.full_name
+            self._log.info("published {name}", name=str(registration.full_name))
+        self._was_claimed = True
+        for each in self._take_waiting():
+            each.callback(None)
+        self._tell(Claimed(registration))
+
+    def renamed(self, old: str) -> None:
+        self._tell(Renamed(self.registration, old, self.registration.name))
+
+    def lost(self) -> None:
+        for each in self._take_waiting():
+            each.errback(NameTaken(str(self.registration.full_name)))
+        self._tell(Lost(self.registration, self.registration.name))
+
+    def withdrawn(self) -> None:
+        self._was_claimed = False
+        self._logged = None
+        for each in self._take_waiting():
+            each.errback(CancelledError())
+
+    def _take_waiting(self) -> list[Deferred[None]]:
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def _tell(self, event: RegistrationEvent) -> None:
+        for listener in tuple(self.listeners):
+            try:
+                listener(event)
+            except Exception:
+                self._log.failure(
+                    "{listener!r} failed on {event}", listener=listener, event=type(event).__name__
+                )
+
+
+class Registrations:
+    """Everything that a node publishes, and the host that it runs on.
+
+    :param label: that of the host, as it was asked for.
     """
-    own = (each.address for each in interface.addresses)
-    return [address for address in own if interface.loopback or not address.is_loopback]
 
+    def __init__(self, publisher: Publisher, label: str) -> None:
+        self._publisher = publisher
+        self._own = HostItem(Host(), label)
+        publisher.recall(self._own)
+        publisher.hosts[None] = publisher.hosts[host_name(label)] = self._own
+        self.host = HostRegistration(publisher, self._own)
+        """The host that the node runs on, published or not."""
 
-def _text(label: bytes) -> str:
-    return label.decode("utf-8", "replace")
+    def __iter__(self) -> Iterator[Registration]:
+        for item in self._publisher:
+            assert isinstance(item.observer, _Notices)
+            yield item.observer.registration
+
+    def publish(
+        self,
+        what: Publishable,
+        interfaces: Sequence[str],
+        on_conflict: OnConflict,
+        listener: RegistrationListener | None,
+        shared: bool,
+    ) -> Registration:
+        """Do what `Node.publish` says."""
+        if on_conflict not in ("rename", "fail"):
+            raise ValueError(f"on_conflict {on_conflict!r}: it is 'rename' or 'fail'")
+        if shared and not isinstance(what, Record):
+            raise TypeError(f"shared: only a Record can be shared, not {what!r}")
+        selectors, renames = checked_selectors(interfaces), on_conflict == "rename"
+        if isinstance(what, Host) and what.name is None:
+            if selectors or not renames:
+                # What is published on any interface leads to it.
+                raise ValueError(
+                    "the node's own host is on all its interfaces, and takes another name if it must"
+                )
+            self._publish_own(what, listener)
+            return self.host
+        registration = self._registration(what, selectors, renames, shared)
+        item = registration._item
+        self._publisher.recall(item)
+        if listener is not None:
+            registration.add_listener(listener)
+        self._publisher.add(item)
+        return registration
+
+    def publish_host(self) -> None:
+        """Publish the host that the node runs on, unless it is published already."""
+        if self._own not in self._publisher:
+            self._publisher.add(self._own)
+
+    def _publish_own(self, host: Host, listener: RegistrationListener | None) -> None:
+        if listener is not None:
+            self.host.add_listener(listener)
+        if self._own not in self._publisher:
+            self._own.host = host
+            self._publisher.add(self._own)
+        elif host.addresses not in (AUTO, self._own.host.addresses):
+            self.host.update(addresses=host.addresses)
+
+    def _registration(
+        self, what: Publishable, selectors: tuple[str, ...], renames: bool, shared: bool
+    ) -> Registration:
+        publisher = self._publisher
+        if isinstance(what, Service):
+            if what.host is None:
+                self.publish_host()
+            service = ServiceItem(what, publisher.hosts, selectors, renames=renames)
+            return ServiceRegistration(publisher, service)
+        if isinstance(what, Host):
+            assert what.name is not None
+            host = HostItem(what, what.name, selectors, renames=renames)
+            return HostRegistration(publisher, host)
+        if isinstance(what, Alias):
+            self.publish_host()
+            return AliasRegistration(publisher, AliasItem(what.name, self._own, selectors, renames=renames))
+        if isinstance(what, Record):
+            return RecordRegistration(publisher, RecordItem(what, selectors, shared=shared))
+        raise TypeError(f"a Service, Host, Alias or Record can be published, not {what!r}")

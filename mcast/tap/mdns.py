@@ -8,15 +8,14 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from mcast.dnssd.files.read import read_services
 from mcast.dnssd.files.service_string import parse_service_string
-from mcast.dnssd.hosts import checked_host_label, host_label, host_name
+from mcast.dnssd.hosts import Alias, checked_host_label, host_label, host_name
 from mcast.errors import InvalidService, ServicesFileError
 from mcast.node.network import Network, SocketNetwork
 from mcast.node.node import Node
@@ -136,7 +135,7 @@ class MDNSService(MultiService):
         for service in options["services"]:
             self.node.publish(service)
         for alias in options["aliases"]:
-            self.node.publish_alias(alias).addErrback(self._failed)
+            self.node.publish(Alias(alias))
 
     def startService(self) -> None:
         """Start publishing.
@@ -161,11 +160,11 @@ class MDNSService(MultiService):
 
     def log_counters(self) -> None:
         """Log what is published, in which state, and every counter."""
-        for claim in self.node.claims:
+        for registration in self.node.registrations:
             self._log.info(
                 "{name} is {state}",
-                name=str(claim.owner),
-                state="published" if claim.is_claimed else "not published yet",
+                name=str(registration.full_name),
+                state="published" if registration.is_claimed else "not published yet",
             )
         for part, counters in self.node.statistics().items():
             self._log.info("{part}: {counters}", part=part, counters=counters)
@@ -177,10 +176,6 @@ class MDNSService(MultiService):
     def _read_again(self) -> None:
         for follower in self._followers:
             follower.read_again()
-
-    def _failed(self, reason: Failure) -> None:
-        if not reason.check(CancelledError):
-            self._log.failure("cannot publish", failure=reason)
 
 
 def makeService(options: Options) -> MDNSService:

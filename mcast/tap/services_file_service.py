@@ -9,6 +9,7 @@ from typing import Any
 from twisted.application.service import Service as TwistedService
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from mcast.dns.names import Name
 from mcast.dnssd.files.contents import ServicesFile
@@ -17,7 +18,7 @@ from mcast.dnssd.service import Service
 from mcast.dnssd.types import ServiceType
 from mcast.errors import ServicesFileError
 from mcast.node.node import Node
-from mcast.node.registrations import ServiceRegistration
+from mcast.node.registrations import SERVICE_DETAILS, ServiceRegistration
 
 POLL_INTERVAL = 2.0
 """Seconds between two looks at a file. Our choice: a person who saves a file sees the effect at once."""
@@ -109,7 +110,7 @@ class ServicesFollower(TwistedService):
                     self._published[key] = self._node.publish(service)
                 else:
                     # The same name: an update, without probing and without a goodbye (RFC 6762 §8.4).
-                    self._published[key].change(service)
+                    self._update(self._published[key], service)
             except ValueError as problem:
                 self._log.error(
                     "{service} is not published as {path} says: {problem}",
@@ -117,3 +118,11 @@ class ServicesFollower(TwistedService):
                     path=str(self._path),
                     problem=str(problem),
                 )
+
+    def _update(self, registration: ServiceRegistration, service: Service) -> None:
+        details = {name: getattr(service, name) for name in SERVICE_DETAILS}
+        if details != {name: getattr(registration.service, name) for name in SERVICE_DETAILS}:
+            registration.update(**details).addErrback(self._not_updated)
+
+    def _not_updated(self, reason: Failure) -> None:
+        self._log.failure("{path}: an update failed", failure=reason, path=str(self._path))

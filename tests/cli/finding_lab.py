@@ -39,7 +39,7 @@ class FindingTestCase(SynchronousTestCase):
     def publish(
         self, name: str = "My Web", kind: str = "_http._tcp", port: int = 80, **more: Any
     ) -> ServiceRegistration:
-        return self.lan.result(self.there.register(Service(name, kind, port, **more)))
+        return self.lan.result(self.there.publish(Service(name, kind, port, **more)).when_claimed())
 
     def start(self, *words: str, json_lines: bool = False) -> Deferred[int]:
         """Start the command; what it prints goes to `stream` and `errors`."""

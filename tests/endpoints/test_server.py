@@ -166,7 +166,7 @@ class AnnouncingTests(ServerTestCase):
         inner = TCP4ServerEndpoint(self.reactor, 8080)
         endpoint = ServiceServerEndpoint(self.reactor, inner, Service("Docs", "_http._tcp", 0), node=other)
         self.lan.result(endpoint.listen(FACTORY))
-        self.assertEqual(other.claims[-1].name, "Docs")
+        self.assertEqual(other.registrations[-1].name, "Docs")
 
     def test_own_node_has_its_own_host_name(self) -> None:
         inner = TCP4ServerEndpoint(self.reactor, 0)

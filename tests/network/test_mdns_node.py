@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from mcast.dnssd.hosts import Host
 from mcast.dnssd.service import Service
 from mcast.node.node import STOP_LIMIT, Node
 from tests.interop.probe import Packet, Prober
@@ -27,7 +28,7 @@ class RealNodeTests(ReactorLanTestCase):
         for prober in self.probers:
             self.addCleanup(prober.close)
         self.node = self.started(Node(self.reactor, hostname="kitchen", rng=Random(1)))
-        self.wait(self.node.publish_host())
+        self.wait(self.node.publish(Host()).when_claimed())
 
     def started(self, node: Node) -> Node:
         node.startService()
@@ -64,7 +65,7 @@ class RealNodeTests(ReactorLanTestCase):
             self.assertEqual([each.address for each in found], [self.here.ipv4(link)])
 
     def test_registers(self) -> None:
-        registration = self.wait(self.node.register(Service("Web", "_http._tcp", 80)))
+        registration = self.wait(self.node.publish(Service("Web", "_http._tcp", 80)).when_claimed())
         assert registration is not None
         self.assertEqual(registration.name, "Web")
 
@@ -96,13 +97,15 @@ class RealNodeTests(ReactorLanTestCase):
         self.probers[1].sniffer.poll().clear()
         self.lan.plug(self.here, 1)
         self.sees(1, is_probe)
-        self.until(lambda: all(claim.is_claimed for claim in self.node.claims), "the name to be claimed")
+        self.until(
+            lambda: all(claim.is_claimed for claim in self.node.registrations), "the name to be claimed"
+        )
         self.assertEqual(len(self.node.links), 4)
 
     def test_two_nodes(self) -> None:
         """M-2-2, M-15.1-1, M-15.1-2: a second node in the process with the same host name is no conflict."""
         second = self.started(Node(self.reactor, hostname="kitchen", rng=Random(2)))
-        self.wait(second.publish_host())
+        self.wait(second.publish(Host()).when_claimed())
         self.turn(1.5)
         self.assertEqual((self.node.hostname, second.hostname), ("kitchen", "kitchen"))
         self.wait(self.node.stopService())

@@ -45,7 +45,7 @@ class NodeTestCase(SynchronousTestCase):
 
     def register(self, node: Node, name: str = "Web", port: int = 80, **details: Any) -> ServiceRegistration:
         """Return the registration of a service once it is claimed."""
-        return self.lan.result(node.register(Service(name, WEB, port, **details)))
+        return self.lan.result(node.publish(Service(name, WEB, port, **details)).when_claimed())
 
     def multicast(self, link: str, message: Message) -> None:
         """Multicast a message from a host without a node, by IPv4."""

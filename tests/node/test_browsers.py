@@ -100,8 +100,10 @@ class BrowseTests(TwoNodes):
 
     def test_several_types(self) -> None:
         self.publish("Plain")
-        self.lan.result(self.there.register(Service("Printer", "_ipp._tcp", 631, subtypes=["_color"])))
-        self.lan.result(self.there.register(Service("Grey", "_ipp._tcp", 632)))
+        self.lan.result(
+            self.there.publish(Service("Printer", "_ipp._tcp", 631, subtypes=["_color"])).when_claimed()
+        )
+        self.lan.result(self.there.publish(Service("Grey", "_ipp._tcp", 632)).when_claimed())
         changes = self.changes("_http._tcp", "_ipp._tcp,_color")
         self.lan.advance(3)
         self.assertEqual({change.service.name for change in changes}, {"Plain", "Printer"})

@@ -93,10 +93,10 @@ class LifeEventTests(NodeTestCase):
         """A record has no other name to take."""
         name = Name.parse("setting.local")
         first, second = self.settled("kitchen"), self.settled("hall")
-        self.lan.result(first.publish_record(text(name, [b"a"], 120)))
+        self.lan.result(first.publish(text(name, [b"a"], 120)).when_claimed())
         self.events.clear()
         with self.assertRaises(NameTaken):
-            self.lan.result(second.publish_record(text(name, [b"b"], 120)))
+            self.lan.result(second.publish(text(name, [b"b"], 120)).when_claimed())
         found = self.fields(LOST, "name", level=LogLevel.warn)
         self.assertEqual(found, [("setting.local.",)])
 

@@ -10,6 +10,7 @@ from mcast.dns.codes import RecordType
 from mcast.dns.names import Name
 from mcast.dns.records import pointer, service, text
 from mcast.dnssd.enumeration import DomainList
+from mcast.dnssd.hosts import Host
 from mcast.dnssd.instances import InstanceName
 from mcast.errors import InvalidService, NotFound
 from tests.node.two_nodes import TwoNodes
@@ -38,8 +39,8 @@ class ResolveTests(TwoNodes):
             service(whole, 0, 0, 80, Name.parse("there.local"), 120),
             text(whole, [], 120),
         ):
-            self.lan.result(self.there.publish_record(record))
-        self.lan.result(self.there.publish_host())
+            self.lan.result(self.there.publish(record).when_claimed())
+        self.lan.result(self.there.publish(Host()).when_claimed())
         for name in (whole, label, "Cafe\u0301"):
             with self.subTest(name=name):
                 found = self.lan.result(self.here.resolve(name, "_http._tcp"))
@@ -90,20 +91,20 @@ class ResolveTests(TwoNodes):
 
 class ResolveHostTests(TwoNodes):
     def test_both_families(self) -> None:
-        self.lan.result(self.there.publish_host())
+        self.lan.result(self.there.publish(Host()).when_claimed())
         addresses = self.lan.result(self.here.resolve_host("there.local"))
         self.assertEqual([str(found.address) for found in addresses], ["10.0.1.1", "fe80::1:1%eth0"])
 
     def test_single_label_means_local(self) -> None:
         """M-21-1: "local." is appended to a single label."""
-        self.lan.result(self.there.publish_host())
+        self.lan.result(self.there.publish(Host()).when_claimed())
         self.assertTrue(self.lan.result(self.here.resolve_host("there")))
 
     def test_denied_at_once(self) -> None:
         """M-6.1-10: an NSEC answers before the time limit."""
         self.lan.host("v4", "lan").interface().set_addresses("10.0.1.77/24")
         node = self.node("v4")
-        self.lan.result(node.publish_host())
+        self.lan.result(node.publish(Host()).when_claimed())
         asked_at = self.lan.now
         looked = self.here.resolve_host("v4", timeout=60, ipv4=False)
         self.lan.advance(2)
@@ -141,7 +142,7 @@ class QueryTests(TwoNodes):
 class DomainsTests(TwoNodes):
     def recommend(self, domain: str) -> None:
         record = pointer(DomainList.BROWSING.in_domain(), Name.parse(domain), 4500)
-        self.lan.result(self.there.publish_record(record, unique=False))
+        self.lan.result(self.there.publish(record, shared=True).when_claimed())
 
     def test_domains(self) -> None:
         """S-11-1, S-11-3: the list of local. is asked for by multicast, until the time is up."""

@@ -12,6 +12,7 @@ from zope.interface.verify import verifyObject
 from mcast.dns.codes import RecordType
 from mcast.dns.names import Name
 from mcast.dns.records import Identity, address
+from mcast.dnssd.hosts import Host
 from mcast.errors import InvalidService
 from mcast.node.network import IPV4_GROUP, IPV6_GROUP, Network
 from mcast.node.node import RETRY_DELAY, STOP_LIMIT, Node
@@ -97,7 +98,7 @@ class StartTests(NodeTestCase):
         with self.assertRaises(InvalidService):
             Node(self.lan.clock, network=self.lan.host("kitchen"), hostname="my.computer")
         node = self.settled("kitchen", hostname=None)
-        self.lan.result(node.publish_host())
+        self.lan.result(node.publish(Host()).when_claimed())
         self.assertEqual({len(record.name.labels) for record in records(self.lan.packets, A)}, {2})
 
     def test_unnamed_host_is_silent(self) -> None:
@@ -127,7 +128,7 @@ class StartTests(NodeTestCase):
         node = Node(self.lan.clock, network=host, hostname="kitchen", rng=self.lan.host("kitchen").rng)
         node.startService()
         for number in range(1000):
-            node.publish_record(address(Name.parse(f"n{number}.local"), "10.9.9.9", 120))
+            node.publish(address(Name.parse(f"n{number}.local"), "10.9.9.9", 120))
         self.lan.advance(5.0)
         self.assertEqual(host.joined, [("eth0", False), ("eth0", True)])
 
@@ -209,7 +210,7 @@ class TroubleTests(NodeTestCase):
         port.send = send  # type: ignore[method-assign]
         self.lan.advance(60.0)
         self.assertTrue(all(link.is_working for link in self.subject.links))
-        self.assertTrue(self.subject.claims[0].is_claimed)
+        self.assertTrue(self.subject.registrations[0].is_claimed)
 
 
 class FollowTests(NodeTestCase):
@@ -271,7 +272,7 @@ class FollowTests(NodeTestCase):
     def test_smaller_mtu(self) -> None:
         """M-17-1: messages fit the MTU that the interface has now."""
         for number in range(30):
-            self.subject.publish_record(address(Name.parse(f"n{number:030}.local"), "10.9.9.9", 120))
+            self.subject.publish(address(Name.parse(f"n{number:030}.local"), "10.9.9.9", 120))
         self.lan.advance(5.0)
         self.lan.packets.clear()
         self.lan.link("one").mtu = 600
@@ -338,7 +339,7 @@ class SeveralLinksTests(NodeTestCase):
         host.connect(self.lan.link("three"), "10.0.3.32/24", "fe80::3:32/64")
         node = self.settled(host)
         self.assertEqual(node.hostname, "bridged")
-        self.assertTrue(all(claim.is_claimed for claim in node.claims))
+        self.assertTrue(all(one.is_claimed for one in node.registrations))
         self.lan.advance(10.0)
         self.lan.packets.clear()
         host.interface("eth1").unplug()
@@ -440,14 +441,14 @@ class StopTests(NodeTestCase):
         self.subject.startService()
         self.lan.advance(1.5)
         self.assertEqual(self.subject.hostname, "kitchen")
-        self.assertEqual([claim.is_claimed for claim in self.subject.claims], [True, True])
+        self.assertEqual([one.is_claimed for one in self.subject.registrations], [True, True])
 
     def test_start_while_stopping(self) -> None:
         stopped: Deferred[None] = self.subject.stopService()
         self.subject.startService()
         self.lan.result(stopped)
         self.lan.advance(3.0)
-        self.assertTrue(all(claim.is_claimed for claim in self.subject.claims))
+        self.assertTrue(all(one.is_claimed for one in self.subject.registrations))
 
     def test_idle_has_no_timer(self) -> None:
         """M-8.3-6: without a reason nothing is sent, and nothing is waited for."""

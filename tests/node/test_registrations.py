@@ -5,23 +5,26 @@ from __future__ import annotations
 import socket
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import LogLevel, capturedLogs
 
 import mcast.node.state as state_module
-from mcast.dns.codes import RESPONSE_FLAGS, RecordType
+from mcast.dns.codes import RESPONSE_FLAGS, RecordClass, RecordType
 from mcast.dns.messages import Message, decode, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, host_info, service, text
+from mcast.dnssd.hosts import Alias, Host
 from mcast.dnssd.service import Service
-from mcast.errors import NameTaken
+from mcast.errors import InvalidService, NameTaken
 from mcast.mdns.constants import FRUITLESS_PERIOD
 from mcast.node.network import IPV4_GROUP
 from mcast.node.node import Node
-from mcast.node.registrations import HostRegistration, ServiceRegistration
+from mcast.node.registrations import Claimed, Lost, RegistrationEvent, Renamed, ServiceRegistration
 from mcast.node.state import StateFile
+from mcast.testing import Capture
 from tests.node.node_lab import SETTLED, WEB, NodeTestCase, addresses, goodbyes, owners, probes, records
 
 A, CNAME, PTR, SRV, TXT = (
@@ -33,24 +36,43 @@ A, CNAME, PTR, SRV, TXT = (
 )
 
 
+RECORD = text(Name.parse("one.local"), [b"a"], 120)
+
+MISTAKES: list[Any] = [
+    ("Web", TypeError, "Web"),
+    ("'eth0'", TypeError, Service("Web", WEB, 80), ("interfaces", "eth0")),
+    ("interface 2", TypeError, Service("Web", WEB, 80), ("interfaces", [2])),
+    ("'panic'", ValueError, Service("Web", WEB, 80), ("on_conflict", "panic")),
+    ("shared", TypeError, Service("Web", WEB, 80), ("shared", True)),
+    ("listener 7", TypeError, Service("Web", WEB, 80), ("listener", 7)),
+    ("own host", ValueError, Host(), ("interfaces", ["eth0"])),
+    ("own host", ValueError, Host(), ("on_conflict", "fail")),
+    ("NSEC", ValueError, Record(Name.parse("one.local"), RecordType.NSEC, RecordClass.IN, 120, b"")),
+]
+"""Words of the error, its type, what is published, how."""
+
+
 def web(name: str) -> str:
     return f"{name}._http._tcp.local."
 
 
-class RegisterTests(NodeTestCase):
-    """`Node.register`."""
+class PublishTests(NodeTestCase):
+    """`Node.publish`."""
 
     def test_fires_when_claimed_on_all_links(self) -> None:
         node = self.node(self.lan.host("kitchen", "one", "two"))
-        registration = self.lan.result(node.register(Service("Web", WEB, 80)))
+        registration = self.lan.result(node.publish(Service("Web", WEB, 80)).when_claimed())
         self.assertEqual(registration.name, "Web")
-        self.assertEqual(registration.claimed_on, set(node.links))
+        self.assertEqual(registration.interfaces, ("eth0", "eth1"))
+        self.lan.advance(SETTLED)
+        for link in ("one", "two"):
+            self.assertNotEqual(self.ask(link, web("Web"), SRV), [])
 
     def test_waits_for_a_link(self) -> None:
         host = self.lan.host("kitchen")
         host.unplug()
         node = self.node(host)
-        registered = node.register(Service("Web", WEB, 80))
+        registered = node.publish(Service("Web", WEB, 80)).when_claimed()
         self.lan.advance(60.0)
         self.assertNoResult(registered)
         host.plug()
@@ -59,30 +81,42 @@ class RegisterTests(NodeTestCase):
 
     def test_waits_for_the_start(self) -> None:
         node = Node(self.lan.clock, network=self.lan.host("kitchen"), hostname="kitchen")
-        registered = node.register(Service("Web", WEB, 80))
+        registered = node.publish(Service("Web", WEB, 80)).when_claimed()
         self.lan.advance(10.0)
         self.assertNoResult(registered)
         node.startService()
         self.lan.advance(SETTLED)
         self.assertTrue(self.successResultOf(registered).is_claimed)
 
-    def test_cancelling_withdraws(self) -> None:
+    def test_cancelling_the_wait_withdraws_nothing(self) -> None:
+        registration = self.settled("kitchen").publish(Service("Web", WEB, 80))
+        claimed = registration.when_claimed()
+        self.lan.advance(0.4)
+        claimed.cancel()
+        self.failureResultOf(claimed, CancelledError)
+        self.lan.advance(10.0)
+        self.assertTrue(registration.is_claimed)
+
+    def test_withdrawn_before_it_is_claimed(self) -> None:
+        """Nothing of it has been said, and the wait is over."""
         node = self.settled("kitchen")
         self.lan.packets.clear()
-        registered = node.register(Service("Web", WEB, 80))
+        registration = node.publish(Service("Web", WEB, 80))
+        claimed = registration.when_claimed()
         self.lan.advance(0.4)
-        registered.cancel()
-        self.failureResultOf(registered, CancelledError)
+        self.lan.result(registration.withdraw())
+        self.failureResultOf(claimed, CancelledError)
+        self.failureResultOf(registration.when_claimed(), CancelledError)
         self.lan.advance(10.0)
-        self.assertEqual(len(node.claims), 1)
+        self.assertEqual(len(node.registrations), 1)
         self.assertNotIn(web("Web"), owners(self.lan.packets.responses))
 
     def test_too_large(self) -> None:
         """M-17-5: what no packet can hold is refused, and nothing of it stays."""
         node = self.settled("kitchen")
         record = text(Name.parse("big.local"), [b"x" * 255] * 40, 120)
-        self.assertRaises(ValueError, node.publish_record, record)
-        self.assertEqual(len(node.claims), 1)
+        self.assertRaises(ValueError, node.publish, record)
+        self.assertEqual(len(node.registrations), 1)
 
     def test_many_share_packets(self) -> None:
         """M-8.1-4: a hundred services are probed for and announced in a few packets, each within the MTU."""
@@ -91,13 +125,13 @@ class RegisterTests(NodeTestCase):
         for number in range(100):
             node.publish(Service(f"Web {number}", WEB, 80))
         self.lan.advance(SETTLED)
-        self.assertTrue(all(claim.is_claimed for claim in node.claims))
+        self.assertTrue(all(one.is_claimed for one in node.registrations))
         self.assertLess(len(self.lan.packets), 60)
         self.assertLessEqual(max(packet.size for packet in self.lan.packets), 1500)
 
     def test_named_after_the_host(self) -> None:
         node = self.settled("kitchen")
-        registration = self.lan.result(node.register(Service(None, WEB, 80)))
+        registration = self.lan.result(node.publish(Service(None, WEB, 80)).when_claimed())
         self.assertEqual(registration.name, "kitchen")
 
     def test_two_of_ours(self) -> None:
@@ -105,6 +139,69 @@ class RegisterTests(NodeTestCase):
         node = self.settled("kitchen")
         names = [self.register(node, "Web", port).name for port in (80, 81, 82)]
         self.assertEqual(names, ["Web", "Web (2)", "Web (3)"])
+
+    def test_two_of_ours_that_may_not_be_renamed(self) -> None:
+        node = self.settled("kitchen")
+        node.publish(Service("Web", WEB, 80))
+        with self.assertRaisesRegex(ValueError, "published by this node already"):
+            node.publish(Service("Web", WEB, 81), on_conflict="fail")
+        self.assertEqual(len(node.registrations), 2)
+
+    def test_some_interfaces(self) -> None:
+        """What is published on one interface is not answered for on another, which the host is on."""
+        node = self.settled(self.lan.host("kitchen", "one", "two"))
+        registration = node.publish(Service("Web", WEB, 80), interfaces=["eth1"])
+        self.lan.result(registration.when_claimed())
+        self.assertEqual(registration.interfaces, ("eth1",))
+        self.assertEqual(self.ask("one", web("Web"), SRV), [])
+        self.assertNotEqual(self.ask("two", web("Web"), SRV), [])
+        self.assertNotEqual(self.ask("one", "kitchen.local", A), [])
+
+    def test_interface_that_comes_later(self) -> None:
+        host = self.lan.host("kitchen")
+        node = self.settled(host)
+        registration = node.publish(Service("Web", WEB, 80), interfaces=["eth1"])
+        self.lan.advance(10.0)
+        self.assertFalse(registration.is_claimed)
+        host.connect(self.lan.link("two"))
+        self.lan.advance(SETTLED)
+        self.assertEqual(registration.interfaces, ("eth1",))
+
+    def test_interface_by_an_address_that_goes(self) -> None:
+        """A goodbye follows where the address was."""
+        host = self.lan.host("kitchen")
+        node = self.settled(host)
+        registration = node.publish(Service("Web", WEB, 80), interfaces=["10.0.1.1"])
+        self.lan.advance(SETTLED)
+        self.assertTrue(registration.is_claimed)
+        self.lan.packets.clear()
+        host.interface().set_addresses("10.0.1.9/24", "fe80::1:1/64")
+        self.lan.advance(SETTLED)
+        self.assertFalse(registration.is_claimed)
+        self.assertIn(web("Web"), {str(each.name) for each in goodbyes(self.lan.packets)})
+
+    def test_what_cannot_be_published(self) -> None:
+        node = self.node("kitchen")
+        anything: Any = node.publish
+        for words, error, *arguments in MISTAKES:
+            options = dict(arguments[1:])
+            with self.subTest(words), self.assertRaisesRegex(error, words):
+                anything(arguments[0], **options)
+        self.assertEqual(len(node.registrations), 1)
+
+    def test_shows_its_state(self) -> None:
+        registration = self.settled("kitchen").publish(Service("Web", WEB, 80))
+        self.assertEqual(repr(registration), f"<ServiceRegistration {web('Web')} not claimed yet>")
+        self.lan.advance(SETTLED)
+        self.assertEqual(repr(registration), f"<ServiceRegistration {web('Web')} claimed>")
+        self.lan.result(registration.withdraw())
+        self.assertEqual(repr(registration), f"<ServiceRegistration {web('Web')} withdrawn>")
+
+    def test_says_what_it_is(self) -> None:
+        registration = self.settled("kitchen").publish(Service("Web", WEB, 80))
+        said = (registration.name, str(registration.full_name), str(registration.type))
+        self.assertEqual(said, ("Web", web("Web"), WEB))
+        self.assertEqual((str(registration.domain), str(registration.host)), ("local.", "kitchen.local."))
 
     def test_a_free_name_can_be_had_again(self) -> None:
         node = self.settled("kitchen")
@@ -126,25 +223,24 @@ class ConflictTests(NodeTestCase):
 
     def test_is_told(self) -> None:
         """M-9-7: the program is told of both names, and the log warns of them."""
-        told: list[tuple[str, str]] = []
+        told: list[RegistrationEvent] = []
         with capturedLogs() as events:
-            registered = self.second.register(
-                Service("Web", WEB, 81), lambda old, new: told.append((old, new))
-            )
-            self.lan.result(registered)
-        self.assertEqual(told, [("Web", "Web (2)")])
+            registration = self.second.publish(Service("Web", WEB, 81), listener=told.append)
+            self.lan.result(registration.when_claimed())
+        self.assertEqual(told, [Renamed(registration, "Web", "Web (2)"), Claimed(registration)])
         warnings = [event for event in events if event["log_level"] is LogLevel.warn]
         self.assertEqual(
             [(event["name"], event["new"]) for event in warnings], [(web("Web"), web("Web (2)"))]
         )
 
     def test_a_failing_listener_is_harmless(self) -> None:
-        def fail(old: str, new: str) -> None:
+        def fail(event: RegistrationEvent) -> None:
             raise RuntimeError("not our fault")
 
-        registration = self.lan.result(self.second.register(Service("Web", WEB, 81), fail))
+        registration = self.second.publish(Service("Web", WEB, 81), listener=fail)
+        self.lan.result(registration.when_claimed())
         self.assertEqual(registration.name, "Web (2)")
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
 
     def test_is_remembered(self) -> None:
         """M-9-6, S-D-1: the name that was found is the first one probed for after a restart."""
@@ -171,11 +267,48 @@ class ConflictTests(NodeTestCase):
 
     def test_late_conflict(self) -> None:
         """M-9-3, M-9-4: a claimed name that turns out to be another's is given up, and another is found."""
-        told: list[tuple[str, str]] = []
-        self.taken.on_rename(lambda old, new: told.append((old, new)))
+        told: list[RegistrationEvent] = []
+        self.taken.add_listener(told.append)
         self._join_with_twin()
-        self.assertEqual(told, [("Web", "Web (2)")])
+        self.assertIn(Renamed(self.taken, "Web", "Web (2)"), told)
+        self.assertEqual(told[-1], Claimed(self.taken))
         self.assertTrue(self.taken.is_claimed)
+
+    def test_removed_listener(self) -> None:
+        told: list[RegistrationEvent] = []
+        registration = self.second.publish(Service("Web", WEB, 81), listener=told.append)
+        registration.remove_listener(told.append)
+        self.lan.advance(SETTLED)
+        self.assertEqual(told, [])
+        self.assertRaises(ValueError, registration.remove_listener, told.append)
+
+    def test_fails_when_told_to(self) -> None:
+        """``on_conflict="fail"``: the name that was asked for or none."""
+        told: list[RegistrationEvent] = []
+        registration = self.second.publish(Service("Web", WEB, 81), on_conflict="fail", listener=told.append)
+        self.assertRaises(NameTaken, self.lan.result, registration.when_claimed())
+        self.assertEqual(told, [Lost(registration, "Web")])
+        self.assertNotIn(registration, self.second.registrations)
+        self.failureResultOf(registration.when_claimed(), NameTaken)
+        self.failureResultOf(registration.update(port=82), NameTaken)
+
+    def test_late_conflict_fails_when_told_to(self) -> None:
+        """What was claimed is lost, and an update that waits for its announcement fails."""
+        self.lan.result(self.taken.withdraw())
+        strict = self.first.publish(Service("Web", WEB, 80), on_conflict="fail")
+        told: list[RegistrationEvent] = []
+        strict.add_listener(told.append)
+        self.lan.advance(SETTLED)
+        self.lan.host("kitchen").unplug()
+        updated = strict.update(port=81)
+        self._join_with_twin()
+        self.assertEqual(told[-1], Lost(strict, "Web"))
+        self.failureResultOf(updated, NameTaken)
+
+    def test_remembered_name_is_not_taken_when_it_must_not(self) -> None:
+        state = {f"service {web('Web')}": "Web (2)"}
+        node = self.settled("attic", state=state)
+        self.assertEqual(node.publish(Service("Web", WEB, 82), on_conflict="fail").name, "Web")
 
     def _deny(self, *rivals: Record) -> list[Record]:
         """Have a host that speaks IPv4 only take a name; return our goodbyes, by either family."""
@@ -234,7 +367,7 @@ class ConflictTests(NodeTestCase):
         port = peer.listenMulticast(5353, denier, listenMultiple=True)
         port.joinGroup(IPV4_GROUP, peer.interface().name)
         with capturedLogs() as events:
-            claim = self.second.publish(Service("Never", WEB, 81))
+            registration = self.second.publish(Service("Never", WEB, 81))
             self.lan.advance(FRUITLESS_PERIOD + 10.0)
         errors = [event for event in events if event["log_level"] is LogLevel.error]
         self.assertEqual(len({event["link"] for event in errors}), len(errors))
@@ -242,7 +375,7 @@ class ConflictTests(NodeTestCase):
         self.assertTrue(errors)
         denier.is_denying = False
         self.lan.advance(10.0)
-        self.assertTrue(claim.is_claimed)
+        self.assertTrue(registration.is_claimed)
 
 
 class Denier(DatagramProtocol):
@@ -279,12 +412,12 @@ class HostTests(NodeTestCase):
 
     def test_rename_is_told(self) -> None:
         """M-9-7: also when it is the host's name."""
-        told: list[tuple[str, str]] = []
+        told: list[RegistrationEvent] = []
         self.settled("kitchen")
         other = self.node("other", hostname="kitchen")
-        published = other.publish_host(renamed=lambda old, new: told.append((old, new)))
-        self.lan.result(published)
-        self.assertEqual(told, [("kitchen", "kitchen-2")])
+        host = other.publish(Host(), listener=told.append)
+        self.lan.result(host.when_claimed())
+        self.assertEqual(told, [Renamed(host, "kitchen", "kitchen-2"), Claimed(host)])
 
     def test_name_is_remembered(self) -> None:
         """M-9-6: across restarts."""
@@ -302,7 +435,7 @@ class HostTests(NodeTestCase):
     def test_spoken_for(self) -> None:
         """A host that is spoken for has its addresses on every link, and its services lead to it."""
         node = self.settled(self.lan.host("kitchen", "one", "two"))
-        self.lan.result(node.publish_host("printer", [ip_address("10.9.9.9")]))
+        self.lan.result(node.publish(Host("printer", [ip_address("10.9.9.9")])).when_claimed())
         registration = self.register(node, host="printer")
         self.assertEqual(str(registration.host), "printer.local.")
         self.lan.advance(SETTLED)
@@ -312,42 +445,42 @@ class HostTests(NodeTestCase):
     def test_services_follow_a_host_that_is_spoken_for(self) -> None:
         self.settled("kitchen", hostname="printer")
         node = self.settled("other")
-        host = self.lan.result(node.publish_host("printer", [ip_address("10.9.9.9")]))
+        host = self.lan.result(node.publish(Host("printer", [ip_address("10.9.9.9")])).when_claimed())
         registration = self.register(node, host="printer")
         self.assertEqual((host.name, str(registration.host)), ("printer-2", "printer-2.local."))
 
     def test_other_addresses(self) -> None:
         node = self.settled("kitchen", ipv6=False)
-        host: HostRegistration = self.lan.result(node.publish_host("printer", [ip_address("10.9.9.9")]))
+        host = self.lan.result(node.publish(Host("printer", [ip_address("10.9.9.9")])).when_claimed())
         self.lan.advance(SETTLED)
-        self.successResultOf(host.update([ip_address("10.9.9.8")]))
+        self.lan.result(host.update(addresses=["10.9.9.8"]))
         self.lan.advance(SETTLED)
         self.assertEqual(addresses(self.ask("lan", "printer.local", A)), {"10.9.9.8"})
 
     def test_alias(self) -> None:
         node = self.settled("kitchen")
-        self.lan.result(node.publish_alias("www"))
+        self.lan.result(node.publish(Alias("www")).when_claimed())
         (found,) = records(self.ask("lan", "www.local", CNAME), CNAME)
         self.assertEqual(str(found.data), "kitchen.local.")
 
     def test_alias_follows_its_host(self) -> None:
         self.settled("kitchen")
         other = self.node("other", hostname="kitchen")
-        self.lan.result(other.publish_alias("www"))
+        self.lan.result(other.publish(Alias("www")).when_claimed())
         (found,) = records(self.ask("lan", "www.local", CNAME), CNAME)
         self.assertEqual(str(found.data), "kitchen-2.local.")
 
     def test_host_is_published_with_the_first_service(self) -> None:
         node = self.node("kitchen", hostname=None)
         self.register(node)
-        self.assertEqual(len(node.claims), 2)
+        self.assertEqual(len(node.registrations), 2)
 
     def test_host_can_be_withdrawn_and_published_again(self) -> None:
         node = self.settled("kitchen")
-        self.lan.result(node.claims[0].withdraw())
+        self.lan.result(node.registrations[0].withdraw())
         self.lan.advance(0.1)
         self.assertEqual(self.ask("lan", "kitchen.local", A), [])
-        self.lan.result(node.publish_host())
+        self.lan.result(node.publish(Host()).when_claimed())
         self.lan.advance(SETTLED)
         self.assertNotEqual(self.ask("lan", "kitchen.local", A), [])
 
@@ -364,19 +497,19 @@ class UpdateTests(NodeTestCase):
 
     def test_is_announced_without_probing(self) -> None:
         """M-8.4-1, M-8.4-2: two announcements of the new data, no probe."""
-        self.successResultOf(self.registration.update(txt={"a": "2"}))
+        self.lan.result(self.registration.update(txt={"a": "2"}))
         self.lan.advance(5.0)
         self.assertEqual([packet.message.is_response for packet in self.lan.packets], [True, True])
         self.assertEqual({each.rdata for each in records(self.lan.packets, TXT)}, {b"\x03a=2"})
 
     def test_port(self) -> None:
-        self.successResultOf(self.registration.update(port=8080))
+        self.lan.result(self.registration.update(port=8080))
         self.lan.advance(SETTLED)
         (found,) = records(self.ask("lan", web("Web"), SRV), SRV)
         self.assertEqual(found.data.port, 8080)  # type: ignore[union-attr]
 
     def test_subtype(self) -> None:
-        self.successResultOf(self.registration.update(subtypes=["_printer"]))
+        self.lan.result(self.registration.update(subtypes=["_printer"]))
         self.lan.advance(SETTLED)
         found = records(self.ask("lan", "_printer._sub._http._tcp.local", PTR), PTR)
         self.assertEqual([str(each.data) for each in found], [web("Web")])
@@ -388,24 +521,72 @@ class UpdateTests(NodeTestCase):
         self.assertEqual(self.lan.packets, [])
 
     def test_bad_data(self) -> None:
-        self.failureResultOf(self.registration.update(port=70000), ValueError)
+        with self.assertRaisesRegex(InvalidService, "70000"):
+            self.registration.update(port=70000)
         self.assertEqual(self.registration.service.port, 80)
 
     def test_another_type(self) -> None:
-        self.failureResultOf(self.registration.update(type="_ipp._tcp"), ValueError)
+        with self.assertRaisesRegex(ValueError, "type.*publish it anew"):
+            self.registration.update(type="_ipp._tcp")
 
-    def test_name_in_a_description_does_not_matter(self) -> None:
-        """A service that was renamed is updated by the description it was registered with."""
-        self.registration.change(Service("As Asked For", WEB, 81))
-        self.assertEqual((self.registration.name, self.registration.service.port), ("Web", 81))
+    def test_another_name(self) -> None:
+        with self.assertRaisesRegex(ValueError, "name.*publish it anew"):
+            self.registration.update(name="Other")
+
+    def test_unknown_keyword(self) -> None:
+        with self.assertRaisesRegex(TypeError, "'colour'"):
+            self.registration.update(colour="red")
 
     def test_withdrawn(self) -> None:
         self.lan.result(self.registration.withdraw())
-        self.failureResultOf(self.registration.update(port=81), ValueError)
+        with self.assertRaisesRegex(ValueError, "withdrawn"):
+            self.registration.update(port=81)
+
+    def test_too_large(self) -> None:
+        """M-17-5: what no packet can hold is refused, and what was published stays."""
+        record = text(Name.parse("big.local"), [b"x"], 120)
+        registration = self.lan.result(self.subject.publish(record).when_claimed())
+        with self.assertRaises(ValueError):
+            registration.update(record=text(Name.parse("big.local"), [b"x" * 255] * 40, 120))
+        self.assertEqual(registration.record, record)
+
+    def test_fires_when_announced(self) -> None:
+        """Within a second of the last multicast the announcement has to wait (RFC 6762 §6)."""
+        self.ask("lan", web("Web"), TXT)
+        began = self.lan.now
+        first, second = (self.registration.update(txt={"a": value}) for value in "23")
+        self.lan.result(second, within=1.0)
+        self.successResultOf(first)
+        (packet,) = self.lan.packets.since(began)
+        self.assertEqual((packet.at, records(Capture([packet]), TXT)[0].rdata), (self.lan.now, b"\x03a=3"))
+
+    def test_eleventh_in_a_minute_waits(self) -> None:
+        """M-8.4-4: more than ten changes a minute are delayed."""
+        for number in range(10):
+            self.lan.result(self.registration.update(txt={"n": str(number)}))
+        began = self.lan.now
+        self.lan.result(self.registration.update(txt={"n": "10"}))
+        self.assertGreater(self.lan.now - began, 40.0)
+
+    def test_waits_for_a_link(self) -> None:
+        self.lan.host("kitchen").unplug()
+        updated = self.registration.update(port=81)
+        self.lan.advance(60.0)
+        self.assertNoResult(updated)
+        self.lan.host("kitchen").plug()
+        self.lan.result(updated)
+        self.assertTrue(self.registration.is_claimed)
+
+    def test_withdrawal_ends_the_wait(self) -> None:
+        self.lan.host("kitchen").unplug()
+        updated = self.registration.update(port=81)
+        self.lan.result(self.registration.withdraw())
+        self.successResultOf(updated)
 
     def test_before_it_is_claimed(self) -> None:
         registration = self.subject.publish(Service("New", WEB, 80))
-        self.successResultOf(registration.update(port=81))
+        self.lan.result(registration.update(port=81))
+        self.assertTrue(registration.is_claimed)
         self.lan.advance(SETTLED)
         (found,) = records(self.ask("lan", web("New"), SRV), SRV)
         self.assertEqual(found.data.port, 81)  # type: ignore[union-attr]
@@ -440,23 +621,23 @@ class WithdrawTests(NodeTestCase):
         self.successResultOf(self.registration.withdraw())
 
     def test_many_share_packets(self) -> None:
-        claims = [self.registration, *(self.subject.publish(Service(f"W{n}", WEB, 80)) for n in range(100))]
+        several = [self.subject.publish(Service(f"W{n}", WEB, 80)) for n in range(100)]
         self.lan.advance(SETTLED)
         self.lan.packets.clear()
-        for claim in claims:
-            claim.withdraw()
+        for registration in several:
+            registration.withdraw()
         self.lan.advance(SETTLED)
         self.assertLess(len(self.lan.packets), 40)
 
 
 class RecordTests(NodeTestCase):
-    """`Node.publish_record`."""
+    """Single records."""
 
     def test_shared(self) -> None:
         """M-3-8: a shared record is published without probing."""
         node = self.settled("kitchen")
         self.lan.packets.clear()
-        self.lan.result(node.publish_record(self._record("one.local"), unique=False))
+        self.lan.result(node.publish(self._record("one.local"), shared=True).when_claimed())
         self.lan.advance(SETTLED)
         self.assertEqual(probes(self.lan.packets), [])
         self.assertEqual({each.cache_flush for each in records(self.lan.packets, TXT)}, {False})
@@ -464,13 +645,14 @@ class RecordTests(NodeTestCase):
     def test_unique(self) -> None:
         node = self.settled("kitchen")
         self.lan.packets.clear()
-        self.lan.result(node.publish_record(self._record("one.local")))
+        self.lan.result(node.publish(self._record("one.local")).when_claimed())
         self.assertEqual(len(probes(self.lan.packets)), 6)
 
     def test_of_the_host(self) -> None:
         """A record under the host's own name is no conflict with it."""
         node = self.settled("kitchen")
-        self.lan.result(node.publish_record(host_info(Name.parse("kitchen.local"), b"PDP11", b"UNIX", 120)))
+        record = host_info(Name.parse("kitchen.local"), b"PDP11", b"UNIX", 120)
+        self.lan.result(node.publish(record).when_claimed())
         self.assertEqual(node.hostname, "kitchen")
 
     def test_taken(self) -> None:
@@ -479,23 +661,24 @@ class RecordTests(NodeTestCase):
         self.assertRaises(
             NameTaken,
             self.lan.result,
-            node.publish_record(address(Name.parse("kitchen.local"), "10.9.9.9", 120)),
+            node.publish(address(Name.parse("kitchen.local"), "10.9.9.9", 120)).when_claimed(),
         )
-        self.assertEqual([claim.name for claim in node.claims], ["hall"])
+        self.assertEqual([one.name for one in node.registrations], ["hall"])
 
     def test_update(self) -> None:
         node = self.settled("kitchen")
-        registration = self.lan.result(node.publish_record(self._record("one.local")))
+        registration = self.lan.result(node.publish(self._record("one.local")).when_claimed())
         self.lan.advance(SETTLED)
-        self.successResultOf(registration.update(text(Name.parse("one.local"), [b"new"], 120)))
+        self.lan.result(registration.update(record=text(Name.parse("one.local"), [b"new"], 120)))
         self.lan.advance(SETTLED)
         (found,) = records(self.ask("lan", "one.local", TXT), TXT)
         self.assertEqual(found.rdata, b"\x03new")
 
     def test_update_keeps_the_name(self) -> None:
         node = self.settled("kitchen")
-        registration = self.lan.result(node.publish_record(self._record("one.local")))
-        self.failureResultOf(registration.update(self._record("two.local")), ValueError)
+        registration = self.lan.result(node.publish(self._record("one.local")).when_claimed())
+        with self.assertRaisesRegex(ValueError, "two.local"):
+            registration.update(record=self._record("two.local"))
 
     def _record(self, name: str) -> Record:
         return text(Name.parse(name), [b"old"], 120)

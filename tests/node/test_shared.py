@@ -42,7 +42,7 @@ class SharingTests(SharedTestCase):
 
     def test_release_waits_for_goodbyes(self) -> None:
         lease = self.lease(hostname="kitchen")
-        self.lan.result(lease.node.register(Service("Web", "_http._tcp", 80)))
+        self.lan.result(lease.node.publish(Service("Web", "_http._tcp", 80)).when_claimed())
         self.lan.advance(5)
         self.lan.result(lease.release())
         self.assertIn("Web._http._tcp.local.", {str(one.name) for one in goodbyes(self.lan.packets)})
@@ -101,7 +101,7 @@ class ShutdownTests(SharedTestCase):
     def test_forgotten_lease(self) -> None:
         """M-10.1-1: the goodbyes are sent though nobody released the node."""
         lease = self.lease()
-        self.lan.result(lease.node.register(Service("Web", "_http._tcp", 80)))
+        self.lan.result(lease.node.publish(Service("Web", "_http._tcp", 80)).when_claimed())
         self.lan.advance(5)
         self.shut_down()
         self.assertFalse(lease.node.running)

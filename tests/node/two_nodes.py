@@ -29,4 +29,4 @@ class TwoNodes(SynchronousTestCase):
 
     def publish(self, name: str = "Web", port: int = 80, **more: object) -> ServiceRegistration:
         described = Service(name, "_http._tcp", port, **more)  # type: ignore[arg-type]  # the tests know
-        return self.lan.result(self.there.register(described))
+        return self.lan.result(self.there.publish(described).when_claimed())

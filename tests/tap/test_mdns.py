@@ -237,12 +237,12 @@ class FollowerTests(NodeTestCase):
         now = self.path.stat().st_mtime_ns
         os.utime(self.path, ns=(now + 10**9, now + 10**9))
         self.lan.advance(POLL_INTERVAL + SETTLED)
-        return sorted(claim.name for claim in self.subject.claims[1:] if claim.is_claimed)
+        return sorted(one.name for one in self.subject.registrations[1:] if one.is_claimed)
 
     def test_toml(self) -> None:
         self.follow(WEB + PRINTER)
         self.assertEqual(
-            [claim.name for claim in self.subject.claims], ["kitchen", "Web", "Printer on kitchen"]
+            [one.name for one in self.subject.registrations], ["kitchen", "Web", "Printer on kitchen"]
         )
 
     def test_avahi(self) -> None:

@@ -142,7 +142,7 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data(), value=st.text("ab", max_size=3))
     def update(self, data: st.DataObject, value: str) -> None:
         _, registration = data.draw(st.sampled_from(self.registrations))
-        self.lan.result(registration.update(txt={"v": value}))
+        registration.update(txt={"v": value})
 
     @rule(data=st.data(), what=st.sampled_from(["plug", "unplug", "up", "down", "move", "readdress"]))
     def change_interface(self, data: st.DataObject, what: str) -> None:
@@ -227,7 +227,7 @@ class Machine(RuleBasedStateMachine):
         """
         nodes = [node for _, node in self.nodes_on(link)]
         hosts = {(host.name, node.host) for host, node in self.nodes_on(link)}
-        services = [one.owner for node, one in self.registrations if node in nodes]
+        services = [one.full_name for node, one in self.registrations if node in nodes]
         return [name for _, name in hosts] + services
 
     def ask(self) -> None:
@@ -248,7 +248,7 @@ class Machine(RuleBasedStateMachine):
         """Return what is registered by the nodes on a link."""
         nodes = [node for _, node in self.nodes_on(link)]
         return {
-            (one.owner, one.service.port, node.host, one.service.txt)
+            (one.full_name, one.service.port, node.host, one.service.txt)
             for node, one in self.registrations
             if node in nodes
         }
@@ -326,7 +326,7 @@ class WatchedMachine(Machine):
         (node,) = (
             node
             for node, one in self.registrations
-            if (one.owner, one.service.port) == (service.full_name, service.port)
+            if (one.full_name, one.service.port) == (service.full_name, service.port)
         )
         (host,) = (host for host, one in self.nodes if one is node)
         addresses = {

@@ -21,7 +21,7 @@ class NodeTests(SynchronousTestCase):
         self.lan = SimulatedLan(seed=1)
 
     def register(self, node: Node, name: str = "Web") -> ServiceRegistration:
-        return self.lan.result(node.register(Service(name, "_http._tcp", 80)))
+        return self.lan.result(node.publish(Service(name, "_http._tcp", 80)).when_claimed())
 
     def test_claims_its_names(self) -> None:
         node = run_node(self.lan, self.lan.host("a"), "kitchen")
@@ -40,7 +40,10 @@ class NodeTests(SynchronousTestCase):
     def test_three_of_one_name_at_one_time(self) -> None:
         """All names of three hosts conflict in the same packets, and end up different and in step."""
         nodes = [run_node(self.lan, self.lan.host(name), "kitchen") for name in "abc"]
-        waiting = [node.register(Service("Web", "_http._tcp", port)) for port, node in enumerate(nodes, 80)]
+        waiting = [
+            node.publish(Service("Web", "_http._tcp", port)).when_claimed()
+            for port, node in enumerate(nodes, 80)
+        ]
         names = {self.lan.result(one).name for one in waiting}
         self.assertEqual(names, {"Web", "Web (2)", "Web (3)"})
         self.assertEqual({node.hostname for node in nodes}, {"kitchen", "kitchen-2", "kitchen-3"})

@@ -27,7 +27,7 @@ from mcast.mdns.responder.prepared import ReadyAnswers
 from mcast.mdns.responder.prober import ProbedName, Prober
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.mdns.responder.response_plan import Goodbyes
-from mcast.mdns.responder.zone import Entry, FormerRecord, Zone
+from mcast.mdns.responder.zone import Entry, FormerRecord, RecordSet, Zone
 from mcast.mdns.schedule import Timers
 
 
@@ -49,6 +49,17 @@ class Publication:
     lost_names: set[bytes] = field(default_factory=set)
     """Verified names that another host turned out to have."""
     limit: UpdateLimit = field(default_factory=UpdateLimit)
+    announcing: dict[RecordSet, float] = field(default_factory=dict)
+    """Sets that an update has changed, and when each was last multicast before that."""
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether the group as it was asked for last is in use, and what an update changed was multicast."""
+        return (
+            self.is_published
+            and self.update is None
+            and not any(each.is_current and each.multicast_at == at for each, at in self.announcing.items())
+        )
 
     @property
     def wanted(self) -> RecordGroup:
@@ -84,6 +95,8 @@ class Publications:
         self._ready: Final = ready
         self._publications: Final[dict[Hashable, Publication]] = {}
         """By owner."""
+        self._unannounced: Final[dict[Hashable, Publication]] = {}
+        """Those with an update that has not been announced; by owner."""
 
     def __contains__(self, owner: Hashable) -> bool:
         return owner in self._publications
@@ -103,6 +116,7 @@ class Publications:
         """Give a group other records, as soon as its new names are claimed and RFC 6762 §8.4 allows it."""
         publication = self._publications[owner]
         self._check_sizes(group, owner)
+        self._unannounced[owner] = publication
         before = {**publication.probed_names(), **publication.verified_names()}
         publication.update = group
         self._want(publication, now)
@@ -115,6 +129,22 @@ class Publications:
             # Nobody has heard of the group in this form, so that it needs no waiting for anything.
             self._adopt(publication)
             self._publish_ready([publication], now)
+        self.report_announced()
+
+    def is_announced(self, owner: Hashable) -> bool:
+        """Whether the group of an owner is in use, and what its updates changed was multicast."""
+        publication = self._publications.get(owner)
+        return publication is not None and publication.is_announced
+
+    def report_announced(self) -> None:
+        """Report the updates that have been announced; called when something may have been multicast."""
+        if not self._unannounced:
+            return
+        for publication in tuple(self._unannounced.values()):
+            if publication.is_announced:
+                del self._unannounced[publication.owner]
+                publication.announcing.clear()
+                self._events.append(GroupUpdated(publication.owner))
 
     def withdraw(self, owner: Hashable, now: float, *, goodbye: bool) -> None:
         """Take a group off the link; an unknown owner is ignored."""
@@ -210,6 +240,8 @@ class Publications:
                 self.goodbyes.cancel(record)
         self.announcer.start(changes.announce, now)
         self._ready.clear()
+        if publication.owner in self._unannounced:
+            publication.announcing.update((each, each.multicast_at) for each in changes.announce)
         return changes.gone
 
     def _publish_ready(self, publications: Iterable[Publication], now: float) -> None:
@@ -235,6 +267,7 @@ class Publications:
         self._release(publication, [*publication.probed_names(), *publication.verified_names()])
         del self._publications[publication.owner]
         self.updates.disarm(publication)
+        self._unannounced.pop(publication.owner, None)
         return publication.former
 
     def _say_goodbye(self, former: FormerRecord, now: float) -> None:
@@ -268,7 +301,6 @@ class Publications:
             return
         before = set(publication.published)
         self._adopt(publication)
-        self._events.append(GroupUpdated(publication.owner))
         if set(self._entries(publication)) == before:
             return
         publication.limit.count(now)
@@ -409,6 +441,7 @@ class Publications:
         """Bring updates into force whose time has come."""
         for publication in self.updates.due(now):
             self._try_update(publication, now)
+        self.report_announced()
 
     def _take_over(self, won: Iterable[ProbedName], now: float) -> None:
         """Publish what the names that we have won make possible."""

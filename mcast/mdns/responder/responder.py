@@ -114,6 +114,10 @@ class Responder:
         """
         self._publications.lose(owner, lost, now)
 
+    def is_announced(self, owner: Hashable) -> bool:
+        """Whether the group of an owner is in use here, and what its updates changed was multicast."""
+        return self._publications.is_announced(owner)
+
     @property
     def goodbye_done(self) -> bool:
         """Whether every goodbye has left."""
@@ -392,6 +396,7 @@ class Responder:
         for record_set in due + room:
             record_set.mark_multicast(now)
             self._plan.discard(record_set)
+        self._publications.report_announced()
 
     def _send_due(self, now: float) -> None:
         """Send what a packet has made due at once: goodbyes first, then everything else."""

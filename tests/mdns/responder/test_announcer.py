@@ -152,6 +152,31 @@ class UpdateTests(SynchronousTestCase):
         self.assertEqual(times(sent), [15000, 16000])
         self.assertEqual(self.lab.events, [GroupUpdated(self.web)])
 
+    def test_is_reported_when_it_was_announced(self) -> None:
+        """RFC 6762 §6: the announcement waits until a second has passed since the last multicast."""
+        self.lab.ask(HOST, 1)
+        group = RecordGroup(unique=(HOST_A, address(HOST, "192.168.1.3", 120)), verified=HOST_GROUP.verified)
+        self.lab.responder.update(self.host, group, self.lab.now)
+        self.lab.pass_time(0.9)
+        self.assertEqual(self.lab.events, [])
+        self.assertFalse(self.lab.responder.is_announced(self.host))
+        self.lab.pass_time(0.2)
+        self.assertEqual(self.lab.events, [GroupUpdated(self.host)])
+        self.assertTrue(self.lab.responder.is_announced(self.host))
+
+    def test_what_changes_nothing_is_reported_at_once(self) -> None:
+        self.lab.responder.update(self.web, WEB_GROUP, self.lab.now)
+        self.lab.collect()
+        self.assertEqual(self.lab.events, [GroupUpdated(self.web)])
+
+    def test_update_of_a_group_that_is_not_claimed(self) -> None:
+        """It is reported once the group is claimed and announced."""
+        lab = Lab()
+        (web,) = lab.register(WEB_GROUP)
+        lab.responder.update(web, NEW_TXT_GROUP, lab.now)
+        lab.run(5.0)
+        self.assertEqual(lab.events, [GroupClaimed(web), GroupUpdated(web)])
+
     def test_changed_address_is_announced_whole(self) -> None:
         """M-8.4-1, M-10.2-2, M-10.2-5: a new address is announced together with those that stay."""
         second = address(HOST, "192.168.1.3", 120)

@@ -1,0 +1,260 @@
+"""What a node publishes, one item for each registration: what it is called now, and its records."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from mcast.dns.names import Name
+from mcast.dns.records import Record
+from mcast.dnssd.hosts import Auto, Host, host_name, next_host, next_instance
+from mcast.dnssd.publishing import alias_records, host_records, service_records
+from mcast.dnssd.service import Service
+from mcast.mdns.responder.record_group import RecordGroup
+from mcast.node.link_driver import LinkDriver
+from mcast.sockets.interface import Interface, select_interfaces
+
+
+class Observer(Protocol):
+    """Is told what becomes of an item: its registration."""
+
+    def claimed(self) -> None:
+        """The item is in use on all its links."""
+
+    def renamed(self, old: str) -> None:
+        """The item has another name."""
+
+    def lost(self) -> None:
+        """The item is no longer published, since another host has its name."""
+
+    def withdrawn(self) -> None:
+        """The item is no longer published, since its owner wishes so."""
+
+
+class Item(ABC):
+    """One thing that is published under one and the same name on every link (RFC 6762 §14).
+
+    :param wanted: the label that was asked for.
+    :param interfaces: names, indexes or addresses of those to publish it on; all of the node's when empty.
+    :param renames: take another name after a conflict, in place of being lost.
+    """
+
+    is_alone = True
+    """Whether the name stands for this item alone, and no other of ours may have it."""
+
+    observer: Observer
+    """Set by the registration, before the item is published."""
+
+    def __init__(self, wanted: str, interfaces: tuple[str, ...] = (), *, renames: bool = True) -> None:
+        self.wanted = wanted
+        self.label = wanted
+        """The name as it is claimed now, for a person to read."""
+        self.interfaces = interfaces
+        self.renames = renames
+        self.drivers: dict[LinkDriver, None] = {}
+        """Where it is registered."""
+        self.claimed_on: set[LinkDriver] = set()
+        """Where it is in use."""
+        self.is_claimed = False
+        """Whether it was in use on every working link when the publisher looked last."""
+        self.begun_at: float | None = None
+        """Since when a name is being claimed; None while none is."""
+        self.is_lost = False
+        """Whether another host has turned out to have the name, and the item is given up."""
+        self.updates: list[Deferred[None]] = []
+        """Those who wait until the last update has been announced."""
+
+    @property
+    @abstractmethod
+    def full_name(self) -> Name:
+        """The whole name that is claimed."""
+
+    @abstractmethod
+    def records(self, interface: Interface) -> RecordGroup:
+        """Return what is published on the links of an interface."""
+
+    @abstractmethod
+    def next_label(self) -> str:
+        """Return the name to try after a conflict."""
+
+    def names(self, other: Item) -> bool:
+        """Whether the records of this item hold the name of another one."""
+        return False
+
+    @property
+    @abstractmethod
+    def memory_key(self) -> str:
+        """The key under which another name than the one asked for is remembered."""
+
+    def take(self, label: str) -> None:
+        """Be called by another name from now on."""
+        self.label = label
+
+    def wants(self, interface: Interface) -> bool:
+        """Whether to publish it on this interface."""
+        return not self.interfaces or bool(select_interfaces(self.interfaces, [interface], strict=False))
+
+
+class HostItem(Item):
+    """A host name with its addresses."""
+
+    def __init__(
+        self, host: Host, label: str, interfaces: tuple[str, ...] = (), *, renames: bool = True
+    ) -> None:
+        super().__init__(label, interfaces, renames=renames)
+        self.host = host
+
+    @property
+    def full_name(self) -> Name:
+        """``kitchen.local.``"""
+        return host_name(self.label)
+
+    @property
+    def memory_key(self) -> str:
+        return f"host {self.wanted}"
+
+    def records(self, interface: Interface) -> RecordGroup:
+        addresses = self.host.addresses
+        return host_records(
+            self.full_name, own_addresses(interface) if isinstance(addresses, Auto) else addresses
+        )
+
+    def next_label(self) -> str:
+        return next_host(self.label)
+
+
+class ServiceItem(Item):
+    """A service.
+
+    :param hosts: the hosts that we publish, by the name that was asked for; None is the host that we run on.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        hosts: Mapping[Name | None, HostItem],
+        interfaces: tuple[str, ...] = (),
+        *,
+        renames: bool = True,
+    ) -> None:
+        self._hosts = hosts
+        self.service = service.named(self._host_of(service).labels[0].decode("utf-8", "replace"))
+        """The service as it is published, with the name that it has now."""
+        assert self.service.name is not None
+        super().__init__(self.service.name, interfaces, renames=renames)
+        self._memory_key = f"service {self.full_name}"
+
+    @property
+    def full_name(self) -> Name:
+        """``My Web._http._tcp.local.``"""
+        return self.service.full_name
+
+    @property
+    def memory_key(self) -> str:
+        return self._memory_key
+
+    def take(self, label: str) -> None:
+        super().take(label)
+        self.service = replace(self.service, name=label)
+
+    @property
+    def host(self) -> Name:
+        """The host that the service is on, with the name that it has now."""
+        return self._host_of(self.service)
+
+    def records(self, interface: Interface) -> RecordGroup:
+        service = self.service if self.service.host is None else replace(self.service, host=None)
+        return service_records(service, self.host)
+
+    def next_label(self) -> str:
+        return next_instance(self.label)
+
+    def names(self, other: Item) -> bool:
+        return self._hosts.get(self.service.host) is other
+
+    def _host_of(self, service: Service) -> Name:
+        host = self._hosts.get(service.host)
+        if host is not None:
+            return host.full_name
+        assert service.host is not None  # the node knows the host that it runs on
+        return service.host
+
+
+class AliasItem(Item):
+    """A further name of the host that we run on.
+
+    :param host: that host.
+    """
+
+    def __init__(
+        self, label: str, host: HostItem, interfaces: tuple[str, ...] = (), *, renames: bool = True
+    ) -> None:
+        super().__init__(label, interfaces, renames=renames)
+        self._host = host
+
+    @property
+    def full_name(self) -> Name:
+        """``www.local.``"""
+        return host_name(self.label)
+
+    @property
+    def memory_key(self) -> str:
+        return f"host {self.wanted}"
+
+    def records(self, interface: Interface) -> RecordGroup:
+        return alias_records(self.full_name, self._host.full_name)
+
+    def next_label(self) -> str:
+        return next_host(self.label)
+
+    def names(self, other: Item) -> bool:
+        return other is self._host
+
+
+class RecordItem(Item):
+    """A single record, as it is; nobody but the caller can choose another name for it.
+
+    :param shared: whether other hosts may have the record too (RFC 6762 §2).
+    """
+
+    # The host, or another record, may have the same name.
+    is_alone = False
+
+    def __init__(self, record: Record, interfaces: tuple[str, ...] = (), *, shared: bool = False) -> None:
+        self.is_shared = shared
+        self.record = record
+        super().__init__(str(record.name), interfaces, renames=False)
+        self._group()  # refuses what nobody can publish, whether or not there is a link by now
+
+    @property
+    def full_name(self) -> Name:
+        """The name of the record."""
+        return self.record.name
+
+    def records(self, interface: Interface) -> RecordGroup:
+        return self._group()
+
+    def _group(self) -> RecordGroup:
+        return RecordGroup(shared=(self.record,)) if self.is_shared else RecordGroup(unique=(self.record,))
+
+    @property
+    def memory_key(self) -> str:
+        return f"record {self.full_name}"
+
+    def next_label(self) -> str:
+        raise AssertionError(f"{self.full_name} has no other name to take")
+
+
+def own_addresses(interface: Interface) -> list[IPv4Address | IPv6Address]:
+    """Return the addresses under which others on the link reach this host (RFC 6762 §6.2).
+
+    Those of both families, whichever the packet goes by: both links of an interface publish the same, and so
+    the NSEC record of neither denies what the other one has (RFC 6762 §20).
+    """
+    own = (each.address for each in interface.addresses)
+    return [address for address in own if interface.loopback or not address.is_loopback]

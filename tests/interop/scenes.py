@@ -6,8 +6,9 @@ import atexit
 from contextlib import ExitStack
 from typing import ClassVar
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SkipTest
 
+from tests.beside import RunBeside
 from tests.interop.programs import require_programs
 from tests.network.lan import Lan
 
@@ -48,7 +49,7 @@ def _leave() -> None:
         _close()
 
 
-class SceneTestCase(SynchronousTestCase):
+class SceneTestCase(RunBeside):
     """Tests on one `Lan` with programs that go on from test to test.
 
     A test leaves everything as it found it, or waits for what it needs.

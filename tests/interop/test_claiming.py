@@ -98,6 +98,17 @@ class ClaimTestCase(SceneTestCase):
                 raise AssertionError("no second announcement")
             time.sleep(0.02)
 
+    @classmethod
+    def wait_for_silence(cls, seconds: float) -> None:
+        """Wait until the responder has multicast nothing by IPv4 for this long."""
+        near = cls.lan.hosts[0].ipv4()
+        while True:
+            sent = [one.at for one in cls.prober.sniffer.poll() if one.source == near and one.multicast]
+            left = (sent[-1] if sent else 0.0) + seconds - time.time()
+            if left <= 0:
+                return
+            time.sleep(left)
+
 
 class StartTests(ClaimTestCase):
     """Probing and announcing (RFC 6762 §8.1, §8.3)."""
@@ -208,11 +219,11 @@ class DefenceTests(ClaimTestCase):
         cls.prober.sniffer.wait_for(
             lambda packet: packet.source == near and has(WEB, SRV)(packet.message), START
         )
-        time.sleep(1.2)  # the second announcement
+        cls.wait_for_silence(1.2)  # with the second announcement
 
     def setUp(self) -> None:
         super().setUp()
-        time.sleep(1.05)  # a record may be multicast again
+        self.wait_for_silence(1.05)  # a record may be multicast again (RFC 6762 §6)
         self.mark = self.prober.sniffer.mark()
 
     def test_defended_against_a_probe(self) -> None:

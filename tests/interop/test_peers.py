@@ -199,6 +199,7 @@ class LifeTests(PeersTestCase):
 
     def test_goodbye(self) -> None:
         """Ended by SIGTERM, it disappears within about a second (RFC 6762 §10.1), not after its TTL."""
+        self.browser.wait_for(lambda line: line.startswith("+") and "IPv6" in line, 10)
         self.responder.close()
         began = time.monotonic()
         self.browser.wait_for(lambda line: line.startswith("-") and "IPv4" in line, 4)

@@ -33,8 +33,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SkipTest
 
+from tests.beside import RunBeside
 from tests.signals import default_signals
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -334,7 +335,7 @@ class Lan:
                 _run("ip", "netns", "del", name)
 
 
-class LanTestCase(SynchronousTestCase):
+class LanTestCase(RunBeside):
     """Tests that share one `Lan`, built before the first of them.
 
     What a test changes on it, the test changes back.

@@ -57,13 +57,21 @@ class Program:
         return self.output
 
 
-def responder(host: Host, *options: str, joined: int, reactor: str = "epoll") -> Program:
-    """Start `twist mcast` on a host, and wait until it has joined so many groups on interfaces."""
-    words = (*TWIST, "--reactor", reactor, "--log-format", "text", "mcast", *options)
-    program = Program(host, *words)
+def responder_command(*options: str, reactor: str = "epoll") -> tuple[str, ...]:
+    """Return the command line of `twist mcast`."""
+    return (*TWIST, "--reactor", reactor, "--log-format", "text", "mcast", *options)
+
+
+def ready(program: Program, joined: int) -> Program:
+    """Wait until a responder has joined this many groups on interfaces, and obeys signals."""
     program.wait_for(" joined ", joined)
     wait_until(lambda: handles(program.process.pid, signal.SIGTERM), "the reactor to handle signals")
     return program
+
+
+def responder(host: Host, *options: str, joined: int, reactor: str = "epoll") -> Program:
+    """Start `twist mcast` on a host, and wait until it is ready."""
+    return ready(Program(host, *responder_command(*options, reactor=reactor)), joined)
 
 
 def handles(pid: int, number: signal.Signals) -> bool:

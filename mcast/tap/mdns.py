@@ -13,7 +13,9 @@ from twisted.logger import Logger
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+from mcast.dnssd.files.contents import RecordEntry
 from mcast.dnssd.files.read import read_services
+from mcast.dnssd.files.record_string import parse_record_string
 from mcast.dnssd.files.service_string import parse_service_string
 from mcast.dnssd.hosts import Alias, checked_host_label, host_label, host_name
 from mcast.errors import InvalidService, ServicesFileError
@@ -25,11 +27,11 @@ from mcast.sockets.interface import select_interfaces
 from mcast.tap.services_file_service import ServicesFollower
 
 MAX_MAX_RATE = 10_000_000
-"""The largest ``--max-rate``. Our choice: more than any host answers; who wants none says 0."""
+"""The largest ``--max-rate``. Our choice: more than any host answers; 0 stands for no limit."""
 
 
 class Options(UsageOptions):
-    """What stands after `twist mcast mdns`."""
+    """The command line after `twist mcast mdns`."""
 
     longdesc = "Publishes this host and services on it by multicast DNS, on each interface."
 
@@ -45,6 +47,7 @@ class Options(UsageOptions):
         self["services"] = []
         self["files"] = []
         self["aliases"] = []
+        self["records"] = []
         self["max_rate"] = MAX_RATE
         self["state"] = None
 
@@ -58,14 +61,21 @@ class Options(UsageOptions):
         self["interfaces"].append(text)
 
     def opt_service(self, text: str) -> None:
-        """Service to publish, as NAME:TYPE[,SUBTYPE…]:PORT[:KEY=VALUE…], a backslash quotes a colon; may be
-        repeated."""
+        """Service, as NAME:TYPE[,SUBTYPE…]:PORT[:KEY=VALUE…], a backslash quotes a colon; may be repeated."""
         self["services"].append(_checked("service", parse_service_string, text))
 
     def opt_services(self, path: str) -> None:
         """File of services, in TOML or in the XML of Avahi, read again when it changes or on SIGHUP; may be
         repeated."""
         self["files"].append(path)
+
+    def opt_record(self, text: str) -> None:
+        """Record that no other host has, as in a zone file: NAME [TTL] [IN] TYPE DATA; may be repeated."""
+        self["records"].append(RecordEntry(_checked("record", parse_record_string, text)))
+
+    def opt_shared_record(self, text: str) -> None:
+        """Record as by --record that other hosts may have too; may be repeated."""
+        self["records"].append(RecordEntry(_checked("shared-record", parse_record_string, text), shared=True))
 
     def opt_alias(self, text: str) -> None:
         """Further name of this host, without ".local"; may be repeated."""
@@ -84,12 +94,12 @@ class Options(UsageOptions):
         self["state"] = path
 
     def parseArgs(self, *words: str) -> None:
-        """Refuse what is no option."""
+        """Refuse words that are no options."""
         if words:
             raise UsageError(f"{words[0]}: unexpected argument; a service is named by --service")
 
     def postOptions(self) -> None:
-        """Refuse what leaves nothing to do."""
+        """Refuse options that leave nothing to do."""
         if self["no-ipv4"] and self["no-ipv6"]:
             raise UsageError("--no-ipv4 and --no-ipv6 together leave nothing to use")
 
@@ -99,7 +109,7 @@ class MDNSService(MultiService):
 
     SIGHUP has the files read again; SIGUSR1 calls `log_counters` (see `mcast.tap.tap.McastService`).
 
-    :raises UsageError: a file cannot be read or has a fault.
+    :raises UsageError: a file cannot be read or has a fault, or a record cannot be published.
     """
 
     _log = Logger()
@@ -136,6 +146,8 @@ class MDNSService(MultiService):
             self.node.publish(service)
         for alias in options["aliases"]:
             self.node.publish(Alias(alias))
+        for entry in options["records"]:
+            self._publish_record(entry)
 
     def startService(self) -> None:
         """Start publishing.
@@ -144,7 +156,7 @@ class MDNSService(MultiService):
         :raises OSError: port 5353 cannot be opened.
         """
         if self._selectors:
-            # Later one may go and come back; at the start it is more likely a slip of the pen.
+            # Later an interface may go and come back; at the start it is more likely to be misspelt.
             select_interfaces(self._selectors, self._network.interfaces())
         super().startService()
         if hasattr(signal, "SIGHUP"):
@@ -168,6 +180,12 @@ class MDNSService(MultiService):
             )
         for part, counters in self.node.statistics().items():
             self._log.info("{part}: {counters}", part=part, counters=counters)
+
+    def _publish_record(self, entry: RecordEntry) -> None:
+        try:
+            self.node.publish(entry.record, shared=entry.shared)
+        except ValueError as error:
+            raise UsageError(f"--record: {error}") from None
 
     def _on_hangup(self, number: int, frame: object) -> None:
         # From the reactor, not in the middle of whatever runs now.

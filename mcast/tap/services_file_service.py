@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.application.service import Service as TwistedService
 from twisted.internet.interfaces import IDelayedCall
@@ -12,19 +15,23 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mcast.dns.names import Name
-from mcast.dnssd.files.contents import ServicesFile
+from mcast.dnssd.files.contents import RecordEntry, ServicesFile
 from mcast.dnssd.files.read import read_services
 from mcast.dnssd.service import Service
 from mcast.dnssd.types import ServiceType
-from mcast.errors import ServicesFileError
+from mcast.errors import NameTaken, ServicesFileError
 from mcast.node.node import Node
-from mcast.node.registrations import SERVICE_DETAILS, ServiceRegistration
+from mcast.node.registrations import SERVICE_DETAILS, RecordRegistration, ServiceRegistration
 
 POLL_INTERVAL = 2.0
 """Seconds between two looks at a file. Our choice: a person who saves a file sees the effect at once."""
 
-Key = tuple[str | None, ServiceType, Name, int]
+ServiceKey = tuple[tuple[str | None, ServiceType, Name], int]
+RecordKey = tuple[tuple[Name, int, bool], int]
+"""What stays when an entry of the file is changed, and a number for entries that are alike in it."""
+
 Stamp = tuple[int, int, int]
+"""Time of change, size and inode of the file."""
 
 
 class ServicesFollower(TwistedService):
@@ -44,7 +51,8 @@ class ServicesFollower(TwistedService):
         self._hostname = hostname
         self._stamp = self._look()
         self._contents = read_services(path, hostname)
-        self._published: dict[Key, ServiceRegistration] = {}
+        self._services: dict[ServiceKey, ServiceRegistration] = {}
+        self._records: dict[RecordKey, RecordRegistration] = {}
         self._timer: IDelayedCall | None = None
 
     def startService(self) -> None:
@@ -54,14 +62,14 @@ class ServicesFollower(TwistedService):
         self._timer = self._reactor.callLater(POLL_INTERVAL, self._poll)
 
     def stopService(self) -> None:
-        """Follow the file no more; what is published is the node's to withdraw."""
+        """Follow the file no more; the node withdraws what is published."""
         super().stopService()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def read_again(self) -> None:
-        """Read the file, and make what is published what it says; with a fault in it all stays as it is."""
+        """Read the file, and publish what it says now; while it has a fault, all stays as it is."""
         self._stamp = self._look()
         try:
             contents = read_services(self._path, self._hostname)
@@ -96,33 +104,75 @@ class ServicesFollower(TwistedService):
     def _apply(self, contents: ServicesFile) -> None:
         for note in contents.notes:
             self._log.warn("{note}", note=str(note))
-        wanted: dict[Key, Service] = {}
+        services: dict[ServiceKey, Service] = {}
         for service in contents.services:
-            key: Key = (service.name, service.type, service.domain, 0)
-            while key in wanted:
-                key = (*key[:3], key[3] + 1)
-            wanted[key] = service
-        for gone in self._published.keys() - wanted.keys():
-            self._published.pop(gone).withdraw()
-        for key, service in wanted.items():
-            try:
-                if key not in self._published:
-                    self._published[key] = self._node.publish(service)
-                else:
-                    # The same name: an update, without probing and without a goodbye (RFC 6762 §8.4).
-                    self._update(self._published[key], service)
-            except ValueError as problem:
-                self._log.error(
-                    "{service} is not published as {path} says: {problem}",
-                    service=service.name,
-                    path=str(self._path),
-                    problem=str(problem),
-                )
+            services[_free(services, (service.name, service.type, service.domain))] = service
+        for key in self._services.keys() - services.keys():
+            self._services.pop(key).withdraw()
+        for key, service in services.items():
+            with self._telling(service.name or service.type):
+                self._apply_service(key, service)
+        self._apply_records(contents.records)
 
-    def _update(self, registration: ServiceRegistration, service: Service) -> None:
+    def _apply_service(self, key: ServiceKey, service: Service) -> None:
+        if key not in self._services:
+            self._services[key] = self._node.publish(service)
+            return
+        # The same name: an update, without probing and without a goodbye (RFC 6762 §8.4).
+        registration = self._services[key]
         details = {name: getattr(service, name) for name in SERVICE_DETAILS}
         if details != {name: getattr(registration.service, name) for name in SERVICE_DETAILS}:
             registration.update(**details).addErrback(self._not_updated)
 
+    def _apply_records(self, entries: Iterable[RecordEntry]) -> None:
+        # An unchanged record keeps its registration, whichever others of its set are gone: an update to the
+        # data of another one could cross the goodbye of that one.
+        unchanged = {(known.record, key[0][2]): key for key, known in self._records.items()}
+        wanted: dict[RecordKey, RecordEntry] = {}
+        changed = []
+        for entry in entries:
+            kept = unchanged.pop((entry.record, entry.shared), None)
+            if kept is None:
+                changed.append(entry)
+            else:
+                wanted[kept] = entry
+        for entry in changed:
+            wanted[_free(wanted, (entry.record.name, entry.record.type, entry.shared))] = entry
+        for key in self._records.keys() - wanted.keys():
+            self._records.pop(key).withdraw()
+        for key, entry in wanted.items():
+            with self._telling(entry.record.name):
+                self._apply_record(key, entry)
+
+    def _apply_record(self, key: RecordKey, entry: RecordEntry) -> None:
+        if key not in self._records:
+            self._records[key] = self._node.publish(entry.record, shared=entry.shared)
+        elif entry.record != self._records[key].record:
+            self._records[key].update(record=entry.record).addErrback(self._not_updated)
+
+    @contextmanager
+    def _telling(self, what: object) -> Iterator[None]:
+        """Log what keeps one entry of the file from being published; the others are."""
+        try:
+            yield
+        except ValueError as problem:
+            self._log.error(
+                "{name} is not published as {path} says: {problem}",
+                name=str(what),
+                path=str(self._path),
+                problem=str(problem),
+            )
+
     def _not_updated(self, reason: Failure) -> None:
+        if reason.check(NameTaken):
+            self._log.error("{path}: {problem}", path=str(self._path), problem=str(reason.value))
+            return
         self._log.failure("{path}: an update failed", failure=reason, path=str(self._path))
+
+
+_K = TypeVar("_K")
+
+
+def _free(taken: Container[tuple[_K, int]], key: _K) -> tuple[_K, int]:
+    """Return the key with the lowest number that it is not taken with: a file may say the same twice."""
+    return next((key, number) for number in count() if (key, number) not in taken)

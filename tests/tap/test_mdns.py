@@ -14,6 +14,7 @@ from twisted.python.usage import UsageError
 from zope.interface.verify import verifyObject
 
 from mcast.dns.codes import RecordType
+from mcast.dns.presentation import show_data, show_record
 from mcast.errors import ServicesFileError
 from mcast.node.node import Node
 from mcast.tap.mdns import MDNSService, Options
@@ -35,6 +36,13 @@ PRINTER = """
 name = "Printer on %h"
 type = "_ipp._tcp"
 port = 631
+"""
+
+LOCATION = """
+[[record]]
+name = "%h.local"
+type = "LOC"
+data = "52 N 4 E 2m"
 """
 
 AVAHI = """<?xml version="1.0" standalone='no'?>
@@ -74,6 +82,18 @@ class OptionsTests(NodeTestCase):
         kept = [options["interfaces"], options["files"], options["aliases"]]
         self.assertEqual(kept, [["eth0", "eth1"], ["x", "y"], ["a", "b"]])
         self.assertEqual([service.name for service in options["services"]], ["A", "B"])
+
+    def test_records(self) -> None:
+        entries = self.parsed("--record", "a.local MX 1 b.local", "--shared-record", "c.local A 192.0.2.1")[
+            "records"
+        ]
+        self.assertEqual(
+            [(show_record(entry.record), entry.shared) for entry in entries],
+            [("a.local. 4500 IN MX 1 b.local.", False), ("c.local. 120 IN A 192.0.2.1", True)],
+        )
+
+    def test_bad_record(self) -> None:
+        self.assertIn("--record: data: MX data 'b'", self.refused("--record", "a.local MX b"))
 
     def test_bad_service(self) -> None:
         self.assertIn("http._tcp", self.refused("--service", "Web:http._tcp:80"))
@@ -250,6 +270,63 @@ class FollowerTests(NodeTestCase):
         self.follow(AVAHI)
         (found,) = records(self.ask("lan", "_smb._tcp.local", PTR), PTR)
         self.assertEqual(str(found.data), "Files on kitchen._smb._tcp.local.")
+
+    def test_record(self) -> None:
+        """``[[record]]``: published as it stands, under the name of the host."""
+        self.follow(LOCATION)
+        (found,) = records(self.ask("lan", "kitchen.local", RecordType.LOC), RecordType.LOC)
+        self.assertEqual(show_data(found), "52 0 0.000 N 4 0 0.000 E 2.00m")
+
+    def test_changed_record(self) -> None:
+        """RFC 6762 §8.4: a change is announced, without probing and without a goodbye."""
+        self.follow(LOCATION)
+        self.change(LOCATION.replace("52 N", "53 N"))
+        self.assertEqual((probes(self.lan.packets), goodbyes(self.lan.packets)), ([], []))
+        (found,) = records(self.ask("lan", "kitchen.local", RecordType.LOC), RecordType.LOC)
+        self.assertEqual(show_data(found), "53 0 0.000 N 4 0 0.000 E 2.00m")
+
+    def test_record_that_is_gone(self) -> None:
+        self.follow(WEB + LOCATION)
+        self.assertEqual(self.change(WEB), ["Web"])
+        self.assertEqual({each.type for each in goodbyes(self.lan.packets)}, {RecordType.LOC})
+
+    def test_alike_records(self) -> None:
+        """Two records of one set, and one that is given twice."""
+        second = LOCATION.replace("52 N", "53 N")
+        self.follow(LOCATION + second + second)
+        found = records(self.ask("lan", "kitchen.local", RecordType.LOC), RecordType.LOC)
+        self.assertEqual(len({each.rdata for each in found}), 2)
+
+    def test_one_of_a_set_that_is_gone(self) -> None:
+        """The other one is announced as the whole set, which flushes the first (RFC 6762 §10.2)."""
+        second = LOCATION.replace("52 N", "53 N")
+        self.follow(LOCATION + second)
+        self.change(second)
+        announced = {
+            (show_data(each), each.ttl, each.cache_flush)
+            for each in records(self.lan.packets, RecordType.LOC)
+        }
+        self.assertEqual(announced, {("53 0 0.000 N 4 0 0.000 E 2.00m", 4500, True)})
+        (found,) = records(self.ask("lan", "kitchen.local", RecordType.LOC), RecordType.LOC)
+        self.assertEqual(show_data(found), "53 0 0.000 N 4 0 0.000 E 2.00m")
+
+    def test_changed_record_that_is_lost(self) -> None:
+        """One line tells that another host has the name."""
+        self.settled("pantry", ipv6=False)
+        record = '[[record]]\nname = "pantry.local"\ntype = "A"\ndata = "10.9.9.9"\n'
+        self.follow(record)
+        with capturedLogs() as events:
+            self.change(record.replace("10.9.9.9", "10.9.9.8"))
+        problems = [each["problem"] for each in events if "problem" in each]
+        self.assertEqual(problems, ["pantry.local. is taken by another host"])
+
+    def test_record_that_no_packet_holds(self) -> None:
+        """It is logged, and the rest of the file is published."""
+        data = ", ".join(["x" * 250] * 40).replace(",", "")
+        with capturedLogs() as events:
+            self.follow(WEB + f'[[record]]\nname = "a.local"\ntype = "TXT"\ndata = "{data}"\n')
+        self.assertEqual([each["log_level"] for each in events if "problem" in each], [LogLevel.error])
+        self.assertEqual([each.name for each in self.subject.registrations], ["kitchen", "Web"])
 
     def test_more(self) -> None:
         self.follow(WEB)

@@ -1,1 +1,1 @@
-"""Multicast DNS (RFC 6762) on one link, sans-I/O: imports only mcast.dns and mcast.errors."""
+"""Multicast DNS (RFC 6762) on one link, sans-I/O: no Twisted, no sockets, no clock."""

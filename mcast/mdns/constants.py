@@ -25,8 +25,10 @@ IPV6_OVERHEAD = 48
 # Responding
 
 SHARED_DELAY = (0.020, 0.120)
-"""Random delay of answers that other hosts may give too, and of all answers to a query with several questions
-(RFC 6762 §6, §6.3)."""
+"""Random delay of answers that other hosts may give too (RFC 6762 §6).
+
+All answers to a query with several questions have it as well (RFC 6762 §6.3).
+"""
 
 TRUNCATED_DELAY = (0.400, 0.500)
 """Random delay after the last packet with the TC bit from one host (RFC 6762 §6, §7.2)."""
@@ -41,12 +43,16 @@ DEFENCE_INTERVAL = 0.250
 """The same when the second one answers a probe (RFC 6762 §6)."""
 
 UNICAST_TTL_FRACTION = 0.25
-"""A question for a unicast response is answered by unicast when the record was multicast within this part of
-its TTL (RFC 6762 §5.4)."""
+"""A question that wants a unicast response gets it within this part of the TTL (RFC 6762 §5.4).
+
+It is counted from the last multicast of the record.
+"""
 
 KNOWN_ANSWER_FRACTION = 0.5
-"""A known answer counts when it is listed with at least this part of the true TTL (RFC 6762 §7.1); a foreign
-copy of our record with less than this is put right (RFC 6762 §6.6)."""
+"""A known answer counts when it is listed with at least this part of the true TTL (RFC 6762 §7.1).
+
+A copy of our record from another host that has less than this is put right (RFC 6762 §6.6).
+"""
 
 LEGACY_TTL = 10
 """The highest TTL in a response to a legacy query (RFC 6762 §6.7)."""
@@ -66,7 +72,7 @@ DEFER_DELAY = 1.0
 """How long the loser of a simultaneous probe waits before it probes again (RFC 6762 §8.2)."""
 
 CONFLICT_LIMIT = 15
-"""So many conflicts within `CONFLICT_PERIOD` slow probing down (RFC 6762 §8.1)."""
+"""Conflicts within `CONFLICT_PERIOD` that slow probing down (RFC 6762 §8.1)."""
 
 CONFLICT_PERIOD = 10.0
 """The period in which conflicts are counted (RFC 6762 §8.1)."""
@@ -75,14 +81,14 @@ CONFLICT_PAUSE = 5.0
 """The wait before each probe attempt once there were too many conflicts (RFC 6762 §8.1)."""
 
 CONFLICT_MEMORY = 60.0
-"""Without a conflict for so long, probing is no longer slowed down.
+"""After this time without a conflict, probing is no longer slowed down.
 
 Our choice: RFC 6762 §8.1 tells when the pauses begin and not when they end. A minute is far longer than the
 time between two attempts, so that a peer that denies every name cannot end them.
 """
 
 FRUITLESS_PERIOD = 60.0
-"""Probing for so long without finding a free name is reported as an error (RFC 6762 §9)."""
+"""Probing for this long without finding a free name is reported as an error (RFC 6762 §9)."""
 
 ANNOUNCEMENTS = 2
 """Unsolicited responses after a claim or a change; at least this many (RFC 6762 §8.3)."""
@@ -100,10 +106,10 @@ UPDATE_PERIOD = 60.0
 """The period in which updates are counted (RFC 6762 §8.4)."""
 
 ECHO_MEMORY = 10.0
-"""For so long a record that we have withdrawn or replaced is still recognised as our own.
+"""How long a record that we have withdrawn or replaced is still recognised as our own.
 
 Our choice: reflectors and bridges give a packet back within a fraction of a second; a host that really took
-over our data has lost nothing when it is noticed this much later.
+over our data loses nothing when it is noticed this much later.
 """
 
 # Time to live
@@ -136,7 +142,7 @@ network that delays one packet and not the next cannot make an interval look sho
 """
 
 REFRESH_POINTS = (0.80, 0.85, 0.90, 0.95)
-"""Parts of the TTL after which a record that somebody wants is asked for again (RFC 6762 §5.2)."""
+"""Parts of the TTL after which a record that is wanted here is asked for again (RFC 6762 §5.2)."""
 
 REFRESH_VARIATION = 0.02
 """Up to this part of the TTL is added to each of these, at random (RFC 6762 §5.2)."""
@@ -155,24 +161,23 @@ Our choice: five thousand SRV records of TTL 120 fall due within 2.4 s; in ten s
 """
 
 UNICAST_RESPONSE_PERIOD = 2.0
-"""For so long after a QU question a unicast response is accepted (RFC 6762 §6)."""
+"""How long after a QU question a unicast response is accepted (RFC 6762 §6)."""
 
 ACTIVATION_PERIOD = 1.0
-"""Questions asked so soon after a link came up count as active at that moment, and are QU at first (RFC 6762
-§5.4).
+"""Questions asked within this after a link came up count as active at that moment (RFC 6762 §5.4).
 
-Our choice: a program that starts browsing when it starts is what the RFC means; a second is enough for it to
-do so.
+They are QU at first. Our choice: the RFC means a program that starts browsing when it starts, and a second is
+enough for it to do so.
 """
 
 GOODBYE_DELAY = 1.0
-"""A record with TTL 0 leaves the cache so much later (RFC 6762 §10.1)."""
+"""How much later a record with TTL 0 leaves the cache (RFC 6762 §10.1)."""
 
 FLUSH_AGE = 1.0
 """The cache-flush bit ends records that were received longer ago than this (RFC 6762 §10.2)."""
 
 FLUSH_DELAY = 1.0
-"""These records leave the cache so much later (RFC 6762 §10.2)."""
+"""How much later these records leave the cache (RFC 6762 §10.2)."""
 
 RECONFIRM_PERIOD = 10.0
 """A record that is reconfirmed, and that nobody sends within this, is flushed (RFC 6762 §10.4, §10.5)."""
@@ -194,11 +199,11 @@ ask three times within four seconds.
 """
 
 OBSERVATION_REST = 60.0
-"""After a record was flushed since others asked for it in vain, we do not ask for it ourselves for so long.
+"""How long we do not ask for a record that was flushed because others asked for it in vain.
 
 Our choice: RFC 6762 §10.5 wants no query to see whether it is really gone, and an answer to the queries of
 others is heard anyway.
 """
 
 ONE_SHOT_TIMEOUT = 2.5
-"""A one-shot query waits so long for its answer: "two or three seconds" (RFC 6762 §5.1)."""
+"""How long a one-shot query waits for its answer: "two or three seconds" (RFC 6762 §5.1)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import Record
-from mcast.mdns.outbox import Address
+from mcast.neighbours import SocketAddress
 
 
 class Event:
@@ -48,7 +48,7 @@ class GroupReprobing(GroupEvent):
 
     name: Name
     contested: bool = True
-    """Whether another host disputes it; False when the link has just come up (RFC 6762 §8)."""
+    """Whether another host wants it; False when the link has just come up (RFC 6762 §8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class RecordOversized(GroupEvent):
 
 
 Askers = tuple[Hashable, ...]
-"""Those who ask a question, as they were given to `Querier.ask`."""
+"""The askers of a question, as they were given to `Querier.ask`."""
 
 
 @dataclass(slots=True)
@@ -118,9 +118,9 @@ class RecordChange(Event):
 
     record: Record
     askers: Askers
-    """Those to be told; those alone."""
-    source: Address | None = None
-    """Who sent it, when it was heard just now."""
+    """To be told of it: these and no others."""
+    source: SocketAddress | None = None
+    """The host that sent it, when it was heard just now."""
 
 
 @dataclass(slots=True)
@@ -132,15 +132,14 @@ class RecordAdded(RecordChange):
 class RecordFlushed(RecordChange):
     """Newer records of its set have taken the place of this one (RFC 6762 §10.2).
 
-    It is valid for one more second, in which it may be rescued; otherwise it is removed then. Who shows the
-    answers to a person best takes it for gone.
+    It is valid for one more second, in which it may be rescued; otherwise it is removed then. A program that
+    shows answers to a person takes it for gone.
     """
 
 
 @dataclass(slots=True)
 class RecordRescued(RecordChange):
-    """A record that was flushed, or that a goodbye was heard of, has been heard again in time (RFC 6762
-    §10.1)."""
+    """A record has been heard again in time, after a flush or a goodbye (RFC 6762 §10.1)."""
 
 
 @dataclass(slots=True)
@@ -150,8 +149,10 @@ class RecordRemoved(RecordChange):
 
 @dataclass(slots=True)
 class Denied(Event):
-    """The owner of a name says that it has no record of the type in question (RFC 6762 §6.1); treated as
-    immutable."""
+    """The owner of a name says that it has no record of the type in question (RFC 6762 §6.1).
+
+    Treated as immutable.
+    """
 
     question: Question
     askers: Askers

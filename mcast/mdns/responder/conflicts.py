@@ -56,9 +56,10 @@ class Watcher:
     def _make_way(self, message: Message, now: float) -> None:
         """Give a verified name up to a host that probes for it with other data.
 
-        That we need not probe for it rests on what we know of it, and whoever probes knows better: the owner
-        is back whose proxy we were, or another responder on this machine maps our common address to its own
-        name. Such a one would take our defence for a conflict, and look for another host name for ever.
+        We did not probe for the name because of what we know of it, and a host that probes knows better. It
+        is the owner for which we were a proxy, or another responder on this machine that maps our common
+        address to its own name. That responder would take our defence for a conflict, and look for another
+        host name for ever.
         """
         for question in dict.fromkeys(message.questions):
             probed = self._prober.get(question.name.key)
@@ -99,7 +100,7 @@ class Watcher:
         """Give up the names for which another host has answered our probe (RFC 6762 §8.1)."""
         by_name: dict[bytes, list[Record]] = {}
         for record in records:
-            # A goodbye claims nothing: it says that somebody gives the name up.
+            # A goodbye claims nothing: it says that its sender gives the name up.
             if record.ttl:
                 by_name.setdefault(record.name.key, []).append(record)
         for key, answers in by_name.items():
@@ -140,19 +141,18 @@ class Watcher:
     def weigh_missing(self, now: float) -> None:
         """Before names become ours, give up those whose owner lacks records of ours.
 
-        Not at the first time: it may be another program on this host that learns of a new address a moment
-        after us, or a stray answer. After a second we probe again, and only an owner who says so again is
-        one.
+        Not at the first time: it may be a stray answer, or another program on this host that learns of a new
+        address a moment after us. After a second we probe again, and only an owner that says so again counts.
         """
         for probed in self._prober.finishing(now):
             if not any(probed.missing.values()):
                 continue
-            if probed.is_doubted:
+            if probed.was_incomplete:
                 self._counters["names lost"] += 1
                 self._publications.lose_name(probed, probed.missing.keys(), now)
             else:
                 self._counters["probes deferred"] += 1
-                probed.is_doubted = True
+                probed.was_incomplete = True
                 self._prober.defer(probed, now)
 
     def _conflicts(self, record: Record, copies: dict[RecordSet, dict[Identity, int]], now: float) -> bool:
@@ -188,8 +188,10 @@ class Watcher:
         self._counters["records put right"] += 1
 
     def _drop_duplicates(self, copies: dict[RecordSet, dict[Identity, int]]) -> None:
-        """Take another host's answer for ours, if it has the whole set with TTLs not below ours (RFC 6762
-        §7.4)."""
+        """Take another host's answer for ours if it says as much (RFC 6762 §7.4).
+
+        That is the whole set, with TTLs not below ours.
+        """
         for ours, ttls in copies.items():
             is_whole = all(ttls.get(record.identity, -1) >= record.ttl for record in ours.records)
             if is_whole and self._plan.spare(ours):

@@ -15,15 +15,15 @@ from mcast.neighbours import SocketAddress
 MAX_TRUNCATED = 64
 """Hosts whose truncated queries are waited for at a time.
 
-Our choice: a link has seldom so many hosts that know more than one packet of answers and ask within half a
-second. A query beyond it is answered after the same delay, only without regard to what follows it.
+Our choice: seldom do more hosts than this know more than one packet of answers and ask within half a second.
+A query beyond it is answered after the same delay, only without regard to what follows it.
 """
 
 MAX_DELAYED = 256
 """Unicast responses that wait for their random delay at a time.
 
-Our choice: far more than there are queriers within 120 ms; one multicast then answers everybody else (RFC
-6762 Appendix D).
+Our choice: far more queriers than ask within 120 ms; one multicast then answers all others (RFC 6762
+Appendix D).
 """
 
 MAX_DELAYED_SETS = 4096
@@ -88,7 +88,7 @@ class TruncatedQueries:
     ) -> bool:
         """Keep the answers to a query with the TC bit, or to a further one of the same host.
 
-        :returns: False when there are too many such hosts already.
+        :returns: False when there are too many of these hosts already.
         """
         query = self._waiting.get(source[0])
         if query is None:

@@ -12,7 +12,7 @@ MAX_READY = 8192
 """Queries whose answer is kept, each with at most two messages.
 
 Our choice: several types of question for each of a thousand services. The table is emptied when it is full
-and when anything published changes, so that a stranger who fills it with other spellings makes us as slow as
+and when anything published changes. So a stranger that fills it with other spellings makes us as slow as
 without it, and no slower.
 """
 
@@ -26,17 +26,21 @@ class ReadyAnswer:
         self.message = message
         """The query."""
         self.legacy = b""
-        """The response to a simple resolver, without the ID; empty when nobody has asked for it yet."""
+        """The response to a legacy query, without the ID; empty before the first one."""
         self.unicast = b""
         """The response to a host that wants a unicast one at once."""
         self.answers: Sequence[RecordSet] = ()
         """Or what it gets after a random delay."""
         self.unicast_until = -inf
-        """Until when these may be given (RFC 6762 §5.4). When it is over the records are multicast once, and
-        then there is a new limit."""
+        """Until when these may be given (RFC 6762 §5.4).
+
+        Afterwards the records are multicast once, and then there is a new limit.
+        """
         self.quiet_until = -inf
-        """Until when the same question for a multicast response changes nothing: every answer is planned
-        already, or was multicast within the last second (RFC 6762 §6)."""
+        """Until when the same question for a multicast response changes nothing (RFC 6762 §6).
+
+        Every answer is planned already, or was multicast within the last second.
+        """
 
 
 class ReadyAnswers:

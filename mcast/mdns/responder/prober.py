@@ -30,8 +30,10 @@ from mcast.mdns.events import ProbingFailed
 from mcast.mdns.schedule import Timers
 
 ProbeData = list[tuple[int, int, bytes]]
-"""What the tie-break compares: class, type and uncompressed rdata of each record, sorted (RFC 6762
-§8.2.1)."""
+"""What the tie-break compares (RFC 6762 §8.2.1).
+
+Class, type and uncompressed rdata of each record, sorted.
+"""
 
 
 def probe_data(records: Iterable[Record]) -> ProbeData:
@@ -49,7 +51,7 @@ class ProbedName:
 
     name: Name
     verified: bool
-    """Ours without probing, as long as nobody objects."""
+    """Whether it is ours without probing, as long as no other host wants it."""
     owners: dict[Hashable, None] = field(default_factory=dict)
     """The owners of the record groups that want the name, oldest first."""
     is_held: bool = False
@@ -61,10 +63,12 @@ class ProbedName:
     started_at: float = 0.0
     """When the first attempt began."""
     missing: dict[int, set[Identity]] = field(default_factory=dict)
-    """Of each type that another host was heard to have under the name during these probes, all of it
-    identical to ours: the records of ours that it was not heard to have."""
-    is_doubted: bool = False
-    """Whether the last probes ended with something missing."""
+    """What another host lacks that answered these probes with records identical to ours.
+
+    By type: the records of ours that it was not heard to have.
+    """
+    was_incomplete: bool = False
+    """Whether records of ours were missing when the last probes ended."""
 
 
 class Prober:
@@ -158,7 +162,7 @@ class Prober:
         self.timers.clear()
 
     def _start(self, probed: ProbedName, now: float) -> None:
-        probed.is_held = probed.is_doubted = False
+        probed.is_held = probed.was_incomplete = False
         probed.probes = 0
         probed.missing.clear()
         self.timers.rearm(probed, self._first_probe_at(now))
@@ -184,7 +188,7 @@ class Prober:
         return self._paused_until is not None and now < self._paused_until
 
     def defer(self, probed: ProbedName, now: float) -> None:
-        """Give way to a better probe: wait a second, then probe for the same name again (RFC 6762 §8.2)."""
+        """Wait a second for a host that won the tie-break, then probe for the name again (RFC 6762 §8.2)."""
         probed.probes = 0
         probed.missing.clear()
         self.timers.rearm(probed, now + DEFER_DELAY)
@@ -193,8 +197,8 @@ class Prober:
     def count_conflict(self, now: float) -> None:
         """Note a conflict; the fifteenth within ten seconds slows all probing down (RFC 6762 §8.1)."""
         self._conflicts.append(now)
-        crowded = len(self._conflicts) == CONFLICT_LIMIT and now - self._conflicts[0] <= CONFLICT_PERIOD
-        if crowded or self._is_paused(now):
+        too_many = len(self._conflicts) == CONFLICT_LIMIT and now - self._conflicts[0] <= CONFLICT_PERIOD
+        if too_many or self._is_paused(now):
             self._paused_until = now + CONFLICT_MEMORY
 
     def lose(self, probed: ProbedName, now: float) -> None:

@@ -271,7 +271,7 @@ class Publications:
         return publication.former
 
     def _say_goodbye(self, former: FormerRecord, now: float) -> None:
-        # Another group may have the record as well, or have it again.
+        # Another group may have the record too, or the same group has it again.
         if self.zone.published(former.record) is None:
             record = former.record.with_cache_flush(former.unique)
             self.goodbyes.add(record, max(now, former.multicast_at + MULTICAST_INTERVAL))
@@ -385,7 +385,7 @@ class Publications:
             if record.type in (RecordType.A, RecordType.AAAA) and record.type not in heard:
                 self._say_goodbye(FormerRecord(record, False, former.multicast_at), now)
         elif former.unique and record.name.key not in contested:
-            # Under a name that nobody else wants, as a reverse mapping to the lost name.
+            # Under a name that is still ours, as a reverse mapping to the lost name.
             self._say_goodbye(former, now)
 
     # Time and the state of the link
@@ -408,7 +408,7 @@ class Publications:
         """The link carries nothing: fall silent, and keep the groups for when it works again."""
         for publication in self._publications.values():
             self._hide(publication, now)
-            # What others remember of a link that we cannot reach we cannot mend.
+            # Nothing can be told to hosts that cannot be reached.
             publication.former.clear()
             if publication.update is not None:
                 self._adopt(publication)
@@ -451,7 +451,7 @@ class Publications:
             elif publication.update is not None:
                 self._try_update(publication, now)
             else:
-                # A verified name that nobody defended is published again.
+                # A verified name that no other host defended is published again.
                 self._sync(publication, now)
                 publication.former.clear()
 

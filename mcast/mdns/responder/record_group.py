@@ -10,7 +10,7 @@ from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import Record, show_type
 
 _REFUSED_TYPES = PSEUDO_TYPES | {RecordType.NSEC, RecordType.ANY}
-"""Types that nobody can publish: they describe messages, are asked for only, or are made by ourselves."""
+"""Types that cannot be published: they describe messages, are asked for only, or are made by ourselves."""
 
 _ZONE_TYPES = frozenset({RecordType.NS, RecordType.SOA})
 """A Multicast DNS domain is no zone: it has no name servers and no start of authority (RFC 6762 §12)."""
@@ -30,8 +30,10 @@ class RecordGroup:
     shared: tuple[Record, ...] = ()
     """Records that other hosts may have beside us (RFC 6762 §2); not probed for."""
     verified: tuple[Record, ...] = ()
-    """Unique records known to be ours without probing: reverse mappings of our addresses, records that a
-    proxy took over (RFC 6762 §8.1)."""
+    """Unique records known to be ours without probing (RFC 6762 §8.1).
+
+    Reverse mappings of our addresses, and records that a proxy took over.
+    """
 
     def __post_init__(self) -> None:
         shared = {(record.name, record.type, record.rclass) for record in self.shared}

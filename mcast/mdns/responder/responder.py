@@ -130,7 +130,7 @@ class Responder:
     def holds(self, record: Record) -> bool:
         """Whether this record is in any of our groups, published or still being probed for.
 
-        This is what other links of the host want to know as their ``is_own``.
+        The other links of the host ask for this (`OtherLinks`).
         """
         if self._zone.published(record) is not None:
             return True
@@ -142,7 +142,7 @@ class Responder:
     def has_whole(self, records: Sequence[Record]) -> bool:
         """Whether these records are all that we have, or want, of their name, type and class.
 
-        This is what other links of the host want to know as their ``is_own_set``.
+        The other links of the host ask for this (`OtherLinks`).
 
         :param records: not empty, all of one name, type and class.
         """
@@ -207,7 +207,8 @@ class Responder:
                 self._respond(answers, source, now, due_at, may_wait=True)
             self._plan.expect()
         elif answers:
-            # RFC 6762 §6, §6.3: no delay only if nobody else can have an answer to anything in this message.
+            # RFC 6762 §6, §6.3: no delay only if no other host can have an answer to anything in this
+            # message.
             at_once = is_complete and len(message.questions) == 1 and all(answer.unique for answer in answers)
             delay = 0.0 if at_once else self._rng.uniform(*SHARED_DELAY)
             self._respond(answers, source, now, now + delay, may_wait=not at_once, key=key)
@@ -218,8 +219,11 @@ class Responder:
     def _find_answers(
         self, message: Message, known: KnownAnswers, multicast: bool
     ) -> tuple[_Wanted, _Wanted, bool]:
-        """Return the sets that defend our names against a probe, those that answer, and whether every
-        question has an answer."""
+        """Return the sets that answer a query.
+
+        :returns: those that defend our names against a probe, the others, and whether every question has an
+            answer.
+        """
         proposed: dict[bytes, set[int]] = {}
         for proposal in message.authorities:
             proposed.setdefault(proposal.name.key, set()).add(proposal.type)
@@ -297,7 +301,7 @@ class Responder:
     ) -> None:
         """Answer a legacy query at once, by unicast, in the form of conventional DNS (RFC 6762 §6.7).
 
-        Without a random delay: the response goes to one ephemeral port, where it collides with nobody's
+        Without a random delay: the response goes to one ephemeral port, where it collides with no
         multicast, and the querier takes the first one that comes.
         """
         answers: dict[RecordSet, None] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
+from typing import Final, NamedTuple
 
 from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.messages import Question
@@ -13,8 +14,10 @@ from mcast.dns.records import Identity, Record, next_secure
 from mcast.mdns.constants import ECHO_MEMORY, UNICAST_TTL_FRACTION
 
 MAX_ALIASES = 8
-"""How many CNAME records in a row are followed. Our choice: more than anybody needs; it ends a circle of
-aliases."""
+"""How many CNAME records in a row are followed.
+
+Our choice: more than is ever needed; it ends a circle of aliases.
+"""
 
 _ADDRESS_TYPES = (RecordType.A, RecordType.AAAA)
 
@@ -102,10 +105,10 @@ class Changes:
     """Records of sets that are no more; others have them in their caches."""
 
 
-class _Owner:
+class _NameSets:
     """Everything under one name."""
 
-    __slots__ = ("denial", "name", "shared", "types")
+    __slots__ = ("name", "negative", "shared", "types")
 
     def __init__(self, name: Name) -> None:
         self.name = name
@@ -113,28 +116,46 @@ class _Owner:
         """By type, then by class when unique and by identity when shared."""
         self.shared = 0
         """How many of the sets are shared."""
-        self.denial: RecordSet | None = None
+        self.negative: RecordSet | None = None
         """The NSEC record, made when first needed."""
 
 
+class _SetKey(NamedTuple):
+    """Which set a record belongs to."""
+
+    name: bytes
+    """The key of the owner name."""
+    type: int
+    slot: object
+    """The class of a unique record, the identity of a shared one: each shared record is a set of its own."""
+    unique: bool
+
+    @classmethod
+    def of(cls, record: Record, unique: bool) -> _SetKey:
+        """Return the key of a record's set."""
+        slot: object = record.rclass if unique else record.identity
+        return cls(record.name.key, int(record.type), slot, unique)
+
+
 class Zone:
-    """Published records by name; it knows no probing and no time but what it is told.
+    """Published records by name; it knows nothing of probing, and the time only as it is told.
 
     Records that several groups have in common are counted: they are one record on the wire, and are gone when
     the last group gives them up.
     """
 
     def __init__(self) -> None:
-        self._owners: dict[bytes, _Owner] = {}
-        self._uses: dict[tuple[Identity, bool], int] = {}
-        self._former: dict[Identity, tuple[float, float]] = {}
+        self._by_name: Final[dict[bytes, _NameSets]] = {}
+        self._uses: Final[dict[tuple[Identity, bool], int]] = {}
+        self._former: Final[dict[Identity, tuple[float, float]]] = {}
+        """When a record that is gone was last multicast, and when it went; the oldest first."""
 
     def __contains__(self, name_key: bytes) -> bool:
-        return name_key in self._owners
+        return name_key in self._by_name
 
     def __iter__(self) -> Iterator[RecordSet]:
-        for owner in self._owners.values():
-            for sets in owner.types.values():
+        for of_name in self._by_name.values():
+            for sets in of_name.types.values():
                 yield from sets.values()
 
     def apply(self, removed: Iterable[Entry], added: Iterable[Entry], now: float) -> Changes:
@@ -143,7 +164,7 @@ class Zone:
         A record that is in both is not touched. Sets whose content stays the same are not in the result.
         """
         self._forget(now)
-        touched: dict[tuple[bytes, int, object, bool], dict[Identity, Record]] = {}
+        touched: dict[_SetKey, dict[Identity, Record]] = {}
         for record, unique in removed:
             use = (record.identity, unique)
             self._uses[use] -= 1
@@ -156,53 +177,43 @@ class Zone:
             # The newest TTL and spelling count.
             self._members(touched, record, unique)[record.identity] = record
         changes = Changes()
-        for (name_key, rtype, place, unique), members in touched.items():
-            self._put(name_key, rtype, place, unique, tuple(members.values()), now, changes)
+        for key, members in touched.items():
+            self._put(key, tuple(members.values()), now, changes)
         return changes
 
     def _members(
-        self,
-        touched: dict[tuple[bytes, int, object, bool], dict[Identity, Record]],
-        record: Record,
-        unique: bool,
+        self, touched: dict[_SetKey, dict[Identity, Record]], record: Record, unique: bool
     ) -> dict[Identity, Record]:
         """Return the members that the set of ``record`` will have, to be changed."""
-        place: object = record.rclass if unique else record.identity
-        key = (record.name.key, int(record.type), place, unique)
+        key = _SetKey.of(record, unique)
         members = touched.get(key)
         if members is None:
-            existing = self._find(*key[:3])
+            existing = self._find(key.name, key.type, key.slot)
             members = touched[key] = (
                 {member.identity: member for member in existing.records} if existing else {}
             )
         return members
 
-    def _find(self, name_key: bytes, rtype: int, place: object) -> RecordSet | None:
-        owner = self._owners.get(name_key)
-        return owner.types.get(rtype, {}).get(place) if owner else None
+    def _find(self, name_key: bytes, rtype: int, slot: object) -> RecordSet | None:
+        of_name = self._by_name.get(name_key)
+        return of_name.types.get(rtype, {}).get(slot) if of_name else None
 
-    def _put(
-        self,
-        name_key: bytes,
-        rtype: int,
-        place: object,
-        unique: bool,
-        records: tuple[Record, ...],
-        now: float,
-        changes: Changes,
-    ) -> None:
-        existing = self._find(name_key, rtype, place)
+    def _put(self, key: _SetKey, records: tuple[Record, ...], now: float, changes: Changes) -> None:
+        """Let a set have these records, none to remove it, and note what that means for the network."""
+        existing = self._find(key.name, key.type, key.slot)
         if existing is None:
             if records:
-                changes.announce.append(self._insert(place, RecordSet(records, unique), now))
+                fresh = RecordSet(records, key.unique)
+                self._insert(key, fresh, now)
+                changes.announce.append(fresh)
             return
         for record in existing.records:
             self._former[record.identity] = (existing.multicast_at, now)
         if not records:
-            self._remove(name_key, rtype, place, existing, now)
+            self._remove(key, existing, now)
             if existing.is_announced:
                 changes.gone += [
-                    FormerRecord(record, unique, existing.multicast_at) for record in existing.records
+                    FormerRecord(record, key.unique, existing.multicast_at) for record in existing.records
                 ]
             return
         before = set(map(_content, existing.records))
@@ -210,43 +221,43 @@ class Zone:
         existing.replace(records)
         self._inherit(existing, keep=bool(identities & existing.identities))
         if before != set(map(_content, existing.records)):
-            self._drop_denial(self._owners[name_key], now)
+            self._drop_negative(self._by_name[key.name], now)
             existing.whole_at = -inf
             changes.announce.append(existing)
 
-    def _insert(self, place: object, fresh: RecordSet, now: float) -> RecordSet:
-        name = fresh.name
-        owner = self._owners.get(name.key)
-        if owner is None:
-            owner = self._owners[name.key] = _Owner(name)
-        owner.types.setdefault(int(fresh.type), {})[place] = fresh
-        owner.shared += not fresh.unique
-        self._drop_denial(owner, now)
+    def _insert(self, key: _SetKey, fresh: RecordSet, now: float) -> None:
+        of_name = self._by_name.get(key.name)
+        if of_name is None:
+            of_name = self._by_name[key.name] = _NameSets(fresh.name)
+        of_name.types.setdefault(key.type, {})[key.slot] = fresh
+        of_name.shared += not fresh.unique
+        self._drop_negative(of_name, now)
         self._inherit(fresh, keep=False)
-        return fresh
 
-    def _remove(self, name_key: bytes, rtype: int, place: object, existing: RecordSet, now: float) -> None:
-        owner = self._owners[name_key]
-        del owner.types[rtype][place]
-        if not owner.types[rtype]:
-            del owner.types[rtype]
-        owner.shared -= not existing.unique
-        self._drop_denial(owner, now)
+    def _remove(self, key: _SetKey, existing: RecordSet, now: float) -> None:
+        of_name = self._by_name[key.name]
+        del of_name.types[key.type][key.slot]
+        if not of_name.types[key.type]:
+            del of_name.types[key.type]
+        of_name.shared -= not existing.unique
+        self._drop_negative(of_name, now)
         existing.is_current = False
-        if not owner.types:
-            del self._owners[name_key]
+        if not of_name.types:
+            del self._by_name[key.name]
 
-    def _drop_denial(self, owner: _Owner, now: float) -> None:
+    def _drop_negative(self, of_name: _NameSets, now: float) -> None:
         """Have the NSEC record made anew, since the types of the name may be others."""
-        if owner.denial is not None:
-            for identity in owner.denial.identities:
-                self._former[identity] = (owner.denial.multicast_at, now)
-            owner.denial.is_current = False
-            owner.denial = None
+        if of_name.negative is not None:
+            for identity in of_name.negative.identities:
+                self._former[identity] = (of_name.negative.multicast_at, now)
+            of_name.negative.is_current = False
+            of_name.negative = None
 
     def _inherit(self, record_set: RecordSet, keep: bool) -> None:
-        """Set when a member was last multicast, also as part of a set that is no more: one multicast a second
-        is a rule for records (RFC 6762 §6), whatever happened to the groups that they belong to.
+        """Set when a member was last multicast, also as part of a set that is gone.
+
+        One multicast a second is a rule for records (RFC 6762 §6), whatever happened to the groups that they
+        belong to.
 
         :param keep: the time that the set has already counts as well.
         """
@@ -271,8 +282,8 @@ class Zone:
 
     def sets(self, name_key: bytes, rtype: int) -> Iterable[RecordSet]:
         """Return the sets of one name and type, of any class."""
-        owner = self._owners.get(name_key)
-        sets = owner.types.get(rtype) if owner else None
+        of_name = self._by_name.get(name_key)
+        sets = of_name.types.get(rtype) if of_name else None
         return sets.values() if sets else ()
 
     def unique_set(self, record: Record) -> RecordSet | None:
@@ -281,8 +292,8 @@ class Zone:
 
     def published(self, record: Record) -> RecordSet | None:
         """Return the set that ``record`` is a member of, whatever its TTL says."""
-        for place in (record.rclass, record.identity):
-            found = self._find(record.name.key, record.type, place)
+        for slot in (record.rclass, record.identity):
+            found = self._find(record.name.key, record.type, slot)
             if found is not None and record.identity in found.identities:
                 return found
         return None
@@ -292,20 +303,22 @@ class Zone:
         return self._uses.get((record.identity, unique), 0)
 
     def answers(self, question: Question) -> list[RecordSet]:
-        """Return the sets that answer a question, a denial included; empty when we have nothing to say
-        (RFC 6762 §6, §6.1)."""
+        """Return the sets that answer a question (RFC 6762 §6), or the negative response (RFC 6762 §6.1).
+
+        Empty when we have nothing to say.
+        """
         found: dict[RecordSet, None] = {}
         key = question.name.key
         for _ in range(MAX_ALIASES):
-            owner = self._owners.get(key)
-            if owner is None:
+            of_name = self._by_name.get(key)
+            if of_name is None:
                 break
-            matching = list(_matching(owner, question.type, question.rclass))
+            matching = list(_matching(of_name, question.type, question.rclass))
             if not matching and question.rclass in (RecordClass.IN, RecordClass.ANY):
-                denial = self.denial(key)
-                matching = [denial] if denial else []
+                negative = self.negative(key)
+                matching = [negative] if negative else []
             found.update(dict.fromkeys(matching))
-            aliases = owner.types.get(RecordType.CNAME)
+            aliases = of_name.types.get(RecordType.CNAME)
             if not aliases or question.type in (RecordType.CNAME, RecordType.ANY):
                 break
             # As a conventional server does: what the alias stands for comes with it (RFC 6762 §16).
@@ -314,35 +327,37 @@ class Zone:
             key = target.key
         return list(found)
 
-    def denial(self, name_key: bytes) -> RecordSet | None:
+    def negative(self, name_key: bytes) -> RecordSet | None:
         """Return the NSEC record of a name that only we have, else None.
 
-        RFC 6762 §6.1 allows a denial only for a name claimed with ANY, or known beforehand to be ours. Every
-        unique record in here is one or the other, so a name without shared records qualifies.
+        RFC 6762 §6.1 allows a negative response only for a name claimed with ANY, or known beforehand to be
+        ours. Every unique record in here is one or the other, so a name without shared records qualifies.
         """
-        owner = self._owners.get(name_key)
-        if owner is None or owner.shared:
+        of_name = self._by_name.get(name_key)
+        if of_name is None or of_name.shared:
             return None
-        if owner.denial is None:
+        if of_name.negative is None:
             types = [
                 rtype
-                for rtype, sets in owner.types.items()
+                for rtype, sets in of_name.types.items()
                 if any(found.records[0].rclass == RecordClass.IN for found in sets.values())
             ]
             if not types:
                 return None
             # RFC 6762 §6.1: as long as the missing record would live. At a host name that is an address;
-            # elsewhere the longest of what is there, since a service instance lacks rather a TXT than an SRV
-            # record.
+            # elsewhere the longest TTL under the name, since a service instance is more likely to lack a
+            # TXT than an SRV record.
             likely = [rtype for rtype in types if rtype in _ADDRESS_TYPES] or types
-            ttl = max([found.ttl for rtype in likely for found in owner.types[rtype].values()])
-            owner.denial = RecordSet((next_secure(owner.name, types, ttl),), unique=True)
-            self._inherit(owner.denial, keep=False)
-        return owner.denial
+            ttl = max([found.ttl for rtype in likely for found in of_name.types[rtype].values()])
+            of_name.negative = RecordSet((next_secure(of_name.name, types, ttl),), unique=True)
+            self._inherit(of_name.negative, keep=False)
+        return of_name.negative
 
     def additionals(self, answers: Iterable[RecordSet]) -> list[RecordSet]:
-        """Return what should go along with answers (RFC 6763 §12, RFC 6762 §6.2), without the answers
-        themselves."""
+        """Return what should go along with answers (RFC 6763 §12, RFC 6762 §6.2).
+
+        The answers themselves are not among it.
+        """
         found: dict[RecordSet, None] = {}
         services: dict[RecordSet, None] = {}
         hosts: dict[bytes, None] = {}
@@ -365,42 +380,44 @@ class Zone:
             for record in service.records:
                 hosts[record.rdata[6:].lower()] = None
         for host in hosts:
-            owner = self._owners.get(host)
-            if owner is None:
+            of_name = self._by_name.get(host)
+            if of_name is None:
                 continue
             for rtype in _ADDRESS_TYPES:
-                found.update(dict.fromkeys(owner.types.get(rtype, {}).values()))
+                found.update(dict.fromkeys(of_name.types.get(rtype, {}).values()))
             # Also where both families are present: it tells at once that there is nothing else
             # (RFC 6762 §6.2, Appendix E).
-            denial = self.denial(host)
-            if denial is not None:
-                found[denial] = None
+            negative = self.negative(host)
+            if negative is not None:
+                found[negative] = None
         for answer in answers:
             found.pop(answer, None)
         return list(found)
 
     def companions(self, announced: Iterable[RecordSet]) -> list[RecordSet]:
-        """Return what belongs to addresses that nobody has asked for: those of the other family or, where
-        there are none, the denial that says so (RFC 6762 §6.2)."""
+        """Return what belongs to announced addresses (RFC 6762 §6.2).
+
+        The addresses of the other family or, where there are none, the negative response that says so.
+        """
         found: dict[RecordSet, None] = {}
         announced = [record_set for record_set in announced if record_set.type in _ADDRESS_TYPES]
         for one in announced:
             (other,) = (rtype for rtype in _ADDRESS_TYPES if rtype != one.type)
             others = list(self.sets(one.name.key, other))
-            denial = None if others else self.denial(one.name.key)
-            found.update(dict.fromkeys([denial] if denial else others))
+            negative = None if others else self.negative(one.name.key)
+            found.update(dict.fromkeys([negative] if negative else others))
         for one in announced:
             found.pop(one, None)
         return list(found)
 
 
-def _matching(owner: _Owner, qtype: int, qclass: int) -> Iterator[RecordSet]:
+def _matching(of_name: _NameSets, qtype: int, qclass: int) -> Iterator[RecordSet]:
     """Yield the sets of one name that answer a type and class (RFC 6762 §6, "the standard DNS rules")."""
     if qtype == RecordType.ANY:
-        places = list(owner.types.values())
+        kinds = list(of_name.types.values())
     else:
-        places = [owner.types[rtype] for rtype in {qtype, int(RecordType.CNAME)} if rtype in owner.types]
-    for sets in places:
+        kinds = [of_name.types[rtype] for rtype in {qtype, int(RecordType.CNAME)} if rtype in of_name.types]
+    for sets in kinds:
         for found in sets.values():
             if qclass in (found.records[0].rclass, RecordClass.ANY):
                 yield found

@@ -1,1 +1,1 @@
-"""DNS-based service discovery (RFC 6763), sans-I/O: imports mcast.dns, mcast.mdns and mcast.errors."""
+"""DNS-based service discovery (RFC 6763), without I/O."""

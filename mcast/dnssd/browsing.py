@@ -1,4 +1,4 @@
-"""Browsing: which services of a type there are, and what becomes of them (RFC 6763 §4, §7.1, §9)."""
+"""Browsing: the services of a type, and the types (RFC 6763 §4, §7.1, §9)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from mcast.errors import InvalidService
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 MAX_INSTANCES = 8192
-"""Instances followed at a time. Our choice: as many as a cache holds of one name; what strangers invent
-beyond that is counted and left alone."""
+"""Instances that are followed at a time.
+
+Our choice: as many as a cache holds of one name. More are a stranger's invention: counted, and left alone.
+"""
 
 MAX_TYPES = 1024
-"""Service types listed at a time. Our choice: more than there are registered ones in use on any link."""
+"""Service types that are listed at a time. Our choice: more than any link has of registered types."""
 
 _PTR: Final = int(RecordType.PTR)
 
@@ -31,11 +33,11 @@ _PTR: Final = int(RecordType.PTR)
 class Browser(ServiceTracker):
     """Follows all instances of service types or subtypes.
 
-    Instances listed by several of the names browsed for are one service each. `preferred` is for types that a
-    user takes for one (RFC 6763 §8).
+    An instance that several of these list is one service. `preferred` chooses among types that are one to a
+    user (RFC 6763 §8).
 
-    :param types: what to browse for: types, each with one of its subtypes or None for all instances.
-    :param resolve: ask for SRV, TXT and addresses too; otherwise names are all that is reported.
+    :param types: types, each with one of its subtypes, or with None for all its instances.
+    :param resolve: whether to ask for SRV, TXT and addresses too; otherwise only names are found.
     """
 
     def __init__(
@@ -65,10 +67,10 @@ class Browser(ServiceTracker):
         instance = self._instances.get(name.key)
         if instance is not None:
             for link, key in instance.pointers:
-                self._doubt(instance, link, key, now)
+                self._reconfirm_pointer(instance, link, key, now)
         super().reconfirm(name, now)
 
-    def _doubt(self, instance: Instance, link: LinkId, key: bytes, now: float) -> None:
+    def _reconfirm_pointer(self, instance: Instance, link: LinkId, key: bytes, now: float) -> None:
         name, _ = self._lists[key]
         self._links[link].reconfirm(pointer(name, instance.name, 0), now)
 
@@ -94,10 +96,10 @@ class Browser(ServiceTracker):
             return
         super()._record(link, change, now)
         if record.type == RecordType.SRV and isinstance(change, RecordRemoved):
-            self._doubt_unanswered(link, record, now)
+            self._reconfirm_pointers(link, record, now)
 
-    def _doubt_unanswered(self, link: LinkId, record: Record, now: float) -> None:
-        """Have the PTR records confirmed of an instance that has no SRV record any more.
+    def _reconfirm_pointers(self, link: LinkId, record: Record, now: float) -> None:
+        """Have the PTR records reconfirmed of an instance that has lost its SRV record.
 
         RFC 6762 §10.4: "The rdata in a DNS-SD PTR record can be determined to be incorrect if attempts to
         look up the SRV record it references are not successful."
@@ -106,7 +108,7 @@ class Browser(ServiceTracker):
         if instance is not None and not any(where == link for where, _ in instance.services):
             for where, key in instance.pointers:
                 if where == link:
-                    self._doubt(instance, link, key, now)
+                    self._reconfirm_pointer(instance, link, key, now)
 
     def _listed(self, link: LinkId, record: Record, now: float) -> None:
         target = record.rdata.lower()
@@ -116,7 +118,7 @@ class Browser(ServiceTracker):
                 self.counters["instances beyond the limit"] += 1
                 return
             try:
-                # RFC 6763 §4.2: type and domain may be others than those asked for, but there has to be a
+                # The type and domain may be others than those asked for (RFC 6763 §4.2), but there must be a
                 # type.
                 name = InstanceName.from_name(Name.from_wire(record.rdata)).full_name
             except InvalidService:
@@ -175,7 +177,7 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
         super().__init__()
         self._question: Final = Question(type_enumeration_name(domain), _PTR)
         self._listed: dict[ServiceType, list[tuple[LinkId, bytes]]] = {}
-        """Where each type is listed, and by which rdata: those of several domains are one type."""
+        """The links on which each type is listed, with the rdata; the same type in several domains is one."""
 
     def interfaces(self, service_type: ServiceType) -> tuple[str, ...]:
         """Return the names of the interfaces on which there are services of a type."""
@@ -229,14 +231,14 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
             self.counters["types beyond the limit"] += 1
 
     def _denied(self, link: LinkId, question: Question, now: float) -> None:
-        """There is nothing to do: no types is what was known before."""
+        """Do nothing: without an answer there are no types."""
 
 
 def preferred(services: Iterable[FoundService], types: Sequence[ServiceType]) -> list[FoundService]:
     """Return each instance name once, of the type that stands first in ``types``.
 
-    For programs that can use several protocols, as a print dialogue does: a printer that offers three of
-    them is one printer to its user, who does not care for the protocol (RFC 6763 §8).
+    It serves programs that can use several protocols. A print dialogue shows a printer that offers three of
+    them as one printer, since its user does not care for the protocol (RFC 6763 §8).
     """
     rank = {service_type: place for place, service_type in enumerate(types)}
     best: dict[tuple[bytes, bytes], FoundService] = {}

@@ -12,14 +12,14 @@ from mcast.dnssd.link_id import LinkId
 from mcast.mdns.events import RecordChange, RecordRemoved
 
 MAX_ANSWERS = 10_000
-"""Answers gathered at most. Our choice: more than a link can mean; what strangers invent beyond is left."""
+"""Answers that are gathered at most. Our choice: more than any link has; the others are left out."""
 
 
 class Answer(NamedTuple):
-    """A record, who said so and where."""
+    """A record that answers a question, and where it came from."""
 
     record: Record
-    """With the TTL that was left when it was gathered, in seconds."""
+    """Its TTL is what was left of it when it was gathered, in seconds."""
     source: str | None
     """The address of the sender; None when the record was known before."""
     interface: str
@@ -27,7 +27,7 @@ class Answer(NamedTuple):
 
 
 class Collector(Follower):
-    """Gathers all answers to a question, or what denies that there are any.
+    """Gathers all answers to a question, or the negative response.
 
     :param question: what to ask; a type of `RecordType.ANY` stands for all types.
     """
@@ -45,10 +45,10 @@ class Collector(Follower):
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing more is to be expected: a unique record, or its denial, says so (RFC 6762 §5.2,
-        §6.1).
+        """Whether nothing more is to be expected.
 
-        A question for all types is never complete: a host may have more than it put into one packet.
+        A unique record, or a negative response, says so (RFC 6762 §5.2, §6.1). A question for all types is
+        never complete: a host may have more records than it put into one packet.
         """
         if self.question.type == RecordType.ANY:
             return False

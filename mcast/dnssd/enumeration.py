@@ -16,33 +16,33 @@ from mcast.dnssd.publishing import reverse_name
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 MAX_DOMAINS = 64
-"""Domains listed at a time. Our choice: a person is to choose among them."""
+"""Domains that are listed at a time. Our choice: as many as a person can choose from."""
 
 
 class DomainList(Enum):
-    """The lists there are, by their labels (RFC 6763 §11)."""
+    """The lists of domains, by their labels (RFC 6763 §11)."""
 
     BROWSING = b"b"
     DEFAULT_BROWSING = b"db"
     REGISTERING = b"r"
     DEFAULT_REGISTERING = b"dr"
     LEGACY_BROWSING = b"lb"
-    """Browsed without being asked to, for clients that know one domain only."""
+    """The domains that a client browses without being told to (RFC 6763 §11)."""
 
     def in_domain(self, domain: Name = LOCAL) -> Name:
         """Return the name whose PTR records are the list.
 
-        :param domain: ``local.``, or one that was learned otherwise, as by DHCP or from `address_domains`.
+        :param domain: ``local.``, or a domain learned from DHCP or `address_domains`, for example.
         :raises ValueError: the whole is too long.
         """
         return Name.from_labels((self.value, b"_dns-sd", b"_udp", *domain.labels))
 
 
 def address_domains(addresses: Iterable[IPv4Interface | IPv6Interface]) -> tuple[Name, ...]:
-    """Return the domains for enumeration that follow from the addresses of a host: the reverse names of its
-    networks.
+    """Return the domains to enumerate that follow from the addresses of a host.
 
-    Link-local networks give none, since they are the same everywhere (RFC 6763 §11).
+    These are the reverse names of its networks. Link-local networks give none, since they are the same
+    everywhere (RFC 6763 §11).
     """
     networks = [one.network for one in addresses if not (one.is_link_local or one.is_loopback)]
     return tuple(dict.fromkeys([reverse_name(network.network_address) for network in networks]))
@@ -92,4 +92,4 @@ class DomainBrowser(Follower):
                 del self._listed[domain]
 
     def _denied(self, link: LinkId, question: Question, now: float) -> None:
-        """There is nothing to do: no domains is what was known before."""
+        """Do nothing: without an answer there are no domains."""

@@ -18,7 +18,7 @@ from mcast.dnssd.types import ServiceType
 class FoundAddress(NamedTuple):
     """An address, and the interface by which it is reached.
 
-    A link-local IPv6 address has that interface as its zone: without it, it leads nowhere (RFC 4007 §6).
+    A link-local IPv6 address has that interface as its zone, since it is ambiguous without (RFC 4007 §6).
     """
 
     address: IPv4Address | IPv6Address
@@ -39,13 +39,13 @@ class FoundAddress(NamedTuple):
 
 
 class FoundService:
-    """A service on the network; immutable. What is not asked for is not decoded.
+    """A service on the network; immutable. Records are decoded when a property needs them.
 
-    Two are equal when they say the same to a user: the family by which a service was seen on an interface
-    is not part of that.
+    Two are equal when they say the same to a user. The address family by which a service was seen does not
+    count.
 
     :param service: the rdata of the SRV record; None where names alone were browsed for.
-    :param text: the rdata of the TXT record, empty without one: the same (RFC 6763 §6.1).
+    :param text: the rdata of the TXT record; without one it is empty, which means the same (RFC 6763 §6.1).
     """
 
     __slots__ = ("_service", "_text", "addresses", "full_name", "interfaces", "links", "subtypes")
@@ -62,13 +62,13 @@ class FoundService:
         self.full_name: Final = full_name
         """The whole Service Instance Name."""
         self.addresses: Final = addresses
-        """Of the host, in a stable order; those of one interface together, IPv4 first."""
+        """The addresses of the host, ordered by interface, IPv4 first."""
         self.links: Final = links
         """The links on which the service was seen."""
         self.interfaces: Final = interfaces_of(links)
         """The names of their interfaces."""
         self.subtypes: Final = subtypes
-        """Those that were browsed for and list the service (RFC 6763 §7.1)."""
+        """The subtypes that were browsed for and that list the service (RFC 6763 §7.1)."""
         self._service: Final = service
         self._text: Final = text
 
@@ -99,7 +99,7 @@ class FoundService:
 
     @property
     def host(self) -> Name | None:
-        """The name of the host; None where names alone were browsed for, as the port and what follows."""
+        """The name of the host; like the port, None where names alone were browsed for."""
         location = self._location
         return None if location is None else location.target
 
@@ -159,7 +159,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Added(Change):
-    """A service has come."""
+    """A service has appeared."""
 
 
 @dataclass(frozen=True, slots=True)

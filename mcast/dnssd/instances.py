@@ -13,15 +13,15 @@ INSTANCE_LIMIT = 63
 """Octets in an instance name: it is one label (RFC 6763 §4.1.1)."""
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Control characters, line separators and text direction overrides: what could forge a line of output."""
+"""Control characters, line separators and text direction overrides: they could forge a line of output."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceName:
     """The name of one service instance, in its three portions.
 
-    ``instance_name`` makes one from what a person typed, ``from_name`` from what came over the network; two
-    are equal when their DNS names are.
+    `instance_name` makes one from what a person typed, `from_name` from what came over the network. Two are
+    equal when their whole names are.
     """
 
     full_name: Name
@@ -55,7 +55,7 @@ class InstanceName:
     def parse(cls, text: str) -> InstanceName:
         r"""Read the single string that ``str`` gives, in which dots in the instance are escaped as ``\.``.
 
-        :raises InvalidService: when it has not the form ``<Instance>.<Service>.<Domain>``.
+        :raises InvalidService: when it does not have the form ``<Instance>.<Service>.<Domain>``.
         """
         try:
             name = Name.parse(text)
@@ -117,5 +117,5 @@ def checked_instance(instance: str) -> bytes:
 
 
 def displayable(text: str) -> str:
-    r"""Return text that is safe to print on one line: what a stranger sent may hold terminal escapes."""
+    r"""Return text that is safe to print on one line, with terminal escapes and their like made visible."""
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

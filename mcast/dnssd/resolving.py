@@ -16,17 +16,13 @@ from mcast.dnssd.tracking import ServiceTracker
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 MAX_ALIASES = 8
-"""Aliases followed one after the other. Our choice: nobody needs more than one or two, and two that lead to
-each other must not be followed for ever."""
-
+"""Aliases that are followed one after the other. Our choice: one or two are in use anywhere."""
 
 LEAST_WEIGHT = 0.01
-"""What weight 0 counts: "a very small chance" beside others (RFC 2782), the same for all when there are no
-others. Our choice."""
-
+"""What weight 0 counts. Our choice: "a very small chance" beside other weights (RFC 2782)."""
 
 FAMILY_DELAY = 0.25
-"""How long a look-up with addresses waits for those of the other family, or of the other link.
+"""How long a look-up that has addresses waits for the other family, or the other link.
 
 Our choice: links begin to ask up to 100 ms apart, and answers wait up to 120 ms (RFC 6762 §5.2, §6).
 """
@@ -35,7 +31,7 @@ Our choice: links begin to ask up to 100 ms apart, and answers wait up to 120 ms
 class Resolver(ServiceTracker):
     """Follows one service instance, wherever it moves (RFC 6763 §3).
 
-    :param names: its whole name; several where it may have been published in one form or another.
+    :param names: its whole name; several when it is not known in which form it is published.
     """
 
     def __init__(self, *names: Name) -> None:
@@ -44,12 +40,12 @@ class Resolver(ServiceTracker):
 
     @property
     def service(self) -> FoundService | None:
-        """The service as `changes` reported it last, or None while it is not there."""
+        """The service as `changes` told it last, or None while it is not there."""
         return next(iter(self.table.values()), None)
 
     @property
     def host(self) -> Name | None:
-        """The host that the service is said to be on, whether that has been found or not."""
+        """The host that the SRV record names, whether its addresses are known or not."""
         hosts = [one.host.name for one in self._instances.values() if one.host is not None]
         return hosts[0] if hosts else None
 
@@ -61,8 +57,8 @@ class Resolver(ServiceTracker):
 class HostLookup(Follower):
     """Looks for the addresses of one host.
 
-    Both families are asked for at once, and the answer is complete as soon as on one link both are known or
-    said not to exist (RFC 6762 §6.1).
+    It asks for both families at once. The answer is complete as soon as both are known or denied on one link
+    (RFC 6762 §6.1).
 
     :param ipv4: ask for A records.
     :param ipv6: ask for AAAA records.
@@ -81,13 +77,13 @@ class HostLookup(Follower):
 
     @property
     def addresses(self) -> tuple[FoundAddress, ...]:
-        """What is known now, in a stable order; those of one interface together, IPv4 first."""
+        """The addresses that are known now, ordered by interface, IPv4 first."""
         distinct = {(link.interface, len(rdata), rdata) for link, _, rdata in self._found}
         return tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
 
     @property
     def is_complete(self) -> bool:
-        """Whether no more addresses are to be expected, though there may be none at all."""
+        """Whether no more addresses are to be expected; there may be none at all."""
         key = self._names[-1].key
         return any(
             all(
@@ -99,12 +95,14 @@ class HostLookup(Follower):
         )
 
     def is_done(self, now: float) -> bool:
-        """Whether to wait no longer: it is complete, or there are addresses and others would have come by
-        now."""
+        """Whether to wait no longer.
+
+        It is complete, or the first address came so long ago that any other would have come too.
+        """
         return self.is_complete or (self._found_at is not None and now >= self._found_at + FAMILY_DELAY)
 
     def next_wakeup(self) -> float | None:
-        """Return when `is_done` may change though nothing is heard until then."""
+        """Return when `is_done` may become true though nothing is heard until then."""
         return None if self._found_at is None or self.is_complete else self._found_at + FAMILY_DELAY
 
     def _questions(self, name: Name) -> list[Question]:

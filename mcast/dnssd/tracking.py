@@ -20,38 +20,42 @@ from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 SETTLE_DELAY = 0.05
 """How long a service with SRV, TXT and an address waits for addresses of the other family.
 
-Our choice: hosts send both together, or say by NSEC that there is only one; a wait is needed for those that
-send only what was asked for, and are at most so far behind.
+Our choice: most hosts send both together, or say by NSEC that there is only one. Others send only what was
+asked for; they are behind by this time at most.
 """
 
 PATIENCE = 3.0
-"""How long a service with an SRV record waits for what else it should have, before it is shown without.
+"""How long a service with an SRV record waits for what is missing, before it is shown without that.
 
 Our choice: three questions are asked in this time (RFC 6762 §5.2).
 """
 
 LOSS_PATIENCE = 11.0
-"""How long a service whose host has no address any more is shown as it was.
+"""How long a service is shown as it was after its host has lost the last address.
 
 Our choice: a host that is gone loses its address records and its SRV records one after the other, each at
-the end of its TTL. That is one event and not two: the SRV record is put in doubt, and within ten seconds it
-is confirmed or flushed (RFC 6762 §10.4).
+the end of its TTL. The user should see one event and not two, so the SRV record is reconfirmed at once, which
+takes ten seconds (RFC 6762 §10.4).
 """
 
-DOUBTED = 64
-"""SRV records put in doubt when a host has lost its addresses. Our choice: what is left expires in its
-time."""
+RECONFIRMED_SERVICES = 64
+"""SRV records that are reconfirmed when a host has lost its addresses.
+
+Our choice: the others expire at the end of their TTL.
+"""
 
 CHANGES = 500
-"""Instances looked at in one call of `changes`. Our choice: about five milliseconds, as when the host of
-thousands of instances gets another address."""
+"""Instances that are looked at in one call of `changes`.
+
+Our choice: about five milliseconds, when the host of thousands of instances gets another address.
+"""
 
 _SRV: Final = int(RecordType.SRV)
 _TXT: Final = int(RecordType.TXT)
 _ADDRESS_TYPES: Final = (int(RecordType.A), int(RecordType.AAAA))
 
 _Seen = list[tuple[LinkId, bytes]]
-"""Rdata and where it was seen, the newest last."""
+"""The rdata of records and the link on which each was seen, the newest last."""
 
 
 def take_in(seen: _Seen, link: LinkId, change: RecordChange) -> None:
@@ -59,10 +63,9 @@ def take_in(seen: _Seen, link: LinkId, change: RecordChange) -> None:
     rdata = change.record.rdata
     if isinstance(change, RecordFlushed):
         # The host has said on this interface that the record is no longer true. What it said by the other
-        # family is as old, and will be put right in a moment too; to wait for that would show the change
-        # twice.
-        interface = link.interface
-        seen[:] = [entry for entry in seen if entry[1] != rdata or entry[0].interface != interface]
+        # family is as old, and is about to be corrected too. A user who saw both would see one change twice.
+        index = link.index
+        seen[:] = [entry for entry in seen if entry[1] != rdata or entry[0].index != index]
         return
     if (link, rdata) in seen:
         seen.remove((link, rdata))
@@ -71,7 +74,7 @@ def take_in(seen: _Seen, link: LinkId, change: RecordChange) -> None:
 
 
 def forget(seen: _Seen, link: LinkId) -> bool:
-    """Take out what was seen at a link; return whether there was anything."""
+    """Take out what was seen on a link; return whether there was anything."""
     size = len(seen)
     seen[:] = [entry for entry in seen if entry[0] != link]
     return len(seen) != size
@@ -87,20 +90,20 @@ class Host:
         self.users: Final[set[bytes]] = set()
         """The keys of the instances on this host."""
         self.links: Final[Counter[LinkId]] = Counter()
-        """Where its addresses are asked for, and for how many instances."""
+        """The links on which its addresses are asked for, with the number of instances that need them."""
         self.addresses: Final[_Seen] = []
         self.denied: Final[set[tuple[LinkId, int]]] = set()
-        """Where it was said that there are no addresses of a family."""
+        """Where the host has denied addresses of a type."""
         self._views: Final[dict[tuple[str, ...], tuple[FoundAddress, ...]]] = {}
 
     def changed(self) -> None:
-        """Forget what was made of the addresses."""
+        """Forget what `found` has computed, since the addresses are others now."""
         self._views.clear()
 
     def found(self, interfaces: tuple[str, ...]) -> tuple[FoundAddress, ...]:
         """Return the addresses on these interfaces.
 
-        A name means a host on one link only (RFC 6762 §3), so those of other interfaces may be another
+        A name belongs to a host on one link only (RFC 6762 §3): on another interface, it may be another
         host's.
         """
         view = self._views.get(interfaces)
@@ -115,7 +118,7 @@ class Host:
         return view
 
     def is_complete(self, links: Iterable[LinkId]) -> bool:
-        """Whether at each of these links both families are known, or said not to exist."""
+        """Whether on each of these links both families are known or denied."""
         known = {(link, len(rdata)) for link, rdata in self.addresses}
         return all(
             ((link, 4) in known or (link, _ADDRESS_TYPES[0]) in self.denied)
@@ -132,19 +135,22 @@ class Instance:
     def __init__(self, name: Name) -> None:
         self.name: Final = name
         self.links: Final[list[LinkId]] = []
-        """Where it is followed."""
+        """The links on which it is followed."""
         self.pointers: Final[list[tuple[LinkId, bytes]]] = []
-        """Where it is listed, and the keys of the names that list it."""
+        """The links on which it is listed, each with the key of a name that lists it there."""
         self.services: Final[_Seen] = []
         self.texts: Final[_Seen] = []
         self.without_text: Final[set[LinkId]] = set()
         self.host: Host | None = None
         self.due: float | None = None
-        """When what is there is shown, though it is not complete."""
+        """When it is shown though it is not complete."""
 
     def current_service(self) -> bytes | None:
-        """Return the rdata of the SRV record that counts: of those seen where the newest was seen, the
-        first by priority (RFC 2782), the newer one of two that are equal in that."""
+        """Return the rdata of the SRV record that counts.
+
+        Of the records on the link where the newest one was seen, it is the first by priority (RFC 2782), and
+        the newer one of two with equal priority.
+        """
         services = self.services
         if not services:
             return None
@@ -167,10 +173,10 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         self._instances: dict[bytes, Instance] = {}
         self._hosts: dict[bytes, Host] = {}
         self._changed: dict[bytes, Instance] = {}
-        """Instances to be looked at; some of them are no longer followed."""
+        """Instances that `changes` has to look at; some of them are no longer followed."""
         self._changed_hosts: dict[bytes, Host] = {}
         self._due: list[tuple[float, bytes]] = []
-        """A heap of when to look at instances again; those whose ``due`` is another are out of date."""
+        """A heap of when to look at instances again; an entry whose instance has another ``due`` is void."""
 
     @property
     def has_news(self) -> bool:
@@ -209,7 +215,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
     compare = staticmethod(service_change)
 
     def reconfirm(self, name: Name, now: float) -> None:
-        """Take the hint that a service cannot be reached: have its records confirmed (RFC 6762 §10.4)."""
+        """Have the records of a service reconfirmed that cannot be reached (RFC 6762 §10.4)."""
         instance = self._instances.get(name.key)
         if instance is None:
             return
@@ -318,7 +324,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
                 host.changed()
                 self._changed_hosts[key] = host
                 if not host.addresses and isinstance(change, RecordRemoved):
-                    self._doubt_services(host, link, now)
+                    self._reconfirm_services(host, link, now)
             return
         instance = self._instances.get(key)
         if instance is None or link not in instance.links:
@@ -332,10 +338,10 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
             instance.without_text.discard(link)
         self._changed[key] = instance
 
-    def _doubt_services(self, host: Host, link: LinkId, now: float) -> None:
-        """Have the SRV records confirmed that lead to a host without addresses."""
+    def _reconfirm_services(self, host: Host, link: LinkId, now: float) -> None:
+        """Have the SRV records reconfirmed that lead to a host without addresses."""
         querier = self._links[link]
-        for key in islice(host.users, DOUBTED):
+        for key in islice(host.users, RECONFIRMED_SERVICES):
             for record in querier.records(Question(self._instances[key].name, _SRV), now, flushed=False):
                 querier.reconfirm(record, now)
 
@@ -352,10 +358,10 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
                 instance.without_text.add(link)
                 self._changed[key] = instance
 
-    # What is reported
+    # What is told
 
     def _look(self, key: bytes, instance: Instance, now: float) -> Change | None:
-        """Report an instance, if there is something to report."""
+        """Bring the table up to date with an instance, and return what that changes."""
         if not instance.links or not self._is_there(instance):
             instance.due = None
             return self._put(key, None)

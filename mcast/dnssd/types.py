@@ -31,14 +31,14 @@ class ServiceType:
     Two types are equal when they differ in ASCII case only (RFC 6763 §7: "the strings 'HTTP' and 'http' refer
     to the same service"); the case given is kept for display.
 
-    The constructor asks only for what makes the two labels: types that break the rules of RFC 6335 are on
-    real networks and can be browsed. `check` applies those rules, and `parse` does so unless told otherwise.
+    The constructor asks only for two labels: real networks have types that break the rules of RFC 6335, and
+    these can be browsed. `check` applies those rules, and `parse` does so unless told otherwise.
 
     :raises InvalidService: when the two parts do not make a pair of labels.
     """
 
     service: str
-    """The Service Name, without its underscore."""
+    """The Service Name without its underscore."""
 
     protocol: str
     """``"tcp"`` for protocols that run over TCP, ``"udp"`` for all others (RFC 6763 §7)."""
@@ -56,10 +56,10 @@ class ServiceType:
 
     @classmethod
     def parse(cls, text: str, *, strict: bool = True) -> ServiceType:
-        """Read ``_http._tcp``; a final dot and a following ``local.`` are no part of a type.
+        """Read ``_http._tcp``; a final dot or a domain is no part of a type.
 
-        :param strict: whether the rules for a registered Service Name apply; without them a type that
-            somebody else publishes can be browsed.
+        :param strict: whether the rules for a registered Service Name apply; a type that others publish
+            may break them.
         :raises InvalidService: naming what is wrong.
         """
         if not isinstance(text, str):
@@ -153,7 +153,7 @@ class ServiceType:
 def subtype_label(subtype: str | bytes) -> bytes:
     """Return the label of a subtype: octets as they are, text as NFC in UTF-8.
 
-    A leading underscore is neither asked for nor added, and any octets will do (RFC 6763 §7.1).
+    Any octets are allowed; a leading underscore is not needed and not added (RFC 6763 §7.1).
 
     :raises InvalidService: when it is empty or longer than 63 octets.
     """
@@ -168,7 +168,7 @@ def encoded(part: str, text: str, *, normalize: bool = True) -> bytes:
 
     :param part: what the text is, for the error.
     :param normalize: whether to compose it; not for what another host may have published otherwise.
-    :raises InvalidService: when it holds half of a surrogate pair, which no UTF-8 can carry.
+    :raises InvalidService: when it has a lone surrogate, which UTF-8 cannot encode.
     """
     if not isinstance(text, str):
         raise TypeError(f"{part} {text!r}: it is a str")

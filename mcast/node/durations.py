@@ -1,10 +1,10 @@
-"""How long something takes, summed up in four numbers however often it is done."""
+"""How long something takes, in four numbers."""
 
 from __future__ import annotations
 
 
 class Durations:
-    """Count, sum and maximum of durations in seconds; what came to nothing is counted apart."""
+    """The count, sum and maximum of durations in seconds, and the number of failures."""
 
     __slots__ = ("count", "failures", "longest", "total")
 

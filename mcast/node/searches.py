@@ -1,5 +1,4 @@
-"""Searches on the reactor: each asks on the links of a node as they come and go, and is told what they
-hear."""
+"""Searches on the reactor: each asks on the links of a node, as they come and go."""
 
 from __future__ import annotations
 
@@ -22,10 +21,9 @@ _F = TypeVar("_F", bound=Follower)
 class Search(Generic[_F]):
     """One `Follower` on the links of a node.
 
-    :param follower: what asks and hears; sans-I/O.
-    :param interfaces: selects links by name, index or address of their interface; all links when empty.
-    :param news: called soon after the follower heard something, and at the time it asked for by
-        ``next_wakeup``.
+    :param follower: asks and hears; it does no I/O.
+    :param interfaces: names, indexes or addresses of the interfaces to ask on; empty for all.
+    :param news: called with the time, soon after the follower heard something and when `wake_at` said.
     """
 
     def __init__(
@@ -66,13 +64,15 @@ class Search(Generic[_F]):
         return bool(select_interfaces(self._interfaces, [driver.interface], strict=False))
 
     def wake_soon(self) -> None:
-        """Tell the news once the reactor has read what has arrived, so that one change of ten records is
-        one."""
+        """Tell the news after the reactor has read what has arrived.
+
+        A change that takes ten records is one change then.
+        """
         if self._soon is None and not self.is_closed:
             self._soon = self._searches.reactor.callLater(0, self._tell)
 
     def wake_at(self, at: float | None) -> None:
-        """Tell the news at a time, in place of the one asked for before; None for no time."""
+        """Tell the news at a time, which replaces the one given before; None for no time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -86,14 +86,14 @@ class Search(Generic[_F]):
 
     def _on_timer(self, at: float) -> None:
         self._timer = None
-        # Rounding can wake us a hair early: the follower is told the time it asked for.
+        # Rounding can wake us too early by very little: the follower is told the time it asked for.
         self._news(max(at, self._searches.now()))
 
 
 class Searches:
     """All the searches of a node.
 
-    :param links: returns the links there are now.
+    :param links: returns the links that exist now.
     """
 
     def __init__(self, reactor: Any, links: Callable[[], Iterable[LinkDriver]]) -> None:
@@ -120,7 +120,7 @@ class Searches:
         return float(self.reactor.seconds())
 
     def start(self, follower: _F, interfaces: Sequence[str], news: Callable[[float], object]) -> Search[_F]:
-        """Begin a search on the links there are, and on those that will come; `news` is called soon."""
+        """Begin a search on the links that exist and on those to come; ``news`` is called soon."""
         search = Search(self, follower, interfaces, news)
         self.by_follower[follower] = search
         now = self.now()
@@ -153,7 +153,7 @@ class Searches:
     def pump(self, busy: LinkDriver | None = None) -> None:
         """Have the links do what the followers have just asked of them.
 
-        :param busy: is being pumped at this moment, and needs no reminder.
+        :param busy: a link that is doing it at this moment.
         """
         for driver in self._links():
             if driver is not busy:
@@ -174,5 +174,5 @@ class Searches:
 
 
 def link_id_of(driver: LinkDriver) -> LinkId:
-    """Return what answers say of the link they came by."""
+    """Return the link that a driver runs, as answers name it."""
     return LinkId(driver.interface.name, driver.interface.index, driver.ipv6)

@@ -560,6 +560,8 @@ class Node(TwistedService):
             self._suspend(driver)
             return
         driver.interface = interface
+        if before.name != interface.name:
+            self._on_events(driver, ())
         if before.networks != interface.networks:
             self._log.info("addresses of {interface} changed", interface=interface.name)
             driver.link.set_networks(_networks(interface, driver.ipv6), driver.now())

@@ -162,9 +162,11 @@ class Searches:
     def _follow_links(self) -> None:
         now = self.now()
         present = {link_id_of(driver): driver for driver in self._links()}
+        names = {link: link.interface for link in present}
         for search in tuple(self.by_follower.values()):
             for link in search.follower.links:
-                if link not in present:
+                # The zone of link-local addresses changes with the name of the interface.
+                if names.get(link) != link.interface:
                     search.follower.remove_link(link, now)
             for link, driver in present.items():
                 if search.wants(driver):

@@ -131,6 +131,19 @@ class BrowseTests(TwoNodes):
         self.lan.advance(5)
         self.assertEqual([type(change) for change in changes], [Added, Removed, Added])
 
+    def test_interface_that_gets_another_name(self) -> None:
+        """RFC 4007 §6: the zone of a link-local address is what the interface is called now."""
+        self.publish()
+        changes = self.changes()
+        self.lan.advance(3)
+        interface = self.lan.host("here").interface()
+        interface.name = "lan0"
+        interface.host.changed()
+        self.lan.advance(3)
+        found = changes[-1].service
+        self.assertEqual(found.interfaces, ("lan0",))
+        self.assertEqual(str(found.addresses[-1].address), "fe80::1:1%lan0")
+
     def test_closed_browser_asks_no_more(self) -> None:
         """M-5.2-1: closing the browser ends its queries."""
         browser = self.here.browse("_http._tcp")

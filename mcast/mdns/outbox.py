@@ -6,8 +6,6 @@ from typing import Final, NamedTuple
 
 from mcast.neighbours import SocketAddress
 
-Address = SocketAddress
-
 
 class Transmission(NamedTuple):
     """One message to send from port 5353 with hop limit 255 (RFC 6762 §11)."""
@@ -24,10 +22,6 @@ class Outbox:
 
     def __init__(self) -> None:
         self._waiting: Final[list[Transmission]] = []
-
-    def __len__(self) -> int:
-        """How many messages wait."""
-        return len(self._waiting)
 
     def multicast(self, payload: bytes) -> None:
         """Send to the group."""

@@ -19,7 +19,6 @@ from mcast.mdns.constants import (
 )
 from mcast.mdns.context import LinkContext
 from mcast.mdns.events import RecordRemoved
-from mcast.mdns.outbox import Address
 from mcast.mdns.querier.cache import Cache
 from mcast.mdns.querier.cache_cells import FLUSHED, LEAVING, UNIQUE, Lifetime
 from mcast.mdns.querier.cache_maintenance import Review, review
@@ -31,6 +30,7 @@ from mcast.mdns.querier.questions import Questions
 from mcast.mdns.querier.reconfirmation import Drop, Reconfirmations
 from mcast.mdns.querier.responses import ResponseHandler
 from mcast.mdns.schedule import Timers
+from mcast.neighbours import SocketAddress
 
 WORK = 250
 """Timers and records dealt with in one wake-up; the rest waits for the next.
@@ -151,12 +151,12 @@ class Querier:
 
     # Messages of other hosts
 
-    def handle_response(self, message: Message, source: Address, multicast: bool, now: float) -> None:
+    def handle_response(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
         """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18)."""
         if self._context.is_up:
             self._responses.handle(message, source, multicast, now)
 
-    def observe_query(self, message: Message, source: Address, multicast: bool, now: float) -> None:
+    def observe_query(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
         """Take in another host's query, which may take the place of ours or show that a record is wrong.
 
         RFC 6762 §7.3, §10.5.

@@ -18,11 +18,11 @@ from mcast.mdns.events import (
     RecordRemoved,
     RecordRescued,
 )
-from mcast.mdns.outbox import Address
 from mcast.mdns.querier.cache import Cache, Outcome
 from mcast.mdns.querier.cache_table import as_record
 from mcast.mdns.querier.question_series import QuestionSeries
 from mcast.mdns.querier.questions import Questions
+from mcast.neighbours import SocketAddress
 
 _NO_DATA = PSEUDO_TYPES | {0, *range(249, 256)}
 """Types that no record has which could be cached: those of RFC 6895 §3.1 that are reserved, or for
@@ -59,7 +59,7 @@ class ResponseHandler:
         self._cache: Final = cache
         self._arm: Final = arm
 
-    def handle(self, message: Message, source: Address, multicast: bool, now: float) -> None:
+    def handle(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
         """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18)."""
         counters = self._context.counters
         if not multicast and not self._awaits(message, now):
@@ -121,7 +121,7 @@ class ResponseHandler:
         among: Sequence[QuestionSeries],
         record: Record,
         outcome: Outcome,
-        source: Address,
+        source: SocketAddress,
         now: float,
     ) -> None:
         """Tell those who ask for a name what became of a record, and plan what is to be done with it."""

@@ -8,7 +8,7 @@ counts.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -90,9 +90,6 @@ class Prober:
         self._lost_at: float | None = None
         self._is_reported = False
         self._is_suspended = False
-
-    def __iter__(self) -> Iterator[ProbedName]:
-        return iter(self._names.values())
 
     def get(self, name_key: bytes) -> ProbedName | None:
         """Return what is known of a name, or None when no group wants it."""

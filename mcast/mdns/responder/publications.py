@@ -22,11 +22,11 @@ from mcast.mdns.events import (
     RecordOversized,
 )
 from mcast.mdns.responder.announcer import Announcer, UpdateLimit
+from mcast.mdns.responder.goodbyes import Goodbyes
 from mcast.mdns.responder.packing import pack_probes, size_alone
 from mcast.mdns.responder.prepared import ReadyAnswers
 from mcast.mdns.responder.prober import ProbedName, Prober
 from mcast.mdns.responder.record_group import RecordGroup
-from mcast.mdns.responder.response_plan import Goodbyes
 from mcast.mdns.responder.zone import Entry, FormerRecord, RecordSet, Zone
 from mcast.mdns.schedule import Timers
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mcast.dns.records import HostInfo, NextSecure, Record, RecordData, ServiceData, TextData
     from mcast.dnssd.collecting import Answer
     from mcast.dnssd.enumeration import DomainList, address_domains
+    from mcast.dnssd.files.record_string import parse_record_string
     from mcast.dnssd.found import (
         Added,
         Change,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from mcast.endpoints.client import ConnectOptions, Pick, ServiceClientEndpoint, ServiceUnreachable
     from mcast.endpoints.server import AnnouncedPort, ServiceServerEndpoint
     from mcast.errors import InvalidService, MalformedMessage, McastError, NameTaken, NotFound
-    from mcast.neighbours import Neighbours, SocketAddress, SourceKind
+    from mcast.neighbours import SocketAddress
     from mcast.node.browsers import InstanceBrowser, ServiceBrowser, TypesBrowser
     from mcast.node.feed import Changes
     from mcast.node.network import MulticastPort, Network, Receiver
@@ -76,6 +77,7 @@ _HOMES = {
     "mcast.dns.records": ("HostInfo", "NextSecure", "Record", "RecordData", "ServiceData", "TextData"),
     "mcast.dnssd.collecting": ("Answer",),
     "mcast.dnssd.enumeration": ("DomainList", "address_domains"),
+    "mcast.dnssd.files.record_string": ("parse_record_string",),
     "mcast.dnssd.found": (
         "Added",
         "Change",
@@ -98,7 +100,7 @@ _HOMES = {
     "mcast.endpoints.client": ("ConnectOptions", "Pick", "ServiceClientEndpoint", "ServiceUnreachable"),
     "mcast.endpoints.server": ("AnnouncedPort", "ServiceServerEndpoint"),
     "mcast.errors": ("InvalidService", "MalformedMessage", "McastError", "NameTaken", "NotFound"),
-    "mcast.neighbours": ("Neighbours", "SocketAddress", "SourceKind"),
+    "mcast.neighbours": ("SocketAddress",),
     "mcast.node.browsers": ("InstanceBrowser", "ServiceBrowser", "TypesBrowser"),
     "mcast.node.feed": ("Changes",),
     "mcast.node.network": ("MulticastPort", "Network", "Receiver"),
@@ -171,7 +173,6 @@ __all__ = [
     "MulticastPort",
     "Name",
     "NameTaken",
-    "Neighbours",
     "Network",
     "NextSecure",
     "Node",
@@ -208,7 +209,6 @@ __all__ = [
     "SocketAddress",
     "SoughtName",
     "SoughtType",
-    "SourceKind",
     "StateFile",
     "StockPort",
     "Text",
@@ -224,6 +224,7 @@ __all__ = [
     "interfaces",
     "listen_group",
     "listen_multicast",
+    "parse_record_string",
     "provide_node",
     "shared_node",
 ]

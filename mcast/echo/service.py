@@ -38,7 +38,7 @@ class EchoListener(GroupListener):
             answering = Answering(
                 self.protocol.tables.on(interface), self.protocol.echo_counters, self.protocol.rules.reply
             )
-            port = EchoPort(self.reactor, group, interface, answering, self.settings_of(group))
+            port = EchoPort(self.reactor, group, interface, answering, self._settings_of(group))
             port.startListening()
             self._ports[key] = port
         super().join(group, interface, source)

@@ -200,7 +200,7 @@ class GroupListener:
                 _Member(self.protocol, interface),
                 group=group,
                 pinned=interface,
-                settings=self.settings_of(group),
+                settings=self._settings_of(group),
             )
             self._ports[key] = port
         try:
@@ -210,7 +210,7 @@ class GroupListener:
             raise
         self._senders.setdefault((group.ipv6, interface), port)
 
-    def settings_of(self, group: Group) -> PortSettings:
+    def _settings_of(self, group: Group) -> PortSettings:
         """Return the settings of the ports of a group."""
         apart = self._settings.sends_apart or (group.port, group.ipv6) in self._apart
         return replace(self._settings, sends_apart=apart)

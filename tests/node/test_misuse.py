@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mcast.dns.codes import RecordType
+from mcast.dns.codes import RecordClass, RecordType
+from mcast.dns.names import Name
+from mcast.dns.records import Record
+from mcast.dnssd.service import Service
 from mcast.errors import InvalidService
 from mcast.node.node import Node
 from tests.node.node_lab import NodeTestCase
+
+WEB = Service("Web", "_http._tcp", 80)
 
 
 class NodeMisuseTestCase(NodeTestCase):
@@ -50,6 +55,56 @@ class ConstructorTests(NodeTestCase):
 
     def test_unknown_keyword(self) -> None:
         self.refused(TypeError, "colour", colour="red")
+
+
+class PublishingTests(NodeMisuseTestCase):
+    def test_nothing_that_can_be_published(self) -> None:
+        self.refused(TypeError, "'Web'", self.here.publish, "Web")
+
+    def test_unknown_way_out_of_a_conflict(self) -> None:
+        self.refused(ValueError, "'retry'", self.here.publish, WEB, on_conflict="retry")
+
+    def test_listener_that_cannot_be_called(self) -> None:
+        self.refused(TypeError, "'listener'", self.here.publish, WEB, listener="listener")
+
+    def test_one_interface_in_place_of_several(self) -> None:
+        self.refused(TypeError, "'eth0'", self.here.publish, WEB, interfaces="eth0")
+
+    def test_service_that_is_shared(self) -> None:
+        self.refused(TypeError, "shared", self.here.publish, WEB, shared=True)
+
+    def test_unknown_keyword(self) -> None:
+        self.refused(TypeError, "colour", self.here.publish, WEB, colour="red")
+
+    def test_record_that_is_no_data(self) -> None:
+        record = Record(Name.parse("a.local."), RecordType.OPT, RecordClass.IN, 120, b"")
+        self.refused(ValueError, "OPT", self.here.publish, record)
+
+
+class RegistrationTests(NodeMisuseTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.web = self.here.publish(WEB)
+
+    def test_update_of_something_unknown(self) -> None:
+        self.refused(TypeError, "colour", self.web.update, colour="red")
+
+    def test_update_of_the_name(self) -> None:
+        self.refused(ValueError, "withdraw", self.web.update, name="Other")
+
+    def test_update_to_a_wrong_value(self) -> None:
+        self.refused(InvalidService, "port 70000", self.web.update, port=70000)
+
+    def test_update_of_what_is_withdrawn(self) -> None:
+        self.lan.advance(3)
+        self.lan.result(self.web.withdraw())
+        self.refused(ValueError, "Web._http._tcp.local. is withdrawn", self.web.update, port=81)
+
+    def test_listener_that_cannot_be_called(self) -> None:
+        self.refused(TypeError, "'listener'", self.web.add_listener, "listener")
+
+    def test_listener_that_is_none(self) -> None:
+        self.refused(ValueError, "print", self.web.remove_listener, print)
 
 
 class FindingTests(NodeMisuseTestCase):

@@ -100,7 +100,8 @@ def service_fields(service: FoundService) -> dict[str, Any]:
     """Return what the JSON object of a service says."""
     texts, others = attribute_fields(service.txt.items())
     return {
-        "instance": service.name,
+        "name": service.name,
+        "full_name": str(service.full_name),
         "type": str(service.type),
         "domain": str(service.domain),
         "subtypes": [subtype.decode("utf-8", "backslashreplace") for subtype in service.subtypes],

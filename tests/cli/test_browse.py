@@ -178,7 +178,8 @@ class JsonTests(FindingTestCase):
             found,
             {
                 "event": "added",
-                "instance": "My Web",
+                "name": "My Web",
+                "full_name": "My Web._http._tcp.local.",
                 "type": "_http._tcp",
                 "domain": "local.",
                 "subtypes": ["_printer"],

@@ -47,7 +47,7 @@ class ServiceTests(FindingTestCase):
         self.run_command("My Web", "_http._tcp", json_lines=True)
         (found,) = self.objects
         self.assertEqual(
-            [found[key] for key in ("event", "instance", "host", "port")],
+            [found[key] for key in ("event", "name", "host", "port")],
             ["resolved", "My Web", "there.local.", 80],
         )
 

@@ -36,11 +36,11 @@ class Follower:
 
     def of(self, instance: str) -> list[Event]:
         """Return what was told of one instance so far."""
-        return [event for event in self.events if event["instance"] == instance]
+        return [event for event in self.events if event["name"] == instance]
 
     def wait_for(self, instance: str, kind: str, **fields: Any) -> Event:
         """Return the first event of this kind for the instance, with these values."""
-        wanted = {"instance": instance, "event": kind, **fields}
+        wanted = {"name": instance, "event": kind, **fields}
 
         return self.wait_until(lambda event: all(event[key] == value for key, value in wanted.items()))
 
@@ -98,7 +98,7 @@ class FoundTests(SceneTestCase):
         ipv4, routable, link_local = addresses(host)
         event = self.follower.wait_until(
             lambda event: (
-                event["instance"] == instance and {ipv4} < {one["address"] for one in event["addresses"]}
+                event["name"] == instance and {ipv4} < {one["address"] for one in event["addresses"]}
             )
         )
         self.assertEqual(
@@ -130,13 +130,13 @@ class FoundTests(SceneTestCase):
         for instance in ("Bread & Butter", "Milk", "Tea"):
             self.follower.wait_for(instance, "added")
         found = run(self.lan.hosts[0], "browse", "_http._tcp,_printer")
-        self.assertEqual({one["instance"] for one in found}, {"Bread & Butter", "Tea"})
+        self.assertEqual({one["name"] for one in found}, {"Bread & Butter", "Tea"})
         self.assertEqual({tuple(one["subtypes"]) for one in found}, {("_printer",)})
 
     def test_all_types(self) -> None:
         for instance in ("Bread & Butter", "Milk", "Tea"):
             self.follower.wait_for(instance, "added")
-        found = {one["instance"] for one in run(self.lan.hosts[0], "browse")}
+        found = {one["name"] for one in run(self.lan.hosts[0], "browse")}
         self.assertTrue({"Bread & Butter", "Zoë's jam. Really", "Milk", "Tea"} <= found, found)
 
     def test_resolve(self) -> None:
@@ -223,7 +223,7 @@ class LifeTests(SceneTestCase):
             # a goodbye leaves (RFC 6762 §10.1), the service is seen to go and to come, else to be updated.
             self.follower.wait_until(
                 lambda event, port=port: (  # type: ignore[misc]  # a default that binds the loop's value
-                    (event["instance"], event["port"]) == ("Cake", port) and event["event"] != "removed"
+                    (event["name"], event["port"]) == ("Cake", port) and event["event"] != "removed"
                 )
             )
         file.unlink()
@@ -277,7 +277,7 @@ class CrowdTests(SceneTestCase):
             )
         zeroconf.wait_for(lambda event: event.get("name", "").startswith(f"Egg {self.COUNT - 1}."), 40.0)
         found = run(here, "browse", "_egg._tcp")
-        last = {one["instance"]: (one["port"], one["txt"]["number"]) for one in found}
+        last = {one["name"]: (one["port"], one["txt"]["number"]) for one in found}
         self.assertEqual(
             last, {f"Egg {number}": (1000 + number, str(number)) for number in range(self.COUNT)}
         )

@@ -27,10 +27,11 @@ class ServiceServerEndpoint:
     :param endpoint: where to listen.
     :param service: what to publish; its port is replaced.
     :param node: publishes the service; by default the node that all users of this reactor share.
-    :param interfaces: for the shared node: names, indexes or addresses of the interfaces to use, by default
-        all.
+    :param interfaces: names, indexes or addresses of the interfaces to publish it on; by default all. A
+        shared node then uses these alone.
     :param hostname: for the shared node: the label before ``.local``, in place of the system's name.
-    :raises ValueError: ``interfaces`` or ``hostname`` is given together with a node, which has its own.
+    :raises TypeError: ``interfaces`` is no list of str.
+    :raises ValueError: ``hostname`` is given together with a node, which has its own.
     """
 
     def __init__(
@@ -43,8 +44,8 @@ class ServiceServerEndpoint:
         interfaces: Sequence[str] = (),
         hostname: str | None = None,
     ) -> None:
-        if node is not None and (interfaces or hostname is not None):
-            raise ValueError("interfaces and hostname are for the shared node; the node given has its own")
+        if node is not None and hostname is not None:
+            raise ValueError(f"hostname {hostname!r}: it is for the shared node; the node given has its own")
         self._reactor = reactor
         self._endpoint = endpoint
         self._service = service
@@ -64,7 +65,7 @@ class ServiceServerEndpoint:
         return listening.addCallback(self._announce)
 
     def _announce(self, port: IListeningPort) -> IListeningPort | Deferred[IListeningPort]:
-        announced = AnnouncedPort(self._reactor, port, self._service, self._lease)
+        announced = AnnouncedPort(self._reactor, port, self._service, self._lease, self._interfaces)
         try:
             announced.announce()
         except ValueError:
@@ -86,17 +87,24 @@ class AnnouncedPort:
     """A port whose service is published while it listens.
 
     :param lease: returns the right to use a node.
+    :param interfaces: where to publish it; on all interfaces of the node when empty.
     """
 
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, port: IListeningPort, service: Service, lease: Callable[[], NodeLease]
+        self,
+        reactor: Any,
+        port: IListeningPort,
+        service: Service,
+        lease: Callable[[], NodeLease],
+        interfaces: Sequence[str] = (),
     ) -> None:
         self._reactor = reactor
         self._port = port
         self._service = service
         self._lease_node = lease
+        self._interfaces = interfaces
         self._lease: NodeLease | None = None
         self.registration: ServiceRegistration | None = None
         """The service as it is published, with another ``name`` after a conflict.
@@ -120,7 +128,7 @@ class AnnouncedPort:
             self._log.failure("{type} on port {port} is not announced", type=service.type, port=address.port)
             return
         try:
-            self.registration = self._lease.node.publish(service)
+            self.registration = self._lease.node.publish(service, interfaces=self._interfaces)
         except ValueError:
             self._release()
             raise

@@ -168,6 +168,17 @@ class AnnouncingTests(ServerTestCase):
         self.lan.result(endpoint.listen(FACTORY))
         self.assertEqual(other.registrations[-1].name, "Docs")
 
+    def test_own_node_on_one_of_its_interfaces(self) -> None:
+        host = self.lan.host("two", "lan", "second")
+        other = self.node(host)
+        inner = TCP4ServerEndpoint(self.reactor, 8080)
+        endpoint = ServiceServerEndpoint(
+            self.reactor, inner, Service("Docs", "_http._tcp", 0), node=other, interfaces=("eth1",)
+        )
+        port: Any = self.lan.result(endpoint.listen(FACTORY))
+        self.lan.result(port.registration.when_claimed())
+        self.assertEqual(port.registration.interfaces, ("eth1",))
+
     def test_own_node_has_its_own_host_name(self) -> None:
         inner = TCP4ServerEndpoint(self.reactor, 0)
         with self.assertRaisesRegex(ValueError, "hostname"):

@@ -123,7 +123,7 @@ class Link:
             self.counters["responses from off the link"] += 1
             return
         self.counters["responses received"] += 1
-        self.responder.handle_response(message, source, multicast, now)
+        self.responder.handle_response(message, multicast, now)
         self.querier.handle_response(message, source, multicast, now)
 
     def _receive_query(

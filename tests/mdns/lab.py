@@ -157,11 +157,11 @@ class Lab:
         return fresh
 
     def pass_time(self, duration: float) -> list[Sent]:
-        """`run` for so many seconds."""
+        """Do `run` for this many seconds."""
         return self.run(self.now + duration)
 
     def register(self, *groups: RecordGroup) -> list[int]:
-        """Register groups; return their owners, which are numbers: 1, 2, 3 …"""
+        """Register groups; return their owners, which are the numbers from 1 on."""
         owners = []
         for group in groups:
             self._owners += 1

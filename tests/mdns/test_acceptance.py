@@ -184,7 +184,7 @@ class HeaderTests(SynchronousTestCase):
         self.assertEqual(asked(self.lab.pass_time(60)), [])
 
     def test_unsolicited(self) -> None:
-        """M-18.1-1: an announcement is heard by whoever still wants to know."""
+        """M-18.1-1: an announcement is heard by every host that still wants to know."""
         self.lab.pass_time(1000)
         self.lab.events.clear()
         self.lab.hear(FAR_A)
@@ -329,7 +329,7 @@ class DenialTests(SynchronousTestCase):
         self.assertGreaterEqual(first - 10.5, 96.0)
 
     def test_taken_back(self) -> None:
-        """A record that comes later is reported, and the denial holds no longer."""
+        """A record that comes later is reported, and the negative response holds no longer."""
         self.lab.want(FAR_AAAA_Q)
         self.lab.hear(FAR_NSEC)
         self.lab.events.clear()

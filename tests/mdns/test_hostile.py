@@ -196,8 +196,10 @@ class FloodTests(SynchronousTestCase):
     """Many packets."""
 
     def test_distinct_questions(self) -> None:
-        """Ten thousand distinct questions take less than the second in which they come, leave nothing behind,
-        and do not keep others from their answer."""
+        """Ten thousand distinct questions take less than the second in which they come.
+
+        They leave nothing behind, and do not keep others from their answer.
+        """
         lab = Lab(UNLIMITED)
         lab.settle(DUAL_GROUP, WEB_GROUP)
         packets = [encode(query(Question(Name.parse(f"n{number}.local"), A))) for number in range(10000)]

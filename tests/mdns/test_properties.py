@@ -119,8 +119,7 @@ class PropertyTests(SynchronousTestCase):
     @TALES
     @given(st.integers(0, 2**32))
     def test_never_twice_within_a_second(self, seed: int) -> None:
-        """M-6-18: no record is multicast twice within a second, but in defence, and then not within 250
-        ms."""
+        """M-6-18: no record is multicast twice within a second; in defence not within 250 ms."""
         story = Story(seed, 60)
         last: dict[object, float] = {}
         for packet in story.responses:
@@ -135,8 +134,10 @@ class PropertyTests(SynchronousTestCase):
     @TALES
     @given(st.integers(0, 2**32))
     def test_form_of_every_packet(self, seed: int) -> None:
-        """M-6-1, M-6-7, M-10.2-8, M-10.2-11, M-10.2-6, M-17-4, M-18.2-2: size, flush bits, questions, and
-        only what is ours."""
+        """Size, flush bits and questions are right, and all records are ours.
+
+        M-6-1, M-6-7, M-10.2-8, M-10.2-11, M-10.2-6, M-17-4, M-18.2-2.
+        """
         story = Story(seed, 60)
         shared = {record.identity for record in SHARED} | {
             record.identity for index in range(5) for record in service_group(index).shared
@@ -156,7 +157,7 @@ class PropertyTests(SynchronousTestCase):
     @TALES
     @given(st.integers(0, 2**32))
     def test_address_sets_are_whole(self, seed: int) -> None:
-        """M-10.2-5: whoever sends one address sends them all."""
+        """M-10.2-5: a message with one of our addresses has them all."""
         rng = Random(seed)
         lab = Lab(rng=rng)
         addresses: tuple[Record, ...] = tuple(

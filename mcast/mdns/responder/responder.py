@@ -179,7 +179,7 @@ class Responder:
         self._answerer.handle(message, source, multicast, now, key)
         self._send_due(now)
 
-    def handle_response(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
+    def handle_response(self, message: Message, multicast: bool, now: float) -> None:
         """Watch for conflicts, for answers that need not be given twice, and for records to be rescued."""
         self._watcher.watch_response(message, multicast, now)
         self._send_due(now)

@@ -52,8 +52,7 @@ class AnnouncementTests(SynchronousTestCase):
     """Unsolicited responses after a claim (RFC 6762 §8.3)."""
 
     def test_all_records_in_the_answer_section(self) -> None:
-        """M-8.3-1, M-8.3-2, M-8.3-3: everything that is new, unique records with the flush bit and shared
-        ones without."""
+        """M-8.3-1, M-8.3-2, M-8.3-3: all that is new, and the flush bit on unique records only."""
         lab = Lab()
         lab.register(DUAL_GROUP, WEB_GROUP)
         first = responses(lab.run(1.5))[0].message
@@ -227,8 +226,7 @@ class UpdateTests(SynchronousTestCase):
         self.assertIn(flushed(HOST_AAAA.with_ttl(0)), answers(lab.pass_time(1.0)))
 
     def test_ten_a_minute(self) -> None:
-        """M-8.4-5: of a hundred updates within a minute ten are made, and the last value is there in the
-        end."""
+        """M-8.4-5: of a hundred updates in a minute ten are made, and the last one comes in the end."""
         for index in range(100):
             self.lab.responder.update(self.web, numbered(index), self.lab.now)
             self.lab.pass_time(0.5)
@@ -240,8 +238,7 @@ class UpdateTests(SynchronousTestCase):
         self.assertEqual(answers(self.lab.sent[-1:]), {flushed(numbered(99).unique[1])})
 
     def test_changed_again_at_once(self) -> None:
-        """M-8.4-1: a second change ends the announcements of the first: its data comes twice, and no third
-        time."""
+        """M-8.4-1: a second change ends the announcements of the first; its own data comes twice."""
         lab = Lab(LinkSettings(ipv6=False, announcements=4))
         _, web = lab.settle(HOST_GROUP, WEB_GROUP)
         lab.pass_time(10.0)
@@ -283,8 +280,7 @@ class UpdateTests(SynchronousTestCase):
         self.assertEqual(self.lab.pass_time(5.0), [])
 
     def test_new_name_is_claimed_first(self) -> None:
-        """M-8.1-1: a name that the update brings is probed for; the old records stay in use until it is
-        ours."""
+        """M-8.1-1: a new name is probed for, and the old records stay in use until it is ours."""
         name = Name.parse("Second._http._tcp.local")
         added = text(name, [b"x"], 4500)
         group = RecordGroup(unique=(*WEB_GROUP.unique, added), shared=WEB_GROUP.shared)

@@ -321,8 +321,10 @@ class HeaderTests(SynchronousTestCase):
         self.assertEqual([self.flags_in(1), self.flags_in(3, RESOLVER)], [0, 0])
 
     def test_bits_without_meaning(self) -> None:
-        """M-18.4-1, M-18.6-2, M-18.7-1, M-18.8-1, M-18.9-1, M-18.10-1: AA, RD, RA, Z, AD and CD do not
-        matter."""
+        """AA, RD, RA, Z, AD and CD do not matter.
+
+        M-18.4-1, M-18.6-2, M-18.7-1, M-18.8-1, M-18.9-1, M-18.10-1.
+        """
         self.assertEqual([self.flags_in(bit) for bit in (0x400, 0x100, 0x80, 0x40, 0x20, 0x10)], [1] * 6)
 
     def test_bits_without_meaning_on_the_fast_path(self) -> None:
@@ -341,8 +343,10 @@ class HeaderTests(SynchronousTestCase):
         self.assertTrue(lab.responder.is_published(HOST_A))
 
     def test_what_we_send(self) -> None:
-        """M-18.1-5, M-18.2-1, M-18.2-2, M-18.3-1, M-18.4-2, M-18.5-2, M-18.6-1, M-18.11-1: ID and flags of
-        all that leaves: 0 in probes, QR and AA in responses."""
+        """ID and flags are 0 in probes; responses have QR and AA.
+
+        M-18.1-5, M-18.2-1, M-18.2-2, M-18.3-1, M-18.4-2, M-18.5-2, M-18.6-1, M-18.11-1.
+        """
         lab = Lab()
         lab.register(HOST_GROUP, WEB_GROUP)
         lab.pass_time(20.0)

@@ -61,7 +61,7 @@ class ForeignCopyTests(ConflictCase):
         self.assertAlmostEqual(rescue.at, sent.at + 1.0)
 
     def test_rescued_by_another(self) -> None:
-        """M-7.4-1: one rescue is enough, whoever it comes from."""
+        """M-7.4-1: one rescue is enough, from whatever host."""
         lab = Lab(point=1.0)
         lab.settle(WEB_GROUP)
         lab.hear(TYPE_PTR.with_ttl(0))

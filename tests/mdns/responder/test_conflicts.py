@@ -224,7 +224,7 @@ class LateConflictTests(ConflictCase):
         self.assertEqual(self.lab.events, [])
 
     def test_identical_record_of_another_host(self) -> None:
-        """M-9-2, M-6.6-3: nor is our own record, whoever sends it."""
+        """M-9-2, M-6.6-3: nor is our own record, from whatever host."""
         self.lab.hear(flushed(WEB_SRV), flushed(WEB_TXT), source=OTHER_PEER)
         self.assertEqual((self.lab.events, self.lab.pass_time(5.0)), ([], []))
 
@@ -290,8 +290,10 @@ class AfterALossTests(SynchronousTestCase):
         self.assertEqual(self.lose(RIVAL_A, groups=(HOST_GROUP,)), {flushed(HOST_REVERSE.with_ttl(0))})
 
     def test_address_family_that_the_winner_lacks(self) -> None:
-        """An address of ours that nothing else would remove from under the winner's name; without the flush
-        bit, which would remove the winner's."""
+        """Our address under the winner's name gets a goodbye where nothing else would remove it.
+
+        Without the flush bit, which would remove the addresses of the winner.
+        """
         goodbyes = self.lose(RIVAL_A, groups=(RecordGroup(unique=(HOST_A, HOST_AAAA)),))
         self.assertEqual(goodbyes, {HOST_AAAA.with_ttl(0)})
 

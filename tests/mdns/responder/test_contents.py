@@ -1,5 +1,4 @@
-"""What an answer holds besides: denials, additional records, and how much of it (RFC 6762 §6.1, §6.2,
-§17)."""
+"""Negative responses, additional records, and the size of messages (RFC 6762 §6.1, §6.2, §17)."""
 
 from __future__ import annotations
 
@@ -146,22 +145,22 @@ class DenialTests(SynchronousTestCase):
         self.assertRaises(ValueError, RecordGroup, unique=(next_secure(HOST, [A], 120),))
 
     def test_flush_bit(self) -> None:
-        """M-10.2-6: the denial is unique and has the flush bit."""
+        """M-10.2-6: the NSEC record is unique and has the flush bit."""
         self.assertEqual([record.cache_flush for record in answers(self.lab.ask(HOST, AAAA))], [True])
 
     def test_to_a_simple_resolver(self) -> None:
-        """M-6.1-1: a simple resolver gets no answer and the NSEC record in the authority section."""
+        """M-6.1-1: a legacy query gets no answer and the NSEC record in the authority section."""
         (sent,) = self.lab.ask(HOST, AAAA, RESOLVER)
         message = sent.message
         self.assertEqual(list(message.answers), [])
         self.assertEqual(identities(message.authorities), identities([next_secure(HOST, [A], 10)]))
 
     def test_no_delay(self) -> None:
-        """M-6-10: a denial is unique, so it comes at once."""
+        """M-6-10: a negative response is unique, so it comes at once."""
         self.assertEqual(len(self.lab.ask(HOST, AAAA)), 1)
 
     def test_once_a_second(self) -> None:
-        """M-6-18: the denial is a record like others."""
+        """M-6-18: the NSEC record is a record like others."""
         self.lab.ask(HOST, AAAA)
         self.lab.pass_time(0.5)
         self.assertEqual(self.lab.ask(HOST, AAAA) + self.lab.pass_time(0.4), [])
@@ -175,7 +174,7 @@ class DenialTests(SynchronousTestCase):
         self.assertEqual(denied_types(self.lab.ask(WEB, MX) + self.lab.pass_time(0.6)), [])
 
     def test_type_that_comes_later(self) -> None:
-        """M-6.1-1: after an update the denial is another."""
+        """M-6.1-1: after an update the NSEC record is another."""
         self.lab.ask(HOST, MX)
         self.lab.responder.update(1, DUAL_GROUP, self.lab.now)
         self.lab.pass_time(10.0)
@@ -334,7 +333,7 @@ class SizeTests(SynchronousTestCase):
         self.assertGreaterEqual(len(oversized), 2)
 
     def test_large_record_is_reported(self) -> None:
-        """M-17-3: such a record is a warning."""
+        """M-17-3: a record of that size is a warning."""
         lab = Lab()
         large = text(WEB, [bytes(250)] * 12, 4500)
         lab.register(RecordGroup(unique=(large,)))

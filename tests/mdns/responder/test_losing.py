@@ -98,7 +98,7 @@ class ConflictWhileProbingTests(SynchronousTestCase):
         self.assertEqual(lab.events, [GroupClaimed(1)])
 
     def test_same_rdata_with_its_denial(self) -> None:
-        """M-2-2: nor is the NSEC record that such a host adds."""
+        """M-2-2: nor is the NSEC record that this host adds."""
         lab = self.hear_at(0.4, flushed(HOST_A), next_secure(HOST, [A, TXT], 120))
         lab.run(2.0)
         self.assertEqual(lab.events, [GroupClaimed(1)])

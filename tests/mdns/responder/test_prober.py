@@ -97,8 +97,7 @@ class ProbeTests(SynchronousTestCase):
         self.assertEqual(lab.run(0.25)[0].message.questions, [Question(HOST, ANY)])
 
     def test_proposals(self) -> None:
-        """M-8.2-1: proposed records are in the authority section, with their TTL and without the flush
-        bit."""
+        """M-8.2-1: proposed records are authorities, with their TTL and without the flush bit."""
         lab = Lab()
         lab.register(HOST_GROUP)
         message = lab.run(0.25)[0].message
@@ -113,8 +112,10 @@ class ProbeTests(SynchronousTestCase):
         self.assertEqual(message.authorities, [WEB_TXT, WEB_SRV])
 
     def test_names_share_packets(self) -> None:
-        """M-8.1-3: host name and three services, registered together, take three packets of four
-        questions."""
+        """M-8.1-3: host and three services, registered together, take three packets.
+
+        Each has four questions.
+        """
         lab = Lab()
         lab.register(HOST_GROUP, *[service_group(index) for index in range(3)])
         sent = probes(lab.run(2.0))

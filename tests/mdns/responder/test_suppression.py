@@ -224,7 +224,7 @@ class DuplicateAnswerTests(SuppressionCase):
         self.assertIn(flushed(second), answers(self.lab.pass_time(1.0)))
 
     def test_announcement_is_not_spared(self) -> None:
-        """M-8.3-4: what we announce is announced, whoever says the same."""
+        """M-8.3-4: what we announce is announced, even if another host says the same."""
         lab = Lab(LinkSettings(ipv6=False, announcements=8), point=0.0)
         lab.register(RecordGroup(shared=(WEB_PTR,)))
         lab.run(2.5)
@@ -238,8 +238,7 @@ class BoundedTests(SuppressionCase):
     """No querier, and no number of them, makes us remember without end."""
 
     def test_a_thousand_queriers(self) -> None:
-        """M-D-1: a thousand QU queriers within the delay cost bounded memory and get one multicast
-        besides."""
+        """M-D-1: a thousand QU queriers in one delay cost bounded memory, and get one multicast."""
         self.lab.ask(HTTP, PTR)
         self.lab.pass_time(5.0)
         self.lab.sent.clear()
@@ -278,8 +277,10 @@ class BoundedTests(SuppressionCase):
         self.assertEqual(answers(self.lab.pass_time(1.0)), {WEB_PTR, flushed(WEB_SRV)})
 
     def test_question_repeated_on_the_quick(self) -> None:
-        """M-6-18: a repeated multicast question is passed over while it changes nothing, and answered again
-        when a second has passed."""
+        """M-6-18: a repeated question is passed over as long as it changes nothing.
+
+        It is answered again when a second has passed.
+        """
         payload = encode(query(Question(HTTP, PTR)))
         start = self.lab.now
         while self.lab.now < start + 3.0:

@@ -1,4 +1,4 @@
-"""To whom answers go, and legacy queries (RFC 6762 §5.4, §5.5, §6.7, §11)."""
+"""Where answers go, and legacy queries (RFC 6762 §5.4, §5.5, §6.7, §11)."""
 
 from __future__ import annotations
 
@@ -281,7 +281,7 @@ class LegacyTests(SynchronousTestCase):
         self.assertEqual({record.type for record in sent.message.answers}, {A, TXT})
 
     def test_unicast_bit(self) -> None:
-        """M-6.7-3: a simple resolver that sets it gets its answer all the same."""
+        """M-6.7-3: a legacy query that sets it is answered all the same."""
         (sent,) = self.lab.ask(HOST, A, RESOLVER, unicast=True)
         self.assertEqual(sent.message.questions, [Question(HOST, A, unicast=True)])
 

@@ -113,9 +113,14 @@ class Timers(Generic[_T]):
 
     def due(self, now: float) -> list[_T]:
         """Disarm and return the timers that go off until ``now``, the first one first."""
+        heap = self._heap
         found: list[_T] = []
-        while (entry := self.pop(now)) is not None:
-            found.append(entry[1])
+        while heap and heap[0][0] <= now:
+            at, _, timer = heapq.heappop(heap)
+            if timer.wake_at == at:
+                timer.wake_at = None
+                found.append(timer)
+        self._armed -= len(found)
         return found
 
     def clear(self) -> None:

@@ -269,10 +269,13 @@ class Zone:
         record_set.multicast_at = max(times, default=-inf)
 
     def _forget(self, now: float) -> None:
+        expired: list[Identity] = []
         # A dict keeps the order of insertion, and a record that goes again is put at the end: oldest first.
-        for identity, (_, removed_at) in list(self._former.items()):
+        for identity, (_, removed_at) in self._former.items():
             if removed_at > now - ECHO_MEMORY:
                 break
+            expired.append(identity)
+        for identity in expired:
             del self._former[identity]
 
     def was_ours(self, record: Record, now: float) -> bool:

@@ -98,7 +98,7 @@ class MulticastResolver:
         try:
             if ipv4 or ipv6:
                 found = self.node.resolve_host(name, self._timeout, ipv4=ipv4, ipv6=ipv6)
-                indexes = {link.interface.name: link.interface.index for link in self.node.links}
+                indexes = {link.interface: link.index for link in self.node.links}
         except OSError:
             self._log.failure("{name} cannot be looked up", name=hostName)
 

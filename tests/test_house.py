@@ -56,10 +56,9 @@ CONSTRUCTOR_PARAMETERS = 6
 EXCEPTIONS: dict[str, str] = {
     "mcast.oneshot imports mcast.node.network": "until the node asks it for its network",
     "mcast/dns/messages.py _decode_records": "hot: one loop decodes the records of every datagram",
-    "mcast/node/node.py": "until divided",
     "tests/node/test_registrations.py": "until divided",
     "mcast/dnssd/service.py Service": "the fields of a service, each of them the user's",
-    "mcast/node/node.py Node": "until it takes settings",
+    "mcast/node/node.py Node": "the settings of a node, all named, each of them the user's",
     "mcast/testing/links.py SimulatedLink": "the conditions of a link, all named",
     "mcast/testing/transports.py MemoryPort": "until it takes fewer",
     "tests/interop/peers.py AvahiHost": "until it takes fewer",

@@ -15,7 +15,7 @@ from mcast.dnssd.hosts import Host
 from mcast.errors import NotFound
 from mcast.node.network import IPV4_GROUP
 from mcast.node.node import Node
-from tests.node.node_lab import SETTLED, NodeTestCase
+from tests.node.node_lab import SETTLED, NodeTestCase, drivers
 
 MISSING: str | None = None
 try:
@@ -211,7 +211,7 @@ class OpenMetricsTests(NodeTestCase):
     def test_every_counter_is_there(self) -> None:
         """No counter of a link is lost on the way, whatever it is called."""
         node = self.settled("kitchen")
-        node.links[0].link.counters["something quite new"] = 7
+        drivers(node)[0].link.counters["something quite new"] = 7
         link = {"node": "kitchen", "interface": "eth0", "family": "IPv4"}
         self.assertEqual(self.value("mcast_events_total", node, event="something quite new", **link), 7)
 

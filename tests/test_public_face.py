@@ -21,11 +21,6 @@ import mcast
 PUBLIC_MODULES = ("mcast", "mcast.metrics", "mcast.oneshot", "mcast.resolver", "mcast.testing")
 """The modules that programs import from; each says by ``__all__`` what of it is public."""
 
-NOT_YET = {
-    "mcast.node.link_driver.LinkDriver",
-}
-"""Types in public signatures that are not for programs: these signatures are to go."""
-
 PROTOCOLS = ("__aiter__", "__anext__", "__aenter__", "__call__", "__getitem__", "__iter__")
 """Special methods whose types a program gets to see."""
 
@@ -59,8 +54,7 @@ class SignatureTests(SynchronousTestCase):
             for place, found in types_of_module(module):
                 if is_ours(found) and not is_offered(found):
                     missing.setdefault(f"{found.__module__}.{found.__qualname__}", set()).add(place)
-        self.assertEqual({name: places for name, places in missing.items() if name not in NOT_YET}, {})
-        self.assertEqual(NOT_YET - set(missing), set(), "no longer needed")
+        self.assertEqual(missing, {})
 
     def test_aliases_can_be_imported(self) -> None:
         """A name that stands for a union or a generic type is wanted for annotations as well."""

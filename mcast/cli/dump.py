@@ -13,6 +13,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -122,17 +123,15 @@ async def _watch(reactor: Any, arguments: argparse.Namespace, dump: Dump) -> Non
 def _open(
     network: SocketNetwork, ipv6: bool, chosen: Sequence[Interface], dump: Dump, done: Deferred[None]
 ) -> Any:
-    names = {interface.index: interface.name for interface in chosen}
-
-    def received(datagram: bytes, source: SocketAddress, index: int, multicast: bool) -> None:
-        if multicast and index in names and not dump.is_done:
+    def received(interface: str, datagram: bytes, source: SocketAddress, multicast: bool) -> None:
+        if multicast and not dump.is_done:
             dump.packet(
                 SeenPacket(
                     datagram,
                     source[0],
                     source[1],
                     time.time(),
-                    interface=names[index],
+                    interface=interface,
                     ipv6=ipv6,
                     multicast=True,
                 )
@@ -140,12 +139,12 @@ def _open(
             if dump.is_done:
                 _fire(done)
 
-    port = network.open(ipv6, received)
+    port = network.open(ipv6)
     joined = 0
     refusal: OSError | None = None
     for interface in chosen:
         try:
-            port.join(interface)
+            port.join(interface, partial(received, interface.name))
             joined += 1
         except OSError as error:
             refusal = error

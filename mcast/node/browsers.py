@@ -218,8 +218,8 @@ class ServiceBrowser(_LiveList[FoundService, Change]):
 
         It is removed when its host does not confirm it within ten seconds.
         """
-        self._browser.reconfirm(service.full_name, self._searches.now())
-        self._searches.pump()
+        with self._searches.calling():
+            self._browser.reconfirm(service.full_name, self._searches.now())
 
     def _seen(self, timeout: float) -> str:
         count = len(self.snapshot())
@@ -243,8 +243,8 @@ class InstanceBrowser(_LiveList[FoundService, Change]):
 
     def reconfirm(self, service: FoundService) -> None:
         """Take the hint that the service cannot be reached; see `ServiceBrowser.reconfirm`."""
-        self._resolver.reconfirm(service.full_name, self._searches.now())
-        self._searches.pump()
+        with self._searches.calling():
+            self._resolver.reconfirm(service.full_name, self._searches.now())
 
 
 class TypesBrowser(_LiveList[ServiceType, TypeChange]):

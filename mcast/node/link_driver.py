@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum, auto
+from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -23,14 +26,38 @@ UNREACHABLE_DELAY_LIMIT = 60.0
 """Seconds to which the delay grows. Our choice: a link that mends without a sign is back within a minute."""
 
 
+class LinkChange(Enum):
+    """What may become of a link of a node."""
+
+    CAME = auto()
+    GONE = auto()
+    RENAMED = auto()
+    """Its interface has another name."""
+    READDRESSED = auto()
+    """Its interface has other addresses."""
+    WORKS = auto()
+    """It began or ceased to be `LinkDriver.is_working`."""
+
+
+class LinkObserver(Protocol):
+    """Is told what becomes of links, and what they report."""
+
+    def link_changed(self, driver: LinkDriver, change: LinkChange) -> None:
+        """Take note of a change of a link."""
+
+    def handle(self, driver: LinkDriver, events: Sequence[Event]) -> None:
+        """Take in what a link reports; may call this link and others."""
+
+
 class LinkDriver:
     """A `Link`, the port it sends by and the timer it asked for.
 
-    To call the link from outside takes two steps: call it with `now`, then `pump`, which sends what it has to
-    say, passes on its events and arms the timer.
+    A datagram comes by `receive`. Everything else that is called on the link is called in the body of
+    `calling`, at whose end what the link wants to say is sent, its events are passed on and the timer is
+    armed.
 
-    :param events: called with this driver and what the link reported, from inside `pump`; with nothing
-        when the driver began or ceased to be `is_working`.
+    :param observer: gets what the link reports, and is told when the driver begins or ceases to be
+        `is_working`.
     """
 
     _log = Logger()
@@ -42,25 +69,26 @@ class LinkDriver:
         port: MulticastPort,
         interface: Interface,
         ipv6: bool,
-        events: Callable[[LinkDriver, Sequence[Event]], None],
+        observer: LinkObserver,
     ) -> None:
         self.link = link
+        self.port = port
         self.interface = interface
         """As it was when it last changed."""
         self.ipv6 = ipv6
+        self.is_up = True
+        """Whether the interface carries packets of this family, as far as the system tells."""
         self._clock = clock
         # Bound once, for the some hundred thousand datagrams a second that want an answer that is ready.
         self._seconds = clock.seconds
         self._receive = link.receive
-        self.port = port
-        self._events = events
-        self.is_up = True
-        """Whether the interface carries packets of this family, as far as the system tells."""
+        self._observer = observer
         self._retry: IDelayedCall | None = None
         self._retry_delay = UNREACHABLE_DELAY
         self._timer: IDelayedCall | None = None
         self._timer_at: float | None = None
-        self._is_pumping = False
+        self._calls = 0
+        self._is_settling = False
         self._is_called_again = False
         self._waiting: list[Deferred[None]] = []
 
@@ -77,10 +105,6 @@ class LinkDriver:
         """Whether the interface is up, and the last thing multicast could be sent."""
         return self.is_up and self._retry is None
 
-    def now(self) -> float:
-        """Return the time to tell the link."""
-        return self._clock.seconds()
-
     def receive(self, datagram: bytes, source: SocketAddress, multicast: bool) -> bytes | None:
         """Feed the link one datagram and do what follows from it.
 
@@ -89,20 +113,38 @@ class LinkDriver:
         now = self._seconds()
         answer = self._receive(datagram, source, multicast, now)
         if answer is None:
-            self.pump(now)
+            self._settle(now)
         return answer
 
-    def pump(self, now: float | None = None) -> None:
-        """Send what the link has to say, pass on its events, arm the timer.
+    @contextmanager
+    def calling(self) -> Iterator[float]:
+        """Call the link in the body, with the time that this gives; at the end is done what follows from it.
 
-        Whoever is called with an event may call the link and `pump` again; that is done before this returns.
+        May be nested, and may be used by an observer that is told of an event.
         """
-        if self._is_pumping:
+        self.begin()
+        try:
+            yield self._clock.seconds()
+        finally:
+            self.end()
+
+    def begin(self) -> None:
+        """Begin to call the link, for those who call several; `calling` serves for one."""
+        self._calls += 1
+
+    def end(self) -> None:
+        """Do what follows from the calls since `begin`."""
+        self._calls -= 1
+        if not self._calls:
+            self._settle(self._clock.seconds())
+
+    def _settle(self, now: float) -> None:
+        """Send what the link has to say, pass on its events, arm the timer."""
+        if self._is_settling:
+            # The one who is at it does it once more.
             self._is_called_again = True
             return
-        if now is None:
-            now = self._clock.seconds()
-        self._is_pumping = True
+        self._is_settling = True
         try:
             again = True
             while again:
@@ -110,10 +152,10 @@ class LinkDriver:
                 self._send(now)
                 events = self.link.events()
                 if events:
-                    self._events(self, events)
+                    self._observer.handle(self, events)
                 again = self._is_called_again
         finally:
-            self._is_pumping = False
+            self._is_settling = False
         self._arm(now)
         if self._waiting and self.link.responder.goodbye_done:
             self._tell_waiting()
@@ -132,16 +174,16 @@ class LinkDriver:
             return
         self.is_up = False
         self._cancel_retry()
-        self.link.link_down(self.now())
-        self._changed()
+        with self.calling() as now:
+            self.link.link_down(now)
+        self._observer.link_changed(self, LinkChange.WORKS)
 
     def resume(self) -> None:
         """Take note that the interface carries packets again: everything is probed for and asked anew."""
         self.is_up = True
         self._cancel_retry()
         self._retry_delay = UNREACHABLE_DELAY
-        self.link.link_up(self.now())
-        self._changed()
+        self._link_up()
 
     def stop(self) -> None:
         """Send and receive no more; the link reports what that makes invalid."""
@@ -152,9 +194,10 @@ class LinkDriver:
         self._timer_at = None
         self._tell_waiting()
 
-    def _changed(self) -> None:
-        self.pump()
-        self._events(self, ())
+    def _link_up(self) -> None:
+        with self.calling() as now:
+            self.link.link_up(now)
+        self._observer.link_changed(self, LinkChange.WORKS)
 
     def _send(self, now: float) -> None:
         index = self.interface.index
@@ -190,12 +233,11 @@ class LinkDriver:
         self._retry_delay = min(2 * self._retry_delay, UNREACHABLE_DELAY_LIMIT)
         self.link.link_down(now)
         self._is_called_again = True
-        self._events(self, ())
+        self._observer.link_changed(self, LinkChange.WORKS)
 
     def _try_again(self) -> None:
         self._retry = None
-        self.link.link_up(self.now())
-        self._changed()
+        self._link_up()
 
     def _cancel_retry(self) -> None:
         if self._retry is not None:
@@ -225,7 +267,7 @@ class LinkDriver:
         # Rounding can wake us a hair early: the link is told the time it asked for.
         now = max(at, self._clock.seconds())
         self.link.advance(now)
-        self.pump(now)
+        self._settle(now)
 
     def _tell_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -49,14 +49,12 @@ Our choice: the announcement of some thousand services; only a link that is stuc
 BACKLOG_DELAY = 0.005
 """Seconds after which a full send buffer is tried again. Our choice: 100 Mbit/s drain 64 kB meanwhile."""
 
-Receiver = Callable[[bytes, SocketAddress, int, bool], bytes | None]
-"""Called for each datagram: ``(datagram, source, interface, multicast)``; bytes that it returns are sent
-back.
+Receiver = Callable[[bytes, SocketAddress, bool], bytes | None]
+"""Called for each datagram of an interface, ``(datagram, source, multicast)``; may return an answer.
 
-The interface is the index of the one the datagram arrived on. ``multicast`` is true when it was sent to the
-mDNS group and false when it was sent to an address of this host; a datagram for another group or a broadcast
-address is dropped before it comes here. What is returned goes to ``source`` by the same interface; ``source``
-may also be handed to `MulticastPort.send` as it is.
+``multicast`` is true when the datagram was sent to the mDNS group and false when it was sent to an address of
+this host; one for another group or a broadcast address is dropped before it comes here. What is returned goes
+to ``source`` by the same interface; ``source`` may also be handed to `MulticastPort.send` as it is.
 """
 
 
@@ -74,9 +72,10 @@ class MulticastPort(Protocol):
     def counters(self) -> Mapping[str, int]:
         """How many datagrams were received, sent, and dropped or refused, by cause."""
 
-    def join(self, interface: Interface) -> None:
-        """Become a member of the mDNS group on one interface. Joining twice does nothing.
+    def join(self, interface: Interface, received: Receiver) -> None:
+        """Become a member of the mDNS group on one interface; joining again only changes ``received``.
 
+        :param received: called with what arrives there, from the reactor: never from inside `join` or `send`.
         :raises OSError: when the system refuses, e.g. since the interface has just gone.
         """
 
@@ -106,10 +105,8 @@ class Network(Protocol):
         :returns: call this to stop watching.
         """
 
-    def open(self, ipv6: bool, received: Receiver) -> MulticastPort:
+    def open(self, ipv6: bool) -> MulticastPort:
         """Open port 5353 of one family, joined on nothing yet.
-
-        ``received`` is called from the reactor, never from inside `open`, `join` or `send`.
 
         :raises OSError: when the family is not supported, or the port is held by a socket that does not
         share.
@@ -133,8 +130,8 @@ class SocketNetwork:
         monitor.start()
         return monitor.stop
 
-    def open(self, ipv6: bool, received: Receiver) -> SocketPort:
-        return SocketPort(self._reactor, ipv6, received)
+    def open(self, ipv6: bool) -> SocketPort:
+        return SocketPort(self._reactor, ipv6)
 
 
 class SocketPort(DatagramProtocol):
@@ -146,14 +143,14 @@ class SocketPort(DatagramProtocol):
 
     noisy = False
 
-    def __init__(self, reactor: Any, ipv6: bool, received: Receiver) -> None:
+    def __init__(self, reactor: Any, ipv6: bool) -> None:
         self.shared = is_port_held(MDNS_PORT, ipv6=ipv6)
         self._reactor = reactor
         self._ipv6 = ipv6
         self._group = IPV6_GROUP if ipv6 else IPV4_GROUP
         self._membership = Group.parse(self._group, MDNS_PORT)
-        self._received = received
         self._joined: dict[int, Interface] = {}
+        self._receivers: dict[int, Receiver] = {}
         self._unicast_needs_interface = False
         self._not_ours: frozenset[str] = frozenset()
         self._elsewhere = 0
@@ -185,15 +182,17 @@ class SocketPort(DatagramProtocol):
             "backlog_lost": self._lost,
         }
 
-    def join(self, interface: Interface) -> None:
+    def join(self, interface: Interface, received: Receiver) -> None:
         if interface.index not in self._joined:
             self._port.join(self._membership, interface.index)
         self._joined[interface.index] = interface
+        self._receivers[interface.index] = received
         self._joined_changed()
 
     def leave(self, interface: Interface) -> None:
         if self._joined.pop(interface.index, None) is None:
             return
+        del self._receivers[interface.index]
         self._joined_changed()
         with suppress(OSError):  # it went, and the membership with it
             self._port.leave(self._membership, interface.index)
@@ -225,12 +224,13 @@ class SocketPort(DatagramProtocol):
         interface, destination, _ = arrival
         if not interface:
             interface = self._guess_interface(address)
-        if interface not in self._joined or destination in self._not_ours:
+        received = self._receivers.get(interface)
+        if received is None or destination in self._not_ours:
             self._elsewhere += 1
             return
         # Where the system does not tell the destination nearly everything is multicast.
         multicast = destination == self._group or destination is None
-        answer = self._received(data, address, interface, multicast)
+        answer = received(data, address, multicast)
         if answer is not None:
             self.send(answer, interface, address)
 

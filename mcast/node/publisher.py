@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import suppress
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
@@ -25,7 +25,8 @@ from mcast.mdns.events import (
 )
 from mcast.node.durations import Durations
 from mcast.node.items import HostItem, Item
-from mcast.node.link_driver import LinkDriver
+from mcast.node.link_driver import LinkChange, LinkDriver
+from mcast.node.links import Links
 
 
 class Publisher:
@@ -36,17 +37,17 @@ class Publisher:
 
     _log = Logger()
 
-    def __init__(self, state: MutableMapping[str, str]) -> None:
+    def __init__(self, links: Links, state: MutableMapping[str, str]) -> None:
         self.hosts: dict[Name | None, HostItem] = {}
         """The hosts that are published, by the name that was asked for; None is the host that we run on."""
         self.counters: Counter[str] = Counter()
         """Conflicts, renames and the like since the start."""
         self.claiming: Durations = Durations()
         """How long it took from the registration on a working link until an item was in use on all links."""
+        self._links = links
         self._state = state
         self._items: dict[Item, None] = {}
         self._names: dict[Name, Item] = {}
-        self._drivers: list[LinkDriver] = []
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items)
@@ -80,13 +81,13 @@ class Publisher:
         self._items[item] = None
         item.begun_at = None
         item.is_claimed = item.is_lost = False
-        try:
-            for driver in self._drivers:
-                self._register(item, driver)
-        except ValueError:
-            self._drop(item, goodbye=False)
-            raise
-        self._pump()
+        with self._links.calling():
+            try:
+                for driver in self._links:
+                    self._register(item, driver)
+            except ValueError:
+                self._drop(item, goodbye=False)
+                raise
 
     def update(self, item: Item) -> Deferred[None]:
         """Publish the records that an item has now in place of those it had (RFC 6762 §8.4).
@@ -95,10 +96,10 @@ class Publisher:
             meanwhile; fails with `NameTaken` when it was lost.
         :raises ValueError: a record is too large for any packet.
         """
-        self._refresh(item)
+        with self._links.calling():
+            self._refresh_everywhere(item)
         announced: Deferred[None] = Deferred(item.updates.remove)
         item.updates.append(announced)
-        self._pump()
         self._check_updates(item)
         return announced
 
@@ -107,10 +108,10 @@ class Publisher:
         if item not in self._items:
             return succeed(None)
         drivers = list(item.drivers)
-        self._drop(item, goodbye=True)
+        with self._links.calling():
+            self._drop(item, goodbye=True)
         # A caller that cancels the wait wants no error of each link.
         sent = DeferredList([one.goodbyes_sent() for one in drivers], consumeErrors=True)
-        self._pump()
         self._log.info("withdrew {name}", name=str(item.full_name))
         item.observer.withdrawn()
         self._tell_updated(item)
@@ -118,44 +119,34 @@ class Publisher:
 
     def say_goodbye(self) -> None:
         """Take everything off every link, and keep the items for the links that may come."""
-        for item in self._items:
-            item.begun_at = None
-            self._leave_links(item, goodbye=True)
-        self._pump()
+        with self._links.calling():
+            for item in self._items:
+                item.begun_at = None
+                self._leave_links(item, goodbye=True)
 
     # Links
 
-    def attach(self, driver: LinkDriver) -> None:
-        """Publish everything on a link too."""
-        self._drivers.append(driver)
+    def link_changed(self, driver: LinkDriver, change: LinkChange) -> None:
+        """Follow a link that came, went or changed."""
+        with driver.calling():
+            if change is LinkChange.CAME:
+                for item in tuple(self._items):
+                    self._register_late(item, driver)
+            elif change is LinkChange.GONE:
+                for item in self._items:
+                    self._leave(item, driver)
+            elif change is LinkChange.READDRESSED:
+                for item in tuple(self._items):
+                    self._readdress(item, driver)
         for item in tuple(self._items):
-            self._register_late(item, driver)
-        driver.pump()
+            self._check(item)
 
-    def detach(self, driver: LinkDriver) -> None:
-        """Forget a link that is gone."""
-        self._drivers.remove(driver)
-        for item in self._items:
-            self._leave(item, driver)
-        self.check()
-
-    def refresh(self, driver: LinkDriver) -> None:
-        """Publish what the changed addresses of an interface make different."""
-        now = driver.now()
-        for item in tuple(self._items):
-            if driver not in item.drivers:
-                self._register_late(item, driver)
-            elif not item.wants(driver.interface):
-                driver.link.responder.withdraw(item, now)
-                self._leave(item, driver)
-                self._check(item)
-            else:
-                with suppress(KeyError):  # as in `_refresh`
-                    driver.link.responder.update(item, item.records(driver.interface), now)
-        driver.pump()
-
-    def handle(self, driver: LinkDriver, event: Event) -> None:
+    def handle(self, driver: LinkDriver, events: Sequence[Event]) -> None:
         """Take in what a link reports."""
+        for event in events:
+            self._handle(driver, event)
+
+    def _handle(self, driver: LinkDriver, event: Event) -> None:
         if isinstance(event, ProbingFailed):
             self._log.error(
                 "no free name found on {link} for a minute; still trying {names}",
@@ -183,7 +174,8 @@ class Publisher:
         elif isinstance(event, GroupLost):
             # What is registered there again was lost before that.
             if item not in driver.link.responder:
-                self._lose(item, driver)
+                with self._links.calling():
+                    self._lose(item, driver)
         elif isinstance(event, NameLost):
             self._log.debug("{name} is left to another host", name=str(event.name))
         elif isinstance(event, RecordOversized):
@@ -194,24 +186,16 @@ class Publisher:
                 link=driver.label,
             )
 
-    def check(self) -> None:
-        """Look which items are in use on all links, after a link came, went or changed."""
-        for item in tuple(self._items):
-            self._check(item)
-
     # Parts of these
-
-    def _pump(self) -> None:
-        for driver in tuple(self._drivers):
-            driver.pump()
 
     def _register(self, item: Item, driver: LinkDriver) -> None:
         if not item.wants(driver.interface):
             return
         group = item.records(driver.interface)
-        if item.begun_at is None and driver.is_working:
-            item.begun_at = driver.now()
-        driver.link.responder.register(item, group, driver.now())
+        with driver.calling() as now:
+            if item.begun_at is None and driver.is_working:
+                item.begun_at = now
+            driver.link.responder.register(item, group, now)
         item.drivers[driver] = None
 
     def _register_late(self, item: Item, driver: LinkDriver) -> None:
@@ -221,13 +205,27 @@ class Publisher:
         except ValueError:
             self._log.failure("{name} cannot be published", name=str(item.full_name))
 
-    def _refresh(self, item: Item) -> None:
-        for driver in item.drivers:
-            group = item.records(driver.interface)
-            # One message may cost the host and the service their names: then the service is off the link
-            # already, and its own event, which is still to come, registers it anew.
-            with suppress(KeyError):
-                driver.link.responder.update(item, group, driver.now())
+    def _readdress(self, item: Item, driver: LinkDriver) -> None:
+        """Publish what the changed addresses of an interface make different."""
+        if driver not in item.drivers:
+            self._register_late(item, driver)
+        elif item.wants(driver.interface):
+            self._refresh(item, driver)
+        else:
+            with driver.calling() as now:
+                driver.link.responder.withdraw(item, now)
+            self._leave(item, driver)
+
+    def _refresh_everywhere(self, item: Item) -> None:
+        for driver in tuple(item.drivers):
+            self._refresh(item, driver)
+
+    def _refresh(self, item: Item, driver: LinkDriver) -> None:
+        group = item.records(driver.interface)
+        # One message may cost the host and the service their names: then the service is off the link already,
+        # and its own event, which is still to come, registers it anew.
+        with driver.calling() as now, suppress(KeyError):
+            driver.link.responder.update(item, group, now)
 
     def _leave(self, item: Item, driver: LinkDriver) -> None:
         """Forget that an item is on a link."""
@@ -236,7 +234,8 @@ class Publisher:
 
     def _leave_links(self, item: Item, goodbye: bool) -> None:
         for driver in tuple(item.drivers):
-            driver.link.responder.withdraw(item, driver.now(), goodbye)
+            with driver.calling() as now:
+                driver.link.responder.withdraw(item, now, goodbye)
             self._leave(item, driver)
         item.is_claimed = False
 
@@ -248,7 +247,8 @@ class Publisher:
         """
         for driver in tuple(item.drivers):
             if driver.interface.index == index:
-                driver.link.responder.lose(item, lost, driver.now())
+                with driver.calling() as now:
+                    driver.link.responder.lose(item, lost, now)
                 self._leave(item, driver)
 
     def _drop(self, item: Item, goodbye: bool) -> None:
@@ -261,7 +261,7 @@ class Publisher:
                 del self.hosts[name]
 
     def _check(self, item: Item) -> None:
-        working = [each for each in self._drivers if each.is_working and item.wants(each.interface)]
+        working = [each for each in self._links if each.is_working and item.wants(each.interface)]
         was_claimed = item.is_claimed
         item.is_claimed = bool(working) and item.claimed_on.issuperset(working)
         if item.is_claimed and not was_claimed:
@@ -273,7 +273,7 @@ class Publisher:
             # RFC 6762 §9: recorded only when it is ours.
             self._state[item.memory_key] = item.label
         if item.begun_at is not None:
-            self.claiming.add(self._drivers[0].now() - item.begun_at)
+            self.claiming.add(self._links.now() - item.begun_at)
             item.begun_at = None
         item.observer.claimed()
 
@@ -306,7 +306,6 @@ class Publisher:
         waiting, item.updates = item.updates, []
         for each in waiting:
             each.errback(NameTaken(str(lost)))
-        self._pump()
 
     def _rename(self, item: Item, driver: LinkDriver) -> None:
         """Let an item take its next name that is not one of ours already, and publish it under that."""
@@ -324,10 +323,9 @@ class Publisher:
         )
         self.counters["renames"] += 1
         self._leave_links(item, goodbye=True)
-        for other in self._drivers:
+        for other in self._links:
             self._register(item, other)
         for dependent in tuple(self._items):
             if dependent.names(item):
-                self._refresh(dependent)
+                self._refresh_everywhere(dependent)
         item.observer.renamed(old)
-        self._pump()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall
@@ -12,7 +12,8 @@ from mcast.dnssd.following import Follower
 from mcast.dnssd.link_id import LinkId
 from mcast.mdns.events import Denied, Event, RecordChange
 from mcast.node.durations import Durations
-from mcast.node.link_driver import LinkDriver
+from mcast.node.link_driver import LinkChange, LinkDriver
+from mcast.node.links import Links
 from mcast.sockets.interface import checked_selectors, select_interfaces
 
 _F = TypeVar("_F", bound=Follower)
@@ -54,8 +55,8 @@ class Search(Generic[_F]):
             if timer is not None:
                 timer.cancel()
         self._soon = self._timer = None
-        self.follower.close(self._searches.now())
-        self._searches.pump()
+        with self._searches.calling():
+            self.follower.close(self._searches.now())
 
     def wants(self, driver: LinkDriver) -> bool:
         """Whether to ask on this link."""
@@ -93,10 +94,10 @@ class Search(Generic[_F]):
 class Searches:
     """All the searches of a node.
 
-    :param links: returns the links that exist now.
+    :param links: the links of the node.
     """
 
-    def __init__(self, reactor: Any, links: Callable[[], Iterable[LinkDriver]]) -> None:
+    def __init__(self, reactor: Any, links: Links) -> None:
         self.reactor = reactor
         self.by_follower: dict[Follower, Search[Any]] = {}
         """The searches that are not closed."""
@@ -106,6 +107,8 @@ class Searches:
         """How long it took to find the addresses of hosts."""
         self.counted: Counter[str] = Counter()
         """What the searches left alone that are closed now, by cause."""
+        self.calling = links.calling
+        """Call followers in the body of this; what they ask leaves when it ends."""
         self._links = links
 
     def counters(self) -> dict[str, int]:
@@ -124,55 +127,44 @@ class Searches:
         search = Search(self, follower, interfaces, news)
         self.by_follower[follower] = search
         now = self.now()
-        for driver in self._links():
-            if search.wants(driver):
-                follower.add_link(link_id_of(driver), driver.link.querier, now)
-        self.pump()
+        with self.calling():
+            for driver in self._links:
+                if search.wants(driver):
+                    follower.add_link(link_id_of(driver), driver.link.querier, now)
         search.wake_soon()
         return search
 
     def handle(self, driver: LinkDriver, events: Sequence[Event]) -> None:
-        """Take in what a link reports; without events, that links came, went or changed."""
+        """Take in what a link reports."""
         if not self.by_follower:
-            return
-        if not events:
-            self._follow_links()
             return
         now = self.now()
         link = link_id_of(driver)
         by_follower = self.by_follower
-        for event in events:
-            if isinstance(event, RecordChange | Denied):
-                for asker in event.askers:
-                    search = by_follower.get(asker)  # type: ignore[call-overload]  # askers are any hashable
-                    if search is not None:
-                        search.follower.handle(link, event, now)
-                        search.wake_soon()
-        self.pump(driver)
+        with self.calling():
+            for event in events:
+                if isinstance(event, RecordChange | Denied):
+                    for asker in event.askers:
+                        search = by_follower.get(asker)  # type: ignore[call-overload]  # any hashable
+                        if search is not None:
+                            search.follower.handle(link, event, now)
+                            search.wake_soon()
 
-    def pump(self, busy: LinkDriver | None = None) -> None:
-        """Have the links do what the followers have just asked of them.
-
-        :param busy: a link that is doing it at this moment.
-        """
-        for driver in self._links():
-            if driver is not busy:
-                driver.pump()
-
-    def _follow_links(self) -> None:
+    def link_changed(self, driver: LinkDriver, change: LinkChange) -> None:
+        """Ask on links that came, and no more on those that went."""
         now = self.now()
-        present = {link_id_of(driver): driver for driver in self._links()}
+        present = {link_id_of(driver): driver for driver in self._links}
         names = {link: link.interface for link in present}
-        for search in tuple(self.by_follower.values()):
-            for link in search.follower.links:
-                # The zone of link-local addresses changes with the name of the interface.
-                if names.get(link) != link.interface:
-                    search.follower.remove_link(link, now)
-            for link, driver in present.items():
-                if search.wants(driver):
-                    search.follower.add_link(link, driver.link.querier, now)
-            search.wake_soon()
-        self.pump()
+        with self.calling():
+            for search in tuple(self.by_follower.values()):
+                for link in search.follower.links:
+                    # The zone of link-local addresses changes with the name of the interface.
+                    if names.get(link) != link.interface:
+                        search.follower.remove_link(link, now)
+                for link, each in present.items():
+                    if search.wants(each):
+                        search.follower.add_link(link, each.link.querier, now)
+                search.wake_soon()
 
 
 def link_id_of(driver: LinkDriver) -> LinkId:

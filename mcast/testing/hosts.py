@@ -10,7 +10,6 @@ from random import Random
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 
-from mcast.node.network import Receiver
 from mcast.sockets.interface import Interface, InterfaceAddress
 from mcast.testing.captures import Packet
 from mcast.testing.endpoints import PortTable
@@ -236,9 +235,9 @@ class SimulatedHost:
 
         return stop
 
-    def open(self, ipv6: bool, received: Receiver) -> SimulatedPort:
+    def open(self, ipv6: bool) -> SimulatedPort:
         """Open port 5353 of one family."""
-        port = SimulatedPort(self, self._clock, ipv6, received)
+        port = SimulatedPort(self, self._clock, ipv6)
         self.ports.bind(port)
         return port
 

@@ -24,24 +24,27 @@ HOP_LIMIT = 255
 class SimulatedPort(Endpoint):
     """UDP port 5353 of one family on a simulated host."""
 
-    def __init__(self, host: SimulatedHost, clock: Clock, ipv6: bool, received: Receiver) -> None:
+    def __init__(self, host: SimulatedHost, clock: Clock, ipv6: bool) -> None:
         super().__init__(host, ipv6, MDNS_PORT)
         self.shared = bool(host.ports.bound(ipv6, MDNS_PORT))
         """Whether another port of the host had 5353 before."""
         self._clock = clock
         self._group = IPV6_GROUP if ipv6 else IPV4_GROUP
-        self._received = received
+        self._receivers: dict[int, Receiver] = {}
 
-    def join(self, interface: Interface) -> None:
+    def join(self, interface: Interface, received: Receiver) -> None:
         """Become a member of the mDNS group on an interface.
 
+        :param received: called with what arrives there.
         :raises OSError: it is gone.
         """
         self.join_group(self._group, interface.index)
+        self._receivers[interface.index] = received
 
     def leave(self, interface: Interface) -> None:
         """Leave the group there, if it was joined."""
         self.memberships.discard((self._group, interface.index))
+        self._receivers.pop(interface.index, None)
 
     def send(self, payload: bytes, interface: int, destination: SocketAddress | None) -> bool:
         """Send to an address, or to the group; False when the simulated system refuses."""
@@ -62,9 +65,12 @@ class SimulatedPort(Endpoint):
     def take(self, packet: Packet, interface: SimulatedInterface) -> None:
         """Hand over a datagram."""
         self.counters["received"] += 1
+        received = self._receivers.get(interface.index)
+        if received is None:
+            return
         source: SocketAddress = (packet.source, packet.source_port)
         if self.ipv6:
             source = (*source, 0, scope_of(packet.source, interface))
-        answer = self._received(packet.payload, source, interface.index, packet.is_multicast)
+        answer = received(packet.payload, source, packet.is_multicast)
         if answer is not None:
             self.send(answer, interface.index, source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import Any
 
 from mcast.mdns.constants import MDNS_PORT
@@ -22,7 +23,7 @@ class Heard:
         self.datagrams: list[tuple[bytes, SocketAddress, int, bool]] = []
         self.answer: bytes | None = None
 
-    def __call__(self, datagram: bytes, source: SocketAddress, index: int, multicast: bool) -> bytes | None:
+    def __call__(self, index: int, datagram: bytes, source: SocketAddress, multicast: bool) -> bytes | None:
         self.datagrams.append((datagram, source, index, multicast))
         return self.answer
 
@@ -41,10 +42,10 @@ class SocketPortTests(ReactorLanTestCase):
 
     def port(self, *joined_on: Interface, ipv6: bool = False) -> tuple[SocketPort, Heard]:
         heard = Heard()
-        port = self.network.open(ipv6, heard)
+        port = self.network.open(ipv6)
         self.addCleanup(lambda: self.wait(port.close()))
         for interface in joined_on or (self.first, self.second):
-            port.join(interface)
+            port.join(interface, partial(heard, interface.index))
         return port, heard
 
     def seen(self, number: int) -> list[Packet]:
@@ -152,7 +153,7 @@ class SocketPortTests(ReactorLanTestCase):
         holder = self.here.open_socket(socket.AF_INET)
         holder.bind(("", MDNS_PORT))
         with self.assertRaises(OSError) as caught:
-            self.network.open(False, Heard())
+            self.network.open(False)
         self.assertIn("already in use", str(caught.exception))
 
     def test_no_route(self) -> None:

@@ -11,6 +11,7 @@ from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record
 from mcast.dnssd.service import Service
+from mcast.node.link_driver import LinkDriver
 from mcast.node.network import IPV4_GROUP
 from mcast.node.node import Node
 from mcast.node.registrations import ServiceRegistration
@@ -93,3 +94,8 @@ def probes(packets: Capture) -> list[Packet]:
 def goodbyes(packets: Capture) -> list[Record]:
     """Return the records that were said goodbye to."""
     return [record for record in records(packets.responses) if record.ttl == 0]
+
+
+def drivers(node: Node) -> list[LinkDriver]:
+    """Return what runs the links of a node; programs see the `LinkId` of each only."""
+    return list(node._links)

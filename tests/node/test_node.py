@@ -14,10 +14,11 @@ from mcast.dns.names import Name
 from mcast.dns.records import Identity, address
 from mcast.dnssd.hosts import Host
 from mcast.errors import InvalidService
+from mcast.node.links import RETRY_DELAY
 from mcast.node.network import IPV4_GROUP, IPV6_GROUP, Network
-from mcast.node.node import RETRY_DELAY, STOP_LIMIT, Node
+from mcast.node.node import STOP_LIMIT, Node
 from mcast.testing import Capture, SimulatedHost
-from tests.node.node_lab import NodeTestCase, addresses, goodbyes, owners, probes, records
+from tests.node.node_lab import NodeTestCase, addresses, drivers, goodbyes, owners, probes, records
 
 A, AAAA, NSEC, PTR = RecordType.A, RecordType.AAAA, RecordType.NSEC, RecordType.PTR
 
@@ -144,16 +145,16 @@ class CountingHost:
         self.interfaces = host.interfaces
         self.watch = host.watch
 
-    def open(self, ipv6: bool, received: Any) -> Any:
+    def open(self, ipv6: bool) -> Any:
         if ipv6 in self.refused_families:
             raise OSError(errno.EADDRINUSE, "UDP port 5353 on ::: already in use")
-        port = self._host.open(ipv6, received)
+        port = self._host.open(ipv6)
         join = port.join
 
-        def counted(interface: Any) -> None:
+        def counted(interface: Any, received: Any) -> None:
             if interface.name in self.refused:
                 raise OSError(errno.ENOBUFS, "No buffer space available")
-            join(interface)
+            join(interface, received)
             self.joined.append((interface.name, ipv6))
 
         port.join = counted  # type: ignore[method-assign]
@@ -176,7 +177,7 @@ class TroubleTests(NodeTestCase):
         self.subject.startService()
         self.lan.advance(3.0)
         self.assertEqual({packet.link for packet in self.lan.packets}, {"two"})
-        self.assertEqual([link.label for link in self.subject.links], ["eth1/IPv4", "eth1/IPv6"])
+        self.assertEqual([str(link) for link in self.subject.links], ["eth1/IPv4", "eth1/IPv6"])
 
     def test_join_is_tried_again(self) -> None:
         self.network.refused = {"eth0"}
@@ -189,7 +190,7 @@ class TroubleTests(NodeTestCase):
     def test_one_family_refused(self) -> None:
         self.network.refused_families = {True}
         self.subject.startService()
-        self.assertEqual([link.label for link in self.subject.links], ["eth0/IPv4", "eth1/IPv4"])
+        self.assertEqual([str(link) for link in self.subject.links], ["eth0/IPv4", "eth1/IPv4"])
 
     def test_both_families_refused(self) -> None:
         self.network.refused_families = {False, True}
@@ -201,15 +202,15 @@ class TroubleTests(NodeTestCase):
     def test_unsendable_link_claims_nothing(self) -> None:
         """What cannot be probed for is not claimed (RFC 6762 §8.1), and tried again."""
         self.subject.startService()
-        port = self.subject.links[0].port
+        port = drivers(self.subject)[0].port
         send = port.send
         port.send = lambda payload, interface, destination: False  # type: ignore[method-assign]
         self.lan.advance(10.0)
-        working = [link.label for link in self.subject.links if link.is_working]
+        working = [str(link) for link in self.subject.working_links]
         self.assertEqual(working, ["eth0/IPv6", "eth1/IPv6"])
         port.send = send  # type: ignore[method-assign]
         self.lan.advance(60.0)
-        self.assertTrue(all(link.is_working for link in self.subject.links))
+        self.assertEqual(self.subject.working_links, self.subject.links)
         self.assertTrue(self.subject.registrations[0].is_claimed)
 
 
@@ -260,13 +261,14 @@ class FollowTests(NodeTestCase):
     def test_interface_gone(self) -> None:
         self.host.interface("eth0").remove()
         self.lan.advance(5.0)
-        self.assertEqual([link.label for link in self.subject.links], ["eth1/IPv4", "eth1/IPv6"])
+        self.assertEqual([str(link) for link in self.subject.links], ["eth1/IPv4", "eth1/IPv6"])
         self.assertEqual(self.lan.packets, [])
 
     def test_family_gone(self) -> None:
         self.host.interface("eth0").set_addresses("fe80::1:1/64")
         self.lan.advance(5.0)
-        self.assertEqual([link.label for link in self.subject.links if not link.is_working], ["eth0/IPv4"])
+        quiet = set(self.subject.links) - set(self.subject.working_links)
+        self.assertEqual([str(link) for link in quiet], ["eth0/IPv4"])
         self.assertEqual({packet.ipv6 for packet in self.lan.packets}, {True})
 
     def test_smaller_mtu(self) -> None:
@@ -397,7 +399,7 @@ class StopTests(NodeTestCase):
         """M-10.1-1: a goodbye for every record, on every link, before the ports close."""
         published = {
             (link.interface.name, link.ipv6): {each.identity for each in link.link.responder.records()}
-            for link in self.subject.links
+            for link in drivers(self.subject)
         }
         self.lan.result(self.subject.stopService(), within=STOP_LIMIT)
         said: dict[tuple[str, bool], set[Identity]] = {}
@@ -417,7 +419,7 @@ class StopTests(NodeTestCase):
         self.assertLessEqual(self.lan.now - began, STOP_LIMIT)
 
     def test_a_dead_link_does_not_hold_it_up(self) -> None:
-        for link in self.subject.links:
+        for link in drivers(self.subject):
             link.goodbyes_sent = Deferred  # type: ignore[method-assign]
         began = self.lan.now
         self.lan.result(self.subject.stopService(), within=STOP_LIMIT)

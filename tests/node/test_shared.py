@@ -68,7 +68,7 @@ class SharingTests(SharedTestCase):
     def test_interfaces(self) -> None:
         self.host.connect(self.lan.link("second"))
         lease = self.lease(interfaces=("eth1",))
-        self.assertEqual({link.interface.name for link in lease.node.links}, {"eth1"})
+        self.assertEqual({link.interface for link in lease.node.links}, {"eth1"})
 
     def test_unknown_interface(self) -> None:
         error = self.assertRaises(ValueError, self.lease, interfaces=("nosuch",))

@@ -111,22 +111,22 @@ class PortTests(SynchronousTestCase):
     def test_provides_what_a_node_needs(self) -> None:
         """mypy checks it here; the attributes are there at run time too."""
         network: Network = self.host
-        port: MulticastPort = network.open(False, nothing)
+        port: MulticastPort = network.open(False)
         self.assertFalse(port.shared)
         self.assertEqual(dict(port.counters), {})
 
     def test_shared(self) -> None:
         """The second port knows of the first, and each family is by itself."""
-        self.assertFalse(self.host.open(False, nothing).shared)
-        self.assertTrue(self.host.open(False, nothing).shared)
-        self.assertFalse(self.host.open(True, nothing).shared)
+        self.assertFalse(self.host.open(False).shared)
+        self.assertTrue(self.host.open(False).shared)
+        self.assertFalse(self.host.open(True).shared)
 
     def test_unicast_reaches_one_port(self) -> None:
         heard: list[str] = []
         for name in ("first", "second"):
-            port = self.host.open(False, lambda *_, name=name: heard.append(name))
-            port.join(self.host.interfaces()[0])
-        other = self.lan.host("b").open(False, nothing)
+            port = self.host.open(False)
+            port.join(self.host.interfaces()[0], lambda *_, name=name: heard.append(name))
+        other = self.lan.host("b").open(False)
         other.send(b"x", 2, ("10.0.1.1", 5353))
         self.lan.advance(1)
         self.assertEqual(heard, ["second"])
@@ -135,21 +135,21 @@ class PortTests(SynchronousTestCase):
         self.assertEqual(heard, ["second", "first", "second"])
 
     def test_join_where_nothing_is(self) -> None:
-        port = self.host.open(False, nothing)
+        port = self.host.open(False)
         (interface,) = self.host.interfaces()
         self.host.interface().remove()
-        self.assertRaises(OSError, port.join, interface)
+        self.assertRaises(OSError, port.join, interface, nothing)
         port.leave(interface)
 
     def test_membership_goes_with_the_interface(self) -> None:
-        port = self.host.open(False, nothing)
-        port.join(self.host.interfaces()[0])
+        port = self.host.open(False)
+        port.join(self.host.interfaces()[0], nothing)
         self.host.interface().remove()
         self.assertEqual(port.memberships, set())
 
     def test_refused(self) -> None:
         """Down, gone, without address, too large: False, and counted."""
-        port = self.host.open(False, nothing)
+        port = self.host.open(False)
         self.assertFalse(port.send(b"x", 9, None))
         self.assertFalse(port.send(b"x" * 65508, 2, None))
         self.host.interface().set_addresses("fe80::7/64")
@@ -161,8 +161,8 @@ class PortTests(SynchronousTestCase):
 
     def test_closed(self) -> None:
         heard: list[object] = []
-        port = self.host.open(False, lambda *_: heard.append(_))
-        port.join(self.host.interfaces()[0])
+        port = self.host.open(False)
+        port.join(self.host.interfaces()[0], lambda *_: heard.append(_))
         port.send(b"last", 2, None)
         closed = port.close()
         self.assertNoResult(closed)
@@ -170,18 +170,19 @@ class PortTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(closed))
         self.assertEqual(len(self.lan.packets), 1)
         self.assertFalse(port.send(b"x", 2, None))
-        self.lan.host("b").open(False, nothing).send(b"x", 2, None)
+        self.lan.host("b").open(False).send(b"x", 2, None)
         self.lan.advance(1)
         self.assertEqual(heard, [])
 
     def test_hop_limit(self) -> None:
-        self.host.open(False, nothing).send(b"x", 2, None)
+        self.host.open(False).send(b"x", 2, None)
         self.assertEqual(self.lan.packets[0].hop_limit, 255)
 
     def test_to_itself(self) -> None:
         """What a host sends to its own address is on no link."""
         heard: list[bytes] = []
-        port = self.host.open(False, lambda payload, *_: heard.append(payload))
+        port = self.host.open(False)
+        port.join(self.host.interfaces()[0], lambda payload, *_: heard.append(payload))
         port.send(b"x", 2, ("10.0.1.1", 5353))
         self.lan.advance(1)
         self.assertEqual((heard, len(self.lan.packets)), ([b"x"], 0))
@@ -211,10 +212,11 @@ class AnswerTests(SynchronousTestCase):
         """By the interface it came by, to where it came from."""
         lan = SimulatedLan()
         heard: list[object] = []
-        answering = lan.host("a", "one", "two").open(True, lambda payload, *_: b"re: " + payload)
-        asking = lan.host("b", "two").open(True, lambda *datagram: heard.append(datagram))
+        answering = lan.host("a", "one", "two").open(True)
         for interface in lan.host("a").interfaces():
-            answering.join(interface)
+            answering.join(interface, lambda payload, *_: b"re: " + payload)
+        asking = lan.host("b", "two").open(True)
+        asking.join(lan.host("b").interfaces()[0], lambda *datagram: heard.append(datagram))
         asking.send(b"who", 2, None)
         lan.advance(1)
-        self.assertEqual(heard, [(b"re: who", ("fe80::2:1", 5353, 0, 2), 2, False)])
+        self.assertEqual(heard[1:], [(b"re: who", ("fe80::2:1", 5353, 0, 2), False)])

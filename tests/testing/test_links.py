@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.neighbours import SocketAddress
@@ -16,11 +18,11 @@ class Hearer:
         self.heard: list[tuple[bytes, SocketAddress, int, bool]] = []
         self.times: list[float] = []
         self.host = host
-        self.port: SimulatedPort = host.open(ipv6, self.received)
+        self.port: SimulatedPort = host.open(ipv6)
         for interface in host.interfaces():
-            self.port.join(interface)
+            self.port.join(interface, partial(self.received, interface.index))
 
-    def received(self, payload: bytes, source: SocketAddress, interface: int, multicast: bool) -> None:
+    def received(self, interface: int, payload: bytes, source: SocketAddress, multicast: bool) -> None:
         self.heard.append((payload, source, interface, multicast))
         self.times.append(self.host._clock.seconds())
 
@@ -158,7 +160,7 @@ class ConditionTests(LinkTestCase):
         def course(seed: int) -> list[bytes]:
             lan = SimulatedLan(seed)
             lan.link(loss=0.5, jitter=0.1)
-            sender, hearer = lan.host("a").open(False, lambda *_: None), Hearer(lan.host("b"))
+            sender, hearer = lan.host("a").open(False), Hearer(lan.host("b"))
             for number in range(50):
                 sender.send(b"%d" % number, 2, None)
             lan.advance(1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -88,11 +89,11 @@ class Machine(RuleBasedStateMachine):
         self.last_port = 1000
         self.observer = self.lan.host("observer", *self.links)
         self.heard: list[tuple[str, Message]] = []
-        self.port = self.observer.open(False, self.hear)
+        self.port = self.observer.open(False)
         for interface in self.observer.interfaces():
-            self.port.join(interface)
+            self.port.join(interface, partial(self.hear, interface.index))
 
-    def hear(self, payload: bytes, source: object, interface: int, multicast: bool) -> None:
+    def hear(self, interface: int, payload: bytes, source: object, multicast: bool) -> None:
         self.heard.append((self.observer.interface_at(interface).link.name, decode(payload)))
 
     # What happens

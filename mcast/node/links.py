@@ -1,0 +1,310 @@
+"""The links of a node: its ports, the interfaces that come and go, and a driver for each link."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface
+from random import Random
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from mcast.dns.records import Record
+from mcast.mdns.constants import MDNS_PORT
+from mcast.mdns.events import Event
+from mcast.mdns.link import Link, LinkSettings
+from mcast.node.link_driver import LinkChange, LinkDriver, LinkObserver
+from mcast.node.network import IPV4_GROUP, IPV6_GROUP, MulticastPort, Network
+from mcast.sockets.interface import Interface, select_interfaces
+
+RETRY_DELAY = 10.0
+"""Seconds until a port that would not open, or an interface that would not be joined, is tried again.
+
+Our choice: a change of the interfaces has it tried at once; this is for what gives no sign.
+"""
+
+Key = tuple[int, bool]
+"""The identity of a link: the index of its interface, and whether it is the IPv6 one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinksSettings:
+    """Which links a node has, and what they have in common."""
+
+    interfaces: tuple[str, ...] = ()
+    """Names, indexes or addresses of those to use; all that are up and do multicast when empty."""
+    families: tuple[bool, ...] = (False, True)
+    """False for IPv4, True for IPv6."""
+    max_rate: int = 0
+    """Unicast answers a second to one source; 0 for no limit."""
+
+
+class Links:
+    """A link for each interface and family that is used, while it runs.
+
+    :param network: where the interfaces and ports come from.
+    :param rng: chooses every random delay.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, network: Network, rng: Random, settings: LinksSettings) -> None:
+        self.observers: list[LinkObserver] = []
+        """Are told of everything, in this order."""
+        self.gone: Counter[str] = Counter()
+        """The sums of what the links counted that are no more."""
+        self._reactor = reactor
+        self._network = network
+        self._rng = rng
+        self._settings = settings
+        self._drivers: dict[Key, LinkDriver] = {}
+        self._ports: dict[bool, MulticastPort] = {}
+        self._ports_gone: dict[bool, Counter[str]] = {}
+        self._troubles: set[str] = set()
+        self._retry: IDelayedCall | None = None
+        self._refusal: OSError | None = None
+        self._unwatch: Callable[[], None] | None = None
+
+    def __iter__(self) -> Iterator[LinkDriver]:
+        return iter(tuple(self._drivers.values()))
+
+    def __len__(self) -> int:
+        return len(self._drivers)
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Call any of the links in the body; what they want to say is sent when it ends.
+
+        May be nested, in calls of one link too.
+        """
+        drivers = tuple(self._drivers.values())
+        for driver in drivers:
+            driver.begin()
+        try:
+            yield
+        finally:
+            for driver in drivers:
+                driver.end()
+
+    def now(self) -> float:
+        """Return the time to tell the links."""
+        return float(self._reactor.seconds())
+
+    def port_counters(self) -> dict[str, dict[str, int]]:
+        """Return for each family what its port counted, with those before it that were closed."""
+        return {
+            "IPv6" if ipv6 else "IPv4": dict(self._port_counters(ipv6))
+            for ipv6 in sorted({*self._ports, *self._ports_gone})
+        }
+
+    def _port_counters(self, ipv6: bool) -> Counter[str]:
+        counters = Counter(self._ports_gone.get(ipv6))
+        port = self._ports.get(ipv6)
+        if port is not None:
+            counters.update(port.counters)
+        return counters
+
+    # Life
+
+    def open(self) -> None:
+        """Open the ports and links, and follow the interfaces.
+
+        :raises OSError: no port could be opened: a program holds 5353 and does not share it.
+        """
+        self._unwatch = self._network.watch(self._interfaces_changed)
+        self._interfaces_changed(self._network.interfaces())
+        if self._refusal is not None and not self._ports:
+            self.stop_following()
+            raise self._refusal
+
+    def stop_following(self) -> None:
+        """Follow the interfaces no more; the links stay as they are until `close`."""
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def close(self) -> Deferred[None]:
+        """Close all links and ports; fires when the ports are closed."""
+        while self._drivers:
+            self._detach(next(iter(self._drivers)))
+        self._ports_gone.update({ipv6: self._port_counters(ipv6) for ipv6 in self._ports})
+        closed = DeferredList([port.close() for port in self._ports.values()], consumeErrors=True)
+        self._ports.clear()
+        self._troubles.clear()
+        return closed.addCallback(lambda _: None)
+
+    # Following the interfaces
+
+    def _interfaces_changed(self, available: Iterable[Interface]) -> None:
+        available = tuple(available)
+        present = {interface.index for interface in available}
+        selected = select_interfaces(self._settings.interfaces, available, strict=False)
+        chosen = {each.index: each for each in selected}
+        self._refusal = None
+        for key, driver in tuple(self._drivers.items()):
+            interface = chosen.get(key[0])
+            if interface is not None and _carries(interface, driver.ipv6):
+                self._follow(key, driver, interface)
+            elif key[0] in present:
+                self._suspend(driver)
+            else:
+                self._detach(key)
+        for interface in chosen.values():
+            for ipv6 in self._settings.families:
+                if (interface.index, ipv6) not in self._drivers and _carries(interface, ipv6):
+                    self._attach(interface, ipv6)
+
+    def _attach(self, interface: Interface, ipv6: bool) -> None:
+        port = self._open_port(ipv6)
+        if port is None:
+            return
+        key = (interface.index, ipv6)
+        settings = LinkSettings(
+            ipv6=ipv6,
+            mtu=interface.mtu,
+            unicast_responses=not port.shared,
+            max_rate=self._settings.max_rate,
+        )
+        link = Link(
+            settings,
+            _networks(interface, ipv6),
+            rng=self._rng,
+            now=self._reactor.seconds(),
+            others=_OtherLinks(key, self._drivers),
+        )
+        driver = LinkDriver(self._reactor, link, port, interface, ipv6, self)
+        if not self._join(driver, interface):
+            return
+        self._drivers[key] = driver
+        self._log.info("joined {group} on {interface}", group=_group(ipv6), interface=interface.name)
+        self.link_changed(driver, LinkChange.CAME)
+
+    def _follow(self, key: Key, driver: LinkDriver, interface: Interface) -> None:
+        """Bring a link up to date with its interface, and touch no other (RFC 6762 §8, §10.2)."""
+        before = driver.interface
+        if driver.is_up and before == interface:
+            return
+        if before.mtu != interface.mtu:
+            # All messages are made for the size; a new link makes them anew.
+            self._detach(key)
+            self._attach(interface, driver.ipv6)
+            return
+        if not self._join(driver, interface):
+            self._suspend(driver)
+            return
+        driver.interface = interface
+        if before.name != interface.name:
+            self.link_changed(driver, LinkChange.RENAMED)
+        if before.networks != interface.networks:
+            self._log.info("addresses of {interface} changed", interface=interface.name)
+            with driver.calling() as now:
+                driver.link.set_networks(_networks(interface, driver.ipv6), now)
+                self.link_changed(driver, LinkChange.READDRESSED)
+        if not driver.is_up:
+            self._log.info("{link} is back", link=driver.label)
+            driver.resume()
+
+    def _suspend(self, driver: LinkDriver) -> None:
+        if driver.is_up:
+            self._log.info("{link} carries nothing for now", link=driver.label)
+            # Left, so that it is joined anew: Linux drops the membership with the last address.
+            driver.port.leave(driver.interface)
+            driver.suspend()
+
+    def _detach(self, key: Key) -> None:
+        driver = self._drivers.pop(key)
+        driver.stop()
+        self.gone += driver.link.counters
+        driver.port.leave(driver.interface)
+        self._log.info(
+            "left {group} on {interface}", group=_group(driver.ipv6), interface=driver.interface.name
+        )
+        self.link_changed(driver, LinkChange.GONE)
+
+    def _open_port(self, ipv6: bool) -> MulticastPort | None:
+        port = self._ports.get(ipv6)
+        if port is None:
+            try:
+                port = self._network.open(ipv6)
+            except OSError as problem:
+                self._refusal = problem
+                self._trouble(f"{'IPv6' if ipv6 else 'IPv4'}: {problem.strerror or problem}")
+                return None
+            self._ports[ipv6] = port
+            if port.shared:
+                self._log.info("another program holds port {port} too: no unicast answers", port=MDNS_PORT)
+        return port
+
+    def _join(self, driver: LinkDriver, interface: Interface) -> bool:
+        try:
+            driver.port.join(interface, driver.receive)
+        except OSError as problem:
+            self._trouble(f"{interface.name}: {problem.strerror or problem}")
+            return False
+        return True
+
+    def _trouble(self, cause: str) -> None:
+        """Tell a trouble once, and try again later; the other links go on."""
+        if cause not in self._troubles:
+            self._troubles.add(cause)
+            self._log.warn("{cause}; tried again every {delay} s", cause=cause, delay=RETRY_DELAY)
+        if self._retry is None and self._unwatch is not None:
+            self._retry = self._reactor.callLater(RETRY_DELAY, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._interfaces_changed(self._network.interfaces())
+
+    # What the drivers tell
+
+    def handle(self, driver: LinkDriver, events: Sequence[Event]) -> None:
+        """Pass on what a link reports (called by its driver)."""
+        for observer in self.observers:
+            observer.handle(driver, events)
+
+    def link_changed(self, driver: LinkDriver, change: LinkChange) -> None:
+        """Pass on what became of a link (called by its driver, too)."""
+        for observer in self.observers:
+            observer.link_changed(driver, change)
+
+
+class _OtherLinks:
+    """All links of a node but one: what they publish is no conflict on that one (RFC 6762 §14)."""
+
+    def __init__(self, key: Key, drivers: Mapping[Key, LinkDriver]) -> None:
+        self._key = key
+        self._drivers = drivers
+
+    def holds(self, record: Record) -> bool:
+        """Whether a record is ours on another link, claimed or still being probed for."""
+        return any(
+            other != self._key and driver.link.responder.holds(record)
+            for other, driver in self._drivers.items()
+        )
+
+    def has_whole(self, records: Sequence[Record]) -> bool:
+        """Whether these records are all that another link has of their name, type and class."""
+        return any(
+            other != self._key and driver.link.responder.has_whole(records)
+            for other, driver in self._drivers.items()
+        )
+
+
+def _carries(interface: Interface, ipv6: bool) -> bool:
+    return interface.up and interface.carrier and interface.has_family(ipv6)
+
+
+def _networks(interface: Interface, ipv6: bool) -> list[IPv4Interface | IPv6Interface]:
+    return [each for each in interface.networks if (each.version == 6) is ipv6]
+
+
+def _group(ipv6: bool) -> str:
+    return IPV6_GROUP if ipv6 else IPV4_GROUP

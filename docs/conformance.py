@@ -47,6 +47,7 @@ def tests_by_requirement(tests: Path) -> dict[str, list[str]]:
 
 
 def _named_in(source: str) -> Iterator[tuple[str, str]]:
+    lines = source.splitlines()
     for node in ast.parse(source).body:
         if not isinstance(node, ast.ClassDef):
             continue
@@ -54,8 +55,8 @@ def _named_in(source: str) -> Iterator[tuple[str, str]]:
             yield node.name, requirement
         for member in node.body:
             if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) and member.name.startswith("test"):
-                segment = ast.get_source_segment(source, member) or ""
-                for requirement in REQUIREMENT_ID.findall(segment):
+                text = "\n".join(lines[member.lineno - 1 : member.end_lineno])
+                for requirement in REQUIREMENT_ID.findall(text):
                     yield f"{node.name}.{member.name}", requirement
 
 

@@ -63,8 +63,11 @@ class RunBeside(SynchronousTestCase):
     All tests of a class are run by the same process, one after the other.
     """
 
+    beside_group: ClassVar[str] = ""
+    """Classes with the same one are run by the same process, as if they were one class."""
+
     _planned: ClassVar[dict[str, list[str]]] = {}
-    """The ids of the tests that trial has made and not begun to run, by class."""
+    """The ids of the tests that trial has made and not begun to run, by class or group."""
     crew: ClassVar[Crew | None] = None
     _may_help: ClassVar[bool] = JOBS > 1
     """Whether processes may be started: not in one of them."""
@@ -72,7 +75,8 @@ class RunBeside(SynchronousTestCase):
     def __init__(self, methodName: str = "runTest") -> None:
         super().__init__(methodName)
         kind = type(self)
-        self._planned.setdefault(f"{kind.__module__}.{kind.__qualname__}", []).append(self.id())
+        group = self.beside_group or f"{kind.__module__}.{kind.__qualname__}"
+        self._planned.setdefault(group, []).append(self.id())
 
     def run(self, result: Any) -> None:  # type: ignore[override]  # trial returns nothing
         reporter = IReporter(result, None)

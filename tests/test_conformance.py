@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import cache
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 SCRIPT = Path(__file__).resolve().parent.parent / "docs" / "conformance.py"
 
 
-def load_script() -> ModuleType:
-    """Import the script from its place: ``docs`` is no package."""
+@cache
+def conformance() -> Any:
+    """Return what the script, imported from its place, has read: ``docs`` is no package."""
     spec = importlib.util.spec_from_file_location("conformance", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    return module.Conformance()
 
 
 class TableTests(SynchronousTestCase):
     """No requirement is without a test or a reason, and no test names one that does not exist."""
 
     def setUp(self) -> None:
-        self.conformance = load_script().Conformance()
+        self.conformance = conformance()
 
     def test_nothing_is_open(self) -> None:
         self.assertEqual([row["id"] for row in self.conformance.open], [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -76,7 +77,13 @@ def sources(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
     """Yield each Python file below the folders, and its syntax tree."""
     for folder in folders:
         for path in sorted((TOP / folder).rglob("*.py")):
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+            yield path, parsed(path)
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 MODULES = {module_name(path): tree for path, tree in sources("mcast")}
@@ -112,6 +119,7 @@ def floor_of(room: str) -> int:
     return next(number for number, floor in enumerate(FLOORS) if room in floor)
 
 
+@cache
 def broken_walls() -> set[str]:
     """Return each import that goes up, or to another room of the same floor."""
     broken = set()
@@ -124,6 +132,7 @@ def broken_walls() -> set[str]:
     return broken
 
 
+@cache
 def too_long() -> set[str]:
     """Return the files and functions that are too long, those of the tests among them."""
     long = set()
@@ -139,6 +148,7 @@ def too_long() -> set[str]:
     return long
 
 
+@cache
 def too_many_parameters() -> set[str]:
     """Return the classes with an ``__init__`` of too many parameters.
 

@@ -19,7 +19,7 @@ import zipfile
 from atexit import register
 from pathlib import Path
 
-from twisted.trial.unittest import SynchronousTestCase
+from tests.beside import RunBeside
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORDS = ("mcast", "tests", "docs", "benchmarks", "twisted")
@@ -98,7 +98,9 @@ def sdist() -> Path:
     return build(workshop() / "source", "sdist", workshop() / "sdist")
 
 
-class InstalledTestCase(SynchronousTestCase):
+class InstalledTestCase(RunBeside):
+    beside_group = "packaging"  # they share a workshop
+
     def assert_works(self, folder: Path) -> None:
         """The plugin, the command and the package of an environment are there, and are its own."""
         python = folder / "bin" / "python"

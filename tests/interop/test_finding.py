@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, ClassVar
 
 from tests.interop.peers import AvahiHost, ZeroconfHost, avahi_service_file
@@ -214,10 +216,17 @@ class LifeTests(SceneTestCase):
         self.follower.wait_for("Rolls", "removed")
         self.assertEqual([self.changes("Rolls")[0], self.changes("Rolls")[-1]], ["added", "removed"])
 
+    def write(self, file: Path, text: str, changed_at: int) -> None:
+        """Write a file as a whole. Avahi looks at the second of its last change alone: each needs its own."""
+        fresh = self.avahi.services / "fresh"
+        fresh.write_text(text, encoding="utf-8")
+        os.utime(fresh, (changed_at, changed_at))
+        fresh.replace(file)
+
     def test_static_file_comes_changes_and_goes(self) -> None:
         file = self.avahi.services / "cake.service"
         for port in (8001, 8002):
-            file.write_text(avahi_service_file("Cake", "_http._tcp", port), encoding="utf-8")
+            self.write(file, avahi_service_file("Cake", "_http._tcp", port), changed_at=port)
             self.avahi.daemon.send_signal(signal.SIGHUP)
             # Avahi withdraws what has changed and probes anew: where that takes it more than the second that
             # a goodbye leaves (RFC 6762 §10.1), the service is seen to go and to come, else to be updated.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.dns.messages import Question, decode
+from mcast.dns.messages import Question, decode, encode
 from mcast.dns.names import Name
 from mcast.dns.records import address, text
 from mcast.mdns.context import LinkSettings
@@ -228,6 +228,23 @@ class LegacyTests(SynchronousTestCase):
         message = decode(payload)
         self.assertEqual((message.id, message.flags), (0xBEEF, 0x8400))
         self.assertEqual(message.questions, [Question(HOST, A)])
+
+    def test_ready_answer_is_returned(self) -> None:
+        """It goes straight back: nothing is left to send, to report or to wait for."""
+        self.ask(HOST, A)
+        wakeup = self.lab.link.next_wakeup()
+        datagram = encode(query(Question(HOST, A)))
+        answer = self.lab.link.receive(datagram, RESOLVER, True, self.lab.now)
+        assert answer is not None
+        self.assertEqual(decode(answer).answers, [HOST_A.with_ttl(10)])
+        self.assertEqual((self.lab.link.transmissions(), self.lab.link.events()), ([], []))
+        self.assertEqual(self.lab.link.next_wakeup(), wakeup)
+
+    def test_first_answer_is_sent(self) -> None:
+        """The first query of its kind is answered by the outbox, like all that takes more than a look."""
+        datagram = encode(query(Question(HOST, A)))
+        self.assertIsNone(self.lab.link.receive(datagram, RESOLVER, True, self.lab.now))
+        self.assertEqual([sent.destination for sent in self.lab.link.transmissions()], [RESOLVER])
 
     def test_identifier_on_the_fast_path(self) -> None:
         """M-18.1-6: the answer kept ready gets the ID of each query."""

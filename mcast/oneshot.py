@@ -18,10 +18,9 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question
 from mcast.dnssd.sought import SoughtName, sought_name, sought_record_type
 from mcast.errors import NotFound
-from mcast.mdns.constants import MDNS_PORT, ONE_SHOT_TIMEOUT
+from mcast.mdns.constants import IPV4_GROUP, MDNS_PORT, ONE_SHOT_TIMEOUT
 from mcast.mdns.oneshot import OneShotQuery
 from mcast.neighbours import SocketAddress
-from mcast.node.network import IPV4_GROUP
 from mcast.sockets.interface import find_interface, interfaces
 from mcast.sockets.listen import listen_multicast
 from mcast.sockets.settings import PortSettings

@@ -55,7 +55,6 @@ CONSTRUCTOR_PARAMETERS = 6
 """Our choice: what a reader takes in as one piece. ``self`` does not count."""
 
 EXCEPTIONS: dict[str, str] = {
-    "mcast.oneshot imports mcast.node.network": "until the node asks it for its network",
     "mcast/dns/messages.py _decode_records": "hot: one loop decodes the records of every datagram",
     "tests/node/test_registrations.py": "until divided",
     "mcast/dnssd/service.py Service": "the fields of a service, each of them the user's",

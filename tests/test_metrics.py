@@ -13,7 +13,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import pointer
 from mcast.dnssd.hosts import Host
 from mcast.errors import NotFound
-from mcast.node.network import IPV4_GROUP
+from mcast.mdns.constants import IPV4_GROUP
 from mcast.node.node import Node
 from tests.node.node_lab import SETTLED, NodeTestCase, drivers
 

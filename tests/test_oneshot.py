@@ -15,7 +15,7 @@ from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.names import Name
 from mcast.dns.records import address
 from mcast.errors import NotFound
-from mcast.node.network import IPV4_GROUP
+from mcast.mdns.constants import IPV4_GROUP
 from mcast.node.node import Node
 from mcast.oneshot import OneShotReply, ask
 from mcast.testing import Packet, SimulatedLan

@@ -14,8 +14,8 @@ from zope.interface.verify import verifyObject
 import mcast.resolver as hosts_module
 from mcast.dns.codes import RecordType
 from mcast.errors import NotFound
+from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP
 from mcast.node.lookups import LOOKUP_TIMEOUT
-from mcast.node.network import IPV4_GROUP, IPV6_GROUP
 from mcast.node.node import Node
 from mcast.node.shared import shared_node
 from mcast.resolver import MulticastResolver, install

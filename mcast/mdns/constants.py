@@ -5,10 +5,16 @@ A number that is ours says "Our choice" with the reason; every other one is the 
 
 from __future__ import annotations
 
-# Ports and sizes
+# Groups, ports and sizes
 
 MDNS_PORT = 5353
 """The UDP port of Multicast DNS, source and destination alike (RFC 6762 §3, §5.2, §6)."""
+
+IPV4_GROUP = "224.0.0.251"
+"""The IPv4 link-local group of multicast DNS (RFC 6762 §3)."""
+
+IPV6_GROUP = "ff02::fb"
+"""The IPv6 link-local group of multicast DNS (RFC 6762 §3); the one FF0X::FB scope in use (RFC 6762 §22)."""
 
 DEFAULT_MTU = 1500
 """Octets of an IP packet that we fill at most, even where larger ones would pass (RFC 6762 §17)."""

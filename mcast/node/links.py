@@ -15,11 +15,11 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from mcast.dns.records import Record
-from mcast.mdns.constants import MDNS_PORT
+from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP, MDNS_PORT
 from mcast.mdns.events import Event
 from mcast.mdns.link import Link, LinkSettings
 from mcast.node.link_driver import LinkChange, LinkDriver, LinkObserver
-from mcast.node.network import IPV4_GROUP, IPV6_GROUP, MulticastPort, Network
+from mcast.node.network import MulticastPort, Network
 from mcast.sockets.interface import Interface, select_interfaces
 
 RETRY_DELAY = 10.0

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol
 
-from mcast.mdns.constants import MAX_PACKET, MDNS_PORT
+from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP, MAX_PACKET, MDNS_PORT
 from mcast.neighbours import SocketAddress, broadcast_addresses
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
@@ -26,12 +26,6 @@ from mcast.sockets.monitor import InterfaceMonitor
 from mcast.sockets.options import MAX_HOPS
 from mcast.sockets.sending import SendResult
 from mcast.sockets.settings import PortSettings
-
-IPV4_GROUP = "224.0.0.251"
-"""The IPv4 link-local group of multicast DNS (RFC 6762 §3)."""
-
-IPV6_GROUP = "ff02::fb"
-"""The IPv6 link-local group of multicast DNS (RFC 6762 §3); the one FF0X::FB scope in use (RFC 6762 §22)."""
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Octets of receive buffer asked for; the system may grant less.

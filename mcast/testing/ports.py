@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from mcast.mdns.constants import MDNS_PORT
+from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP, MDNS_PORT
 from mcast.neighbours import SocketAddress
-from mcast.node.network import IPV4_GROUP, IPV6_GROUP, Receiver
+from mcast.node.network import Receiver
 from mcast.sockets.interface import Interface
 from mcast.testing.captures import Packet
 from mcast.testing.endpoints import Endpoint, scope_of

@@ -6,9 +6,9 @@ import socket
 from functools import partial
 from typing import Any
 
-from mcast.mdns.constants import MDNS_PORT
+from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP, MDNS_PORT
 from mcast.neighbours import SocketAddress
-from mcast.node.network import IPV4_GROUP, IPV6_GROUP, SocketNetwork, SocketPort
+from mcast.node.network import SocketNetwork, SocketPort
 from mcast.sockets.interface import Interface, interfaces
 from mcast.sockets.sending import SendResult
 from tests.interop.probe import Packet, Sniffer

@@ -11,8 +11,8 @@ from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record
 from mcast.dnssd.service import Service
+from mcast.mdns.constants import IPV4_GROUP
 from mcast.node.link_driver import LinkDriver
-from mcast.node.network import IPV4_GROUP
 from mcast.node.node import Node
 from mcast.node.registrations import ServiceRegistration
 from mcast.testing import Capture, Packet, SimulatedHost, SimulatedLan

@@ -14,8 +14,9 @@ from mcast.dns.names import Name
 from mcast.dns.records import Identity, address
 from mcast.dnssd.hosts import Host
 from mcast.errors import InvalidService
+from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP
 from mcast.node.links import RETRY_DELAY
-from mcast.node.network import IPV4_GROUP, IPV6_GROUP, Network
+from mcast.node.network import Network
 from mcast.node.node import STOP_LIMIT, Node
 from mcast.testing import Capture, SimulatedHost
 from tests.node.node_lab import NodeTestCase, addresses, drivers, goodbyes, owners, probes, records

@@ -19,8 +19,7 @@ from mcast.dns.records import Record, address, host_info, service, text
 from mcast.dnssd.hosts import Alias, Host
 from mcast.dnssd.service import Service
 from mcast.errors import InvalidService, NameTaken
-from mcast.mdns.constants import FRUITLESS_PERIOD
-from mcast.node.network import IPV4_GROUP
+from mcast.mdns.constants import FRUITLESS_PERIOD, IPV4_GROUP
 from mcast.node.node import Node
 from mcast.node.registrations import Claimed, Lost, RegistrationEvent, Renamed, ServiceRegistration
 from mcast.node.state import StateFile

@@ -56,7 +56,6 @@ CONSTRUCTOR_PARAMETERS = 6
 
 EXCEPTIONS: dict[str, str] = {
     "mcast/dns/messages.py _decode_records": "hot: one loop decodes the records of every datagram",
-    "tests/node/test_registrations.py": "until divided",
     "mcast/dnssd/service.py Service": "the fields of a service, each of them the user's",
     "mcast/node/node.py Node": "the settings of a node, all named, each of them the user's",
     "mcast/testing/links.py SimulatedLink": "the conditions of a link, all named",

@@ -23,6 +23,11 @@ SETTLED = 3.0
 WEB = "_http._tcp"
 
 
+def web(name: str) -> str:
+    """Return the whole name of a web server."""
+    return f"{name}._http._tcp.local."
+
+
 class NodeTestCase(SynchronousTestCase):
     """A simulated network; nodes are made by `node`."""
 

@@ -76,6 +76,9 @@ class NodeCollector(Collector):
                 label, number = f"{node.hostname}#{number}", number + 1
             self._nodes[label] = node
 
+    def __repr__(self) -> str:
+        return f"<NodeCollector {' '.join(self._nodes)}>"
+
     def describe(self) -> Iterable[Metric]:
         """Return the metrics without numbers, from which the registry learns their names."""
         return _Families()
@@ -98,7 +101,11 @@ class MetricsResource(Resource):
 
     def __init__(self, *nodes: Node) -> None:
         super().__init__()
+        self._nodes = nodes
         self._registry = _registry_of(*nodes)
+
+    def __repr__(self) -> str:
+        return f"<MetricsResource {' '.join(map(repr, self._nodes))}>"
 
     def render_GET(self, request: Request) -> bytes:
         request.setHeader(b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))

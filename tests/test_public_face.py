@@ -67,6 +67,17 @@ class SignatureTests(SynchronousTestCase):
         }
         self.assertEqual(sorted(missing), [])
 
+    def test_every_object_shows_what_it_is(self) -> None:
+        """Not only its address: a protocol of typing has no objects."""
+        silent = [
+            name
+            for name, found in offered_names().items()
+            if isinstance(found, type)
+            and not any("__repr__" in vars(base) for base in found.__mro__[:-1])
+            and not getattr(found, "_is_protocol", False)
+        ]
+        self.assertEqual(sorted(silent), [])
+
     def test_everything_has_a_docstring(self) -> None:
         missing = [
             place

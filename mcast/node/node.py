@@ -129,6 +129,9 @@ class Node(TwistedService):
         if hostname is not None:
             self._registrations.publish_host()
 
+    def __repr__(self) -> str:
+        return f"<Node {self.host} {'running' if self.running else 'stopped'}>"
+
     # Publishing
 
     @property

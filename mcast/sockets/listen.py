@@ -145,6 +145,9 @@ class GroupListener:
         self._listening = False
         self._apart = frozenset(apart)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.protocol} on {len(self._ports)} ports>"
+
     @property
     def counters(self) -> Counter[str]:
         """The counters of all ports, those that were closed included; see `GroupPort`."""

@@ -57,6 +57,9 @@ class GroupProtocol(DatagramProtocol):
         self._transport: GroupTransport | None = None
         self._wanted = Subscription(self.groups, self.interfaces, self.sources)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {' '.join(map(str, self.groups))}>"
+
     # What to override
 
     def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> bytes | None:

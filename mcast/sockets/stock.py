@@ -125,6 +125,9 @@ class StockPort:
         """Return the socket."""
         return self.port.getHandle()
 
+    def __repr__(self) -> str:
+        return f"<StockPort of {self.port!r}>"
+
     def getHost(self) -> Any:
         """Return where the port is bound."""
         return self.port.getHost()

@@ -37,6 +37,9 @@ class Endpoint:
         """Groups, and the indexes of the interfaces on which they are joined."""
         self.is_open = True
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.port} of {self.host.name}, {'IPv6' if self.ipv6 else 'IPv4'}>"
+
     def join_group(self, group: str, index: int) -> None:
         """Join a group on an interface; a second time changes nothing.
 

@@ -15,9 +15,15 @@ from mcast.dns.records import Record
 from mcast.dnssd.hosts import Auto, Host, host_name, next_host, next_instance
 from mcast.dnssd.publishing import alias_records, host_records, service_records
 from mcast.dnssd.service import Service
+from mcast.mdns.constants import DEFAULT_MTU
+from mcast.mdns.context import Sizes
+from mcast.mdns.responder.packing import size_alone
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.node.link_driver import LinkDriver
 from mcast.sockets.interface import Interface, select_interfaces
+
+LARGEST = Sizes.of_link(DEFAULT_MTU, ipv6=True).single
+"""Octets of a message with one record alone, in fragments, that both families can carry (RFC 6762 §17)."""
 
 
 class Observer(Protocol):
@@ -227,20 +233,26 @@ class RecordItem(Item):
 
     def __init__(self, record: Record, interfaces: tuple[str, ...] = (), *, shared: bool = False) -> None:
         self.is_shared = shared
-        self.record = record
+        self.change(record)
         super().__init__(str(record.name), interfaces, renames=False)
-        self._group()  # refuses what nobody can publish, whether or not there is a link by now
 
     @property
     def full_name(self) -> Name:
         """The name of the record."""
         return self.record.name
 
-    def records(self, interface: Interface) -> RecordGroup:
-        return self._group()
+    def change(self, record: Record) -> None:
+        """Be another record from now on.
 
-    def _group(self) -> RecordGroup:
-        return RecordGroup(shared=(self.record,)) if self.is_shared else RecordGroup(unique=(self.record,))
+        :raises ValueError: nobody can publish it, or no packet can hold it: also while there is no link.
+        """
+        if size_alone(record) > LARGEST:
+            raise ValueError(f"a record of {record.name} is too large for a packet")
+        self._group = RecordGroup(shared=(record,)) if self.is_shared else RecordGroup(unique=(record,))
+        self.record = record
+
+    def records(self, interface: Interface) -> RecordGroup:
+        return self._group
 
     @property
     def memory_key(self) -> str:

@@ -129,7 +129,7 @@ class LinkDriver:
             self.end()
 
     def begin(self) -> None:
-        """Begin to call the link, for those who call several; `calling` serves for one."""
+        """Begin to call the link, as `Links.calling` does for all of them; `calling` serves for one."""
         self._calls += 1
 
     def end(self) -> None:
@@ -141,7 +141,7 @@ class LinkDriver:
     def _settle(self, now: float) -> None:
         """Send what the link has to say, pass on its events, arm the timer."""
         if self._is_settling:
-            # The one who is at it does it once more.
+            # The call that is doing it does it once more.
             self._is_called_again = True
             return
         self._is_settling = True
@@ -264,7 +264,7 @@ class LinkDriver:
         at = self._timer_at
         assert at is not None
         self._timer = self._timer_at = None
-        # Rounding can wake us a hair early: the link is told the time it asked for.
+        # Rounding can wake us too early by very little: the link is told the time it asked for.
         now = max(at, self._clock.seconds())
         self.link.advance(now)
         self._settle(now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
@@ -89,15 +89,21 @@ class Publisher:
                 self._drop(item, goodbye=False)
                 raise
 
-    def update(self, item: Item) -> Deferred[None]:
+    def update(self, item: Item, undo: Callable[[], None]) -> Deferred[None]:
         """Publish the records that an item has now in place of those it had (RFC 6762 §8.4).
 
+        :param undo: gives the item back what it had, when one of the links refuses what is new.
         :returns: fires when what is new has been announced on every working link, or the item was withdrawn
             meanwhile; fails with `NameTaken` when it was lost.
         :raises ValueError: a record is too large for any packet.
         """
         with self._links.calling():
-            self._refresh_everywhere(item)
+            try:
+                self._refresh_everywhere(item)
+            except ValueError:
+                undo()
+                self._refresh_everywhere(item)
+                raise
         announced: Deferred[None] = Deferred(item.updates.remove)
         item.updates.append(announced)
         self._check_updates(item)

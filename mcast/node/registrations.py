@@ -152,12 +152,7 @@ class Registration:
             return fail(NameTaken(str(self.full_name)))
         if self._item not in self._publisher:
             raise ValueError(f"{self.full_name} is withdrawn")
-        undo = self._change(changes)
-        try:
-            return self._publisher.update(self._item)
-        except ValueError:
-            undo()
-            raise
+        return self._publisher.update(self._item, undo=self._change(changes))
 
     def withdraw(self) -> Deferred[None]:
         """Publish it no longer; may be called twice.
@@ -291,11 +286,8 @@ class RecordRegistration(Registration):
                 f"record {record.name}: an update keeps the name, type and class of {before.name}"
             )
 
-        def undo() -> None:
-            item.record = before
-
-        item.record = record
-        return undo
+        item.change(record)
+        return lambda: item.change(before)
 
 
 class _Notices:

@@ -105,6 +105,13 @@ class PublishTests(NodeTestCase):
         self.assertRaises(ValueError, node.publish, record)
         self.assertEqual(len(node.registrations), 1)
 
+    def test_too_large_before_the_start(self) -> None:
+        """M-17-5: it is told at once, although there is no link yet."""
+        node = Node(self.lan.clock, network=self.lan.host("kitchen"))
+        with self.assertRaisesRegex(ValueError, "big.local"):
+            node.publish(text(Name.parse("big.local"), [b"x" * 255] * 40, 120))
+        self.assertEqual(node.registrations, ())
+
     def test_many_share_packets(self) -> None:
         """M-8.1-4: a hundred services are probed for and announced in a few packets, each within the MTU."""
         node = self.settled("kitchen", ipv6=False)

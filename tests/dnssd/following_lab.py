@@ -15,7 +15,9 @@ from mcast.dnssd.types import ServiceType
 from mcast.mdns.context import LinkSettings
 from mcast.mdns.events import Denied, RecordChange
 from tests.mdns.lab import A
-from tests.mdns.querier.asking_lab import AskingLab, asked
+from tests.mdns.querier.asking_lab import (
+    AskingLab,
+)
 
 HTTP = ServiceType("http", "tcp")
 LIST = HTTP.in_domain()
@@ -147,7 +149,7 @@ class FollowingLab:
     def asked(self, link: LinkId | None = None) -> list[Question]:
         """The questions that left a link since the last call."""
         lab = self.labs[link or next(iter(self.labs))]
-        questions = asked(lab.sent)
+        questions = lab.sent.queries.questions
         lab.sent.clear()
         return questions
 

@@ -26,7 +26,9 @@ from mcast.dnssd.service import Service
 from mcast.endpoints.server import AnnouncedPort, ServiceServerEndpoint
 from mcast.node.shared import NodeLease, provide_node
 from tests.endpoints.endpoint_lab import FACTORY, LanReactor, MemoryTCPPort
-from tests.node.node_lab import NodeTestCase, goodbyes, owners
+from tests.node.node_lab import (
+    NodeTestCase,
+)
 
 DOCS = "Docs._http._tcp.local."
 
@@ -73,7 +75,7 @@ class AnnouncingTests(ServerTestCase):
         self.lan.advance(3)
         found = self.found("Docs: all")
         self.assertEqual(list(found.txt.items()), [("path", b"/"), ("tags", b"a,b"), ("secure", None)])
-        names = owners(self.lan.packets, RecordType.PTR)
+        names = self.lan.packets.owners(RecordType.PTR)
         self.assertLessEqual(
             {"_printer._sub._http._tcp.local.", "_x._sub._http._tcp.local."},
             names,
@@ -223,7 +225,7 @@ class StoppingTests(ServerTestCase):
         stopped = self.here.stopService()
         self.lan.result(closed)
         self.lan.result(stopped)
-        self.assertIn(DOCS, {str(one.name) for one in goodbyes(self.lan.packets)})
+        self.assertIn(DOCS, {str(one.name) for one in self.lan.packets.goodbyes})
         self.assertEqual(self.reactor.ports, {})
 
     def test_after_the_node_has_stopped(self) -> None:

@@ -8,14 +8,15 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from random import Random
 
 from mcast.dns.codes import QUERY_FLAGS, RESPONSE_FLAGS, Flag, RecordType
-from mcast.dns.messages import Message, Question, decode, encode
+from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, pointer, service, text
-from mcast.mdns.constants import HOST_TTL, OTHER_TTL
+from mcast.mdns.constants import HOST_TTL, IPV4_GROUP, IPV6_GROUP, MDNS_PORT, OTHER_TTL
 from mcast.mdns.events import Event
 from mcast.mdns.link import Link, LinkSettings
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.neighbours import SocketAddress
+from mcast.testing import Capture, Packet
 
 PEER: SocketAddress = ("192.168.1.9", 5353)
 OTHER_PEER: SocketAddress = ("192.168.1.10", 5353)
@@ -73,25 +74,6 @@ class Draw(Random):
         return a + (b - a) * self.point
 
 
-@dataclass(frozen=True)
-class Sent:
-    """A packet that left the link."""
-
-    at: float
-    payload: bytes
-    destination: SocketAddress | None
-
-    @property
-    def message(self) -> Message:
-        return decode(self.payload)
-
-    @property
-    def records(self) -> list[Record]:
-        """All records, of whatever section."""
-        message = self.message
-        return [*message.answers, *message.authorities, *message.additionals]
-
-
 def _never(_: object) -> bool:
     return False
 
@@ -135,18 +117,26 @@ class Lab:
             others=others,
         )
         self.responder = self.link.responder
-        self.sent: list[Sent] = []
+        self._ipv6 = settings.ipv6
+        self._source = (networks or (default,))[0].partition("/")[0]
+        self.sent = Capture()
         self.events: list[Event] = []
         self._owners = 0
 
-    def collect(self) -> list[Sent]:
+    def _packet(self, payload: bytes, destination: SocketAddress | None) -> Packet:
+        """Return what leaves now; without a destination it goes to the group."""
+        group = IPV6_GROUP if self._ipv6 else IPV4_GROUP
+        to, port = (group, MDNS_PORT) if destination is None else destination[:2]
+        return Packet(self.now, "lab", "us", self._source, MDNS_PORT, to, port, payload)
+
+    def collect(self) -> Capture:
         """Take what the link has to send now."""
-        fresh = [Sent(self.now, *transmission) for transmission in self.link.transmissions()]
+        fresh = Capture(self._packet(*transmission) for transmission in self.link.transmissions())
         self.sent += fresh
         self.events += self.link.events()
         return fresh
 
-    def run(self, until: float) -> list[Sent]:
+    def run(self, until: float) -> Capture:
         """Let time pass, waking the link whenever it wants to be; return what it sent."""
         fresh = self.collect()
         while (at := self.link.next_wakeup()) is not None and at <= until:
@@ -156,7 +146,7 @@ class Lab:
         self.now = until
         return fresh
 
-    def pass_time(self, duration: float) -> list[Sent]:
+    def pass_time(self, duration: float) -> Capture:
         """Do `run` for this many seconds."""
         return self.run(self.now + duration)
 
@@ -179,13 +169,13 @@ class Lab:
 
     def feed(
         self, message: Message | bytes, source: SocketAddress = PEER, *, multicast: bool = True
-    ) -> list[Sent]:
+    ) -> Capture:
         """Give the link a packet; return what it sent without any delay."""
         payload = message if isinstance(message, bytes) else encode(message)
         answer = self.link.receive(payload, source, multicast, self.now)
         if answer is None:
             return self.collect()
-        fresh = [Sent(self.now, answer, source)]
+        fresh = Capture([self._packet(answer, source)])
         self.sent += fresh
         return fresh
 
@@ -199,19 +189,19 @@ class Lab:
         multicast: bool = True,
         known: Sequence[Record] = (),
         truncated: bool = False,
-    ) -> list[Sent]:
+    ) -> Capture:
         """Ask one question; return what was sent without any delay."""
         question = Question(name, qtype, unicast=unicast)
         return self.feed(query(question, known=known, truncated=truncated), source, multicast=multicast)
 
     def probe(
         self, name: Name, *records: Record, source: SocketAddress = PEER, unicast: bool = True
-    ) -> list[Sent]:
+    ) -> Capture:
         """Probe for a name as another host."""
         question = Question(name, ANY, unicast=unicast)
         return self.feed(Message(questions=[question], authorities=records), source)
 
-    def hear(self, *records: Record, source: SocketAddress = PEER, multicast: bool = True) -> list[Sent]:
+    def hear(self, *records: Record, source: SocketAddress = PEER, multicast: bool = True) -> Capture:
         """Let another host send these records as answers."""
         return self.feed(response(*records), source, multicast=multicast)
 
@@ -244,22 +234,14 @@ def flushed(record: Record) -> Record:
     return record.with_cache_flush(True)
 
 
-def probes(sent: Sequence[Sent]) -> list[Sent]:
-    return [packet for packet in sent if not packet.message.is_response]
-
-
-def responses(sent: Sequence[Sent]) -> list[Sent]:
-    return [packet for packet in sent if packet.message.is_response]
-
-
-def times(sent: Sequence[Sent]) -> list[int]:
+def times(sent: Capture) -> list[int]:
     """When packets left, in milliseconds."""
     return [round(packet.at * 1000) for packet in sent]
 
 
-def answers(sent: Sequence[Sent]) -> set[Record]:
+def answers(sent: Capture) -> set[Record]:
     """Everything in the answer sections; records are equal with equal TTL and flush bit."""
-    return {record for packet in responses(sent) for record in packet.message.answers}
+    return {record for packet in sent.responses for record in packet.message.answers}
 
 
 def identities(records: Sequence[Record]) -> set[object]:

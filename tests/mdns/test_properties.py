@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.messages import Message, Question
 from mcast.dns.records import Record, address, text
 from mcast.mdns.responder.record_group import RecordGroup
+from mcast.testing import Capture
 from tests.mdns.lab import (
     ANY,
     DUAL_GROUP,
@@ -34,7 +35,6 @@ from tests.mdns.lab import (
     WEB_TXT,
     A,
     Lab,
-    Sent,
     flushed,
     query,
     service_group,
@@ -106,8 +106,8 @@ class Story:
         self.lab.pass_time(self.rng.uniform(0.0, 3.0))
 
     @property
-    def responses(self) -> list[Sent]:
-        return [packet for packet in self.lab.sent if packet.message.is_response]
+    def responses(self) -> Capture:
+        return self.lab.sent.responses
 
 
 TALES = settings(
@@ -123,7 +123,7 @@ class PropertyTests(SynchronousTestCase):
         story = Story(seed, 60)
         last: dict[object, float] = {}
         for packet in story.responses:
-            if packet.destination is not None:
+            if packet.to is not None:
                 continue
             for record in packet.records:
                 since = packet.at - last.get(record.identity, -100.0)
@@ -144,7 +144,7 @@ class PropertyTests(SynchronousTestCase):
         }
         for packet in story.lab.sent:
             message = packet.message
-            legacy = packet.destination == RESOLVER
+            legacy = packet.to == RESOLVER
             self.assertTrue(len(packet.payload) <= 1472 or len(packet.records) == 1)
             self.assertEqual(packet.payload[2:4] == b"\x84\0", message.is_response)
             for record in packet.records:

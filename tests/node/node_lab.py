@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.dns.codes import RESPONSE_FLAGS, RecordType
+from mcast.dns.codes import RESPONSE_FLAGS
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record
@@ -15,7 +15,7 @@ from mcast.mdns.constants import IPV4_GROUP
 from mcast.node.link_driver import LinkDriver
 from mcast.node.node import Node
 from mcast.node.registrations import ServiceRegistration
-from mcast.testing import Capture, Packet, SimulatedHost, SimulatedLan
+from mcast.testing import Capture, SimulatedHost, SimulatedLan
 
 SETTLED = 3.0
 """Seconds after which all is probed for and announced twice (RFC 6762 §8.1, §8.3)."""
@@ -68,37 +68,6 @@ class NodeTestCase(SynchronousTestCase):
     def contradict(self, link: str, *records: Record) -> None:
         """Announce records from a host without a node."""
         self.multicast(link, Message(flags=RESPONSE_FLAGS, answers=records))
-
-
-def records(packets: Capture, *types: RecordType) -> list[Record]:
-    """Return the records of all packets and sections, of all types or of these."""
-    return [
-        record
-        for packet in packets
-        for section in (packet.message.answers, packet.message.authorities, packet.message.additionals)
-        for record in section
-        if not types or record.type in types
-    ]
-
-
-def owners(packets: Capture, *types: RecordType) -> set[str]:
-    """Return the owner names of the records."""
-    return {str(record.name) for record in records(packets, *types)}
-
-
-def addresses(packets: Capture) -> set[str]:
-    """Return the addresses that were said, of whatever name."""
-    return {str(record.data) for record in records(packets, RecordType.A, RecordType.AAAA)}
-
-
-def probes(packets: Capture) -> list[Packet]:
-    """Return the probes."""
-    return packets.queries.where(lambda packet: bool(packet.message.authorities))
-
-
-def goodbyes(packets: Capture) -> list[Record]:
-    """Return the records that were said goodbye to."""
-    return [record for record in records(packets.responses) if record.ttl == 0]
 
 
 def drivers(node: Node) -> list[LinkDriver]:

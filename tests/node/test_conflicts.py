@@ -13,7 +13,12 @@ from mcast.dnssd.service import Service
 from mcast.errors import NameTaken
 from mcast.mdns.constants import FRUITLESS_PERIOD, IPV4_GROUP
 from mcast.node.registrations import Claimed, Lost, RegistrationEvent, Renamed
-from tests.node.node_lab import SETTLED, WEB, NodeTestCase, goodbyes, records, web
+from tests.node.node_lab import (
+    SETTLED,
+    WEB,
+    NodeTestCase,
+    web,
+)
 
 A, CNAME, PTR, SRV, TXT = (
     RecordType.A,
@@ -132,7 +137,7 @@ class ConflictTests(NodeTestCase):
             self.contradict("lan", *rivals)
             self.lan.advance(0.5)
         self.lan.advance(5.0)
-        return goodbyes(self.lan.packets.since(began).sent_by("kitchen"))
+        return self.lan.packets.since(began).sent_by("kitchen").goodbyes
 
     def test_winner_keeps_its_pointer(self) -> None:
         """M-10.1-1: by IPv6 too nothing is said that would take the winner's records from the neighbours'
@@ -169,7 +174,7 @@ class ConflictTests(NodeTestCase):
         self.ask("lan", web("Web"), SRV)
         said = [
             str(record.data) + str(record.name)
-            for record in records(self.lan.packets.since(began).sent_by("kitchen"))
+            for record in self.lan.packets.since(began).sent_by("kitchen").records()
             if record.ttl
         ]
         self.assertTrue(said)

@@ -19,7 +19,10 @@ from mcast.node.links import RETRY_DELAY
 from mcast.node.network import Network
 from mcast.node.node import STOP_LIMIT, Node
 from mcast.testing import Capture, SimulatedHost
-from tests.node.node_lab import NodeTestCase, addresses, drivers, goodbyes, owners, probes, records
+from tests.node.node_lab import (
+    NodeTestCase,
+    drivers,
+)
 
 A, AAAA, NSEC, PTR = RecordType.A, RecordType.AAAA, RecordType.NSEC, RecordType.PTR
 
@@ -48,8 +51,8 @@ class StartTests(NodeTestCase):
     def test_addresses_of_every_interface(self) -> None:
         """M-8-1: address records for all active interfaces."""
         self.settled(self.lan.host("kitchen", "one", "two"))
-        self.assertEqual(addresses(self.lan.packets.on("one").responses), {"10.0.1.1", "fe80::1:1"})
-        self.assertEqual(addresses(self.lan.packets.on("two").responses), {"10.0.2.1", "fe80::2:1"})
+        self.assertEqual(self.lan.packets.on("one").responses.addresses, {"10.0.1.1", "fe80::1:1"})
+        self.assertEqual(self.lan.packets.on("two").responses.addresses, {"10.0.2.1", "fe80::2:1"})
 
     def test_no_foreign_address(self) -> None:
         """M-6.2-2, M-14-3: answers, additional records and announcements hold addresses of their own
@@ -57,22 +60,22 @@ class StartTests(NodeTestCase):
         self.settled(self.lan.host("kitchen", "one", "two"))
         self.ask("one", "kitchen.local", A)
         self.ask("one", "1.1.0.10.in-addr.arpa", PTR)
-        said = addresses(self.lan.packets.on("one").sent_by("kitchen"))
+        said = self.lan.packets.on("one").sent_by("kitchen").addresses
         self.assertEqual(said, {"10.0.1.1", "fe80::1:1"})
-        self.assertEqual(owners(self.ask("one", "1.2.0.10.in-addr.arpa", PTR)), set())
+        self.assertEqual(self.ask("one", "1.2.0.10.in-addr.arpa", PTR).owners(), set())
 
     def test_both_families(self) -> None:
         """M-20-1, M-22-1: takes part in both zones, by the two groups of RFC 6762 and no other."""
         self.settled("kitchen")
         responses = self.lan.packets.responses
-        spoken = {(packet.destination, name) for packet in responses for name in owners(Capture([packet]), A)}
+        spoken = {(packet.destination, name) for packet in responses for name in Capture([packet]).owners(A)}
         self.assertEqual(spoken, {(IPV4_GROUP, "kitchen.local."), (IPV6_GROUP, "kitchen.local.")})
         self.assertEqual({packet.destination for packet in self.lan.packets}, {IPV4_GROUP, IPV6_GROUP})
 
     def test_denies_neither_family(self) -> None:
         """M-20-2: the NSEC record shows A and AAAA, by whichever family it goes."""
         self.settled("kitchen")
-        (found,) = records(self.ask("lan", "kitchen.local", A), NSEC)
+        (found,) = self.ask("lan", "kitchen.local", A).records(NSEC)
         self.assertEqual(found.data.types, {A, AAAA})  # type: ignore[union-attr]
 
     def test_lifetimes(self) -> None:
@@ -80,7 +83,7 @@ class StartTests(NodeTestCase):
         node = self.settled("kitchen")
         self.register(node, txt={"a": "b"}, subtypes=["_sub"])
         self.lan.advance(2.0)
-        ttls = {(record.type, record.ttl) for record in records(self.lan.packets.responses)}
+        ttls = {(record.type, record.ttl) for record in self.lan.packets.responses.records()}
         wanted = {
             (A, 120),
             (AAAA, 120),
@@ -91,7 +94,7 @@ class StartTests(NodeTestCase):
         }
         self.assertEqual({pair for pair in ttls if pair[0] != NSEC}, wanted)
         reverse = {
-            record.ttl for record in records(self.lan.packets.responses) if b"arpa" in record.name.labels
+            record.ttl for record in self.lan.packets.responses.records() if b"arpa" in record.name.labels
         }
         self.assertEqual(reverse, {120})
 
@@ -101,7 +104,7 @@ class StartTests(NodeTestCase):
             Node(self.lan.clock, network=self.lan.host("kitchen"), hostname="my.computer")
         node = self.settled("kitchen", hostname=None)
         self.lan.result(node.publish(Host()).when_claimed())
-        self.assertEqual({len(record.name.labels) for record in records(self.lan.packets, A)}, {2})
+        self.assertEqual({len(record.name.labels) for record in self.lan.packets.records(A)}, {2})
 
     def test_unnamed_host_is_silent(self) -> None:
         """Who only looks publishes nothing."""
@@ -242,7 +245,7 @@ class FollowTests(NodeTestCase):
         self.lan.advance(5.0)
         said = self.lan.packets.on("one").where(lambda packet: not packet.ipv6)
         self.assertEqual([packet.message.is_response for packet in said], [True, True])
-        self.assertEqual(addresses(said), {"10.0.1.1", "10.0.1.77", "fe80::1:1"})
+        self.assertEqual(said.addresses, {"10.0.1.1", "10.0.1.77", "fe80::1:1"})
         self.assertAlmostEqual(said[1].at - said[0].at, 1.0, places=3)
         self.assertEqual(self.lan.packets.on("two"), [])
 
@@ -250,7 +253,7 @@ class FollowTests(NodeTestCase):
         """M-8-2: an interface that moved to another network may meet other hosts there."""
         self.host.interface("eth0").set_addresses("172.16.0.1/24", "fe80::1:1/64")
         self.lan.advance(5.0)
-        self.assertEqual(len(probes(self.lan.packets.on("one").where(lambda packet: not packet.ipv6))), 3)
+        self.assertEqual(len(self.lan.packets.on("one").where(lambda packet: not packet.ipv6).probes), 3)
         self.assertEqual(self.lan.packets.on("two"), [])
 
     def test_new_interface(self) -> None:
@@ -290,7 +293,7 @@ class FollowTests(NodeTestCase):
         """M-8-2: a wake from sleep, as the program tells it, has all links probed on anew."""
         self.subject.reconnect()
         self.lan.advance(5.0)
-        self.assertEqual(len(probes(self.lan.packets)), 12)
+        self.assertEqual(len(self.lan.packets.probes), 12)
 
 
 class SeveralLinksTests(NodeTestCase):
@@ -307,7 +310,7 @@ class SeveralLinksTests(NodeTestCase):
         self.lan.packets.clear()
         self.contradict("two", self.foreign)
         self.lan.advance(2.0)
-        self.assertEqual({packet.link for packet in probes(self.lan.packets)}, {"two"})
+        self.assertEqual({packet.link for packet in self.lan.packets.probes}, {"two"})
         self.assertEqual(self.subject.hostname, "kitchen")
 
     def test_one_name_for_all(self) -> None:
@@ -325,7 +328,7 @@ class SeveralLinksTests(NodeTestCase):
         self.assertEqual(self.subject.hostname, "kitchen-3")
         self.lan.advance(5.0)
         self.lan.packets.clear()
-        self.assertIn("10.0.1.1", addresses(self.ask("one", "kitchen-3.local", A)))
+        self.assertIn("10.0.1.1", self.ask("one", "kitchen-3.local", A).addresses)
         self.assertEqual(self.ask("one", "kitchen.local", A), [])
 
     def test_same_name_on_two_links(self) -> None:
@@ -373,7 +376,7 @@ class TwoNodesTests(NodeTestCase):
         self.assertEqual((self.first.hostname, self.second.hostname), ("kitchen", "kitchen"))
         self.lan.result(self.first.stopService())
         self.lan.advance(2.0)
-        self.assertIn("10.0.1.1", addresses(self.ask("lan", "kitchen.local", A)))
+        self.assertIn("10.0.1.1", self.ask("lan", "kitchen.local", A).addresses)
 
     def test_second_asks_for_no_unicast(self) -> None:
         """M-15.1-2: who is not the first on port 5353 does not ask for unicast responses."""
@@ -406,7 +409,7 @@ class StopTests(NodeTestCase):
         said: dict[tuple[str, bool], set[Identity]] = {}
         for packet in self.lan.packets:
             link = ("eth0" if packet.link == "one" else "eth1", packet.ipv6)
-            said.setdefault(link, set()).update(each.identity for each in goodbyes(Capture([packet])))
+            said.setdefault(link, set()).update(each.identity for each in Capture([packet]).goodbyes)
         self.assertEqual(said, published)
 
     def test_within_a_second_of_an_announcement(self) -> None:
@@ -415,7 +418,7 @@ class StopTests(NodeTestCase):
         self.register(self.subject, "Late")
         began = self.lan.now
         self.lan.result(self.subject.stopService(), within=STOP_LIMIT)
-        said = [str(record.name) for record in goodbyes(self.lan.packets.since(began))]
+        said = [str(record.name) for record in self.lan.packets.since(began).goodbyes]
         self.assertIn("Late._http._tcp.local.", said)
         self.assertLessEqual(self.lan.now - began, STOP_LIMIT)
 

@@ -16,7 +16,12 @@ from mcast.dnssd.service import Service
 from mcast.errors import NameTaken
 from mcast.node.node import Node
 from mcast.node.registrations import Claimed, RegistrationEvent, Renamed
-from tests.node.node_lab import SETTLED, WEB, NodeTestCase, addresses, goodbyes, owners, probes, records, web
+from tests.node.node_lab import (
+    SETTLED,
+    WEB,
+    NodeTestCase,
+    web,
+)
 
 A, CNAME, PTR, SRV, TXT = (
     RecordType.A,
@@ -96,7 +101,7 @@ class PublishTests(NodeTestCase):
         self.failureResultOf(registration.when_claimed(), CancelledError)
         self.lan.advance(10.0)
         self.assertEqual(len(node.registrations), 1)
-        self.assertNotIn(web("Web"), owners(self.lan.packets.responses))
+        self.assertNotIn(web("Web"), self.lan.packets.responses.owners())
 
     def test_too_large(self) -> None:
         """M-17-5: what no packet can hold is refused, and nothing of it stays."""
@@ -172,7 +177,7 @@ class PublishTests(NodeTestCase):
         host.interface().set_addresses("10.0.1.9/24", "fe80::1:1/64")
         self.lan.advance(SETTLED)
         self.assertFalse(registration.is_claimed)
-        self.assertIn(web("Web"), {str(each.name) for each in goodbyes(self.lan.packets)})
+        self.assertIn(web("Web"), {str(each.name) for each in self.lan.packets.goodbyes})
 
     def test_what_cannot_be_published(self) -> None:
         node = self.node("kitchen")
@@ -213,7 +218,7 @@ class HostTests(NodeTestCase):
         registration = self.register(other)
         self.lan.advance(SETTLED)
         self.assertEqual(str(registration.host), "kitchen-2.local.")
-        (found,) = records(self.ask("lan", web("Web"), SRV), SRV)
+        (found,) = self.ask("lan", web("Web"), SRV).records(SRV)
         self.assertEqual(str(found.data.target), "kitchen-2.local.")  # type: ignore[union-attr]
 
     def test_rename_is_told(self) -> None:
@@ -246,7 +251,7 @@ class HostTests(NodeTestCase):
         self.assertEqual(str(registration.host), "printer.local.")
         self.lan.advance(SETTLED)
         for link in ("one", "two"):
-            self.assertEqual(addresses(self.ask(link, "printer.local", A)), {"10.9.9.9"})
+            self.assertEqual(self.ask(link, "printer.local", A).addresses, {"10.9.9.9"})
 
     def test_services_follow_a_host_that_is_spoken_for(self) -> None:
         self.settled("kitchen", hostname="printer")
@@ -261,19 +266,19 @@ class HostTests(NodeTestCase):
         self.lan.advance(SETTLED)
         self.lan.result(host.update(addresses=["10.9.9.8"]))
         self.lan.advance(SETTLED)
-        self.assertEqual(addresses(self.ask("lan", "printer.local", A)), {"10.9.9.8"})
+        self.assertEqual(self.ask("lan", "printer.local", A).addresses, {"10.9.9.8"})
 
     def test_alias(self) -> None:
         node = self.settled("kitchen")
         self.lan.result(node.publish(Alias("www")).when_claimed())
-        (found,) = records(self.ask("lan", "www.local", CNAME), CNAME)
+        (found,) = self.ask("lan", "www.local", CNAME).records(CNAME)
         self.assertEqual(str(found.data), "kitchen.local.")
 
     def test_alias_follows_its_host(self) -> None:
         self.settled("kitchen")
         other = self.node("other", hostname="kitchen")
         self.lan.result(other.publish(Alias("www")).when_claimed())
-        (found,) = records(self.ask("lan", "www.local", CNAME), CNAME)
+        (found,) = self.ask("lan", "www.local", CNAME).records(CNAME)
         self.assertEqual(str(found.data), "kitchen-2.local.")
 
     def test_host_is_published_with_the_first_service(self) -> None:
@@ -300,14 +305,14 @@ class RecordTests(NodeTestCase):
         self.lan.packets.clear()
         self.lan.result(node.publish(self._record("one.local"), shared=True).when_claimed())
         self.lan.advance(SETTLED)
-        self.assertEqual(probes(self.lan.packets), [])
-        self.assertEqual({each.cache_flush for each in records(self.lan.packets, TXT)}, {False})
+        self.assertEqual(self.lan.packets.probes, [])
+        self.assertEqual({each.cache_flush for each in self.lan.packets.records(TXT)}, {False})
 
     def test_unique(self) -> None:
         node = self.settled("kitchen")
         self.lan.packets.clear()
         self.lan.result(node.publish(self._record("one.local")).when_claimed())
-        self.assertEqual(len(probes(self.lan.packets)), 6)
+        self.assertEqual(len(self.lan.packets.probes), 6)
 
     def test_of_the_host(self) -> None:
         """A record under the host's own name is no conflict with it."""
@@ -332,7 +337,7 @@ class RecordTests(NodeTestCase):
         self.lan.advance(SETTLED)
         self.lan.result(registration.update(record=text(Name.parse("one.local"), [b"new"], 120)))
         self.lan.advance(SETTLED)
-        (found,) = records(self.ask("lan", "one.local", TXT), TXT)
+        (found,) = self.ask("lan", "one.local", TXT).records(TXT)
         self.assertEqual(found.rdata, b"\x03new")
 
     def test_update_keeps_the_name(self) -> None:

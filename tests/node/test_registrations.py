@@ -11,7 +11,12 @@ from mcast.dnssd.service import Service
 from mcast.errors import InvalidService
 from mcast.node.registrations import ServiceRegistration
 from mcast.testing import Capture
-from tests.node.node_lab import SETTLED, WEB, NodeTestCase, goodbyes, records, web
+from tests.node.node_lab import (
+    SETTLED,
+    WEB,
+    NodeTestCase,
+    web,
+)
 
 A, CNAME, PTR, SRV, TXT = (
     RecordType.A,
@@ -37,18 +42,18 @@ class UpdateTests(NodeTestCase):
         self.lan.result(self.registration.update(txt={"a": "2"}))
         self.lan.advance(5.0)
         self.assertEqual([packet.message.is_response for packet in self.lan.packets], [True, True])
-        self.assertEqual({each.rdata for each in records(self.lan.packets, TXT)}, {b"\x03a=2"})
+        self.assertEqual({each.rdata for each in self.lan.packets.records(TXT)}, {b"\x03a=2"})
 
     def test_port(self) -> None:
         self.lan.result(self.registration.update(port=8080))
         self.lan.advance(SETTLED)
-        (found,) = records(self.ask("lan", web("Web"), SRV), SRV)
+        (found,) = self.ask("lan", web("Web"), SRV).records(SRV)
         self.assertEqual(found.data.port, 8080)  # type: ignore[union-attr]
 
     def test_subtype(self) -> None:
         self.lan.result(self.registration.update(subtypes=["_printer"]))
         self.lan.advance(SETTLED)
-        found = records(self.ask("lan", "_printer._sub._http._tcp.local", PTR), PTR)
+        found = self.ask("lan", "_printer._sub._http._tcp.local", PTR).records(PTR)
         self.assertEqual([str(each.data) for each in found], [web("Web")])
 
     def test_same_data(self) -> None:
@@ -95,7 +100,7 @@ class UpdateTests(NodeTestCase):
         self.lan.result(second, within=1.0)
         self.successResultOf(first)
         (packet,) = self.lan.packets.since(began)
-        self.assertEqual((packet.at, records(Capture([packet]), TXT)[0].rdata), (self.lan.now, b"\x03a=3"))
+        self.assertEqual((packet.at, Capture([packet]).records(TXT)[0].rdata), (self.lan.now, b"\x03a=3"))
 
     def test_eleventh_in_a_minute_waits(self) -> None:
         """M-8.4-4: more than ten changes a minute are delayed."""
@@ -125,7 +130,7 @@ class UpdateTests(NodeTestCase):
         self.lan.result(registration.update(port=81))
         self.assertTrue(registration.is_claimed)
         self.lan.advance(SETTLED)
-        (found,) = records(self.ask("lan", web("New"), SRV), SRV)
+        (found,) = self.ask("lan", web("New"), SRV).records(SRV)
         self.assertEqual(found.data.port, 81)  # type: ignore[union-attr]
 
 
@@ -142,7 +147,7 @@ class WithdrawTests(NodeTestCase):
     def test_fires_when_the_goodbyes_have_left(self) -> None:
         """M-10.1-1: the name, type, class and data again, with TTL 0."""
         self.lan.result(self.registration.withdraw())
-        said = goodbyes(self.lan.packets)
+        said = self.lan.packets.goodbyes
         self.assertEqual({each.type for each in said}, {SRV, TXT, PTR})
         self.assertNotIn("kitchen.local.", {str(each.name) for each in said})
 
@@ -151,7 +156,7 @@ class WithdrawTests(NodeTestCase):
         withdrawn: Deferred[None] = late.withdraw()
         self.assertNoResult(withdrawn)
         self.lan.result(withdrawn, within=1.0)
-        self.assertIn(web("Late"), {str(each.name) for each in goodbyes(self.lan.packets)})
+        self.assertIn(web("Late"), {str(each.name) for each in self.lan.packets.goodbyes})
 
     def test_twice(self) -> None:
         self.lan.result(self.registration.withdraw())

@@ -13,7 +13,6 @@ from mcast.node.node import Node
 from mcast.node.shared import NodeLease, provide_node, shared_node
 from mcast.testing import SimulatedLan
 from tests.endpoints.endpoint_lab import LanReactor
-from tests.node.node_lab import goodbyes
 
 
 class SharedTestCase(SynchronousTestCase):
@@ -45,7 +44,7 @@ class SharingTests(SharedTestCase):
         self.lan.result(lease.node.publish(Service("Web", "_http._tcp", 80)).when_claimed())
         self.lan.advance(5)
         self.lan.result(lease.release())
-        self.assertIn("Web._http._tcp.local.", {str(one.name) for one in goodbyes(self.lan.packets)})
+        self.assertIn("Web._http._tcp.local.", {str(one.name) for one in self.lan.packets.goodbyes})
 
     def test_released_twice_counts_once(self) -> None:
         first, second = self.lease(), self.lease()
@@ -105,7 +104,7 @@ class ShutdownTests(SharedTestCase):
         self.lan.advance(5)
         self.shut_down()
         self.assertFalse(lease.node.running)
-        self.assertIn("Web._http._tcp.local.", {str(one.name) for one in goodbyes(self.lan.packets)})
+        self.assertIn("Web._http._tcp.local.", {str(one.name) for one in self.lan.packets.goodbyes})
 
     def test_release_after_it(self) -> None:
         lease = self.lease()

@@ -19,7 +19,10 @@ from mcast.errors import ServicesFileError
 from mcast.node.node import Node
 from mcast.tap.mdns import MDNSService, Options
 from mcast.tap.services_file_service import POLL_INTERVAL, ServicesFollower
-from tests.node.node_lab import SETTLED, NodeTestCase, goodbyes, owners, probes, records
+from tests.node.node_lab import (
+    SETTLED,
+    NodeTestCase,
+)
 
 A, PTR, SRV, TXT = RecordType.A, RecordType.PTR, RecordType.SRV, RecordType.TXT
 
@@ -143,7 +146,7 @@ class ServiceTests(NodeTestCase):
 
     def test_publishes(self) -> None:
         self.service("--service", "Web:_http._tcp:80", "--alias", "www")
-        published = owners(self.lan.packets.responses)
+        published = self.lan.packets.responses.owners()
         for name in ("kitchen.local.", "www.local.", "Web._http._tcp.local."):
             self.assertIn(name, published)
 
@@ -168,7 +171,7 @@ class ServiceTests(NodeTestCase):
         service = self.service("--service", "Web:_http._tcp:80")
         self.lan.result(service.stopService())
         self.assertEqual(
-            {record.type for record in goodbyes(self.lan.packets)} - {RecordType.AAAA}, {A, SRV, TXT, PTR}
+            {record.type for record in self.lan.packets.goodbyes} - {RecordType.AAAA}, {A, SRV, TXT, PTR}
         )
 
     def test_remembers_names(self) -> None:
@@ -203,7 +206,7 @@ class ServiceTests(NodeTestCase):
         service.startService()
         self.addCleanup(self.stop, service)
         self.lan.advance(SETTLED)
-        self.assertIn("Printer on pantry._ipp._tcp.local.", owners(self.lan.packets.responses))
+        self.assertIn("Printer on pantry._ipp._tcp.local.", self.lan.packets.responses.owners())
 
     def test_missing_file(self) -> None:
         with self.assertRaisesRegex(UsageError, "nosuch.toml.*No such file"):
@@ -268,33 +271,33 @@ class FollowerTests(NodeTestCase):
     def test_avahi(self) -> None:
         """An Avahi file as it stands, wildcards included."""
         self.follow(AVAHI)
-        (found,) = records(self.ask("lan", "_smb._tcp.local", PTR), PTR)
+        (found,) = self.ask("lan", "_smb._tcp.local", PTR).records(PTR)
         self.assertEqual(str(found.data), "Files on kitchen._smb._tcp.local.")
 
     def test_record(self) -> None:
         """``[[record]]``: published as it stands, under the name of the host."""
         self.follow(LOCATION)
-        (found,) = records(self.ask("lan", "kitchen.local", RecordType.LOC), RecordType.LOC)
+        (found,) = self.ask("lan", "kitchen.local", RecordType.LOC).records(RecordType.LOC)
         self.assertEqual(show_data(found), "52 0 0.000 N 4 0 0.000 E 2.00m")
 
     def test_changed_record(self) -> None:
         """RFC 6762 §8.4: a change is announced, without probing and without a goodbye."""
         self.follow(LOCATION)
         self.change(LOCATION.replace("52 N", "53 N"))
-        self.assertEqual((probes(self.lan.packets), goodbyes(self.lan.packets)), ([], []))
-        (found,) = records(self.ask("lan", "kitchen.local", RecordType.LOC), RecordType.LOC)
+        self.assertEqual((self.lan.packets.probes, self.lan.packets.goodbyes), ([], []))
+        (found,) = self.ask("lan", "kitchen.local", RecordType.LOC).records(RecordType.LOC)
         self.assertEqual(show_data(found), "53 0 0.000 N 4 0 0.000 E 2.00m")
 
     def test_record_that_is_gone(self) -> None:
         self.follow(WEB + LOCATION)
         self.assertEqual(self.change(WEB), ["Web"])
-        self.assertEqual({each.type for each in goodbyes(self.lan.packets)}, {RecordType.LOC})
+        self.assertEqual({each.type for each in self.lan.packets.goodbyes}, {RecordType.LOC})
 
     def test_alike_records(self) -> None:
         """Two records of one set, and one that is given twice."""
         second = LOCATION.replace("52 N", "53 N")
         self.follow(LOCATION + second + second)
-        found = records(self.ask("lan", "kitchen.local", RecordType.LOC), RecordType.LOC)
+        found = self.ask("lan", "kitchen.local", RecordType.LOC).records(RecordType.LOC)
         self.assertEqual(len({each.rdata for each in found}), 2)
 
     def test_one_of_a_set_that_is_gone(self) -> None:
@@ -303,11 +306,10 @@ class FollowerTests(NodeTestCase):
         self.follow(LOCATION + second)
         self.change(second)
         announced = {
-            (show_data(each), each.ttl, each.cache_flush)
-            for each in records(self.lan.packets, RecordType.LOC)
+            (show_data(each), each.ttl, each.cache_flush) for each in self.lan.packets.records(RecordType.LOC)
         }
         self.assertEqual(announced, {("53 0 0.000 N 4 0 0.000 E 2.00m", 4500, True)})
-        (found,) = records(self.ask("lan", "kitchen.local", RecordType.LOC), RecordType.LOC)
+        (found,) = self.ask("lan", "kitchen.local", RecordType.LOC).records(RecordType.LOC)
         self.assertEqual(show_data(found), "53 0 0.000 N 4 0 0.000 E 2.00m")
 
     def test_changed_record_that_is_lost(self) -> None:
@@ -331,20 +333,20 @@ class FollowerTests(NodeTestCase):
     def test_more(self) -> None:
         self.follow(WEB)
         self.assertEqual(self.change(WEB + PRINTER), ["Printer on kitchen", "Web"])
-        self.assertNotIn("Web._http._tcp.local.", owners(self.lan.packets))
+        self.assertNotIn("Web._http._tcp.local.", self.lan.packets.owners())
 
     def test_less(self) -> None:
         self.follow(WEB + PRINTER)
         self.assertEqual(self.change(WEB), ["Web"])
-        said = {str(record.data) for record in goodbyes(self.lan.packets)}
+        said = {str(record.data) for record in self.lan.packets.goodbyes}
         self.assertIn("Printer on kitchen._ipp._tcp.local.", said)
 
     def test_changed_data_is_an_update(self) -> None:
         """M-8.4-2: same name, new data: announced, without probing and without a goodbye."""
         self.follow(WEB)
         self.assertEqual(self.change(WEB.replace("80", "81")), ["Web"])
-        self.assertEqual((probes(self.lan.packets), goodbyes(self.lan.packets)), ([], []))
-        (found,) = records(self.ask("lan", "Web._http._tcp.local", SRV), SRV)
+        self.assertEqual((self.lan.packets.probes, self.lan.packets.goodbyes), ([], []))
+        (found,) = self.ask("lan", "Web._http._tcp.local", SRV).records(SRV)
         self.assertEqual(found.data.port, 81)  # type: ignore[union-attr]
 
     def test_update_of_a_renamed_service(self) -> None:

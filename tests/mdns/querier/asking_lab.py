@@ -11,7 +11,8 @@ from mcast.dns.names import Name
 from mcast.dns.records import Record, address, next_secure, pointer, service, text
 from mcast.mdns.context import LinkSettings
 from mcast.mdns.events import Denied, RecordAdded, RecordChange
-from tests.mdns.lab import IPV4, PTR, SRV, A, Lab, Sent
+from mcast.testing import Capture
+from tests.mdns.lab import IPV4, PTR, SRV, A, Lab
 
 TYPE = Name.parse("_http._tcp.local")
 ONE = Name.parse(r"One._http._tcp.local")
@@ -84,20 +85,11 @@ class AskingLab(Lab):
         return seen
 
 
-def queries(sent: Sequence[Sent]) -> list[Sent]:
-    return [packet for packet in sent if not packet.message.is_response]
-
-
-def asked(sent: Sequence[Sent]) -> list[Question]:
-    """All questions that left, in their order."""
-    return [question for packet in queries(sent) for question in packet.message.questions]
-
-
-def asked_at(sent: Sequence[Sent], question: Question) -> list[float]:
+def asked_at(sent: Capture, question: Question) -> list[float]:
     """When a question left, to the millisecond, whatever its unicast bit."""
     return [
         round(packet.at, 3)
-        for packet in queries(sent)
+        for packet in sent.queries
         if question.key in [one.key for one in packet.message.questions]
     ]
 

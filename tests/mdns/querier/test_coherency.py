@@ -20,7 +20,6 @@ from tests.mdns.querier.asking_lab import (
     TYPE,
     TYPE_PTR,
     AskingLab,
-    asked,
     asked_at,
 )
 
@@ -224,7 +223,7 @@ class LinkTests(SynchronousTestCase):
         self.lab.link.link_down(self.lab.now)
         self.lab.hear(ONE_PTR)
         self.lab.want(FAR_Q)
-        self.assertEqual(asked(self.lab.pass_time(100)), [])
+        self.assertEqual(self.lab.pass_time(100).queries.questions, [])
         self.assertEqual(len(self.lab.querier.cache), 0)
 
     def test_up_again(self) -> None:
@@ -233,7 +232,7 @@ class LinkTests(SynchronousTestCase):
         self.lab.want(FAR_Q)
         self.lab.pass_time(10)
         self.lab.link.link_up(self.lab.now)
-        questions = asked(self.lab.pass_time(0.5))
+        questions = self.lab.pass_time(0.5).queries.questions
         self.assertEqual([question.key for question in questions], [TYPE_PTR.key, FAR_Q.key])
         self.assertEqual(self.lab.known(FAR_Q), [])
 
@@ -241,7 +240,7 @@ class LinkTests(SynchronousTestCase):
         """M-10.3-1: after sleep the link may be another one."""
         self.lab.link.link_up(self.lab.now)
         self.assertEqual(len(self.lab.querier.cache), 0)
-        self.assertEqual(len(asked(self.lab.pass_time(0.5))), 1)
+        self.assertEqual(len(self.lab.pass_time(0.5).queries.questions), 1)
 
     def test_links_do_not_share(self) -> None:
         """M-3-9, M-14-4: what was learned on one link is not known on another, where the name may be
@@ -298,7 +297,7 @@ class ReconfirmTests(SynchronousTestCase):
 
     def test_what_is_not_cached(self) -> None:
         self.assertFalse(self.lab.querier.reconfirm(FAR_AAAA, self.lab.now))
-        self.assertEqual(asked(self.lab.pass_time(20)), [])
+        self.assertEqual(self.lab.pass_time(20).queries.questions, [])
 
     def test_twice_is_once(self) -> None:
         self.lab.querier.reconfirm(FAR_A, self.lab.now)
@@ -368,7 +367,7 @@ class ObservationTests(SynchronousTestCase):
         self.lab.ask(FAR, A)
         self.lab.run(21)
         self.lab.ask(FAR, A)
-        self.assertEqual(asked(self.lab.run(60)), [])
+        self.assertEqual(self.lab.run(60).queries.questions, [])
         self.assertEqual([kind for kind, _ in self.lab.changes()], ["removed"])
 
     def test_but_not_for_ever(self) -> None:

@@ -9,7 +9,8 @@ from mcast.dns.messages import Message, Question
 from mcast.dns.records import Record, pointer, raw
 from mcast.mdns.context import LinkSettings
 from mcast.mdns.querier.query_packets import RECORD_OVERHEAD, Asked, query_packets
-from tests.mdns.lab import ANY, IPV6, OTHER_PEER, PTR, RESOLVER, SRV, TXT, Sent, query
+from mcast.testing import Capture
+from tests.mdns.lab import ANY, IPV6, OTHER_PEER, PTR, RESOLVER, SRV, TXT, query
 from tests.mdns.querier.asking_lab import (
     FAR,
     FAR_A,
@@ -23,7 +24,6 @@ from tests.mdns.querier.asking_lab import (
     TYPE,
     TYPE_PTR,
     AskingLab,
-    asked,
     asked_at,
 )
 
@@ -37,7 +37,7 @@ def listing(question: Question, known: list[Record]) -> Asked:
     return Asked(question, known, sum(RECORD_OVERHEAD + len(record.rdata) for record in known))
 
 
-def known(sent: list[Sent]) -> list[Record]:
+def known(sent: Capture) -> list[Record]:
     return [record for packet in sent for record in packet.message.answers]
 
 
@@ -81,7 +81,7 @@ class ListingTests(SynchronousTestCase):
         lab.hear(ONE_PTR, TWO_PTR, ONE_SRV)
         lab.want(TYPE_PTR, ONE_SRV_Q)
         sent = lab.pass_time(0.5)
-        self.assertEqual(asked(sent), [TYPE_PTR])
+        self.assertEqual(sent.queries.questions, [TYPE_PTR])
         self.assertEqual([record.data for record in known(sent)], [ONE, TWO])
 
     def test_without_cache_flush(self) -> None:

@@ -31,9 +31,7 @@ from tests.mdns.lab import (
     Lab,
     answers,
     flushed,
-    probes,
     response,
-    responses,
     service_group,
     times,
 )
@@ -55,7 +53,7 @@ class AnnouncementTests(SynchronousTestCase):
         """M-8.3-1, M-8.3-2, M-8.3-3: all that is new, and the flush bit on unique records only."""
         lab = Lab()
         lab.register(DUAL_GROUP, WEB_GROUP)
-        first = responses(lab.run(1.5))[0].message
+        first = lab.run(1.5).responses[0].message
         unique = [flushed(record) for record in (HOST_A, HOST_AAAA, HOST_REVERSE, WEB_SRV, WEB_TXT)]
         self.assertEqual(set(first.answers), {*unique, WEB_PTR, TYPE_PTR})
         self.assertEqual((list(first.authorities), list(first.additionals)), ([], []))
@@ -64,7 +62,7 @@ class AnnouncementTests(SynchronousTestCase):
         """M-6.2-4: a host with addresses of one family only says so when it announces them, each time."""
         lab = Lab()
         lab.register(HOST_GROUP)
-        denials = [list(packet.message.additionals) for packet in responses(lab.run(10.0))]
+        denials = [list(packet.message.additionals) for packet in lab.run(10.0).responses]
         self.assertEqual(denials, [[flushed(next_secure(HOST, [A], 120))]] * 2)
 
     def test_other_family_goes_along(self) -> None:
@@ -82,7 +80,7 @@ class AnnouncementTests(SynchronousTestCase):
         """M-8.3-4: two announcements, one second apart."""
         lab = Lab(point=0.0)
         lab.register(HOST_GROUP, WEB_GROUP)
-        self.assertEqual(times(responses(lab.run(60.0))), [750, 1750])
+        self.assertEqual(times(lab.run(60.0).responses), [750, 1750])
 
     def test_eight_announcements(self) -> None:
         """M-8.3-5: if so wanted eight, at intervals that double."""
@@ -107,7 +105,7 @@ class AnnouncementTests(SynchronousTestCase):
         """M-8.3-1, M-17-1: a hundred services are announced in few packets, none over the MTU."""
         lab = Lab(point=0.0)
         lab.register(*[service_group(index) for index in range(100)])
-        sent = responses(lab.run(1.0))
+        sent = lab.run(1.0).responses
         self.assertEqual(len(answers(sent)), 301)
         self.assertLess(len(sent), 12)
         self.assertTrue(all(len(packet.payload) <= 1472 for packet in sent))
@@ -116,7 +114,7 @@ class AnnouncementTests(SynchronousTestCase):
         """A record that several groups have is announced once."""
         lab = Lab(point=0.0)
         lab.register(*[service_group(index) for index in range(3)])
-        records = [record for packet in responses(lab.run(1.0)) for record in packet.message.answers]
+        records = [record for packet in lab.run(1.0).responses for record in packet.message.answers]
         self.assertEqual(records.count(TYPE_PTR), 1)
 
     def test_late_timer(self) -> None:
@@ -125,7 +123,7 @@ class AnnouncementTests(SynchronousTestCase):
         lab.register(RecordGroup(shared=(WEB_PTR,)))
         lab.now = 5.0
         lab.link.advance(5.0)
-        self.assertEqual(times([*lab.collect(), *lab.run(10.0)]), [5000, 6000, 8000])
+        self.assertEqual(times(lab.collect() + lab.run(10.0)), [5000, 6000, 8000])
 
     def test_answered_in_between(self) -> None:
         """M-6-18: a record that was multicast in between is announced when its second is over."""
@@ -192,7 +190,7 @@ class UpdateTests(SynchronousTestCase):
         self.lab.collect()
         sent = self.lab.ask(WEB, 16, ("192.168.1.9", 4000))
         self.assertEqual(sent[-1].message.answers[0].rdata, NEW_TXT.rdata)
-        self.assertEqual(probes(self.lab.pass_time(5.0)), [])
+        self.assertEqual(self.lab.pass_time(5.0).probes, [])
 
     def test_goodbye_before_a_changed_shared_record(self) -> None:
         """M-8.4-3: the goodbye of the old rdata precedes the new one on the wire."""
@@ -230,12 +228,11 @@ class UpdateTests(SynchronousTestCase):
         for index in range(100):
             self.lab.responder.update(self.web, numbered(index), self.lab.now)
             self.lab.pass_time(0.5)
-        first_minute = {
-            record.rdata for record in answers([packet for packet in self.lab.sent if packet.at < 75.0])
-        }
+        early = self.lab.sent.where(lambda packet: packet.at < 75.0)
+        first_minute = {record.rdata for record in answers(early)}
         self.assertEqual(len(first_minute), 10)
         self.lab.pass_time(120.0)
-        self.assertEqual(answers(self.lab.sent[-1:]), {flushed(numbered(99).unique[1])})
+        self.assertEqual(set(self.lab.sent[-1].message.answers), {flushed(numbered(99).unique[1])})
 
     def test_changed_again_at_once(self) -> None:
         """M-8.4-1: a second change ends the announcements of the first; its own data comes twice."""
@@ -262,7 +259,7 @@ class UpdateTests(SynchronousTestCase):
         self.lab.responder.update(self.web, WEB_GROUP, self.lab.now)
         self.lab.pass_time(5.0)
         self.lab.register(group)
-        self.assertEqual(len(probes(self.lab.pass_time(5.0))), 3)
+        self.assertEqual(len(self.lab.pass_time(5.0).probes), 3)
 
     def test_name_of_a_superseded_update_is_free(self) -> None:
         """M-8.1-1: so is one of an update that another has replaced before it came into force."""
@@ -272,7 +269,7 @@ class UpdateTests(SynchronousTestCase):
             self.lab.responder.update(self.web, group, self.lab.now)
         self.lab.pass_time(5.0)
         self.lab.register(RecordGroup(unique=groups[0].unique[2:]))
-        self.assertEqual(len(probes(self.lab.pass_time(5.0))), 3)
+        self.assertEqual(len(self.lab.pass_time(5.0).probes), 3)
 
     def test_same_content(self) -> None:
         """An update that changes nothing is no update."""
@@ -288,7 +285,7 @@ class UpdateTests(SynchronousTestCase):
         self.assertTrue(self.lab.responder.is_published(WEB_TXT))
         sent = self.lab.pass_time(5.0)
         self.assertEqual(
-            {question.name for packet in probes(sent) for question in packet.message.questions}, {name}
+            {question.name for packet in sent.probes for question in packet.message.questions}, {name}
         )
         self.assertEqual(answers(sent), {flushed(added)})
 
@@ -308,7 +305,7 @@ class UpdateTests(SynchronousTestCase):
         lab.run(0.3)
         lab.responder.update(web, NEW_TXT_GROUP, lab.now)
         sent = lab.run(5.0)
-        self.assertIn(NEW_TXT, probes(sent)[0].message.authorities)
+        self.assertIn(NEW_TXT, sent.probes[0].message.authorities)
         self.assertNotIn(flushed(WEB_TXT), answers(sent))
 
     def test_unknown_owner(self) -> None:

@@ -28,8 +28,6 @@ from tests.mdns.lab import (
     Lab,
     answers,
     flushed,
-    probes,
-    responses,
 )
 from tests.mdns.responder.conflict_lab import RIVAL_A, RIVAL_SRV, RIVAL_TXT, ConflictCase
 
@@ -136,7 +134,7 @@ class BridgeTests(SynchronousTestCase):
             for packet in lab.pass_time(0.01):
                 lab.feed(packet.payload, OTHER_PEER)
         self.assertEqual(lab.events, [GroupClaimed(1), GroupClaimed(2)])
-        self.assertEqual((len(probes(lab.sent)), len(responses(lab.sent))), (3, 2))
+        self.assertEqual((len(lab.sent.probes), len(lab.sent.responses)), (3, 2))
 
     def test_links_are_apart(self) -> None:
         """M-14-4, M-3-9, M-14-2: a conflict on one link is none on another."""
@@ -168,7 +166,7 @@ class BridgeTests(SynchronousTestCase):
         while first.now < 10.0:
             from_first, from_second = first.pass_time(0.005), second.pass_time(0.005)
             for packet in from_first:
-                second.feed(packet.payload, PEER, multicast=packet.destination is None)
+                second.feed(packet.payload, PEER, multicast=packet.to is None)
             for packet in from_second:
-                first.feed(packet.payload, OTHER_PEER, multicast=packet.destination is None)
+                first.feed(packet.payload, OTHER_PEER, multicast=packet.to is None)
         self.assertEqual({type(first.events[-1]), type(second.events[-1])}, {GroupClaimed, GroupLost})

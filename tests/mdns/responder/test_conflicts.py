@@ -35,9 +35,7 @@ from tests.mdns.lab import (
     answers,
     flushed,
     interface,
-    probes,
     query,
-    responses,
     times,
 )
 from tests.mdns.responder.conflict_lab import RIVAL_A, RIVAL_SRV, RIVAL_TXT, ConflictCase
@@ -49,7 +47,7 @@ class DefenceTests(ConflictCase):
     def test_by_unicast_at_once(self) -> None:
         """M-8.1-8, M-5.4-8: a QU probe is answered to its source without any delay."""
         sent = self.lab.probe(HOST, RIVAL_A)
-        self.assertIn((100.0, PEER), [(packet.at, packet.destination) for packet in sent])
+        self.assertIn((100.0, PEER), [(packet.at, packet.to) for packet in sent])
         self.assertIn(flushed(HOST_A), sent[0].message.answers)
 
     def test_by_unicast_soon_after_a_multicast(self) -> None:
@@ -57,14 +55,14 @@ class DefenceTests(ConflictCase):
         self.lab.ask(HOST, ANY)
         self.lab.pass_time(1.0)
         sent = self.lab.probe(HOST, RIVAL_A)
-        self.assertEqual([packet.destination for packet in sent + self.lab.pass_time(1.0)], [PEER])
+        self.assertEqual([packet.to for packet in sent + self.lab.pass_time(1.0)], [PEER])
 
     def test_by_unicast_long_after_a_multicast(self) -> None:
         """M-5.4-8: a hundred seconds after it by unicast, and by multicast for everybody to see."""
         self.lab.ask(HOST, ANY)
         self.lab.pass_time(100.0)
         sent = self.lab.probe(HOST, RIVAL_A)
-        self.assertEqual([packet.destination for packet in sent], [PEER, None])
+        self.assertEqual([packet.to for packet in sent], [PEER, None])
 
     def test_by_multicast_after_a_quarter_second(self) -> None:
         """M-6-19, M-8.1-8: a QM probe 100 ms after the last multicast is answered at 250 ms."""
@@ -121,7 +119,7 @@ class DefenceTests(ConflictCase):
     def test_from_another_subnet(self) -> None:
         """M-11-6: a prober whose address is not of this subnet is answered by multicast."""
         sent = self.lab.probe(HOST, RIVAL_A, source=STRANGER)
-        self.assertEqual([packet.destination for packet in sent], [None])
+        self.assertEqual([packet.to for packet in sent], [None])
 
     def test_on_each_link(self) -> None:
         """M-14-1: each link on which the name is published defends it."""
@@ -144,14 +142,14 @@ class LateConflictTests(ConflictCase):
         """M-6.6-2, M-9-3: the record goes back to probing under the same name."""
         self.lab.hear(RIVAL_SRV)
         self.assertEqual(self.lab.events, [GroupReprobing(self.web, WEB)])
-        asked = {q.name for packet in probes(self.lab.pass_time(0.7)) for q in packet.message.questions}
+        asked = {q.name for packet in self.lab.pass_time(0.7).probes for q in packet.message.questions}
         self.assertEqual(asked, {WEB})
 
     def test_silent_meanwhile(self) -> None:
         """M-2-1: until it has won again, the name is not answered for."""
         self.lab.hear(RIVAL_SRV)
         self.lab.ask(WEB, ANY, RESOLVER)
-        self.assertEqual(responses(self.lab.sent), [])
+        self.assertEqual(self.lab.sent.responses, [])
 
     def test_in_the_authority_section(self) -> None:
         """M-9-3: the section does not matter."""
@@ -167,8 +165,8 @@ class LateConflictTests(ConflictCase):
         """M-9-3: if nobody answers the probes, the same name is announced again."""
         self.lab.hear(RIVAL_SRV)
         sent = self.lab.pass_time(5.0)
-        self.assertEqual(len(probes(sent)), 3)
-        self.assertEqual(len(responses(sent)), 2)
+        self.assertEqual(len(sent.probes), 3)
+        self.assertEqual(len(sent.responses), 2)
         self.assertLessEqual({flushed(WEB_SRV), flushed(WEB_TXT), WEB_PTR}, answers(sent))
         self.assertEqual(self.lab.events[-1], GroupClaimed(self.web))
 
@@ -343,7 +341,7 @@ class ConnectivityTests(ConflictCase):
     def test_other_network(self) -> None:
         """M-8-2: an interface with none of its old networks is on another link."""
         self.lab.link.set_networks([interface("10.0.0.2/24")], self.lab.now)
-        self.assertEqual(len(probes(self.lab.pass_time(5.0))), 3)
+        self.assertEqual(len(self.lab.pass_time(5.0).probes), 3)
 
     def test_one_more_address(self) -> None:
         """M-8.4-2: one more address is no other link."""
@@ -368,7 +366,7 @@ class ConnectivityTests(ConflictCase):
         self.lab.link.link_down(self.lab.now)
         self.lab.responder.withdraw(self.web, self.lab.now)
         self.lab.link.link_up(self.lab.now)
-        asked = {q.name for packet in probes(self.lab.pass_time(5.0)) for q in packet.message.questions}
+        asked = {q.name for packet in self.lab.pass_time(5.0).probes for q in packet.message.questions}
         self.assertEqual(asked, {HOST})
 
     def test_name_taken_meanwhile(self) -> None:

@@ -21,6 +21,7 @@ from mcast.mdns.context import LinkSettings
 from mcast.mdns.events import RecordOversized
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.neighbours import SocketAddress
+from mcast.testing import Capture
 from tests.mdns.lab import (
     AAAA,
     ANY,
@@ -46,7 +47,6 @@ from tests.mdns.lab import (
     WEB_TXT,
     A,
     Lab,
-    Sent,
     answers,
     flushed,
     identities,
@@ -58,7 +58,7 @@ MX = RecordType.MX
 SUBTYPE = Name.parse("_printer._sub._http._tcp.local")
 
 
-def denied_types(sent: list[Sent]) -> list[frozenset[int]]:
+def denied_types(sent: Capture) -> list[frozenset[int]]:
     """The types that each NSEC record lists."""
     found = []
     for packet in sent:

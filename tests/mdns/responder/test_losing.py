@@ -21,8 +21,6 @@ from tests.mdns.lab import (
     Elsewhere,
     Lab,
     flushed,
-    probes,
-    responses,
     times,
 )
 
@@ -125,7 +123,7 @@ class ConflictWhileProbingTests(SynchronousTestCase):
         lab.register(HOST_GROUP)
         lab.run(0.1)
         lab.ask(HOST, A, known=[RIVAL_A])
-        self.assertEqual(times(probes(lab.run(1.0))), [0, 250, 500][1:])
+        self.assertEqual(times(lab.run(1.0).probes), [0, 250, 500][1:])
 
     def test_the_cache_is_not_asked(self) -> None:
         """M-8.1-7: a conflicting record that was heard earlier does not count."""
@@ -156,7 +154,7 @@ class ConflictWhileProbingTests(SynchronousTestCase):
         """M-3-2: the name that the caller picks instead is probed for in turn."""
         lab = self.hear_at(0.4, flushed(RIVAL_A))
         lab.register(RecordGroup(unique=(address(Name.parse("kitchen-2.local"), "192.168.1.2", 120),)))
-        self.assertEqual(len(probes(lab.run(2.0))), 3)
+        self.assertEqual(len(lab.run(2.0).probes), 3)
         self.assertEqual(lab.events[-1], GroupClaimed(2))
 
     def test_own_record_of_another_link(self) -> None:
@@ -186,7 +184,7 @@ class PartialOwnerTests(SynchronousTestCase):
         lab.register(self.GROUP)
         heard = 0
         while lab.now < 10.0:
-            if probes(lab.pass_time(0.01)) and heard < rounds:
+            if lab.pass_time(0.01).probes and heard < rounds:
                 heard += 1
                 lab.hear(*answers)
         return lab
@@ -195,13 +193,13 @@ class PartialOwnerTests(SynchronousTestCase):
         """RFC 6762 §8.1, §10.2: it has told its whole set, by the cache-flush bit, and it keeps the name."""
         lab = self.probe_against(flushed(HOST_A), flushed(self.GLOBAL))
         self.assertEqual(lab.events, [GroupLost(1, HOST)])
-        self.assertEqual(responses(lab.sent), [])
+        self.assertEqual(lab.sent.responses, [])
 
     def test_one_stray_answer(self) -> None:
         """M-9-2, M-2-2: told once and not again, identical data is no conflict; the probes are repeated."""
         lab = self.probe_against(flushed(self.GLOBAL), rounds=1)
         self.assertEqual(lab.events, [GroupClaimed(1)])
-        self.assertEqual(times(probes(lab.sent)), [0, 250, 500, 1750, 2000, 2250])
+        self.assertEqual(times(lab.sent.probes), [0, 250, 500, 1750, 2000, 2250])
 
     def test_set_in_several_packets(self) -> None:
         """M-10.2-5: a set that no packet holds comes in several, and is whole in the end."""
@@ -212,22 +210,22 @@ class PartialOwnerTests(SynchronousTestCase):
         lab.hear(flushed(self.LINK_LOCAL))
         lab.run(2.0)
         self.assertEqual(lab.events, [GroupClaimed(1)])
-        self.assertEqual(len(probes(lab.sent)), 3)
+        self.assertEqual(len(lab.sent.probes), 3)
 
     def test_without_flush_bit(self) -> None:
         """M-10.2-5: without the bit it is not said that there is no more."""
         lab = self.probe_against(HOST_A, self.GLOBAL)
         self.assertEqual(lab.events, [GroupClaimed(1)])
-        self.assertEqual(len(probes(lab.sent)), 3)
+        self.assertEqual(len(lab.sent.probes), 3)
 
     def test_another_type_is_missing(self) -> None:
         """M-2-2: the same addresses of one family, and none of the other told."""
         lab = self.probe_against(flushed(HOST_A))
         self.assertEqual(lab.events, [GroupClaimed(1)])
-        self.assertEqual(len(probes(lab.sent)), 3)
+        self.assertEqual(len(lab.sent.probes), 3)
 
     def test_own_set_of_another_link(self) -> None:
         """RFC 6762 §14: our other, bridged link has fewer addresses."""
         lab = self.probe_against(flushed(HOST_A), flushed(self.GLOBAL), is_own_set=True)
         self.assertEqual(lab.events, [GroupClaimed(1)])
-        self.assertEqual(len(probes(lab.sent)), 3)
+        self.assertEqual(len(lab.sent.probes), 3)

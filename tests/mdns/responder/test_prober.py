@@ -32,8 +32,6 @@ from tests.mdns.lab import (
     Elsewhere,
     Lab,
     flushed,
-    probes,
-    responses,
     service_group,
     times,
 )
@@ -48,8 +46,8 @@ class ProbeTests(SynchronousTestCase):
         """M-8.1-5, M-8.1-1, M-5-1: three probes 250 ms apart come before anything else."""
         lab = Lab(point=0.0)
         lab.register(HOST_GROUP)
-        self.assertEqual(times(probes(lab.run(0.749))), [0, 250, 500])
-        self.assertEqual(responses(lab.sent), [])
+        self.assertEqual(times(lab.run(0.749).probes), [0, 250, 500])
+        self.assertEqual(lab.sent.responses, [])
 
     def test_claim_after_the_third(self) -> None:
         """M-8.1-6: 250 ms after the third probe the name is announced, and not earlier."""
@@ -57,7 +55,7 @@ class ProbeTests(SynchronousTestCase):
         lab.register(HOST_GROUP)
         lab.run(0.749)
         self.assertEqual(lab.events, [])
-        self.assertEqual(times(responses(lab.run(0.751))), [750])
+        self.assertEqual(times(lab.run(0.751).responses), [750])
         self.assertEqual(lab.events, [GroupClaimed(1)])
 
     def test_random_delay_lower_end(self) -> None:
@@ -118,7 +116,7 @@ class ProbeTests(SynchronousTestCase):
         """
         lab = Lab()
         lab.register(HOST_GROUP, *[service_group(index) for index in range(3)])
-        sent = probes(lab.run(2.0))
+        sent = lab.run(2.0).probes
         self.assertEqual([len(packet.message.questions) for packet in sent], [4, 4, 4])
 
     def test_names_share_a_random_delay(self) -> None:
@@ -127,13 +125,13 @@ class ProbeTests(SynchronousTestCase):
         for index in range(10):
             lab.register(service_group(index))
             lab.pass_time(0.001)
-        self.assertEqual([len(packet.message.questions) for packet in probes(lab.run(2.0))], [10, 10, 10])
+        self.assertEqual([len(packet.message.questions) for packet in lab.run(2.0).probes], [10, 10, 10])
 
     def test_a_hundred_services_share_packets(self) -> None:
         """M-8.1-3: a hundred services are not probed for in a hundred packets."""
         lab = Lab()
         lab.register(*[service_group(index) for index in range(100)])
-        sent = probes(lab.run(2.0))
+        sent = lab.run(2.0).probes
         self.assertLess(len(sent), 3 * 15)
         self.assertEqual(sum(len(packet.message.questions) for packet in sent), 300)
 
@@ -141,7 +139,7 @@ class ProbeTests(SynchronousTestCase):
         """M-8.2-2: where several packets are needed, each has all proposals of its questions."""
         lab = Lab()
         lab.register(*[service_group(index) for index in range(100)])
-        for packet in probes(lab.run(0.25)):
+        for packet in lab.run(0.25).probes:
             names = [question.name for question in packet.message.questions]
             self.assertEqual(len(packet.message.authorities), 2 * len(names))
             self.assertEqual({record.name for record in packet.message.authorities}, set(names))
@@ -150,23 +148,23 @@ class ProbeTests(SynchronousTestCase):
         """M-8.1-1, M-3-8: a group without unique records is announced at once."""
         lab = Lab()
         lab.register(RecordGroup(shared=(WEB_PTR,)))
-        self.assertEqual(times(responses(lab.run(0.5))), [0])
+        self.assertEqual(times(lab.run(0.5).responses), [0])
 
     def test_verified_records_are_not_probed(self) -> None:
         """M-8.1-15: the reverse mapping is in no probe, and in the announcement with the flush bit."""
         lab = Lab()
         lab.register(HOST_GROUP)
         sent = lab.run(2.0)
-        asked = {question.name for packet in probes(sent) for question in packet.message.questions}
+        asked = {question.name for packet in sent.probes for question in packet.message.questions}
         self.assertNotIn(REVERSE, asked)
-        self.assertIn(flushed(HOST_REVERSE), responses(sent)[0].message.answers)
+        self.assertIn(flushed(HOST_REVERSE), sent.responses[0].message.answers)
 
     def test_proxy_does_not_probe(self) -> None:
         """M-8.1-16: records that somebody else has verified already are announced first thing."""
         lab = Lab()
         lab.register(RecordGroup(verified=(WEB_SRV, WEB_TXT), shared=(WEB_PTR,)))
         sent = lab.run(2.0)
-        self.assertEqual(probes(sent), [])
+        self.assertEqual(sent.probes, [])
         self.assertEqual(times(sent), [0, 1000])
 
     def test_silent_until_claimed(self) -> None:
@@ -176,14 +174,14 @@ class ProbeTests(SynchronousTestCase):
         lab.run(0.7)
         lab.ask(HOST, A)
         lab.ask(HOST, A, source=("192.168.1.9", 40000))
-        self.assertEqual(responses(lab.run(0.749)), [])
+        self.assertEqual(lab.run(0.749).responses, [])
 
     def test_second_group_under_the_same_name(self) -> None:
         """What is added to a name that is ours needs no second probing (RFC 6762 §8.4)."""
         lab = Lab()
         lab.settle(HOST_GROUP)
         lab.register(RecordGroup(unique=(host_info(HOST, b"ARM", b"LINUX", 120),)))
-        self.assertEqual(probes(lab.pass_time(3.0)), [])
+        self.assertEqual(lab.pass_time(3.0).probes, [])
 
     def test_late_timers(self) -> None:
         """M-8.1-5: a host that slept through its timers still leaves 250 ms between its probes."""
@@ -192,7 +190,7 @@ class ProbeTests(SynchronousTestCase):
         lab.run(0.0)
         lab.now = 5.0
         lab.link.advance(5.0)
-        self.assertEqual(times(probes([*lab.collect(), *lab.run(9.0)])), [5000, 5250])
+        self.assertEqual(times((lab.collect() + lab.run(9.0)).probes), [5000, 5250])
 
     def test_oversized_name(self) -> None:
         """RFC 6762 §17: of proposals larger than a packet those go that come first in the tie-break."""
@@ -211,7 +209,7 @@ class PaceTests(SynchronousTestCase):
         """Register a name, let a rival take it at its first probe; return when the probe left."""
         name = Name.parse(f"kitchen-{attempt}.local")
         lab.register(RecordGroup(unique=(address(name, "192.168.1.2", 120),)))
-        while not (sent := probes(lab.pass_time(0.01))):
+        while not (sent := lab.pass_time(0.01).probes):
             pass
         lab.hear(flushed(address(name, "192.168.1.77", 120)))
         return sent[0].at
@@ -295,7 +293,7 @@ class TieBreakTests(SynchronousTestCase):
             lab.probe(ours[0].name, *theirs, source=OTHER_PEER)
         later = lab.run(1.7)
         self.assertIn(GroupClaimed(1), [*lab.events, *(lab.run(5.0) and lab.events)])
-        return times(probes(later))
+        return times(later.probes)
 
     WON = (250, 500)
     LOST = (1100, 1350, 1600)
@@ -394,7 +392,7 @@ class TieBreakTests(SynchronousTestCase):
         lab.register(RecordGroup(unique=(self.LOW,)))
         lab.run(0.1)
         lab.feed(Message(questions=[Question(HOST, ANY)], authorities=[WEB_SRV]))
-        self.assertEqual(times(probes(lab.run(0.6))), [250, 500])
+        self.assertEqual(times(lab.run(0.6).probes), [250, 500])
 
     def test_own_probe_of_another_link(self) -> None:
         """RFC 6762 §14: the probe of our other, bridged link does not make us wait."""
@@ -402,7 +400,7 @@ class TieBreakTests(SynchronousTestCase):
         lab.register(RecordGroup(unique=(self.LOW,)))
         lab.run(0.1)
         lab.probe(HOST, self.HIGH)
-        self.assertEqual(times(probes(lab.run(0.6))), [250, 500])
+        self.assertEqual(times(lab.run(0.6).probes), [250, 500])
 
     def test_only_the_contested_name_waits(self) -> None:
         """RFC 6762 §8.2: "begins probing for this record again"; other names go on."""

@@ -12,6 +12,7 @@ from mcast.mdns.context import LinkSettings
 from mcast.mdns.responder.pending import MAX_DELAYED, MAX_TRUNCATED
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.neighbours import SocketAddress
+from mcast.testing import Capture
 from tests.mdns.lab import (
     HOST,
     HOST_A,
@@ -30,7 +31,6 @@ from tests.mdns.lab import (
     WEB_SRV,
     A,
     Lab,
-    Sent,
     answers,
     flushed,
     query,
@@ -51,7 +51,7 @@ class SuppressionCase(SynchronousTestCase):
 class KnownAnswerTests(SuppressionCase):
     """What the querier says it knows (RFC 6762 §7.1)."""
 
-    def ask_knowing(self, ttl: int) -> list[Sent]:
+    def ask_knowing(self, ttl: int) -> Capture:
         return self.lab.ask(HTTP, PTR, known=[WEB_PTR.with_ttl(ttl)]) + self.lab.pass_time(1.0)
 
     def test_half_of_the_ttl(self) -> None:
@@ -182,7 +182,7 @@ class TruncatedTests(SuppressionCase):
         self.lab.pass_time(5.0)
         self.lab.ask(HTTP, PTR, unicast=True, truncated=True)
         (sent,) = self.lab.pass_time(5.0)
-        self.assertEqual((sent.destination, round(sent.at, 3)), (PEER, 105.45))
+        self.assertEqual((sent.to, round(sent.at, 3)), (PEER, 105.45))
 
     def test_known_answers_without_a_question(self) -> None:
         """What follows no query of ours is of no interest."""
@@ -201,7 +201,7 @@ class TruncatedTests(SuppressionCase):
 class DuplicateAnswerTests(SuppressionCase):
     """What another host has answered already (RFC 6762 §7.4)."""
 
-    def answered(self, ttl: int) -> list[Sent]:
+    def answered(self, ttl: int) -> Capture:
         self.lab.ask(HTTP, PTR)
         self.lab.hear(WEB_PTR.with_ttl(ttl), source=OTHER_PEER)
         return self.lab.pass_time(5.0)
@@ -246,8 +246,8 @@ class BoundedTests(SuppressionCase):
             source = (f"192.168.1.{number % 250 + 3}", 5353, number // 250, 0)
             self.lab.ask(HTTP, PTR, source, unicast=True)
         sent = self.lab.pass_time(5.0)
-        self.assertEqual(len([packet for packet in sent if packet.destination]), MAX_DELAYED)
-        self.assertEqual(len([packet for packet in sent if not packet.destination]), 1)
+        self.assertEqual(len([packet for packet in sent if packet.to]), MAX_DELAYED)
+        self.assertEqual(len([packet for packet in sent if not packet.to]), 1)
 
     def test_large_answers(self) -> None:
         """M-D-1: with a thousand services a few queriers are enough to fall back to multicast."""
@@ -259,7 +259,7 @@ class BoundedTests(SuppressionCase):
         for number in range(20):
             lab.ask(HTTP, PTR, (f"192.168.1.{number + 3}", 5353), unicast=True)
         lab.pass_time(1.0)
-        self.assertEqual(len({packet.destination for packet in lab.sent}), 5)
+        self.assertEqual(len({packet.to for packet in lab.sent}), 5)
 
     def test_same_question_again(self) -> None:
         """M-6.4-1: what one querier asks twice within the delay is answered once."""
@@ -269,7 +269,7 @@ class BoundedTests(SuppressionCase):
         self.lab.ask(HTTP, PTR, unicast=True)
         self.lab.ask(TYPES, PTR, unicast=True)
         sent = self.lab.pass_time(1.0)
-        self.assertEqual([packet.destination for packet in sent if packet.destination], [PEER])
+        self.assertEqual([packet.to for packet in sent if packet.to], [PEER])
 
     def test_repeated_questions_in_one_packet(self) -> None:
         """The same question a thousand times costs no more than once."""

@@ -42,7 +42,7 @@ class DestinationTests(SynchronousTestCase):
 
     def test_multicast(self) -> None:
         """M-6-16: a usual question is answered to the group."""
-        self.assertEqual([packet.destination for packet in settled().ask(HOST, A)], [None])
+        self.assertEqual([packet.to for packet in settled().ask(HOST, A)], [None])
 
     def test_unicast(self) -> None:
         """M-5.4-6, M-6-16, M-5.4-1: a QU question is answered to its source, and not to the group."""
@@ -50,21 +50,21 @@ class DestinationTests(SynchronousTestCase):
         lab.ask(HOST, A)
         lab.pass_time(10.0)
         sent = lab.ask(HOST, A, unicast=True)
-        self.assertEqual([packet.destination for packet in sent + lab.pass_time(2.0)], [PEER])
+        self.assertEqual([packet.to for packet in sent + lab.pass_time(2.0)], [PEER])
 
     def test_within_a_quarter_of_the_ttl(self) -> None:
         """M-5.4-7: 29 s after the last multicast a TTL of 120 s allows unicast."""
         lab = settled()
         lab.ask(HOST, A)
         lab.pass_time(29.0)
-        self.assertEqual([packet.destination for packet in lab.ask(HOST, A, unicast=True)], [PEER])
+        self.assertEqual([packet.to for packet in lab.ask(HOST, A, unicast=True)], [PEER])
 
     def test_after_a_quarter_of_the_ttl(self) -> None:
         """M-5.4-7: 31 s after it the answer is multicast."""
         lab = settled()
         lab.ask(HOST, A)
         lab.pass_time(31.0)
-        self.assertEqual([packet.destination for packet in lab.ask(HOST, A, unicast=True)], [None])
+        self.assertEqual([packet.to for packet in lab.ask(HOST, A, unicast=True)], [None])
 
     def test_quarter_of_the_ttl_on_the_fast_path(self) -> None:
         """M-5.4-7: the same when the answer was kept ready from the time before."""
@@ -73,16 +73,16 @@ class DestinationTests(SynchronousTestCase):
         lab.pass_time(5.0)
         lab.ask(HOST, A, unicast=True)
         lab.pass_time(5.0)
-        self.assertEqual([packet.destination for packet in lab.ask(HOST, A, unicast=True)], [PEER])
+        self.assertEqual([packet.to for packet in lab.ask(HOST, A, unicast=True)], [PEER])
         self.assertEqual(lab.link.counters["ready answers"], 1)
         lab.pass_time(21.0)
-        self.assertEqual([packet.destination for packet in lab.ask(HOST, A, unicast=True)], [None])
+        self.assertEqual([packet.to for packet in lab.ask(HOST, A, unicast=True)], [None])
 
     def test_unicast_shared_is_delayed(self) -> None:
         """M-5.4-9: a unicast answer with a shared record has its random delay, and no flush bit on it."""
         lab = settled(point=0.0)
         (sent,) = lab.ask(HTTP, PTR, unicast=True) + lab.pass_time(1.0)
-        self.assertEqual((sent.destination, round(sent.at * 1000)), (PEER, 100020))
+        self.assertEqual((sent.to, round(sent.at * 1000)), (PEER, 100020))
         self.assertEqual(sent.message.answers, [WEB_PTR])
 
     def test_unicast_unique_is_flushed(self) -> None:
@@ -109,7 +109,7 @@ class DestinationTests(SynchronousTestCase):
         lab.pass_time(5.0)
         lab.feed(query(Question(HTTP, PTR, unicast=True), Question(WEB, TXT)))
         sent = lab.pass_time(1.0)
-        to = {packet.destination: packet.message.answers for packet in sent}
+        to = {packet.to: packet.message.answers for packet in sent}
         self.assertEqual(to, {PEER: [WEB_PTR], None: [flushed(WEB_TXT)]})
 
     def test_asked_both_ways(self) -> None:
@@ -118,7 +118,7 @@ class DestinationTests(SynchronousTestCase):
         lab.ask(HTTP, PTR)
         lab.pass_time(5.0)
         lab.feed(query(Question(HTTP, PTR, unicast=True), Question(HTTP, ANY)))
-        self.assertEqual([packet.destination for packet in lab.pass_time(1.0)], [None])
+        self.assertEqual([packet.to for packet in lab.pass_time(1.0)], [None])
 
     def test_direct_query(self) -> None:
         """M-5.5-1: a query to our own address is answered as a QU question is."""
@@ -126,12 +126,12 @@ class DestinationTests(SynchronousTestCase):
         lab.ask(HOST, A)
         lab.pass_time(10.0)
         sent = lab.ask(HOST, A, multicast=False)
-        self.assertEqual([packet.destination for packet in sent], [PEER])
+        self.assertEqual([packet.to for packet in sent], [PEER])
 
     def test_direct_query_long_after(self) -> None:
         """M-5.5-1: so it is answered by multicast when a quarter of the TTL is over."""
         sent = settled().ask(HOST, A, multicast=False)
-        self.assertEqual([packet.destination for packet in sent], [None])
+        self.assertEqual([packet.to for packet in sent], [None])
 
     def test_direct_query_from_elsewhere(self) -> None:
         """M-5.5-2: from outside the subnet it is ignored, from whatever port."""
@@ -139,7 +139,7 @@ class DestinationTests(SynchronousTestCase):
         lab.ask(HOST, A, RESOLVER)
         lab.ask(HOST, A, STRANGER, multicast=False)
         lab.ask(HOST, A, ("10.9.9.9", 40000), multicast=False)
-        self.assertEqual([packet.destination for packet in lab.sent + lab.pass_time(2.0)], [RESOLVER])
+        self.assertEqual([packet.to for packet in lab.sent + lab.pass_time(2.0)], [RESOLVER])
         self.assertEqual(lab.link.counters["queries from off the link"], 2)
 
     def test_direct_query_over_ipv6(self) -> None:
@@ -149,9 +149,7 @@ class DestinationTests(SynchronousTestCase):
         lab.ask(HOST, A, ("fd00:1::9", 40000, 0, 0), multicast=False)
         lab.ask(HOST, A, ("fd00:2::9", 40000, 0, 0), multicast=False)
         lab.ask(HOST, A, ("fe80::9", 40000, 0, 3), multicast=False)
-        self.assertEqual(
-            [packet.destination[0] for packet in lab.sent if packet.destination], ["fd00:1::9", "fe80::9"]
-        )
+        self.assertEqual([packet.to[0] for packet in lab.sent if packet.to], ["fd00:1::9", "fe80::9"])
 
     def test_multicast_query_from_elsewhere(self) -> None:
         """M-11-6, M-11-7: to a source outside the subnet no unicast response goes; the group hears it."""
@@ -159,7 +157,7 @@ class DestinationTests(SynchronousTestCase):
         lab.ask(HOST, A)
         lab.pass_time(5.0)
         sent = lab.ask(HOST, A, STRANGER, unicast=True)
-        self.assertEqual([packet.destination for packet in sent + lab.pass_time(2.0)], [None])
+        self.assertEqual([packet.to for packet in sent + lab.pass_time(2.0)], [None])
 
     def test_multicast_query_from_elsewhere_on_the_fast_path(self) -> None:
         """M-11-6: the same when the answer was kept ready for somebody here."""
@@ -168,7 +166,7 @@ class DestinationTests(SynchronousTestCase):
         lab.pass_time(5.0)
         lab.ask(HOST, A, unicast=True)
         lab.sent.clear()
-        self.assertEqual([packet.destination for packet in lab.ask(HOST, A, STRANGER, unicast=True)], [None])
+        self.assertEqual([packet.to for packet in lab.ask(HOST, A, STRANGER, unicast=True)], [None])
 
     def test_link_local_source(self) -> None:
         """M-5.5-2: a link-local address of IPv6 is on the link, whatever our prefixes are."""
@@ -185,14 +183,14 @@ class DestinationTests(SynchronousTestCase):
         group = RecordGroup(unique=more, verified=HOST_GROUP.verified)
         lab.responder.update(1, group, lab.now)
         sent = lab.ask(HOST, A, unicast=True) + lab.pass_time(1.0)
-        self.assertEqual([packet.destination for packet in sent], [None])
+        self.assertEqual([packet.to for packet in sent], [None])
 
     def test_multicast_query_from_elsewhere_over_ipv6(self) -> None:
         """M-11-7: the same over IPv6."""
         lab = Lab(IPV6, networks=["fe80::2/64", "fd00:1::2/64"])
         lab.settle(HOST_GROUP)
         sent = lab.ask(HOST, A, ("fd00:2::9", 5353, 0, 0), unicast=True)
-        self.assertEqual([packet.destination for packet in sent + lab.pass_time(2.0)], [None])
+        self.assertEqual([packet.to for packet in sent + lab.pass_time(2.0)], [None])
 
     def test_impossible_source(self) -> None:
         """A forged source address does not make us send to a group, a broadcast address or nowhere."""
@@ -210,7 +208,7 @@ class LegacyTests(SynchronousTestCase):
 
     def ask(self, name: Name, qtype: int, identifier: int = 0x1234) -> bytes:
         (sent,) = self.lab.feed(query(Question(name, qtype), identifier=identifier), RESOLVER)
-        self.assertEqual(sent.destination, RESOLVER)
+        self.assertEqual(sent.to, RESOLVER)
         self.assertEqual(self.lab.pass_time(2.0), [])
         return sent.payload
 
@@ -305,7 +303,7 @@ class LegacyTests(SynchronousTestCase):
     def test_from_another_subnet(self) -> None:
         """M-6.7-2: a multicast query has come over the link, wherever its source seems to be."""
         sent = self.lab.ask(HOST, A, ("10.9.9.9", 40000))
-        self.assertEqual([packet.destination for packet in sent], [("10.9.9.9", 40000)])
+        self.assertEqual([packet.to for packet in sent], [("10.9.9.9", 40000)])
 
 
 class RateTests(SynchronousTestCase):

@@ -14,7 +14,6 @@ from tests.mdns.lab import (
     REVERSE,
     answers,
     flushed,
-    probes,
 )
 from tests.mdns.responder.conflict_lab import ConflictCase
 
@@ -58,7 +57,7 @@ class VerifiedNameTests(ConflictCase):
         """M-9-3: contradicted, it is probed for, and announced again if nobody objects."""
         self.lab.hear(self.OTHER_REVERSE)
         sent = self.lab.pass_time(5.0)
-        self.assertEqual({q.name for packet in probes(sent) for q in packet.message.questions}, {REVERSE})
+        self.assertEqual({q.name for packet in sent.probes for q in packet.message.questions}, {REVERSE})
         self.assertEqual(answers(sent), {flushed(HOST_REVERSE)})
         self.assertTrue(self.lab.responder.is_published(HOST_A))
 

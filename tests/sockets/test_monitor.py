@@ -32,13 +32,24 @@ class MonitorTests(SynchronousTestCase):
         self.found: tuple[Interface, ...] = (LO, ETH0)
         self.told: list[tuple[Interface, ...]] = []
         self.looks = 0
+        self.problem: OSError | None = None
+        """What enumerating raises."""
+        self.fault: Exception | None = None
+        """What the one who is told raises."""
         self.monitor = InterfaceMonitor(
-            self.clock, self.told.append, enumerate_interfaces=self.enumerate, use_netlink=False
+            self.clock, self.tell, enumerate_interfaces=self.enumerate, use_netlink=False
         )
 
     def enumerate(self) -> tuple[Interface, ...]:
         self.looks += 1
+        if self.problem is not None:
+            raise self.problem
         return self.found
+
+    def tell(self, interfaces: tuple[Interface, ...]) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.told.append(interfaces)
 
     def start_with_bell(self) -> None:
         """Start without polling, as where a bell rings."""
@@ -143,19 +154,16 @@ class MonitorTests(SynchronousTestCase):
     def test_failing_enumeration(self) -> None:
         """A system that cannot tell for once is asked again, and nothing changes meanwhile."""
         self.monitor.start()
-        self.monitor._enumerate = self.refuse
+        self.problem = OSError(24, "Too many open files")
         self.clock.advance(POLL_INTERVAL)
-        self.monitor._enumerate = self.enumerate
+        self.problem = None
         self.found = (LO,)
         self.clock.advance(POLL_INTERVAL)
         self.assertEqual(self.told, [(LO,)])
 
-    def refuse(self) -> tuple[Interface, ...]:
-        raise OSError(24, "Too many open files")
-
     def test_failing_listener(self) -> None:
         """An exception of who is told is logged, and the watch goes on."""
-        self.monitor._changed = lambda _: 1 / 0  # type: ignore[assignment]
+        self.fault = ZeroDivisionError()
         self.monitor.start()
         self.found = (LO,)
         self.clock.advance(POLL_INTERVAL)

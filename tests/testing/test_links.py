@@ -14,17 +14,17 @@ from mcast.testing.ports import SimulatedPort
 class Hearer:
     """A port 5353 that keeps what it hears: payload, source, interface, multicast."""
 
-    def __init__(self, host: SimulatedHost, ipv6: bool = False) -> None:
+    def __init__(self, lan: SimulatedLan, host: SimulatedHost, ipv6: bool = False) -> None:
         self.heard: list[tuple[bytes, SocketAddress, int, bool]] = []
         self.times: list[float] = []
-        self.host = host
+        self.lan = lan
         self.port: SimulatedPort = host.open(ipv6)
         for interface in host.interfaces():
             self.port.join(interface, partial(self.received, interface.index))
 
     def received(self, interface: int, payload: bytes, source: SocketAddress, multicast: bool) -> None:
         self.heard.append((payload, source, interface, multicast))
-        self.times.append(self.host._clock.seconds())
+        self.times.append(self.lan.now)
 
     @property
     def payloads(self) -> list[bytes]:
@@ -37,7 +37,7 @@ class LinkTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.lan = SimulatedLan(seed=7)
         self.link = self.lan.link()
-        self.a, self.b, self.c = (Hearer(self.lan.host(name)) for name in "abc")
+        self.a, self.b, self.c = (Hearer(self.lan, self.lan.host(name)) for name in "abc")
 
     def say(self, payload: bytes = b"hello", times: int = 1) -> None:
         for _ in range(times):
@@ -76,7 +76,7 @@ class DeliveryTests(LinkTestCase):
         self.assertEqual(self.b.payloads, [b"%d" % number for number in range(10)])
 
     def test_other_links_hear_nothing(self) -> None:
-        stranger = Hearer(self.lan.host("stranger", "elsewhere"))
+        stranger = Hearer(self.lan, self.lan.host("stranger", "elsewhere"))
         self.say()
         self.assertEqual(stranger.heard, [])
 
@@ -88,14 +88,14 @@ class DeliveryTests(LinkTestCase):
     def test_ipv6_source_has_its_scope(self) -> None:
         """The scope of a link-local sender is the receiver's interface."""
         self.lan.host("b").connect(self.lan.link("second"))
-        six = [Hearer(self.lan.host(name), ipv6=True) for name in "ab"]
+        six = [Hearer(self.lan, self.lan.host(name), ipv6=True) for name in "ab"]
         six[0].port.send(b"hello", 2, None)
         self.lan.advance(1)
         self.assertEqual(six[1].heard, [(b"hello", ("fe80::1:1", 5353, 0, 2), 2, True)])
         self.assertEqual(self.b.heard, [])
 
     def test_answer_to_the_source(self) -> None:
-        six = [Hearer(self.lan.host(name), ipv6=True) for name in "ab"]
+        six = [Hearer(self.lan, self.lan.host(name), ipv6=True) for name in "ab"]
         six[0].port.send(b"hello", 2, None)
         self.lan.advance(1)
         six[1].port.send(b"back", 2, six[1].heard[0][1])
@@ -160,7 +160,7 @@ class ConditionTests(LinkTestCase):
         def course(seed: int) -> list[bytes]:
             lan = SimulatedLan(seed)
             lan.link(loss=0.5, jitter=0.1)
-            sender, hearer = lan.host("a").open(False), Hearer(lan.host("b"))
+            sender, hearer = lan.host("a").open(False), Hearer(lan, lan.host("b"))
             for number in range(50):
                 sender.send(b"%d" % number, 2, None)
             lan.advance(1)
@@ -215,7 +215,7 @@ class CarrierTests(LinkTestCase):
 
     def test_moved(self) -> None:
         """For a second there is no carrier; then the other link is heard."""
-        stranger = Hearer(self.lan.host("stranger", "elsewhere"))
+        stranger = Hearer(self.lan, self.lan.host("stranger", "elsewhere"))
         interface = self.b.host.interface()
         interface.plug(self.lan.link("elsewhere"))
         self.assertFalse(interface.carrier)

@@ -58,9 +58,6 @@ EXCEPTIONS: dict[str, str] = {
     "mcast/dns/messages.py _decode_records": "hot: one loop decodes the records of every datagram",
     "mcast/dnssd/service.py Service": "the fields of a service, each of them the user's",
     "mcast/node/node.py Node": "the settings of a node, all named, each of them the user's",
-    "mcast/testing/links.py SimulatedLink": "the conditions of a link, all named",
-    "mcast/testing/transports.py MemoryPort": "until it takes fewer",
-    "tests/interop/peers.py AvahiHost": "until it takes fewer",
 }
 """What breaks a rule, and why it may. An exception that is no longer needed fails the tests, too."""
 

@@ -19,12 +19,13 @@ from one seed, so that a failure comes again.
 from mcast.testing.captures import Capture, Packet
 from mcast.testing.hosts import SimulatedHost, SimulatedInterface
 from mcast.testing.lan import SimulatedLan
-from mcast.testing.links import SimulatedLink
+from mcast.testing.links import LinkConditions, SimulatedLink
 from mcast.testing.ports import SimulatedPort
 from mcast.testing.transports import MemoryPort
 
 __all__ = [
     "Capture",
+    "LinkConditions",
     "MemoryPort",
     "Packet",
     "SimulatedHost",

@@ -36,6 +36,8 @@ class Endpoint:
         self.memberships: set[tuple[str, int]] = set()
         """Groups, and the indexes of the interfaces on which they are joined."""
         self.is_open = True
+        self.is_shared = True
+        """Whether other ports may have the same number."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.port} of {self.host.name}, {'IPv6' if self.ipv6 else 'IPv4'}>"

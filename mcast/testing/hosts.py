@@ -255,9 +255,8 @@ class SimulatedHost:
 
         :raises CannotListenError: another port has the number, and one of them does not share it.
         """
-        memory = MemoryPort(
-            self, self._clock, port, protocol, interface, max_packet_size=maxPacketSize, shared=listenMultiple
-        )
+        memory = MemoryPort(self, self._clock, port, protocol, interface, max_packet_size=maxPacketSize)
+        memory.is_shared = listenMultiple
         memory.startListening()
         return memory
 

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from mcast.testing.captures import Capture
 from mcast.testing.clock import SteppingClock
 from mcast.testing.hosts import SimulatedHost
-from mcast.testing.links import SimulatedLink
+from mcast.testing.links import CONDITIONS, SimulatedLink
 
 _T = TypeVar("_T")
 
@@ -41,17 +41,17 @@ class SimulatedLan:
     def link(self, name: str = "lan", **conditions: Any) -> SimulatedLink:
         """Return the link of this name, made on first use.
 
-        :param conditions: ``loss``, ``delay`` and the others of `SimulatedLink`.
+        :param conditions: ``loss``, ``delay`` and the others of `LinkConditions`.
+        :raises TypeError: there is no such condition.
         """
+        for condition in conditions:
+            if condition not in CONDITIONS:
+                raise TypeError(f"a link has no condition {condition!r}: {', '.join(CONDITIONS)}")
         link = self._links.get(name)
         if link is None:
-            number = len(self._links) + 1
-            link = SimulatedLink(self.clock, self._rng, self.packets, name, number, **conditions)
+            link = SimulatedLink(self.clock, self._rng, self.packets, name, len(self._links) + 1)
             self._links[name] = link
-            return link
         for condition, value in conditions.items():
-            if not hasattr(link, condition):
-                raise TypeError(f"a link has no {condition!r}")
             setattr(link, condition, value)
         return link
 

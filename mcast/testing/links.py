@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from ipaddress import ip_address
 from math import ceil
 from random import Random
@@ -25,46 +26,45 @@ HELD_BACK = 0.05
 _IP_HEADER = IPV4_OVERHEAD - 8
 
 
-class SimulatedLink:
-    """A link on which each packet reaches each interface, or not, as the conditions say.
+@dataclass(eq=False)
+class LinkConditions:
+    """What becomes of the packets on a link.
 
-    The conditions can be changed at any time, and hold for what is sent from then on. Probabilities are from
-    0 to 1 and apply to each receiver by itself, as on a radio. Made by `SimulatedLan.link`.
+    Probabilities are from 0 to 1 and apply to each receiver by itself, as on a radio.
     """
 
-    def __init__(
-        self,
-        clock: Clock,
-        rng: Random,
-        packets: Capture,
-        name: str,
-        number: int,
-        *,
-        mtu: int = 1500,
-        delay: float = DEFAULT_DELAY,
-        jitter: float = 0.0,
-        loss: float = 0.0,
-        duplication: float = 0.0,
-        reordering: float = 0.0,
-        reassembles: bool = True,
-    ) -> None:
+    mtu: int = 1500
+    """Octets of the largest IP packet; what is larger travels in fragments, each of which can be lost."""
+    delay: float = DEFAULT_DELAY
+    """Seconds from sending to arrival."""
+    jitter: float = 0.0
+    """Seconds, up to which a packet takes longer; packets may thereby overtake each other."""
+    loss: float = 0.0
+    """Probability that a receiver does not get a packet, or one of its fragments."""
+    duplication: float = 0.0
+    """Probability that a receiver gets a packet twice."""
+    reordering: float = 0.0
+    """Probability that a packet is held back for `HELD_BACK` seconds, so that later ones overtake it."""
+    reassembles: bool = True
+    """Whether the hosts put fragments together; many devices do not (RFC 6762 §17)."""
+
+
+CONDITIONS = tuple(field.name for field in fields(LinkConditions))
+"""The names of the conditions."""
+
+
+class SimulatedLink(LinkConditions):
+    """A link on which each packet reaches each interface, or not, as the conditions say.
+
+    The conditions can be changed at any time, and hold for what is sent from then on. Made by
+    `SimulatedLan.link`.
+    """
+
+    def __init__(self, clock: Clock, rng: Random, packets: Capture, name: str, number: int) -> None:
+        super().__init__()
         self.name = name
         self.number = number
         """Makes the addresses of its hosts: 10.0.NUMBER.HOST and fe80::NUMBER:HOST."""
-        self.mtu = mtu
-        """Octets of the largest IP packet; what is larger travels in fragments, each of which can be lost."""
-        self.delay = delay
-        """Seconds from sending to arrival."""
-        self.jitter = jitter
-        """Seconds, up to which a packet takes longer; packets may thereby overtake each other."""
-        self.loss = loss
-        """Probability that a receiver does not get a packet, or one of its fragments."""
-        self.duplication = duplication
-        """Probability that a receiver gets a packet twice."""
-        self.reordering = reordering
-        """Probability that a packet is held back for `HELD_BACK` seconds, so that later ones overtake it."""
-        self.reassembles = reassembles
-        """Whether the hosts put fragments together; many devices do not (RFC 6762 §17)."""
         self.interfaces: list[SimulatedInterface] = []
         """Who is plugged in, with or without carrier."""
         self.counters: Counter[str] = Counter()

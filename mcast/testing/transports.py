@@ -45,13 +45,11 @@ class MemoryPort(Endpoint):
         interface: str = "",
         *,
         max_packet_size: int = LARGEST_PAYLOAD,
-        shared: bool = True,
     ) -> None:
         ipv6 = ":" in interface
         super().__init__(host, ipv6, port, "" if interface in ("", "0.0.0.0", "::") else interface)
         self.reactor: Any = clock
         self.protocol = protocol
-        self.is_shared = shared
         self.is_open = False
         self._max_packet_size = max_packet_size
         self._peer: tuple[str, int] | None = None
@@ -70,7 +68,7 @@ class MemoryPort(Endpoint):
         if not self.port:
             self.port = self.host.ports.free_port()
         for other in self.host.ports.bound(self.ipv6, self.port):
-            if not (self.is_shared and getattr(other, "is_shared", True)):
+            if not (self.is_shared and other.is_shared):
                 problem = OSError(errno.EADDRINUSE, "Address already in use")
                 raise CannotListenError(self.address, self.port, problem)
         self.is_open = True

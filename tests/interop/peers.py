@@ -24,8 +24,8 @@ READY_TIMEOUT = 15.0
 AVAHI_CONFIGURATION = """\
 [server]
 host-name={hostname}
-allow-interfaces={interface}
-use-ipv4={ipv4}
+allow-interfaces=eth0
+use-ipv4=yes
 use-ipv6={ipv6}
 enable-dbus={dbus}
 ratelimit-interval-usec=1000000
@@ -38,7 +38,7 @@ publish-workstation=no
 [rlimits]
 """
 
-HOSTS_FROM_MULTICAST = "passwd: files\ngroup: files\nhosts: files {module} [NOTFOUND=return]\n"
+HOSTS_FROM_MULTICAST = "passwd: files\ngroup: files\nhosts: files mdns [NOTFOUND=return]\n"
 
 
 def avahi_service_file(
@@ -60,9 +60,8 @@ def avahi_service_file(
 
 
 class AvahiHost:
-    """avahi-daemon with a private system bus, its own folder of service files and its own ``nsswitch.conf``.
+    """avahi-daemon on ``eth0`` with a bus, a folder of service files and an ``nsswitch.conf`` of its own.
 
-    :param interface: the one interface the daemon uses.
     :param dbus: whether avahi-browse, avahi-resolve and avahi-publish can be used.
     :param services: texts of static service files by file name.
     """
@@ -72,12 +71,9 @@ class AvahiHost:
         host: Host,
         hostname: str,
         *,
-        interface: str = "eth0",
         dbus: bool = True,
-        ipv4: bool = True,
         ipv6: bool = True,
         services: dict[str, str] | None = None,
-        nss_module: str = "mdns",
         wait: bool = True,
     ) -> None:
         self._programs: list[Program] = []
@@ -88,13 +84,11 @@ class AvahiHost:
         for file_name, content in (services or {}).items():
             (self.services / file_name).write_text(content, encoding="utf-8")
         nsswitch = folder / "nsswitch.conf"
-        nsswitch.write_text(HOSTS_FROM_MULTICAST.format(module=nss_module), encoding="utf-8")
+        nsswitch.write_text(HOSTS_FROM_MULTICAST, encoding="utf-8")
         configuration = folder / "avahi-daemon.conf"
         configuration.write_text(
             AVAHI_CONFIGURATION.format(
                 hostname=hostname,
-                interface=interface,
-                ipv4="yes" if ipv4 else "no",
                 ipv6="yes" if ipv6 else "no",
                 dbus="yes" if dbus else "no",
             ),

@@ -18,6 +18,7 @@ class Hearer:
         self.heard: list[tuple[bytes, SocketAddress, int, bool]] = []
         self.times: list[float] = []
         self.lan = lan
+        self.host = host
         self.port: SimulatedPort = host.open(ipv6)
         for interface in host.interfaces():
             self.port.join(interface, partial(self.received, interface.index))

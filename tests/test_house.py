@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -250,3 +251,45 @@ class SizeTests(SynchronousTestCase):
     def test_every_exception_is_still_needed(self) -> None:
         needed = broken_walls() | too_long() | too_many_parameters()
         self.assertEqual(sorted(EXCEPTIONS.keys() - needed), [])
+
+
+class PageTests(SynchronousTestCase):
+    """docs/architecture.md is true to the code."""
+
+    def setUp(self) -> None:
+        self.page = (TOP / "docs/architecture.md").read_text(encoding="utf-8")
+
+    def test_paths(self) -> None:
+        """Each file and folder that it names is there."""
+        named = set(re.findall(r"[\w/]+(?:\.py|/(?=\s|`))", self.page))
+        missing = {
+            name
+            for name in named
+            if not any((folder / name).exists() for folder in (TOP, MCAST, MCAST / "mdns"))
+        }
+        self.assertEqual(sorted(missing), [])
+
+    def test_classes(self) -> None:
+        """Each class in its table of words is there."""
+        words = self.page.partition("## Words")[2].partition("## Rules")[0]
+        named = set(re.findall(r"`([A-Z]\w+)`", words))
+        classes = {
+            node.name
+            for tree in MODULES.values()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef)
+        }
+        aliases = {
+            node.targets[0].id
+            for tree in MODULES.values()
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+        self.assertEqual(sorted(named - classes - aliases), [])
+
+    def test_rooms(self) -> None:
+        """It draws every room, and modules that it lists inside a room are there."""
+        drawn = {room for floor in FLOORS for room in floor if room != "mcast"}
+        paths = {room: room.replace(".", "/") for room in drawn}
+        missing = [room for room, path in paths.items() if path.rpartition("/")[2] not in self.page]
+        self.assertEqual(missing, [])

@@ -159,7 +159,9 @@ def run_command(name: str, run: Run, arguments: argparse.Namespace, output: Outp
     """Run a coroutine function in the reactor, and return the exit status.
 
     Ctrl-C and SIGTERM cancel what the coroutine awaits: it may catch CancelledError, sum up and return a
-    status. An error that it raises becomes one line on standard error, unless it is a fault of ours.
+    status. A program that a script starts in the background is told by the shell to ignore Ctrl-C, and does;
+    SIGTERM has the same effect there. An error that it raises becomes one line on standard error, unless it
+    is a fault of ours.
     """
     # Imported late: "mcast ping --help" needs no reactor.
     from twisted.internet import reactor

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from mcast.dnssd.sought import SoughtName, SoughtType
     from mcast.dnssd.text import Note, Presence, Text, TextInput, TextValue
     from mcast.dnssd.types import ServiceType
+    from mcast.echo.answering import Answering, Answers, Asked, Handler, answer
+    from mcast.echo.asking import Replies, ask
+    from mcast.echo.gathering import Key, Quorum, Reply
     from mcast.echo.responder import EchoResponder, EchoRules
     from mcast.endpoints.client import ConnectOptions, Pick, ServiceClientEndpoint, ServiceUnreachable
     from mcast.endpoints.server import AnnouncedPort, ServiceServerEndpoint
@@ -96,6 +99,9 @@ _HOMES = {
     "mcast.dnssd.sought": ("SoughtName", "SoughtType"),
     "mcast.dnssd.text": ("Note", "Presence", "Text", "TextInput", "TextValue"),
     "mcast.dnssd.types": ("ServiceType",),
+    "mcast.echo.answering": ("Answering", "Answers", "Asked", "Handler", "answer"),
+    "mcast.echo.asking": ("Replies", "ask"),
+    "mcast.echo.gathering": ("Key", "Quorum", "Reply"),
     "mcast.echo.responder": ("EchoResponder", "EchoRules"),
     "mcast.endpoints.client": ("ConnectOptions", "Pick", "ServiceClientEndpoint", "ServiceUnreachable"),
     "mcast.endpoints.server": ("AnnouncedPort", "ServiceServerEndpoint"),
@@ -141,7 +147,10 @@ __all__ = [
     "AliasRegistration",
     "AnnouncedPort",
     "Answer",
+    "Answering",
+    "Answers",
     "Arrival",
+    "Asked",
     "Binding",
     "Change",
     "Changes",
@@ -156,6 +165,7 @@ __all__ = [
     "GroupListener",
     "GroupPort",
     "GroupProtocol",
+    "Handler",
     "Host",
     "HostAddresses",
     "HostInfo",
@@ -165,6 +175,7 @@ __all__ = [
     "Interface",
     "InterfaceAddress",
     "InvalidService",
+    "Key",
     "LinkId",
     "Lost",
     "MalformedMessage",
@@ -186,6 +197,7 @@ __all__ = [
     "PseudoRecord",
     "Publishable",
     "Question",
+    "Quorum",
     "Receiver",
     "Record",
     "RecordData",
@@ -196,6 +208,8 @@ __all__ = [
     "RegistrationListener",
     "Removed",
     "Renamed",
+    "Replies",
+    "Reply",
     "Scope",
     "SendResult",
     "Service",
@@ -221,6 +235,8 @@ __all__ = [
     "TypesBrowser",
     "Updated",
     "address_domains",
+    "answer",
+    "ask",
     "interfaces",
     "listen_group",
     "listen_multicast",

@@ -7,6 +7,7 @@ fewer did, 2 when none did or something is wrong.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -23,7 +24,9 @@ from mcast.cli.command import (
     whole,
 )
 from mcast.cli.groups import add_sending_arguments, parse_group, sending_interfaces
-from mcast.echo.client import EchoClient, Pace, Target
+from mcast.echo.asker import Target
+from mcast.echo.client import EchoClient, Pace
+from mcast.echo.counters import Drop
 from mcast.echo.probe import DEFAULT_PROBE_SIZE, MAX_PROBE_SIZE
 from mcast.echo.session import EchoReply, HeardResponder, Session
 from mcast.sockets.settings import PortSettings
@@ -79,6 +82,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     with suppress(CancelledError):  # Ctrl-C: what was heard until now is summed up
         await client.start()
     report.summary(client.session)
+    report.dropped(client.dropped)
     if client.refused and not client.session.total_sent:
         raise CommandError(f"{group}: no probe could be sent")
     heard = len(client.session.responders)
@@ -155,6 +159,12 @@ class Report:
             self._output.text(
                 f"{_counted(session.overflow, 'answer')} of more responders than are told apart"
             )
+
+    def dropped(self, causes: Mapping[Drop, int]) -> None:
+        """Tell what came back and was no answer of one host."""
+        for cause, count in causes.items():
+            self._output.event(event="dropped", cause=cause.value, count=count)
+            self._output.text(f"{_counted(count, 'datagram')} dropped: {cause.value}")
 
     def _row(self, session: Session, responder: HeardResponder) -> dict[str, Any]:
         sent, times = session.sent_to(responder), responder.times

@@ -5,39 +5,22 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import DatagramProtocol
 
+from mcast.echo.asker import Asker, Target, source_host
+from mcast.echo.counters import Drop
 from mcast.echo.probe import DEFAULT_PROBE_SIZE
 from mcast.echo.session import EchoReply, Session
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
-from mcast.sockets.group import Group
-from mcast.sockets.interface import Interface
-from mcast.sockets.listen import listen_multicast
-from mcast.sockets.sending import SendResult
-from mcast.sockets.settings import DEFAULT_SETTINGS, PortSettings
 
 CATCH_UP_LIMIT = 1.0
 """Seconds of probes sent in one go when we were late. Our choice: a loaded host keeps its pace, one that
 slept does not flood."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where probes go."""
-
-    group: Group
-    interfaces: tuple[Interface, ...]
-    """Each probe is sent by every one of them; each needs an address of the group's family."""
-    source: str = ""
-    """Send from this address of ours; "" lets the system choose."""
-    settings: PortSettings = DEFAULT_SETTINGS
-    """Of the port that probes are sent from; it is never shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +37,7 @@ class Pace:
     """Seconds after the last probe until the end; an answer that takes longer is late."""
 
 
-class EchoClient(DatagramProtocol):
+class EchoClient:
     """Sends numbered probes to one group, each by every interface given, and gathers the answers.
 
     The answers come to its own port, by unicast; it joins nothing. Answers that do not carry the probe's
@@ -62,8 +45,6 @@ class EchoClient(DatagramProtocol):
 
     :param answered: called with each answer as it arrives.
     """
-
-    noisy = False
 
     def __init__(
         self,
@@ -79,15 +60,19 @@ class EchoClient(DatagramProtocol):
         self.refused = 0
         """Probes that the system refused to send; the port logs why, once."""
         self._reactor = reactor
-        self._target = target
+        self._asker = Asker(reactor, target, self._heard)
         self._pace = pace
         self._answered = answered
         self._clock = clock
-        self._port: Any = None
         self._timer: IDelayedCall | None = None
         self._next_number = 0
         self._next_at = 0.0
         self._done: Deferred[None] = Deferred(self._cancelled)
+
+    @property
+    def dropped(self) -> dict[Drop, int]:
+        """What came back and was no answer of one host, by cause."""
+        return self._asker.dropped
 
     def start(self) -> Deferred[None]:
         """Open the port and begin.
@@ -95,14 +80,7 @@ class EchoClient(DatagramProtocol):
         :returns: fires when the last answer was waited for; cancel it to end before. The port is then closed.
         :raises OSError: the port cannot be opened.
         """
-        self._port = listen_multicast(
-            self._reactor,
-            0,
-            self,
-            interface=self._target.source,
-            ipv6=self._target.group.ipv6,
-            settings=replace(self._target.settings, shared=False),
-        )
+        self._asker.open()
         self._next_at = self._clock()
         self._send_due()
         return self._done
@@ -115,8 +93,7 @@ class EchoClient(DatagramProtocol):
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-        port, self._port = self._port, None
-        return maybeDeferred(port.stopListening) if port is not None else succeed(None)
+        return self._asker.close()
 
     def _cancelled(self, _: object) -> None:
         self._close()
@@ -143,24 +120,19 @@ class EchoClient(DatagramProtocol):
         return self._pace.count is not None and self._next_number >= self._pace.count
 
     def _send_probe(self, number: int) -> None:
-        session, address = self.session, (self._target.group.host, self._target.group.port)
-        for interface in self._target.interfaces:
+        session = self.session
+        for interface in self._asker.target.interfaces:
             index = interface.index
             data = session.probe(index, number)
             # Noted before, since on one host the answer may be here before send() returns.
             session.sent(index, number, self._clock())
-            if self._port.send(data, address, index) is not SendResult.SENT:
+            if not self._asker.send(data, index):
                 session.unsent(index, number)
                 self.refused += 1
 
-    def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
-        """Take an answer; `GroupPort` calls this."""
+    def _heard(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         now = self._clock()
-        host = f"{address[0]}%{address[3]}" if len(address) > 3 and address[3] else address[0]
+        host = source_host(address)
         answer = self.session.answer(data, host, address[1], arrival.interface, arrival.hop_limit, now)
         if answer is not None:
             self._answered(answer)
-
-    def datagramReceived(self, datagram: bytes, addr: SocketAddress) -> None:
-        # A stock port calls this; it does not tell the interface.
-        self.datagram_arrived(datagram, addr, Arrival(0, None, None))

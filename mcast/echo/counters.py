@@ -1,4 +1,4 @@
-"""What an echo responder counts."""
+"""What is counted of the datagrams that a responder, or who asked, received."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from enum import Enum
 
 
 class Drop(str, Enum):
-    """Why a datagram was received and not answered; the value is the word shown to people."""
+    """Why a datagram was received and not answered, or not taken for an answer.
+
+    The value is the word shown to people."""
 
     RATE = "rate limit"
     """The source has had its replies of this second (``--max-rate``)."""
@@ -25,11 +27,15 @@ class Drop(str, Enum):
     """The datagram was larger than the receive buffer; half an echo is no echo."""
     SEND = "send refused"
     """The system refused to send the answer, or its buffer was full."""
+    HANDLER = "handler failed"
+    """The handler raised; the log says what, once for each cause."""
+    BUSY = "too many waiting"
+    """As many answers as may wait for their moment, or for the handler, did so already."""
 
 
 @dataclass(slots=True)
 class EchoCounters:
-    """Counts since the start: every datagram received is answered or dropped for one cause."""
+    """Counts of a responder since the start: every datagram received is answered or dropped for one cause."""
 
     received: int = 0
     answered: int = 0

@@ -6,7 +6,7 @@ import argparse
 import json
 import random
 from io import StringIO
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.cli import ping
 from mcast.cli.command import CommandError, Output, Parser
+from mcast.echo.counters import Drop
 from mcast.echo.session import EchoReply, Session
 from tests.echo.fakes import ETH0, ETH1
 
@@ -194,6 +195,7 @@ class StatusTests(PingTestCase):
         class FakeClient:
             session = case.session
             refused = case.refused
+            dropped: ClassVar[dict[Drop, int]] = {}
 
             def start(self) -> Deferred[None]:
                 return case.end

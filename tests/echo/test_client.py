@@ -9,8 +9,10 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.echo import client as module
-from mcast.echo.client import EchoClient, Pace, Target
+from mcast.echo import asker
+from mcast.echo.asker import Asker, Target
+from mcast.echo.client import EchoClient, Pace
+from mcast.echo.counters import Drop
 from mcast.echo.probe import Probe
 from mcast.echo.session import EchoReply
 from mcast.sockets.arrival import Arrival
@@ -34,9 +36,11 @@ class ClientTestCase(SynchronousTestCase):
         self.port = FakePort()
         self.opened: list[dict[str, Any]] = []
         self.answers: list[EchoReply] = []
-        self.patch(module, "listen_multicast", self.open)
+        self.patch(asker, "listen_multicast", self.open)
+        self.patch(asker, "all_interfaces", lambda: (ETH0, ETH1))
 
-    def open(self, reactor: Clock, port: int, protocol: EchoClient, **settings: Any) -> FakePort:
+    def open(self, reactor: Clock, port: int, protocol: Asker, **settings: Any) -> FakePort:
+        self.asker = protocol
         self.opened.append({"port": port, **settings})
         return self.port
 
@@ -151,7 +155,7 @@ class AnswerTests(ClientTestCase):
     def test_ipv4(self) -> None:
         self.start()
         self.clock.advance(0.25)
-        self.client.datagram_arrived(self.port.sent[0][0], ("192.0.2.9", 7645), Arrival(2, "192.0.2.1", 64))
+        self.asker.datagram_arrived(self.port.sent[0][0], ("192.0.2.9", 7645), Arrival(2, "192.0.2.1", 64))
         (answer,) = self.answers
         self.assertEqual(
             (answer.responder, answer.interface, answer.time, answer.hops), ("192.0.2.9", 2, 0.25, 64)
@@ -159,18 +163,55 @@ class AnswerTests(ClientTestCase):
 
     def test_ipv6_with_its_zone(self) -> None:
         self.start("ff02::123")
-        self.client.datagram_arrived(self.port.sent[0][0], ("fe80::9", 7645, 0, 2), Arrival(2, "fe80::1", 64))
+        self.asker.datagram_arrived(self.port.sent[0][0], ("fe80::9", 7645, 0, 2), Arrival(2, "fe80::1", 64))
         self.assertEqual(self.answers[0].responder, "fe80::9%2")
 
     def test_stock_port(self) -> None:
         """A stock port tells neither interface nor hop limit."""
         self.start()
-        self.client.datagramReceived(self.port.sent[0][0], ("192.0.2.9", 7645))
+        self.asker.datagramReceived(self.port.sent[0][0], ("192.0.2.9", 7645))
         (answer,) = self.answers
         self.assertEqual((answer.interface, answer.hops), (2, None))
 
     def test_something_else(self) -> None:
         self.start()
         self.client.stop()
-        self.client.datagram_arrived(b"mcp1" + bytes(20), ("192.0.2.9", 7645), Arrival(2, None, None))
+        self.asker.datagram_arrived(b"mcp1" + bytes(20), ("192.0.2.9", 7645), Arrival(2, None, None))
         self.assertEqual((self.answers, self.client.session.foreign), ([], 1))
+
+
+class DroppedTests(ClientTestCase):
+    """What cannot be the answer of one host of the link that was asked is counted, and not believed."""
+
+    def dropped(
+        self, address: tuple[Any, ...], group: str = "224.0.0.123", **settings: Any
+    ) -> dict[Drop, int]:
+        self.start(group, settings=PortSettings(**settings))
+        self.asker.datagram_arrived(self.port.sent[0][0], address, Arrival(2, "192.0.2.1", 64))
+        self.assertEqual(len(self.answers), 0 if self.client.dropped else 1)
+        return self.client.dropped
+
+    def test_port_zero(self) -> None:
+        self.assertEqual(self.dropped(("192.0.2.9", 0)), {Drop.PORT: 1})
+
+    def test_group(self) -> None:
+        self.assertEqual(self.dropped(("224.0.0.9", 7645)), {Drop.SOURCE: 1})
+
+    def test_broadcast(self) -> None:
+        self.assertEqual(self.dropped(("192.0.2.255", 7645)), {Drop.SOURCE: 1})
+
+    def test_off_link(self) -> None:
+        self.assertEqual(self.dropped(("203.0.113.9", 7645)), {Drop.OFF_LINK: 1})
+
+    def test_off_link_where_one_hop_was_allowed(self) -> None:
+        """The question could not leave the link, so nobody beyond it can have heard it."""
+        self.assertEqual(self.dropped(("203.0.113.9", 7645), "239.1.2.3", hop_limit=1), {Drop.OFF_LINK: 1})
+
+    def test_off_link_where_more_hops_were_allowed(self) -> None:
+        self.assertEqual(self.dropped(("203.0.113.9", 7645), "239.1.2.3", hop_limit=4), {})
+
+    def test_by_another_interface(self) -> None:
+        """Answers of this host come by the loopback interface."""
+        self.start()
+        self.asker.datagram_arrived(self.port.sent[0][0], ("192.0.2.1", 7645), Arrival(1, "192.0.2.1", 64))
+        self.assertEqual(len(self.answers), 1)

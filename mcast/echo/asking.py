@@ -1,0 +1,346 @@
+"""Asking a group, and gathering the answers of any number of hosts."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from mcast.echo.asker import Asker, Target, source_host
+from mcast.echo.gathering import Enough, Gathering, Key, Quorum, Reply, same_datagram
+from mcast.neighbours import SocketAddress
+from mcast.sockets.arrival import Arrival
+from mcast.sockets.group import Group
+from mcast.sockets.interface import checked_selectors, interface_name
+from mcast.sockets.interface import interfaces as all_interfaces
+from mcast.sockets.places import sending_interfaces
+from mcast.sockets.sending import SendResult
+from mcast.sockets.settings import PortSettings
+
+RECEIVE_BUFFER = 4 * 1024 * 1024
+"""Octets of receive buffer asked for; the system gives what it allows. Our choice: a thousand hosts that
+answer within 100 ms fill the usual 200 kB when we are kept from reading for 30 ms."""
+
+LAST_LOOK = 0.1
+"""Seconds after the wait in which what arrived before its end, and was not read yet, is still taken. Our
+choice: a busy program reads late; the answers were in time."""
+
+ASKING = PortSettings(receive_buffer=RECEIVE_BUFFER)
+"""How a port that asks is set when nothing else is said."""
+
+
+def ask(
+    reactor: Any,
+    group: Group | Iterable[Group],
+    payload: bytes,
+    *,
+    interfaces: Sequence[str] = (),
+    wait: float = 3.0,
+    repeats: Sequence[float] = (0.0, 1.0),
+    expect: int | None = None,
+    quorum: Quorum | None = None,
+    key: Key = same_datagram,
+    settings: PortSettings = ASKING,
+    clock: Callable[[], float] = time.monotonic,
+) -> Replies:
+    """Put a question to a group, and gather what its hosts answer.
+
+        async for reply in ask(reactor, Group.parse("239.255.255.250:1900"), b"M-SEARCH …"):
+            print(reply.source, reply.interface, reply.seconds, reply.data)
+
+    The question leaves at once by each interface, from a port of its own, to which the answers come by
+    unicast. The loop ends ``wait`` seconds after the call, or when the replies are enough.
+
+    :param group: or several, of one family or both, that are asked the same.
+    :param interfaces: names, indexes or addresses; none for each interface that is up and does multicast.
+    :param repeats: seconds after the call at which the question is sent.
+    :param expect: this many replies are enough.
+    :param quorum: is given the replies until now with each new one, and tells whether they are enough.
+    :param key: tells which replies are the same one; by default those of one source and port with the same
+        payload. What a host says again is one reply, whatever made it say so.
+    :param settings: of the ports; ``PortSettings(hop_limit=2)`` to be heard beyond the own link. An answer
+        from off the link is dropped when the question cannot leave it.
+    :param clock: measures `Reply.seconds`.
+    :raises TypeError: a group or payload of another type.
+    :raises ValueError: an unknown interface, no group, times that cannot be; the value is named.
+    :raises OSError: no port can be opened, or the question leaves by no interface.
+    """
+    groups = _checked_groups(group)
+    if not isinstance(payload, bytes | bytearray | memoryview):
+        raise TypeError(f"payload {payload!r}: no bytes")
+    plan = Plan(bytes(payload), wait, tuple(repeats), Enough(expect, quorum, key))
+    inquiry = Inquiry(reactor, _targets(groups, checked_selectors(interfaces), settings), plan, clock)
+    inquiry.start()
+    return Replies(inquiry)
+
+
+def _checked_groups(group: Group | Iterable[Group]) -> tuple[Group, ...]:
+    groups = (group,) if isinstance(group, Group) else tuple(dict.fromkeys(group))
+    for each in groups:
+        if not isinstance(each, Group):
+            raise TypeError(f"{each!r}: no Group; Group.parse makes one of text")
+    if not groups:
+        raise ValueError("group (): there is none to ask")
+    return groups
+
+
+def _targets(groups: Sequence[Group], selectors: Sequence[str], settings: PortSettings) -> list[Target]:
+    """Return where to ask; a group that no interface can send to is left out where another is not."""
+    available = all_interfaces()
+    targets: list[Target] = []
+    problems: list[ValueError] = []
+    for group in groups:
+        try:
+            chosen = sending_interfaces(group, selectors, available)
+        except ValueError as problem:
+            problems.append(problem)
+        else:
+            targets.append(Target(group, chosen, settings=settings))
+    if not targets:
+        raise problems[0]
+    return targets
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked, when, and until when.
+
+    :raises ValueError: times that cannot be.
+    """
+
+    payload: bytes
+    wait: float
+    """Seconds from the start to the end."""
+    repeats: tuple[float, ...]
+    """Seconds from the start at which the question is sent."""
+    enough: Enough
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.wait) and self.wait > 0):
+            raise ValueError(f"wait {self.wait}: it is not a number of seconds above 0")
+        if not self.repeats:
+            raise ValueError("repeats (): the question would never be sent")
+        for moment in self.repeats:
+            if not 0 <= moment < self.wait:
+                raise ValueError(f"repeats {moment}: not within the {self.wait} seconds of wait")
+
+
+class Inquiry:
+    """One question on its way: its ports and timers, and the replies that nobody has fetched yet."""
+
+    def __init__(
+        self, reactor: Any, targets: Iterable[Target], plan: Plan, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.gathering = Gathering(plan.enough)
+        self.sent = 0
+        """Times that the question has left by an interface."""
+        self.refused = 0
+        """Times that the system refused to send it; the port logs why, once."""
+        self.late = 0
+        """Answers that came after the end."""
+        self._reactor = reactor
+        self._plan = plan
+        self._clock = clock
+        self._askers = [Asker(reactor, target, self._heard) for target in targets]
+        self._timers: list[IDelayedCall] = []
+        self._started_at = 0.0
+        self._looked = 0
+        self._ready: deque[Reply] = deque()
+        self._failure: Failure | None = None
+        self._ended = False
+        self._waiting: Deferred[Reply] | None = None
+        self._closing: Deferred[None] | None = None
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """What came back and was no answer of one host, by cause."""
+        dropped: dict[str, int] = {}
+        for asker in self._askers:
+            for cause, count in asker.dropped.items():
+                dropped[cause.value] = dropped.get(cause.value, 0) + count
+        return dropped
+
+    def start(self) -> None:
+        """Open the ports and send for the first time.
+
+        :raises OSError: no port can be opened, or nothing can be sent.
+        """
+        try:
+            for asker in self._askers:
+                asker.open()
+            self._started_at = self._clock()
+            if 0 in self._plan.repeats:
+                self._send()
+        except BaseException:
+            self.close()
+            raise
+        self._timers = [
+            self._reactor.callLater(moment, self._send_again)
+            for moment in sorted(self._plan.repeats)
+            if moment
+        ]
+        self._timers.append(self._reactor.callLater(self._plan.wait, self._wait_over))
+
+    def next(self) -> Deferred[Reply]:
+        """Return what fires with the next reply, or fails with StopAsyncIteration once all is closed."""
+        if self._ready:
+            return succeed(self._ready.popleft())
+        if self._waiting is not None:
+            raise RuntimeError("these replies are being waited for already")
+        self._waiting = Deferred(self._cancelled)
+        waiting = self._waiting
+        if self._ended:
+            self.close().addCallback(self._tell_end)
+        return waiting
+
+    def close(self) -> Deferred[None]:
+        """End now; fires when the ports are closed. May be called again."""
+        self._ended = True
+        for timer in self._timers:
+            if timer.active():
+                timer.cancel()
+        self._timers = []
+        if self._closing is None:
+            self._closing = gatherResults([asker.close() for asker in self._askers]).addCallback(
+                lambda _: None
+            )
+        closed: Deferred[None] = Deferred()
+        self._closing.addCallback(lambda _: closed.callback(None))
+        return closed
+
+    def forget_consumer(self) -> None:
+        """Wake nobody any more: whoever waited has been dropped."""
+        self._waiting = None
+
+    def _send_again(self) -> None:
+        try:
+            self._send()
+        except OSError:
+            self._end(Failure())
+
+    def _send(self) -> None:
+        result = SendResult.CLOSED
+        for asker in self._askers:
+            for interface in asker.target.interfaces:
+                result = asker.send(self._plan.payload, interface.index)
+                self.sent += result is SendResult.SENT
+                self.refused += result is not SendResult.SENT
+        if not self.sent:
+            groups = ", ".join(str(asker.target.group) for asker in self._askers)
+            raise OSError(f"{groups}: the question could not be sent by any interface: {result.value}")
+
+    def _heard(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
+        if self._ended:
+            self.late += 1
+            return
+        self._looked += 1
+        interface = interface_name(arrival.interface) if arrival.interface else ""
+        host = source_host(address, interface_name)
+        seconds = self._clock() - self._started_at
+        reply = Reply(data, host, address[1], interface, seconds, address)
+        try:
+            counts = self.gathering.take(reply)
+        except Exception:  # of the caller's key or quorum: the caller is told
+            self._end(Failure())
+            return
+        if counts:
+            self._ready.append(reply)
+            self._tell()
+            if self.gathering.is_enough:
+                self._end()
+
+    def _tell(self) -> None:
+        waiting = self._waiting
+        if waiting is not None:
+            self._waiting = None
+            waiting.callback(self._ready.popleft())
+
+    def _wait_over(self) -> None:
+        self._look_again(-1, self._clock() + LAST_LOOK)
+
+    def _look_again(self, before: int, until: float) -> None:
+        """Let the reactor read once more, for as long as there was something to read."""
+        if self._looked == before or self._clock() >= until:
+            self._end()
+        else:
+            self._timers = [self._reactor.callLater(0, self._look_again, self._looked, until)]
+
+    def _end(self, failure: Failure | None = None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self._failure = failure
+        for timer in self._timers:
+            if timer.active():
+                timer.cancel()
+        self._timers = []
+        if self._waiting is not None or not self._ready:
+            self.close().addCallback(self._tell_end)
+
+    def _tell_end(self, _: object) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            return
+        failure, self._failure = self._failure, None
+        waiting.errback(Failure(StopAsyncIteration()) if failure is None else failure)
+
+    def _cancelled(self, _: object) -> None:
+        self._waiting = None
+        self.close()
+
+
+class Replies:
+    """The replies to one question, as they come; `ask` makes it.
+
+    An asynchronous iterator. Leaving the loop ends the question, and so does cancelling what waits for a
+    reply; the ports are closed then. Replies that come while the loop is busy wait for it; what comes after
+    the end is late: it is counted, and not a reply any more.
+    """
+
+    def __init__(self, inquiry: Inquiry) -> None:
+        self._inquiry = inquiry
+
+    def __repr__(self) -> str:
+        return f"<Replies {self._inquiry.gathering.taken}>"
+
+    def __aiter__(self) -> Replies:
+        """Return itself."""
+        return self
+
+    def __anext__(self) -> Deferred[Reply]:
+        """Return what fires with the next reply."""
+        return self._inquiry.next()
+
+    async def aclose(self) -> None:
+        """End the question, and wait until its ports are closed."""
+        await self._inquiry.close()
+
+    def statistics(self) -> dict[str, int | dict[str, int]]:
+        """Return what was counted until now.
+
+        ``sent`` and ``refused`` count the question, for each interface and repeat. Of the answers,
+        ``replies`` counted, ``repeated`` were there already, ``late`` came after the end, ``overflow`` were
+        more than fit in memory, and ``dropped`` could not be the answer of one host that was asked, by cause.
+        """
+        inquiry, gathering = self._inquiry, self._inquiry.gathering
+        return {
+            "sent": inquiry.sent,
+            "refused": inquiry.refused,
+            "replies": gathering.taken,
+            "repeated": gathering.repeated,
+            "late": inquiry.late,
+            "overflow": gathering.overflow,
+            "dropped": inquiry.dropped,
+        }
+
+    def __del__(self) -> None:
+        # The coroutine that waited has been dropped too, and must not be woken when it is closed.
+        self._inquiry.forget_consumer()
+        self._inquiry.close()

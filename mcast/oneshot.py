@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question
-from mcast.dnssd.sought import SoughtName, sought_name, sought_record_type
+from mcast.dnssd.sought import SoughtName, on_link, sought_name, sought_record_type
 from mcast.errors import NotFound
 from mcast.mdns.constants import IPV4_GROUP, MDNS_PORT, ONE_SHOT_TIMEOUT
 from mcast.mdns.oneshot import OneShotQuery
@@ -55,6 +55,7 @@ def ask(
     *,
     timeout: float = ONE_SHOT_TIMEOUT,
     interface: str | int | None = None,
+    outside_local: bool = False,
     rng: Random | None = None,
     listen: Callable[..., Any] = listen_multicast,
 ) -> Deferred[OneShotReply]:
@@ -71,6 +72,7 @@ def ask(
     :param timeout: the seconds until it fails.
     :param interface: the name, index or an address of the interface to send by; the system chooses by
         default.
+    :param outside_local: ask a group for a name outside of ``.local`` too, for which anybody may answer.
     :param rng: draws the ID of the query.
     :param listen: opens the port, as `mcast.listen_multicast` does; for tests.
     :returns: fires with the response, which may hold no answer; fails with `NotFound` when there is none in
@@ -78,7 +80,10 @@ def ask(
     :raises ValueError: the name, type, server, port, timeout or interface cannot be one.
     :raises OSError: the system refuses the port, or to send.
     """
-    question = Question(sought_name(name), sought_record_type(type))
+    wanted = sought_name(name)
+    if ip_address(server).is_multicast and not outside_local:
+        on_link(wanted)
+    question = Question(wanted, sought_record_type(type))
     if not 0 < port <= 0xFFFF:
         raise ValueError(f"port {port}: it is not between 1 and 65535")
     if not timeout > 0:

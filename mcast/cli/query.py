@@ -20,7 +20,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError
 
-from mcast.cli.command import FAILED, GOOD, NOT_ALL, Output, checked, decimal, whole
+from mcast.cli.command import FAILED, GOOD, NOT_ALL, CommandError, Output, checked, decimal, whole
 from mcast.cli.finding import add_node_arguments, columns, record_fields, started_node, tell_not_found
 from mcast.dns.codes import Flag, RecordType, ResponseCode
 from mcast.dns.names import Name
@@ -29,6 +29,7 @@ from mcast.dns.records import Record, show_type
 from mcast.dnssd.instances import displayable
 from mcast.errors import NotFound
 from mcast.mdns.constants import MDNS_PORT
+from mcast.mdns.domains import is_multicast_name
 from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import Network
 from mcast.oneshot import OneShotReply, ask
@@ -71,6 +72,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=whole(1, 65535),
         default=MDNS_PORT,
         help=f"port of the server; 53 for a conventional one (default: {MDNS_PORT})",
+    )
+    parser.add_argument(
+        "--multicast",
+        action="store_true",
+        help="ask all on the link for a name outside of .local too, for which anybody may answer",
     )
     add_node_arguments(parser)
 
@@ -120,9 +126,16 @@ def _check_route(server: str, port: int) -> None:
 async def _ask_link(
     reactor: Any, arguments: argparse.Namespace, report: Report, network: Network | None
 ) -> None:
+    if not (arguments.multicast or is_multicast_name(arguments.name)):
+        raise CommandError(
+            f"{displayable(str(arguments.name))}: outside of .local anybody on the link could answer; "
+            "--multicast asks all the same, --server ADDRESS asks one host"
+        )
     node = started_node(reactor, arguments, network)
     try:
-        answers = await node.query(arguments.name, arguments.type, arguments.wait)
+        answers = await node.query(
+            arguments.name, arguments.type, arguments.wait, outside_local=arguments.multicast
+        )
     finally:
         await node.stopService()
     for answer in answers:

@@ -32,7 +32,7 @@ from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.found import FoundService
 from mcast.dnssd.instances import displayable
 from mcast.dnssd.publishing import reverse_name
-from mcast.dnssd.sought import sought_services, sought_type
+from mcast.dnssd.sought import on_link, sought_services, sought_type
 from mcast.dnssd.types import ServiceType
 from mcast.errors import InvalidService, NotFound
 from mcast.node.lookups import LOOKUP_TIMEOUT
@@ -103,7 +103,7 @@ async def _resolve(node: Node, subject: Subject, timeout: float, report: Report)
         found = await node.resolve_host(subject, timeout)
         report.host(subject, [(str(one.address), one.interface) for one in found], address_fields(found))
     else:
-        answers = await node.query(reverse_name(subject), RecordType.PTR, timeout)
+        answers = await node.query(reverse_name(subject), RecordType.PTR, timeout, outside_local=True)
         for answer in dict.fromkeys(
             [(one.record.rdata, one.interface) for one in answers if one.record.type == RecordType.PTR]
         ):
@@ -125,10 +125,13 @@ def parse_subject(text: str, service_type: ServiceType | None) -> tuple[Subject,
         if not address.strip("0123456789."):
             raise
     try:
-        sought_services(text)
-        return Instance(text), ()
+        names = sought_services(text)
     except InvalidService:
         pass
+    else:
+        for one in names:
+            on_link(one)
+        return Instance(text), ()
     name = Name.parse(text)
     if len(name.labels) == 1:
         # RFC 6762 §21: the one thing "local." is appended to.
@@ -163,7 +166,7 @@ class Report:
                 write(f"priority   {service.priority}")
                 write(f"weight     {service.weight}")
         for found in service.addresses:
-            write(f"address    {found.address} on {found.interface}")
+            write(f"address    {found.address}{f' on {found.interface}' * bool(found.interface)}")
         if self._verbose:
             write(f"links      {' '.join(map(str, service.links))}")
         for key, value in service.txt.items():

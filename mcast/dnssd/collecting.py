@@ -30,10 +30,12 @@ class Collector(Follower):
     """Gathers all answers to a question, or the negative response.
 
     :param question: what to ask; a type of `RecordType.ANY` stands for all types.
+    :param any_name: ask for names outside of multicast DNS too.
     """
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, *, any_name: bool = False) -> None:
         super().__init__()
+        self.asks_for_any_name = any_name
         self.question: Final = question
         self._found: Final[dict[tuple[LinkId, object], Answer]] = {}
         self._denied_on: Final[set[LinkId]] = set()

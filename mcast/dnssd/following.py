@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import Final, Generic, TypeVar
 
 from mcast.dns.messages import Question
+from mcast.dns.names import Name
 from mcast.dnssd.link_id import LinkId
+from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.events import Denied, RecordAdded, RecordChange
 from mcast.mdns.querier.querier import Querier
+
+MAX_ELSEWHERE = 32
+"""Hosts outside of multicast DNS whose addresses one follower wants at most.
+
+Our choice: more than anybody points to; each has the system ask a DNS server, at the word of a stranger.
+"""
 
 _K = TypeVar("_K", bound=Hashable)
 _S = TypeVar("_S")
@@ -23,12 +31,20 @@ class Follower:
     has this object among its ``askers``, with the link that it comes from. Any call may make a querier want
     to be called earlier than before, so the owner looks at the `next_wakeup` of the links again afterwards.
 
-    A subclass has `_begin_on`, `_end_on`, `_record` and `_denied`.
+    A subclass has `_begin_on`, `_end_on`, `_record` and `_denied`, and `learn` when it looks for addresses.
     """
+
+    asks_for_any_name = False
+    """Whether to ask for names outside of multicast DNS too, since somebody wants just that."""
 
     def __init__(self) -> None:
         self.counters: Final[Counter[str]] = Counter()
         """What was heard and left alone, by cause."""
+        self.elsewhere: Final[dict[bytes, Name]] = {}
+        """Hosts outside of multicast DNS, by the keys of their names.
+
+        The owner has the system's resolver look them up, and hands on by `learn` what that knows.
+        """
         self._links: dict[LinkId, Querier] = {}
 
     @property
@@ -66,8 +82,24 @@ class Follower:
         else:
             self._record(link, event, now)
 
+    def learn(self, host: Name, addresses: Collection[bytes]) -> None:
+        """Take in the addresses of a host of `elsewhere`, as rdata; none when they are not to be had."""
+
+    def _want_elsewhere(self, host: Name) -> None:
+        if len(self.elsewhere) < MAX_ELSEWHERE:
+            self.elsewhere[host.key] = host
+        else:
+            self.counters["hosts elsewhere beyond the limit"] += 1
+
     def _ask(self, link: LinkId, question: Question, now: float) -> None:
-        """Begin to ask on a link, and take in what it knows already."""
+        """Begin to ask on a link, and take in what it knows already.
+
+        Anybody on the link could answer for a name outside of multicast DNS: it is not asked for, and what
+        was heard unasked is not believed (RFC 6762 §3, §13).
+        """
+        if not (self.asks_for_any_name or is_multicast_name(question.name)):
+            self.counters["names outside of multicast DNS"] += 1
+            return
         querier = self._links[link]
         querier.ask(question, now, self)
         for record in querier.records(question, now, flushed=False):

@@ -16,7 +16,7 @@ from mcast.dnssd.types import ServiceType
 
 
 class FoundAddress(NamedTuple):
-    """An address, and the interface by which it is reached.
+    """An address, and the interface by which it is reached; none for one from outside of multicast DNS.
 
     A link-local IPv6 address has that interface as its zone, since it is ambiguous without (RFC 4007 §6).
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from random import Random
 from typing import Final, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from mcast.dnssd.following import Follower
 from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.link_id import LinkId
 from mcast.dnssd.tracking import ServiceTracker
+from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 MAX_ALIASES = 8
@@ -74,17 +75,26 @@ class HostLookup(Follower):
         """Addresses, each with the link and the key of the name it was found under."""
         self._denied_on: Final[set[tuple[LinkId, bytes, int]]] = set()
         self._found_at: float | None = None
+        self._found_elsewhere: Final[dict[bytes, Collection[bytes]]] = {}
+        """Addresses by the system's resolver, by the key of the name."""
+        if not is_multicast_name(name):
+            self._want_elsewhere(name)
 
     @property
     def addresses(self) -> tuple[FoundAddress, ...]:
         """The addresses that are known now, ordered by interface, IPv4 first."""
         distinct = {(link.interface, len(rdata), rdata) for link, _, rdata in self._found}
+        sizes = [_SIZES[rtype] for rtype in self._types]
+        for addresses in self._found_elsewhere.values():
+            distinct |= {("", len(rdata), rdata) for rdata in addresses if len(rdata) in sizes}
         return tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
 
     @property
     def is_complete(self) -> bool:
         """Whether no more addresses are to be expected; there may be none at all."""
         key = self._names[-1].key
+        if key in self.elsewhere:
+            return key in self._found_elsewhere
         return any(
             all(
                 (link, key, int(rtype)) in self._denied_on
@@ -106,6 +116,8 @@ class HostLookup(Follower):
         return None if self._found_at is None or self.is_complete else self._found_at + FAMILY_DELAY
 
     def _questions(self, name: Name) -> list[Question]:
+        if name.key in self.elsewhere:
+            return []
         return [Question(name, rtype) for rtype in self._types]
 
     def _begin_on(self, link: LinkId, now: float) -> None:
@@ -148,9 +160,15 @@ class HostLookup(Follower):
             self.counters["aliases beyond the limit"] += 1
             return
         self._names.append(target)
+        if not is_multicast_name(target):
+            self._want_elsewhere(target)
+            return
         for link in self._links:
             for question in self._questions(target):
                 self._ask(link, question, now)
+
+    def learn(self, host: Name, addresses: Collection[bytes]) -> None:
+        self._found_elsewhere[host.key] = addresses
 
     def _denied(self, link: LinkId, question: Question, now: float) -> None:
         self._denied_on.add((link, question.name.key, question.type))
@@ -168,6 +186,13 @@ class _Weighted(Protocol):
 
 
 _Target = TypeVar("_Target", bound=_Weighted)
+
+
+def without_address(host: Name, seconds: float) -> str:
+    """Say of a service on which host it is, and why no address of it is known after some seconds."""
+    if is_multicast_name(host):
+        return f"is on {host}, of which no address was heard within {seconds:g} s"
+    return f"is on {host}, which is outside of .local; the system's resolver knows no address of it"
 
 
 def in_order(targets: Iterable[_Target], rng: Random) -> list[_Target]:

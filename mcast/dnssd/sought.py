@@ -12,6 +12,7 @@ from mcast.dns.presentation import parse_type
 from mcast.dnssd.instances import INSTANCE_LIMIT, InstanceName
 from mcast.dnssd.types import ServiceType, encoded, subtype_label
 from mcast.errors import InvalidService
+from mcast.mdns.domains import is_multicast_name
 
 SoughtName = str | bytes | Name | InstanceName
 """A whole name: text as zone files write it, octets in wire form, or what a found service has."""
@@ -35,6 +36,18 @@ def sought_name(name: SoughtName) -> Name:
     if isinstance(name, str):
         return Name.parse(name)
     raise TypeError(f"a name is str, bytes, Name or InstanceName, not {name!r}")
+
+
+def on_link(name: Name) -> Name:
+    """Return a name that is looked up by multicast.
+
+    :raises ValueError: it is not: anybody on the link could answer for it (RFC 6762 §3, §13).
+    """
+    if not is_multicast_name(name):
+        raise ValueError(
+            f"{name}: outside of .local; anybody on the link could answer for it, so it is not asked for"
+        )
+    return name
 
 
 def sought_host(host: SoughtName) -> Name:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import Final
 
@@ -15,6 +15,7 @@ from mcast.dns.records import ServiceData
 from mcast.dnssd.following import Listing
 from mcast.dnssd.found import Change, FoundAddress, FoundService, service_change
 from mcast.dnssd.link_id import LinkId, interfaces_of
+from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 SETTLE_DELAY = 0.05
@@ -83,7 +84,7 @@ def forget(seen: _Seen, link: LinkId) -> bool:
 class Host:
     """A host that services are on."""
 
-    __slots__ = ("_views", "addresses", "denied", "links", "name", "users")
+    __slots__ = ("_views", "addresses", "denied", "elsewhere", "is_elsewhere", "links", "name", "users")
 
     def __init__(self, name: Name) -> None:
         self.name: Final = name
@@ -94,6 +95,10 @@ class Host:
         self.addresses: Final[_Seen] = []
         self.denied: Final[set[tuple[LinkId, int]]] = set()
         """Where the host has denied addresses of a type."""
+        self.is_elsewhere: Final = not is_multicast_name(name)
+        """Whether its addresses are not those of multicast DNS."""
+        self.elsewhere: Collection[bytes] | None = None
+        """Its addresses by the system's resolver; None until that was asked."""
         self._views: Final[dict[tuple[str, ...], tuple[FoundAddress, ...]]] = {}
 
     def changed(self) -> None:
@@ -113,12 +118,15 @@ class Host:
                 for link, rdata in self.addresses
                 if link.interface in interfaces
             }
+            distinct |= {("", len(rdata), rdata) for rdata in self.elsewhere or ()}
             view = tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
             self._views[interfaces] = view
         return view
 
     def is_complete(self, links: Iterable[LinkId]) -> bool:
         """Whether on each of these links both families are known or denied."""
+        if self.is_elsewhere:
+            return self.elsewhere is not None
         known = {(link, len(rdata)) for link, rdata in self.addresses}
         return all(
             ((link, 4) in known or (link, _ADDRESS_TYPES[0]) in self.denied)
@@ -280,6 +288,8 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         host = self._hosts.get(key)
         if host is None:
             host = self._hosts[key] = Host(Name.from_wire(target))
+            if host.is_elsewhere:
+                self._want_elsewhere(host.name)
         instance.host = host
         host.users.add(instance.name.key)
         for link in instance.links:
@@ -287,7 +297,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
 
     def _use_host(self, host: Host, link: LinkId, now: float) -> None:
         host.links[link] += 1
-        if host.links[link] == 1:
+        if host.links[link] == 1 and not host.is_elsewhere:
             for rtype in _ADDRESS_TYPES:
                 self._ask(link, Question(host.name, rtype), now)
 
@@ -303,8 +313,17 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         host.changed()
         if not host.links:
             self._hosts.pop(host.name.key, None)
+            self.elsewhere.pop(host.name.key, None)
 
     # What is heard
+
+    def learn(self, host: Name, addresses: Collection[bytes]) -> None:
+        key = host.key
+        known = self._hosts.get(key)
+        if known is not None:
+            known.elsewhere = addresses
+            known.changed()
+            self._changed_hosts[key] = known
 
     def _begin_on(self, link: LinkId, now: float) -> None:
         raise NotImplementedError

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IProtocol, IProtocolFactor
 from zope.interface import implementer
 
 from mcast.dnssd.found import Change, FoundService
-from mcast.dnssd.resolving import in_order
+from mcast.dnssd.resolving import in_order, without_address
 from mcast.dnssd.sought import sought_services, sought_types
 from mcast.dnssd.types import ServiceType
 from mcast.endpoints.addresses import connect
@@ -323,7 +323,7 @@ class _Attempt:
         if seen:
             return "; ".join(seen)
         if isinstance(self._browser, InstanceBrowser) and self._browser.host is not None:
-            return f"is on {self._browser.host}, of which no address was heard within {self._timeout:g} s"
+            return without_address(self._browser.host, self._timeout)
         return f"none was found within {self._timeout:g} s"
 
 

@@ -11,14 +11,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from mcast.dns.codes import RecordType
-from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dnssd.collecting import Answer, Collector
 from mcast.dnssd.enumeration import DomainBrowser
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import FoundAddress, FoundService
-from mcast.dnssd.resolving import HostLookup, Resolver
+from mcast.dnssd.resolving import HostLookup, Resolver, without_address
 from mcast.errors import NotFound
+from mcast.mdns.domains import is_multicast_name
 from mcast.node.durations import Durations
 from mcast.node.searches import Search, Searches
 from mcast.oneshot import OneShotReply, ask
@@ -48,7 +48,7 @@ def resolve(
         host = resolver.host
         if host is None:
             return NotFound(what, f"no answer within {timeout:g} s")
-        return NotFound(what, f"is on {host}, of which no address was heard within {timeout:g} s")
+        return NotFound(what, without_address(host, timeout))
 
     found = _LookUp[FoundService](searches, timeout, missing, durations=searches.resolving)
     return found.start(resolver, interfaces, news)
@@ -65,8 +65,11 @@ def resolve_host(
         elif host.addresses:
             found.succeed(host.addresses)
         else:
-            found.fail(NotFound(str(host.name), "its owner says that it has no such address"))
+            found.fail(NotFound(str(host.name), denial))
 
+    denial = "its owner says that it has no such address"
+    if not is_multicast_name(host.name):
+        denial = "it is outside of .local, and the system's resolver knows no address of it"
     found = _LookUp[tuple[FoundAddress, ...]](
         searches,
         timeout,
@@ -78,10 +81,9 @@ def resolve_host(
 
 
 def query(
-    searches: Searches, question: Question, timeout: float, interfaces: Sequence[str]
+    searches: Searches, collector: Collector, timeout: float, interfaces: Sequence[str]
 ) -> Deferred[list[Answer]]:
     """See `Node.query`."""
-    collector = Collector(question)
 
     def news(now: float) -> None:
         if collector.is_complete:
@@ -90,7 +92,7 @@ def query(
     found = _LookUp[list[Answer]](
         searches,
         timeout,
-        lambda: NotFound(str(question.name), f"no answer within {timeout:g} s"),
+        lambda: NotFound(str(collector.question.name), f"no answer within {timeout:g} s"),
         lambda: collector.answers,
     )
     return found.start(collector, interfaces, news)

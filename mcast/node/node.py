@@ -16,7 +16,7 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import Record
-from mcast.dnssd.collecting import Answer
+from mcast.dnssd.collecting import Answer, Collector
 from mcast.dnssd.enumeration import DomainBrowser, DomainList
 from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.hosts import Alias, Host, checked_host_label, host_label
@@ -26,6 +26,7 @@ from mcast.dnssd.service import Service
 from mcast.dnssd.sought import (
     SoughtName,
     SoughtType,
+    on_link,
     sought_host,
     sought_name,
     sought_record_type,
@@ -238,14 +239,14 @@ class Node(TwistedService):
         return ServiceBrowser(
             self._searches,
             sought_types(*types),
-            domain=sought_name(domain),
+            domain=on_link(sought_name(domain)),
             interfaces=interfaces,
             resolve=resolve,
         )
 
     def browse_types(self, *, domain: str | Name = LOCAL, interfaces: Sequence[str] = ()) -> TypesBrowser:
         """Follow which service types there are (RFC 6763 §9)."""
-        return TypesBrowser(self._searches, domain=sought_name(domain), interfaces=interfaces)
+        return TypesBrowser(self._searches, domain=on_link(sought_name(domain)), interfaces=interfaces)
 
     def follow(
         self,
@@ -260,7 +261,9 @@ class Node(TwistedService):
         :param name: as for `resolve`.
         :raises InvalidService: the name or type cannot be one.
         """
-        return InstanceBrowser(self._searches, sought_services(name, type, domain), interfaces=interfaces)
+        return InstanceBrowser(
+            self._searches, _on_link(sought_services(name, type, domain)), interfaces=interfaces
+        )
 
     def resolve(
         self,
@@ -280,7 +283,7 @@ class Node(TwistedService):
         :param timeout: seconds, after which it fails with `NotFound`.
         :raises InvalidService: the name or type cannot be one.
         """
-        names = sought_services(name, type, domain)
+        names = _on_link(sought_services(name, type, domain))
         return lookups.resolve(self._searches, names, timeout, interfaces)
 
     def resolve_host(
@@ -294,7 +297,9 @@ class Node(TwistedService):
     ) -> Deferred[tuple[FoundAddress, ...]]:
         """Find out the addresses of a host; cancelling ends the search.
 
-        Fires as soon as both families are known or denied, and with what there is when time is up.
+        Fires as soon as both families are known or denied, and with what there is when time is up. A host
+        outside of ``.local`` is looked up by the reactor's resolver, and never by multicast; its addresses
+        have no interface.
 
         :param host: ``printer`` stands for ``printer.local``.
         :param timeout: seconds, after which it fails with `NotFound`; at once when the host says that it has
@@ -313,6 +318,7 @@ class Node(TwistedService):
         timeout: float = LOOKUP_TIMEOUT,
         *,
         interfaces: Sequence[str] = (),
+        outside_local: bool = False,
     ) -> Deferred[list[Answer]]:
         """Gather the records that answer a question on the link; cancelling ends the search.
 
@@ -321,10 +327,13 @@ class Node(TwistedService):
         server is asked by `mcast.oneshot.ask`.
 
         :param type: such as ``"PTR"``, or its number; by default all types.
-        :raises ValueError: no name, no type.
+        :param outside_local: ask for a name outside of ``.local`` too, for which anybody may answer.
+        :raises ValueError: no name, no type; a name outside of ``.local``.
         """
-        question = Question(sought_name(name), sought_record_type(type))
-        return lookups.query(self._searches, question, timeout, interfaces)
+        wanted = sought_name(name) if outside_local else on_link(sought_name(name))
+        question = Question(wanted, sought_record_type(type))
+        collector = Collector(question, any_name=outside_local)
+        return lookups.query(self._searches, collector, timeout, interfaces)
 
     def domains(
         self,
@@ -434,6 +443,10 @@ class Node(TwistedService):
         if not all(success for success, _ in results):
             self._log.warn("not every goodbye left within {limit} s", limit=STOP_LIMIT)
         return self._links.close()
+
+
+def _on_link(names: Sequence[Name]) -> Sequence[Name]:
+    return [on_link(name) for name in names]
 
 
 def _pass_on(result: None, waiting: Deferred[None]) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall
 
+from mcast.dns.names import Name
 from mcast.dnssd.following import Follower
 from mcast.dnssd.link_id import LinkId
 from mcast.mdns.events import Denied, Event, RecordChange
 from mcast.node.durations import Durations
+from mcast.node.elsewhere import HostsElsewhere
 from mcast.node.link_driver import LinkChange, LinkDriver
 from mcast.node.links import Links
 from mcast.sockets.interface import checked_selectors, select_interfaces
@@ -38,6 +40,7 @@ class Search(Generic[_F]):
         self._searches = searches
         self._interfaces = checked_selectors(interfaces)
         self._news = news
+        self._elsewhere = HostsElsewhere(searches.reactor, self._learn)
         self._soon: IDelayedCall | None = None
         self._timer: IDelayedCall | None = None
 
@@ -55,6 +58,7 @@ class Search(Generic[_F]):
             if timer is not None:
                 timer.cancel()
         self._soon = self._timer = None
+        self._elsewhere.want({})
         with self._searches.calling():
             self.follower.close(self._searches.now())
 
@@ -83,7 +87,12 @@ class Search(Generic[_F]):
 
     def _tell(self) -> None:
         self._soon = None
+        self._elsewhere.want(self.follower.elsewhere)
         self._news(self._searches.now())
+
+    def _learn(self, host: Name, addresses: Collection[bytes]) -> None:
+        self.follower.learn(host, addresses)
+        self.wake_soon()
 
     def _on_timer(self, at: float) -> None:
         self._timer = None

@@ -7,7 +7,7 @@ from io import StringIO
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.cli import query
-from mcast.cli.command import GOOD, NOT_ALL, Output
+from mcast.cli.command import GOOD, NOT_ALL, CommandError, Output
 from mcast.cli.query import Report
 from mcast.dns.codes import RESPONSE_FLAGS, Flag
 from mcast.dns.messages import Message
@@ -66,6 +66,12 @@ class LinkTests(FindingTestCase):
         self.publish()
         self.run_command("My Web._http._tcp.local", json_lines=True)
         self.assertTrue({"SRV", "TXT"} <= {one["type"] for one in self.objects})
+
+    def test_name_outside_local(self) -> None:
+        """M-13-1: it is asked for by multicast only when that is said."""
+        with self.assertRaisesRegex(CommandError, "--multicast"):
+            self.run_command("www.example.com", "A")
+        self.assertEqual(self.run_command("www.example.com", "A", "--multicast", "--wait", "1"), NOT_ALL)
 
     def test_nobody(self) -> None:
         self.assertEqual(self.run_command("nobody.local", "A", "--wait", "1"), NOT_ALL)

@@ -84,6 +84,10 @@ class HostTests(FindingTestCase):
         with self.assertRaisesRegex(CommandError, "only hosts in .local"):
             self.run_command("www.example.com")
 
+    def test_service_outside_local(self) -> None:
+        with self.assertRaisesRegex(CommandError, "outside of .local"):
+            self.run_command("Web._http._tcp.example.com")
+
     def test_nobody(self) -> None:
         self.assertEqual(self.run_command("nobody.local"), NOT_ALL)
 

@@ -158,7 +158,7 @@ class ServiceTests(SynchronousTestCase):
 
     def test_in_another_domain_and_type(self) -> None:
         """S-4.2-1: type and domain are those of the result, not those that were asked for."""
-        elsewhere = Name.parse("Web._web._tcp.example.com")
+        elsewhere = Name.parse("Web._web._tcp.Printers.local")
         self.lab.hear(
             pointer(LIST, elsewhere, 4500),
             service(elsewhere, 0, 0, 80, host("far"), 120, True),
@@ -167,7 +167,18 @@ class ServiceTests(SynchronousTestCase):
             only(A),
         )
         found = self.lab.last()
-        self.assertEqual((str(found.type), str(found.domain)), ("_web._tcp", "example.com."))
+        self.assertEqual((str(found.type), str(found.domain)), ("_web._tcp", "Printers.local."))
+
+    def test_in_a_domain_of_unicast_dns(self) -> None:
+        """M-13-1: what a stranger lists there is not asked for by multicast, and not believed."""
+        elsewhere = Name.parse("Web._http._tcp.example.com")
+        self.lab.hear(
+            pointer(LIST, elsewhere, 4500), service(elsewhere, 0, 0, 80, host("far"), 120, True), at(9)
+        )
+        self.lab.pass_time(10)
+        self.assertEqual(self.lab.told(), [])
+        self.assertEqual({one.name for one in self.lab.asked()}, {LIST})
+        self.assertEqual(self.browser.counters["names outside of multicast DNS"], 2)
 
     def test_pointer_to_no_instance(self) -> None:
         self.lab.hear(pointer(LIST, host("far"), 4500))

@@ -39,7 +39,8 @@ class NodeTestCase(SynchronousTestCase):
         if isinstance(host, str):
             host = self.lan.host(host)
         label = host.name if hostname == "" else hostname
-        node = Node(self.lan.clock, network=host, hostname=label, rng=host.rng, **settings)
+        reactor = settings.pop("reactor", self.lan.clock)
+        node = Node(reactor, network=host, hostname=label, rng=host.rng, **settings)
         node.startService()
         return node
 

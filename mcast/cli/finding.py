@@ -17,6 +17,7 @@ from mcast.dnssd.instances import displayable
 from mcast.errors import NotFound
 from mcast.node.network import Network, SocketNetwork
 from mcast.node.node import Node
+from mcast.node.troubles import missing_interfaces
 from mcast.sockets.interface import select_interfaces
 
 
@@ -46,10 +47,13 @@ def started_node(
         raise CommandError("--no-ipv4 and --no-ipv6 together leave nothing to use")
     network = SocketNetwork(reactor) if network is None else network
     selectors = interfaces or arguments.interfaces
+    available = network.interfaces()
     try:
-        select_interfaces(selectors, network.interfaces(), strict=bool(selectors) or not patient)
+        chosen = select_interfaces(selectors, available, strict=bool(selectors) or not patient)
     except ValueError as error:
         raise CommandError(str(error)) from None
+    if not patient and not any(each.carrier and each.addresses for each in chosen):
+        raise CommandError(f"no link works: {'; '.join(missing_interfaces(selectors, available, chosen))}")
     node = Node(
         reactor,
         interfaces=selectors,
@@ -59,8 +63,9 @@ def started_node(
     )
     node.startService()
     if not node.links and not patient:
+        trouble = node.trouble
         node.stopService()
-        raise CommandError("no interface is up and capable of multicast")
+        raise CommandError(f"{trouble}")
     return node
 
 

@@ -20,6 +20,7 @@ from mcast.mdns.events import Event
 from mcast.mdns.link import Link, LinkSettings
 from mcast.node.link_driver import LinkChange, LinkDriver, LinkObserver
 from mcast.node.network import MulticastPort, Network
+from mcast.node.troubles import NOT_STARTED, Troubles, missing_interfaces
 from mcast.sockets.interface import Interface, select_interfaces
 
 RETRY_DELAY = 10.0
@@ -65,7 +66,7 @@ class Links:
         self._drivers: dict[Key, LinkDriver] = {}
         self._ports: dict[bool, MulticastPort] = {}
         self._ports_gone: dict[bool, Counter[str]] = {}
-        self._troubles: set[str] = set()
+        self._troubles = Troubles(self._log)
         self._retry: IDelayedCall | None = None
         self._refusal: OSError | None = None
         self._unwatch: Callable[[], None] | None = None
@@ -95,6 +96,16 @@ class Links:
         """Return the time to tell the links."""
         return float(self._reactor.seconds())
 
+    @property
+    def trouble(self) -> str | None:
+        """Why no link works, in one line; None when one does."""
+        if self._unwatch is None:
+            return f"no link works: {NOT_STARTED}"
+        if any(driver.is_working for driver in self):
+            return None
+        unsendable = [f"{driver.label} cannot be sent to" for driver in self if driver.is_up]
+        return f"no link works: {'; '.join([*self._troubles.causes, *unsendable])}"
+
     def port_counters(self) -> dict[str, dict[str, int]]:
         """Return for each family what its port counted, with those before it that were closed."""
         return {
@@ -117,10 +128,12 @@ class Links:
         :raises OSError: no port could be opened: a program holds 5353 and does not share it.
         """
         self._unwatch = self._network.watch(self._interfaces_changed)
-        self._interfaces_changed(self._network.interfaces())
+        self._follow_all(self._network.interfaces())
         if self._refusal is not None and not self._ports:
             self.stop_following()
+            self._troubles.forget()
             raise self._refusal
+        self._tell()
 
     def stop_following(self) -> None:
         """Follow the interfaces no more; the links stay as they are until `close`."""
@@ -138,17 +151,25 @@ class Links:
         self._ports_gone.update({ipv6: self._port_counters(ipv6) for ipv6 in self._ports})
         closed = DeferredList([port.close() for port in self._ports.values()], consumeErrors=True)
         self._ports.clear()
-        self._troubles.clear()
+        self._troubles.forget()
         return closed.addCallback(lambda _: None)
 
     # Following the interfaces
 
     def _interfaces_changed(self, available: Iterable[Interface]) -> None:
+        self._follow_all(available)
+        self._tell()
+
+    def _follow_all(self, available: Iterable[Interface]) -> None:
         available = tuple(available)
         present = {interface.index for interface in available}
         selected = select_interfaces(self._settings.interfaces, available, strict=False)
         chosen = {each.index: each for each in selected}
         self._refusal = None
+        self._troubles.clear()
+        selectors = self._settings.interfaces
+        for cause in missing_interfaces(selectors, available, selected):
+            self._troubles.add(cause, is_usual=not selectors)
         for key, driver in tuple(self._drivers.items()):
             interface = chosen.get(key[0])
             if interface is not None and _carries(interface, driver.ipv6):
@@ -252,12 +273,13 @@ class Links:
         return True
 
     def _trouble(self, cause: str) -> None:
-        """Tell a trouble once, and try again later; the other links go on."""
-        if cause not in self._troubles:
-            self._troubles.add(cause)
-            self._log.warn("{cause}; tried again every {delay} s", cause=cause, delay=RETRY_DELAY)
+        """Take note of a trouble, and try again later; the other links go on."""
+        self._troubles.add(cause)
         if self._retry is None and self._unwatch is not None:
             self._retry = self._reactor.callLater(RETRY_DELAY, self._try_again)
+
+    def _tell(self) -> None:
+        self._troubles.tell(any_link=any(driver.is_up for driver in self))
 
     def _try_again(self) -> None:
         self._retry = None

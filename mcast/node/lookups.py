@@ -198,6 +198,9 @@ class _LookUp(Generic[_T]):
         result = self._partial()
         # Asked before the search is closed and forgets what it heard.
         error = self._missing()
+        trouble = None if self._search is None else self._searches.trouble(self._search)
+        if trouble is not None:
+            error = NotFound(error.what, trouble)
         if result:
             self.succeed(result)
         else:

@@ -375,6 +375,11 @@ class Node(TwistedService):
         """The links whose interface is up and by which the last packet could be sent."""
         return tuple(link_id_of(driver) for driver in self._links if driver.is_working)
 
+    @property
+    def trouble(self) -> str | None:
+        """Why no link works, in one line, ``no link works: eth9 does not exist``; None when one does."""
+        return self._links.trouble
+
     def reconnect(self) -> None:
         """Probe, announce and ask anew on every link, as after sleep (RFC 6762 §8).
 
@@ -385,15 +390,15 @@ class Node(TwistedService):
                 driver.resume()
 
     def statistics(self) -> dict[str, Any]:
-        """Return counters and gauges as plain dicts of numbers; docs/metrics.md tells what each means.
+        """Return counters and gauges, plain dicts of numbers; docs/metrics.md tells what each means.
 
         ``node``: names published and claimed, conflicts, renames; ``ports``: for each family what its socket
         received and dropped; ``links``: for each link, such as ``eth0/IPv4``, what it counted, by kind and
         cause; ``links gone``: the sums of the links that are no more, so that totals do not shrink;
         ``caches`` and ``published``: for each link what is in its cache, and how many records of each type we
-        publish; ``searches``: what they heard and left alone, by cause; ``times``: for each of ``claim``,
-        ``resolve`` and ``lookup`` the ``count``, ``sum`` and ``max`` of the seconds it took, and the
-        ``failures``.
+        publish; ``searches``: what they heard and left alone, by cause; ``trouble``: as the
+        property says it; ``times``: for each of ``claim``, ``resolve`` and ``lookup`` the ``count``, ``sum``
+        and ``max`` of the seconds it took, and the ``failures``.
         """
         return statistics(self._links, self._publisher, self._searches)
 

@@ -38,7 +38,7 @@ class Search(Generic[_F]):
     ) -> None:
         self.follower = follower
         self._searches = searches
-        self._interfaces = checked_selectors(interfaces)
+        self.interfaces = checked_selectors(interfaces)
         self._news = news
         self._elsewhere = HostsElsewhere(searches.reactor, self._learn)
         self._soon: IDelayedCall | None = None
@@ -64,9 +64,9 @@ class Search(Generic[_F]):
 
     def wants(self, driver: LinkDriver) -> bool:
         """Whether to ask on this link."""
-        if not self._interfaces:
+        if not self.interfaces:
             return True
-        return bool(select_interfaces(self._interfaces, [driver.interface], strict=False))
+        return bool(select_interfaces(self.interfaces, [driver.interface], strict=False))
 
     def wake_soon(self) -> None:
         """Tell the news after the reactor has read what has arrived.
@@ -126,6 +126,12 @@ class Searches:
         for follower in self.by_follower:
             total.update(follower.counters)
         return dict(total)
+
+    def trouble(self, search: Search[Any]) -> str | None:
+        """Say why a search cannot ask anywhere, in one line; None when it can."""
+        if any(driver.is_working and search.wants(driver) for driver in self._links):
+            return None
+        return self._links.trouble or f"no link works on {', '.join(search.interfaces)}"
 
     def now(self) -> float:
         """Return the time, in seconds on the reactor's clock."""

@@ -30,6 +30,7 @@ def statistics(links: Links, publisher: Publisher, searches: Searches) -> dict[s
         "caches": {driver.label: driver.link.querier.gauges() for driver in links},
         "published": {driver.label: _types_of(driver.link.responder.records()) for driver in links},
         "searches": searches.counters(),
+        "trouble": links.trouble,
         "times": {
             "claim": publisher.claiming.as_dict(),
             "resolve": searches.resolving.as_dict(),

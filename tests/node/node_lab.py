@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -74,3 +75,30 @@ class NodeTestCase(SynchronousTestCase):
 def drivers(node: Node) -> list[LinkDriver]:
     """Return what runs the links of a node; programs see the `LinkId` of each only."""
     return list(node._links)
+
+
+class CountingHost:
+    """A `Network` that passes on to a simulated host, counts joins, and refuses them on demand."""
+
+    def __init__(self, host: SimulatedHost) -> None:
+        self._host = host
+        self.joined: list[tuple[str, bool]] = []
+        self.refused: set[str] = set()
+        self.refused_families: set[bool] = set()
+        self.interfaces = host.interfaces
+        self.watch = host.watch
+
+    def open(self, ipv6: bool) -> Any:
+        if ipv6 in self.refused_families:
+            raise OSError(errno.EADDRINUSE, "UDP port 5353 on ::: already in use")
+        port = self._host.open(ipv6)
+        join = port.join
+
+        def counted(interface: Any, received: Any) -> None:
+            if interface.name in self.refused:
+                raise OSError(errno.ENOBUFS, "No buffer space available")
+            join(interface, received)
+            self.joined.append((interface.name, ipv6))
+
+        port.join = counted  # type: ignore[method-assign]
+        return port

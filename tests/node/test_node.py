@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-from typing import Any
-
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
@@ -15,11 +12,10 @@ from mcast.dns.records import Identity, address
 from mcast.dnssd.hosts import Host
 from mcast.errors import InvalidService
 from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP
-from mcast.node.links import RETRY_DELAY
-from mcast.node.network import Network
 from mcast.node.node import STOP_LIMIT, Node
-from mcast.testing import Capture, SimulatedHost
+from mcast.testing import Capture
 from tests.node.node_lab import (
+    CountingHost,
     NodeTestCase,
     drivers,
 )
@@ -136,86 +132,6 @@ class StartTests(NodeTestCase):
             node.publish(address(Name.parse(f"n{number}.local"), "10.9.9.9", 120))
         self.lan.advance(5.0)
         self.assertEqual(host.joined, [("eth0", False), ("eth0", True)])
-
-
-class CountingHost:
-    """A `Network` that passes on to a simulated host, counts joins, and refuses them on demand."""
-
-    def __init__(self, host: SimulatedHost) -> None:
-        self._host = host
-        self.joined: list[tuple[str, bool]] = []
-        self.refused: set[str] = set()
-        self.refused_families: set[bool] = set()
-        self.interfaces = host.interfaces
-        self.watch = host.watch
-
-    def open(self, ipv6: bool) -> Any:
-        if ipv6 in self.refused_families:
-            raise OSError(errno.EADDRINUSE, "UDP port 5353 on ::: already in use")
-        port = self._host.open(ipv6)
-        join = port.join
-
-        def counted(interface: Any, received: Any) -> None:
-            if interface.name in self.refused:
-                raise OSError(errno.ENOBUFS, "No buffer space available")
-            join(interface, received)
-            self.joined.append((interface.name, ipv6))
-
-        port.join = counted  # type: ignore[method-assign]
-        return port
-
-
-class TroubleTests(NodeTestCase):
-    """What the system refuses."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        host = self.lan.host("kitchen", "one", "two")
-        self.network = CountingHost(host)
-        network: Network = self.network
-        self.subject = Node(self.lan.clock, network=network, hostname="kitchen", rng=host.rng)
-
-    def test_refused_join(self) -> None:
-        """M-B-1: a join over the limit is told, and the other interfaces go on."""
-        self.network.refused = {"eth0"}
-        self.subject.startService()
-        self.lan.advance(3.0)
-        self.assertEqual({packet.link for packet in self.lan.packets}, {"two"})
-        self.assertEqual([str(link) for link in self.subject.links], ["eth1/IPv4", "eth1/IPv6"])
-
-    def test_join_is_tried_again(self) -> None:
-        self.network.refused = {"eth0"}
-        self.subject.startService()
-        self.lan.advance(3.0)
-        self.network.refused = set()
-        self.lan.advance(RETRY_DELAY)
-        self.assertEqual(len(self.subject.links), 4)
-
-    def test_one_family_refused(self) -> None:
-        self.network.refused_families = {True}
-        self.subject.startService()
-        self.assertEqual([str(link) for link in self.subject.links], ["eth0/IPv4", "eth1/IPv4"])
-
-    def test_both_families_refused(self) -> None:
-        self.network.refused_families = {False, True}
-        self.assertRaises(OSError, self.subject.startService)
-        self.assertFalse(self.subject.running)
-        self.lan.advance(0.1)
-        self.assertEqual(self.lan.clock.getDelayedCalls(), [])
-
-    def test_unsendable_link_claims_nothing(self) -> None:
-        """What cannot be probed for is not claimed (RFC 6762 §8.1), and tried again."""
-        self.subject.startService()
-        port = drivers(self.subject)[0].port
-        send = port.send
-        port.send = lambda payload, interface, destination: False  # type: ignore[method-assign]
-        self.lan.advance(10.0)
-        working = [str(link) for link in self.subject.working_links]
-        self.assertEqual(working, ["eth0/IPv6", "eth1/IPv6"])
-        port.send = send  # type: ignore[method-assign]
-        self.lan.advance(60.0)
-        self.assertEqual(self.subject.working_links, self.subject.links)
-        self.assertTrue(self.subject.registrations[0].is_claimed)
 
 
 class FollowTests(NodeTestCase):

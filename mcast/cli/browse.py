@@ -18,7 +18,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 
-from mcast.cli.command import GOOD, NOT_ALL, Output, checked, decimal
+from mcast.cli.command import GOOD, NOT_ALL, Output, checked, decimal, tell
 from mcast.cli.finding import (
     add_node_arguments,
     columns,
@@ -106,16 +106,24 @@ async def run(
     else:
         browser = node.browse(*arguments.type, resolve=resolve)
         browser.add_listener(changed)
+    trouble = None
     try:
         await done
     except CancelledError:
         pass
     finally:
+        trouble = node.trouble
         # First, lest what we cease to see be taken for gone.
         browser.close()
         quiet.stop()
         await node.stopService()
     listing.end()
+    if not listing.found:
+        kinds = f"service of {', '.join(arguments.type)}" if arguments.type else "service"
+        limit = "" if wait is None else f" within {wait:g} s of silence"
+        tell("browse", trouble or f"no {kinds} was found{limit}")
+    elif listing.has_gone:
+        tell("browse", "what was found has gone again")
     return GOOD if listing.found else NOT_ALL
 
 
@@ -221,6 +229,11 @@ class Listing:
             self._services.pop(service.full_name.key, None)
         else:
             self._services[service.full_name.key] = service
+
+    @property
+    def has_gone(self) -> bool:
+        """Whether there was a service, and the table has none."""
+        return self.found and not (self._follow or self._services)
 
     def end(self) -> None:
         """Print the table, if there is to be one."""

@@ -138,6 +138,11 @@ def add_interface_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def tell(command: str, line: str) -> None:
+    """Print one line on standard error, for a person who would wonder about silence."""
+    print(f"mcast {command}: {displayable(line)}", file=sys.stderr)
+
+
 Run = Callable[[Any, argparse.Namespace, Output], Coroutine[Any, Any, int]]
 
 

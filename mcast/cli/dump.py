@@ -28,6 +28,7 @@ from mcast.cli.command import (
     add_interface_argument,
     decimal,
     one_line,
+    tell,
     whole,
 )
 from mcast.cli.finding import record_fields
@@ -40,7 +41,7 @@ from mcast.errors import MalformedMessage
 from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.lint import Breach, Linter
 from mcast.neighbours import SocketAddress
-from mcast.node.network import SocketNetwork
+from mcast.node.network import Network, SocketNetwork
 from mcast.sockets.interface import Interface, select_interfaces
 
 _SECTIONS = (("answers", "an"), ("authorities", "au"), ("additionals", "ad"))
@@ -57,13 +58,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-ipv6", action="store_true", help="IPv4 only")
 
 
-async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> int:
+async def run(
+    reactor: Any, arguments: argparse.Namespace, output: Output, network: Network | None = None
+) -> int:
     """Run ``mcast dump``; return the exit status."""
     dump = Dump(output, lint=arguments.lint, count=arguments.count)
     if arguments.pcap is not None:
         _read_file(arguments.pcap, dump)
     else:
-        await _watch(reactor, arguments, dump)
+        await _watch(reactor, arguments, dump, network)
+    if not dump.packets:
+        where = "" if arguments.pcap is None else f" in {arguments.pcap}"
+        tell("dump", f"no multicast DNS packet was seen{where}")
     return dump.status
 
 
@@ -91,10 +97,10 @@ def _read_file(path: str, dump: Dump) -> None:
         raise CommandError(f"{path}: {error}") from None
 
 
-async def _watch(reactor: Any, arguments: argparse.Namespace, dump: Dump) -> None:
+async def _watch(reactor: Any, arguments: argparse.Namespace, dump: Dump, network: Network | None) -> None:
     if arguments.no_ipv4 and arguments.no_ipv6:
         raise CommandError("--no-ipv4 and --no-ipv6 together leave nothing to look at")
-    network = SocketNetwork(reactor)
+    network = SocketNetwork(reactor) if network is None else network
     try:
         chosen = select_interfaces(arguments.interfaces, network.interfaces())
     except ValueError as error:
@@ -120,9 +126,7 @@ async def _watch(reactor: Any, arguments: argparse.Namespace, dump: Dump) -> Non
             await port.close()
 
 
-def _open(
-    network: SocketNetwork, ipv6: bool, chosen: Sequence[Interface], dump: Dump, done: Deferred[None]
-) -> Any:
+def _open(network: Network, ipv6: bool, chosen: Sequence[Interface], dump: Dump, done: Deferred[None]) -> Any:
     def received(interface: str, datagram: bytes, source: SocketAddress, multicast: bool) -> None:
         if multicast and not dump.is_done:
             dump.packet(
@@ -190,7 +194,8 @@ class Dump:
         self._output = output
         self._lint = lint
         self._left = count
-        self._packets = 0
+        self.packets = 0
+        """How many were seen."""
         self._breaches = 0
         self._linters: dict[tuple[str, bool], Linter] = {}
 
@@ -202,13 +207,13 @@ class Dump:
     @property
     def status(self) -> int:
         """The exit status."""
-        if not self._packets:
+        if not self.packets:
             return NOT_ALL if not self._lint else FAILED
         return NOT_ALL if self._breaches else GOOD
 
     def packet(self, packet: SeenPacket) -> None:
         """Print one packet, or which rules it breaks."""
-        self._packets += 1
+        self.packets += 1
         if self._left is not None:
             self._left -= 1
         try:

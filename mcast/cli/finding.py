@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import base64
-import sys
+import errno
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mcast.cli.command import CommandError, add_interface_argument
+from mcast.cli.command import CommandError, add_interface_argument, tell
 from mcast.dns.names import Name
 from mcast.dns.presentation import show_data
 from mcast.dns.records import Record, show_type
 from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.instances import displayable
 from mcast.errors import NotFound
-from mcast.node.network import Network, SocketNetwork
+from mcast.node.network import Network, OwnPorts, SocketNetwork
 from mcast.node.node import Node
 from mcast.node.troubles import missing_interfaces
 from mcast.sockets.interface import select_interfaces
@@ -35,11 +35,14 @@ def started_node(
     interfaces: Sequence[str] = (),
     *,
     patient: bool = False,
+    only_asks: str = "",
 ) -> Node:
     """Return a running node on the links that were chosen; it publishes nothing.
 
     :param interfaces: use these instead of those in the arguments.
     :param patient: go on without any link: one may come.
+    :param only_asks: the name of a command that may ask from a port of its own when 5353 is held by a program
+        that does not share it (RFC 6762 §5.1).
     :raises CommandError: there is no such interface, or none to use.
     :raises OSError: port 5353 cannot be opened.
     """
@@ -54,14 +57,25 @@ def started_node(
         raise CommandError(str(error)) from None
     if not patient and not any(each.carrier and each.addresses for each in chosen):
         raise CommandError(f"no link works: {'; '.join(missing_interfaces(selectors, available, chosen))}")
-    node = Node(
-        reactor,
-        interfaces=selectors,
-        ipv4=not arguments.no_ipv4,
-        ipv6=not arguments.no_ipv6,
-        network=network,
-    )
-    node.startService()
+
+    def on(network: Network) -> Node:
+        node = Node(
+            reactor,
+            interfaces=selectors,
+            ipv4=not arguments.no_ipv4,
+            ipv6=not arguments.no_ipv6,
+            network=network,
+        )
+        node.startService()
+        return node
+
+    try:
+        node = on(network)
+    except OSError as error:
+        if not (only_asks and error.errno == errno.EADDRINUSE):
+            raise
+        tell(only_asks, f"{error.strerror}; asking from a port of our own")
+        node = on(OwnPorts(network))
     if not node.links and not patient:
         trouble = node.trouble
         node.stopService()
@@ -71,7 +85,7 @@ def started_node(
 
 def tell_not_found(command: str, error: NotFound) -> None:
     """Print on standard error that nothing was found; it is no fault, and the exit status says it too."""
-    print(f"mcast {command}: {displayable(str(error))}", file=sys.stderr)
+    tell(command, str(error))
 
 
 def plain_name(name: Name) -> str:

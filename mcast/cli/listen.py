@@ -22,6 +22,7 @@ from mcast.cli.command import (
     Output,
     add_interface_argument,
     decimal,
+    tell,
     whole,
 )
 from mcast.cli.groups import parse_group
@@ -81,6 +82,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     printer.tick()
     await listener.stopListening()
     if not printer.received:
+        tell("listen", "nothing arrived")
         return FAILED
     return GOOD if printer.received >= (arguments.count or 1) else NOT_ALL
 

@@ -131,7 +131,7 @@ async def _ask_link(
             f"{displayable(str(arguments.name))}: outside of .local anybody on the link could answer; "
             "--multicast asks all the same, --server ADDRESS asks one host"
         )
-    node = started_node(reactor, arguments, network)
+    node = started_node(reactor, arguments, network, only_asks="query")
     try:
         answers = await node.query(
             arguments.name, arguments.type, arguments.wait, outside_local=arguments.multicast

@@ -83,7 +83,7 @@ async def run(
     except ValueError as error:
         raise CommandError(str(error)) from None
     report = Report(output, verbose=arguments.verbose)
-    node = started_node(reactor, arguments, network, zone)
+    node = started_node(reactor, arguments, network, zone, only_asks="resolve")
     try:
         await _resolve(node, subject, arguments.wait, report)
     except NotFound as error:

@@ -79,6 +79,11 @@ class LinkSettings:
 
     False when another program on the host holds port 5353 too and would get them (RFC 6762 §15.1).
     """
+    own_port: bool = False
+    """Whether questions leave from another port than 5353, and nothing is published.
+
+    All answers come by unicast then, to a question that does not say so (RFC 6762 §5.1, §6.7).
+    """
     max_rate: int = MAX_RATE
     """Unicast answers a second to one source; 0 for no limit."""
     announcements: int = ANNOUNCEMENTS

@@ -192,6 +192,7 @@ class Links:
             ipv6=ipv6,
             mtu=interface.mtu,
             unicast_responses=not port.shared,
+            own_port=port.is_own,
             max_rate=self._settings.max_rate,
         )
         link = Link(

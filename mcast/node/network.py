@@ -56,6 +56,10 @@ class MulticastPort(Protocol):
     """UDP port 5353 of one address family, open on every interface that was joined."""
 
     @property
+    def is_own(self) -> bool:
+        """Whether it is another port than 5353, for a querier that only asks (RFC 6762 §5.1)."""
+
+    @property
     def shared(self) -> bool:
         """Whether another socket on this host held port 5353 when this one opened.
 
@@ -99,9 +103,10 @@ class Network(Protocol):
         :returns: call this to stop watching.
         """
 
-    def open(self, ipv6: bool) -> MulticastPort:
+    def open(self, ipv6: bool, own_port: bool = False) -> MulticastPort:
         """Open port 5353 of one family, joined on nothing yet.
 
+        :param own_port: open a port of its own in place of 5353, from which nothing but questions is sent.
         :raises OSError: when the family is not supported, or the port is held by a socket that does not
         share.
         """
@@ -124,8 +129,24 @@ class SocketNetwork:
         monitor.start()
         return monitor.stop
 
-    def open(self, ipv6: bool) -> SocketPort:
-        return SocketPort(self._reactor, ipv6)
+    def open(self, ipv6: bool, own_port: bool = False) -> SocketPort:
+        return SocketPort(self._reactor, ipv6, own_port)
+
+
+class OwnPorts:
+    """A network on which another program holds port 5353 and does not share it.
+
+    A node on it can find, and publish nothing: its questions leave from a port of their own, and the answers
+    come there by unicast (RFC 6762 §5.1, §6.7).
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.interfaces = network.interfaces
+        self.watch = network.watch
+
+    def open(self, ipv6: bool, own_port: bool = True) -> MulticastPort:
+        return self._network.open(ipv6, own_port=True)
 
 
 class SocketPort(DatagramProtocol):
@@ -137,8 +158,9 @@ class SocketPort(DatagramProtocol):
 
     noisy = False
 
-    def __init__(self, reactor: Any, ipv6: bool) -> None:
-        self.shared = is_port_held(MDNS_PORT, ipv6=ipv6)
+    def __init__(self, reactor: Any, ipv6: bool, own_port: bool = False) -> None:
+        self.is_own = own_port
+        self.shared = not own_port and is_port_held(MDNS_PORT, ipv6=ipv6)
         self._reactor = reactor
         self._ipv6 = ipv6
         self._group = IPV6_GROUP if ipv6 else IPV4_GROUP
@@ -154,7 +176,7 @@ class SocketPort(DatagramProtocol):
         self._lost = 0
         self._port = listen_multicast(
             reactor,
-            MDNS_PORT,
+            0 if own_port else MDNS_PORT,
             self,
             ipv6=ipv6,
             interface="::" if ipv6 else "",
@@ -177,7 +199,7 @@ class SocketPort(DatagramProtocol):
         }
 
     def join(self, interface: Interface, received: Receiver) -> None:
-        if interface.index not in self._joined:
+        if interface.index not in self._joined and not self.is_own:
             self._port.join(self._membership, interface.index)
         self._joined[interface.index] = interface
         self._receivers[interface.index] = received
@@ -188,6 +210,8 @@ class SocketPort(DatagramProtocol):
             return
         del self._receivers[interface.index]
         self._joined_changed()
+        if self.is_own:
+            return
         with suppress(OSError):  # it went, and the membership with it
             self._port.leave(self._membership, interface.index)
 

@@ -106,7 +106,7 @@ def _bind(sock: socket.socket, binding: Binding, settings: PortSettings) -> int:
         cause = problem.strerror
         if problem.errno == errno.EADDRINUSE:
             cause = "already in use by a socket that does not share it"
-        where = address[0] or "0.0.0.0"
+        where = f"[{address[0]}]" if binding.ipv6 else address[0] or "0.0.0.0"
         raise OSError(problem.errno, f"UDP port {binding.port} on {where}: {cause}") from None
     return pinned
 

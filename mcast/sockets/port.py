@@ -72,7 +72,7 @@ class GroupPort:
         self._sockets: PortSockets | None = None
         self._sender: socket.socket | None = None
         self._outgoing = binding.pinned  # what the sockets are set to
-        self._failures = FailureLog(self.counters, self._log)
+        self._failures = FailureLog(self.counters, self._log, ipv6=self.ipv6)
         self._stopping = False
         self._waiting: list[defer.Deferred[None]] = []
 

@@ -6,9 +6,9 @@ import errno
 from collections import Counter
 from enum import Enum
 
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
-from mcast.sockets.interface import interface_name
+from mcast.sockets.interface import find_interface, interface_name, interfaces
 
 MAX_CAUSES = 1024
 """Causes of failure remembered, so that each is logged once. Our choice: far more than a host has interfaces
@@ -54,6 +54,18 @@ def send_result(problem: OSError) -> SendResult:
     return SendResult.REFUSED if problem.errno is None else _RESULTS.get(problem.errno, SendResult.REFUSED)
 
 
+_MENDS = {
+    errno.ENETUNREACH: "no route leads there by this interface: choose another one, or add a route",
+    errno.EHOSTUNREACH: "no route leads there by this interface: choose another one, or add a route",
+    errno.EPERM: "a firewall on this host refuses it",
+    errno.EACCES: "the system does not let this program send there",
+    errno.ENOBUFS: "the queue of the interface is full: send more slowly",
+    errno.EMSGSIZE: "send less in one datagram",
+    errno.ENETDOWN: "the interface is down",
+}
+"""What a person can do about a cause, beside what the system calls it."""
+
+
 class FailureLog:
     """Counts what the system refused to a port, and logs each cause once.
 
@@ -61,9 +73,10 @@ class FailureLog:
     :param log: the port's own.
     """
 
-    def __init__(self, counters: Counter[str], log: Logger) -> None:
+    def __init__(self, counters: Counter[str], log: Logger, *, ipv6: bool) -> None:
         self.port = 0
         """The port's own number, as it is logged."""
+        self._family = "IPv6" if ipv6 else "IPv4"
         self._counters = counters
         self._log = log
         self._logged: set[tuple[int, int | None, str]] = set()
@@ -89,10 +102,27 @@ class FailureLog:
         if len(self._logged) >= MAX_CAUSES:
             self._logged.clear()
         self._logged.add(key)
-        self._log.warn(
-            "cannot {doing} on port {port}, interface {interface}: {cause} (counted from now on)",
+        mend = _MENDS.get(problem.errno or 0)
+        # Nobody has to do anything about what is usual.
+        self._log.emit(
+            LogLevel.info if _is_usual(problem, interface) else LogLevel.warn,
+            "cannot {doing} by {family} on port {port}, interface {interface}: {cause}{mend}"
+            " (counted from now on)",
             doing=doing,
+            family=self._family,
             port=self.port,
             interface=interface_name(interface),
             cause=problem.strerror,
+            mend="" if mend is None else f"; {mend}",
         )
+
+
+def _is_usual(problem: OSError, interface: int) -> bool:
+    if problem.errno == errno.EADDRNOTAVAIL:
+        # The interface has just come up, and its addresses are not checked yet (RFC 4862 §5.4).
+        return True
+    if problem.errno != errno.ENETUNREACH or not interface:
+        return False
+    # Linux routes no IPv6 multicast to the loopback interface unless told to; IPv4 serves there.
+    found = find_interface(str(interface), interfaces())
+    return found is not None and found.loopback

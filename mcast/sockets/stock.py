@@ -45,7 +45,7 @@ class StockPort:
             port.socket = self._scopes = _ScopeReader(port.socket)
         self._outgoing = 0
         self._joined: set[tuple[str, int, str | None]] = set()
-        self._failures = FailureLog(self.counters, self._log)
+        self._failures = FailureLog(self.counters, self._log, ipv6=self.ipv6)
 
     def configure(self, settings: PortSettings, pinned: int = 0) -> None:
         """Set what a `GroupPort` is set to when it is opened.

@@ -235,9 +235,9 @@ class SimulatedHost:
 
         return stop
 
-    def open(self, ipv6: bool) -> SimulatedPort:
-        """Open port 5353 of one family."""
-        port = SimulatedPort(self, self._clock, ipv6)
+    def open(self, ipv6: bool, own_port: bool = False) -> SimulatedPort:
+        """Open port 5353 of one family, or another."""
+        port = SimulatedPort(self, self._clock, ipv6, own_port)
         self.ports.bind(port)
         return port
 

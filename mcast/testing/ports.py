@@ -24,9 +24,10 @@ HOP_LIMIT = 255
 class SimulatedPort(Endpoint):
     """UDP port 5353 of one family on a simulated host."""
 
-    def __init__(self, host: SimulatedHost, clock: Clock, ipv6: bool) -> None:
-        super().__init__(host, ipv6, MDNS_PORT)
-        self.shared = bool(host.ports.bound(ipv6, MDNS_PORT))
+    def __init__(self, host: SimulatedHost, clock: Clock, ipv6: bool, own_port: bool = False) -> None:
+        super().__init__(host, ipv6, host.ports.free_port() if own_port else MDNS_PORT)
+        self.is_own = own_port
+        self.shared = not own_port and bool(host.ports.bound(ipv6, MDNS_PORT))
         """Whether another port of the host had 5353 before."""
         self._clock = clock
         self._group = IPV6_GROUP if ipv6 else IPV4_GROUP

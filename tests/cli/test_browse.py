@@ -32,7 +32,14 @@ class TableTests(FindingTestCase):
         began = self.lan.now
         self.assertEqual(self.run_command("_http._tcp"), NOT_ALL)
         self.assertEqual(self.lines, [])
+        self.assertEqual(
+            self.errors.getvalue(), "mcast browse: no service of _http._tcp was found within 2 s of silence\n"
+        )
         self.assertAlmostEqual(self.lan.now - began, browse.QUIET)
+
+    def test_nothing_of_any_type(self) -> None:
+        self.assertEqual(self.run_command("--wait", "1", json_lines=True), NOT_ALL)
+        self.assertEqual(self.errors.getvalue(), "mcast browse: no service was found within 1 s of silence\n")
 
     def test_wait(self) -> None:
         began = self.lan.now

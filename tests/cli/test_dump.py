@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import json
+import struct
 from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mcast.cli import dump
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, Output
 from mcast.cli.dump import Dump, SeenPacket
 from mcast.dns.codes import RESPONSE_FLAGS, RecordType
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import pointer, raw
+from tests.cli.finding_lab import FindingTestCase
 
 TYPE = Name.parse("_http._tcp.local.")
 PTR = pointer(TYPE, Name.from_labels(("My Web", "_http", "_tcp", "local")), 4500)
 RESPONSE = encode(Message(flags=RESPONSE_FLAGS, answers=(PTR,)))
 QUERY = encode(Message(questions=(Question(TYPE, RecordType.PTR, unicast=True),)))
 WRONG = encode(Message(flags=RESPONSE_FLAGS, answers=(PTR.with_cache_flush(True),)))
+
+
+class CommandTests(FindingTestCase):
+    """The command, whose packets come from a file."""
+
+    command = dump
+
+    def test_empty_capture(self) -> None:
+        """Silence is told, and no fault."""
+        path = self.mktemp()
+        with open(path, "wb") as stream:
+            stream.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        self.assertEqual(self.run_command("--pcap", path), NOT_ALL)
+        self.assertEqual(self.errors.getvalue(), f"mcast dump: no multicast DNS packet was seen in {path}\n")
 
 
 class DumpTests(SynchronousTestCase):

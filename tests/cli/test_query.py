@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from io import StringIO
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -66,6 +68,20 @@ class LinkTests(FindingTestCase):
         self.publish()
         self.run_command("My Web._http._tcp.local", json_lines=True)
         self.assertTrue({"SRV", "TXT"} <= {one["type"] for one in self.objects})
+
+    def test_held_port(self) -> None:
+        """RFC 6762 §5.1: it is asked from another port then."""
+        self.publish()
+        open_port = self.here.open
+
+        def refuse(ipv6: bool, own_port: bool = False) -> Any:
+            if not own_port:
+                raise OSError(errno.EADDRINUSE, "UDP port 5353: already in use")
+            return open_port(ipv6, own_port)
+
+        self.patch(self.here, "open", refuse)
+        self.assertEqual(self.run_command("_http._tcp.local", "PTR"), GOOD)
+        self.assertIn("My Web._http._tcp.local.", self.lines[1])
 
     def test_name_outside_local(self) -> None:
         """M-13-1: it is asked for by multicast only when that is said."""

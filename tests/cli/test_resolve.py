@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.cli import resolve
@@ -90,6 +95,45 @@ class HostTests(FindingTestCase):
 
     def test_nobody(self) -> None:
         self.assertEqual(self.run_command("nobody.local"), NOT_ALL)
+
+
+class HeldPortTests(FindingTestCase):
+    """Port 5353 is held by a program that does not share it: the command asks from one of its own."""
+
+    command = resolve
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.publish(port=8080, txt={"path": "/"})
+        self.patch(self.here, "open", partial(_refuse, self.here.open))
+
+    def test_service(self) -> None:
+        """RFC 6762 §5.1: the answers come by unicast, and each question is repeated until they do."""
+        self.assertEqual(self.run_command("My Web", "_http._tcp"), GOOD)
+        self.assertIn("port       8080", self.lines)
+        self.assertIn("address    10.0.1.2 on eth0", self.lines)
+        self.assertEqual(
+            self.errors.getvalue(),
+            "mcast resolve: UDP port 5353: already in use; asking from a port of our own\n",
+        )
+        sent = self.lan.packets.sent_by("here")
+        self.assertEqual({packet.source_port == 5353 for packet in sent}, {False})
+
+    def test_lost_answer(self) -> None:
+        """The answers to later questions are taken in as well as those to the first."""
+        self.lan.link("lan").loss = 1.0
+        self.lan.clock.callLater(0.5, setattr, self.lan.link("lan"), "loss", 0.0)
+        self.assertEqual(self.run_command("there.local"), GOOD)
+
+    def test_host(self) -> None:
+        self.assertEqual(self.run_command("there.local"), GOOD)
+        self.assertEqual(self.lines[0], "there.local  10.0.1.2  eth0")
+
+
+def _refuse(open_port: Callable[..., Any], ipv6: bool, own_port: bool = False) -> Any:
+    if not own_port:
+        raise OSError(errno.EADDRINUSE, "UDP port 5353: already in use")
+    return open_port(ipv6, own_port)
 
 
 class AddressTests(FindingTestCase):

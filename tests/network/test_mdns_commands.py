@@ -129,6 +129,23 @@ class PublishTests(LanTestCase):
         ]
         self.assertEqual(set(found), {"10.77.0.99"})
 
+    def test_found_from_a_port_of_its_own(self) -> None:
+        """RFC 6762 §5.1: where another program holds 5353 alone, `mcast resolve` asks from another port."""
+        for family in (socket.AF_INET, socket.AF_INET6):
+            holder = self.there.open_socket(family)
+            self.addCleanup(holder.close)
+            if family == socket.AF_INET6:
+                holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            holder.bind(("", MDNS_PORT))
+        self.publish("Web", "_http._tcp", "80").wait_for("published", 10.0)
+        seeking = Program(
+            self.there.command(sys.executable, "-m", "mcast.cli", "resolve", "Web", "_http._tcp")
+        )
+        self.addCleanup(seeking.end)
+        seeking.wait_for("port       80", 10.0)
+        self.assertEqual(ended(seeking), 0)
+        self.assertNotIn("tried again", "".join(seeking.lines))
+
     def test_taken_name(self) -> None:
         first = self.publish("Web", "_http._tcp", "80")
         first.wait_for("published", 10.0)

@@ -88,7 +88,7 @@ class CountingHost:
         self.interfaces = host.interfaces
         self.watch = host.watch
 
-    def open(self, ipv6: bool) -> Any:
+    def open(self, ipv6: bool, own_port: bool = False) -> Any:
         if ipv6 in self.refused_families:
             raise OSError(errno.EADDRINUSE, "UDP port 5353 on ::: already in use")
         port = self._host.open(ipv6)

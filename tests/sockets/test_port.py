@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 from typing import Any, cast
 
@@ -13,12 +14,13 @@ from twisted.internet.interfaces import (
     IUDPTransport,
 )
 from twisted.internet.protocol import DatagramProtocol
-from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
+from mcast.sockets.interface import interfaces
 from mcast.sockets.listen import GroupListener
 from mcast.sockets.opening import PortSockets
 from mcast.sockets.port import GroupPort
@@ -285,6 +287,24 @@ class SystemErrorTests(PortTestCase):
     def test_logged_once(self) -> None:
         self.refuse(*[errno.EPERM] * 50)
         self.assertEqual(len(self.warnings), 1)
+
+    def test_log_names_family_cause_and_mend(self) -> None:
+        self.refuse(errno.EPERM)
+        self.assertEqual(
+            re.sub(r"port \d+", "port 0", formatEvent(self.warnings[0])),
+            "cannot send by IPv4 on port 0, interface any: EPERM; a firewall on this host refuses it "
+            "(counted from now on)",
+        )
+
+    def test_what_is_usual_is_no_warning(self) -> None:
+        """An address that is not checked yet, and IPv6 multicast on the loopback interface."""
+        port = self.open()
+        loopback = next(each.index for each in interfaces() if each.loopback)
+        for number in (errno.EADDRNOTAVAIL, errno.ENETUNREACH):
+            self.fail_next(port, "sendmsg", OSError(number, errno.errorcode[number]))
+            self.assertFalse(port.send(b"x", ("127.0.0.1", 9), loopback))
+        self.assertEqual(self.warnings, [])
+        self.assertEqual(port.counters["send_refused"], 2)
 
     def test_write_raises_nothing(self) -> None:
         port = self.open()

@@ -288,7 +288,8 @@ class Querier:
             # RFC 6762 §5.4: only "questions that are active and ready to be sent the moment of wake from
             # sleep or interface activation".
             is_new_link = now - self._context.up_since <= ACTIVATION_PERIOD
-            series.is_unicast = self._context.settings.unicast_responses and is_new_link
+            settings = self._context.settings
+            series.is_unicast = settings.unicast_responses and is_new_link and not settings.own_port
         self._arm(series)
 
     def _arm(self, series: QuestionSeries) -> None:
@@ -298,7 +299,7 @@ class Querier:
 
     def _ask_now(self, series: QuestionSeries, now: float) -> None:
         is_unicast = series.is_unicast
-        if is_unicast:
+        if is_unicast or self._context.settings.own_port:
             series.unicast_at = now
         # RFC 6762 §5.4: repeated questions are QM.
         series.is_unicast = False

@@ -68,10 +68,12 @@ class Neighbours:
         addresses it uses.
     """
 
-    __slots__ = ("_broadcasts", "_kinds", "_loopback", "networks")
+    __slots__ = ("_broadcasts", "_kinds", "_loopback", "_own", "networks")
 
     def __init__(self, networks: Iterable[IPv4Interface | IPv6Interface], *, loopback: bool = False) -> None:
+        networks = tuple(networks)
         self.networks = tuple([interface.network for interface in networks])
+        self._own = frozenset([str(interface.ip) for interface in networks])
         self._loopback = loopback
         self._broadcasts = broadcast_addresses(self.networks)
         self._kinds: dict[str, SourceKind] = {}
@@ -89,6 +91,10 @@ class Neighbours:
     def remembered(self) -> int:
         """How many addresses are remembered."""
         return len(self._kinds)
+
+    def is_own(self, host: str) -> bool:
+        """Tell whether ``host`` is an address of our own host on this link; an IPv6 zone is ignored."""
+        return host.partition("%")[0] in self._own
 
     def _find(self, host: str) -> SourceKind:
         try:

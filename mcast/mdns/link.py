@@ -28,11 +28,6 @@ _ONE_QUESTION = bytes((0, 1, 0, 0, 0, 0, 0, 0))
 """The counts of a query with one question and no records."""
 
 
-def _hosts(networks: Sequence[IPv4Interface | IPv6Interface]) -> frozenset[str]:
-    """Return our addresses as they look in a source address."""
-    return frozenset([str(interface.ip) for interface in networks])
-
-
 class Link:
     """The state machine of one link.
 
@@ -59,7 +54,6 @@ class Link:
         self.counters: Final[Counter[str]] = context.counters
         """What happened so far, above all what was dropped and why."""
         self._context: Final = context
-        self._own_hosts = _hosts(networks)
         self.responder: Final = Responder(context)
         self.querier: Final = Querier(context)
         self._ready = self.responder.ready.get
@@ -142,7 +136,7 @@ class Link:
         self, datagram: bytes, message: Message, source: SocketAddress, multicast: bool, now: float
     ) -> None:
         """Let the querier learn from what others ask, and not from the echo of what it has asked itself."""
-        is_ours = source[0].partition("%")[0] in self._own_hosts and self.querier.was_sent(datagram, now)
+        is_ours = self._context.neighbours.is_own(source[0]) and self.querier.was_sent(datagram, now)
         if not is_ours:
             self.querier.observe_query(message, source, multicast, now)
 
@@ -172,7 +166,6 @@ class Link:
         """
         before, after = self._context.neighbours, Neighbours(networks)
         self._context.neighbours = after
-        self._own_hosts = _hosts(networks)
         if before.networks and networks and not after.shares_network(before) and self._context.is_up:
             self.link_up(now)
 

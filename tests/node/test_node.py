@@ -300,7 +300,7 @@ class TwoNodesTests(NodeTestCase):
         self.settled(self.host, hostname="third")
         more = [each for packet in self.lan.packets.queries for each in packet.message.questions]
         third = [each.unicast for each in more if each.name == Name.parse("third.local")]
-        self.assertEqual(sorted(each.unicast for each in questions), [False] * 6 + [True] * 6)
+        self.assertEqual(sorted(each.unicast for each in questions), [False] * 10 + [True] * 2)
         self.assertEqual(set(third), {False})
 
 

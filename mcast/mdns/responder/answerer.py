@@ -119,8 +119,8 @@ class Answerer:
 
     def _defend(self, defences: _Wanted, source: SocketAddress, now: float) -> None:
         """Answer a probe for our name without delay (RFC 6762 §8.1)."""
-        is_on_link = self._context.neighbours.classify(source[0]) is SourceKind.ON_LINK
-        direct = [answer for answer, unicast in defences.items() if unicast and is_on_link]
+        may_be_direct = self._hears_unicast(source[0])
+        direct = [answer for answer, unicast in defences.items() if unicast and may_be_direct]
         if direct:
             # RFC 6762 §5.4: "the responder should always generate the requested unicast response".
             self._send_unicast(direct, source, now)
@@ -145,11 +145,10 @@ class Answerer:
         :param answers: the sets, and whether a unicast response is wanted.
         :param at: when the answers are due; now, or after their random delay.
         """
-        is_on_link = self._context.neighbours.classify(source[0]) is SourceKind.ON_LINK
+        may_be_direct = self._hears_unicast(source[0])
         direct: list[RecordSet] = []
         for answer, unicast in answers.items():
-            # RFC 6762 §11: a host off the link would ignore a unicast response.
-            if unicast and is_on_link and now < answer.unicast_until:
+            if unicast and may_be_direct and now < answer.unicast_until:
                 direct.append(answer)
             elif at >= answer.multicast_at + MULTICAST_INTERVAL:
                 self._plan.add(answer, at, Reason.ANSWER, may_wait=may_wait)
@@ -187,6 +186,16 @@ class Answerer:
             if key:
                 self._ready.make(key, message).legacy = payload[2:]
             self._counters["legacy responses"] += 1
+
+    def _hears_unicast(self, host: str) -> bool:
+        """Whether a unicast response reaches the program on port 5353 of this host that has asked.
+
+        A host off the link ignores it (RFC 6762 §11). On our own host the system gives it to one of the
+        sockets bound to the port, on Linux to the one bound last, whichever of them has asked (RFC 6762
+        §15.1); so all that our host asks is answered by multicast.
+        """
+        neighbours = self._context.neighbours
+        return neighbours.classify(host) is SourceKind.ON_LINK and not neighbours.is_own(host)
 
     def _may_send(self, source: SocketAddress, now: float) -> bool:
         if self._context.neighbours.classify(source[0]) is SourceKind.NO_HOST:
@@ -272,7 +281,7 @@ class Answerer:
             ):
                 return None
             payload = datagram[:2] + ready.legacy
-        elif now < ready.unicast_until and origin is SourceKind.ON_LINK:
+        elif now < ready.unicast_until and self._hears_unicast(source[0]):
             payload = ready.unicast
             if not payload:
                 at = now + self._rng.uniform(*SHARED_DELAY)

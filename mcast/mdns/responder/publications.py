@@ -423,13 +423,25 @@ class Publications:
             self._take_over(won, now)
         if not due:
             return []
-        # Type ANY, so that the name is ours for all types (RFC 6762 §8.1); QU, so that the owner may answer
-        # at once even if it has multicast the record just now.
-        unicast = self._context.settings.unicast_responses
+        # Type ANY, so that the name is ours for all types (RFC 6762 §8.1).
         questions = [
-            (Question(probed.name, RecordType.ANY, unicast=unicast), self.proposals(probed)) for probed in due
+            (
+                Question(probed.name, RecordType.ANY, unicast=self._wants_unicast(probed)),
+                self.proposals(probed),
+            )
+            for probed in due
         ]
         return pack_probes(questions, self._context.sizes)
+
+    def _wants_unicast(self, probed: ProbedName) -> bool:
+        """Whether the probe that leaves now is a QU question: the first of an attempt alone is.
+
+        The owner then answers it at once even if it has multicast the record just now. RFC 6762 §8.1 has all
+        three so; but the system gives a unicast response to one of the programs on port 5353, on Linux to the
+        one bound last, and nobody tells us when one is bound after us (RFC 6762 §15.1). The answers to the
+        others come by multicast, and those we hear in any case.
+        """
+        return self._context.settings.unicast_responses and probed.probes == 1
 
     def report_failure(self, now: float) -> None:
         """Report that no free name was found, when the time has come (RFC 6762 §9)."""

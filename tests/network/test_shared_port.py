@@ -1,0 +1,132 @@
+"""Programs that bind port 5353 after us take our unicast from us, and no name from anybody (RFC 6762 §15)."""
+
+from __future__ import annotations
+
+import socket
+from random import Random
+
+from mcast.dnssd.service import Service
+from mcast.node.node import Node
+from tests.interop.peers import AvahiHost, Responder, avahi_service_file
+from tests.interop.programs import require_programs
+from tests.network.lan import Host
+from tests.network.reactors import ReactorLanTestCase
+
+TYPE = "_door._tcp"
+
+
+class SharedPortTests(ReactorLanTestCase):
+    """A node of ours on the first host; programs that come before it and after it."""
+
+    links = 1
+
+    node: Node
+
+    def start(self) -> None:
+        """Start our node."""
+        self.node = Node(self.reactor, hostname="here", rng=Random(1))
+        self.node.startService()
+        self.addCleanup(self.stop)
+        self.publish("Other")
+
+    def stop(self) -> None:
+        self.wait(self.node.stopService())
+
+    def publish(self, name: str = "Door") -> str:
+        """Publish a service on our node; return the name that it has got."""
+        registration = self.node.publish(Service(name, TYPE, 1))
+        self.until(lambda: registration.is_claimed, "a claim", 15.0)
+        # What was claimed in vain is contested when it is announced.
+        self.turn(1.5)
+        self.until(lambda: registration.is_claimed, "a claim", 15.0)
+        return registration.name
+
+    def serve(self, host: Host, name: str) -> Responder:
+        """Start a responder of ours, with a service "Door"."""
+        responder = Responder(host, "--hostname", name, "--service", f"Door:{TYPE}:2")
+        self.addCleanup(responder.close)
+        return responder
+
+    def served(self, responder: Responder) -> str:
+        """Return the name that the service of a responder has got."""
+
+        def published() -> list[str]:
+            marked = [line for line in responder.log.splitlines() if f"{TYPE}.local" in line]
+            return [line.partition("published ")[2] for line in marked if "published " in line]
+
+        self.until(published, "a claim", 20.0)
+        self.turn(2.0)
+        return published()[-1].partition(f".{TYPE}")[0].replace("\\", "")
+
+    def bind(self, host: Host) -> None:
+        """Bind sockets that do nothing."""
+        for ipv6, any_address in ((False, "0.0.0.0"), (True, "::")):
+            bare = host.open_socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
+            self.addCleanup(bare.close)
+            bare.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if ipv6:
+                bare.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            bare.bind((any_address, 5353))
+
+    def avahi(self, host: Host, hostname: str, service: str) -> AvahiHost:
+        """Start avahi-daemon with one service."""
+        require_programs("avahi-daemon")
+        files = {"one.service": avahi_service_file(service, TYPE, 3)}
+        avahi = AvahiHost(host, hostname, dbus=False, services=files)
+        self.addCleanup(avahi.close)
+        return avahi
+
+    def test_owner_elsewhere(self) -> None:
+        """M-8.1-10, M-15.1-2: a socket bound after us hides nobody's name from us."""
+        owner = self.serve(self.there, "there")
+        self.assertEqual(self.served(owner), "Door")
+        self.start()
+        self.bind(self.here)
+        self.assertEqual(self.publish(), "Door (2)")
+
+    def test_owner_here(self) -> None:
+        """M-8.1-8: we defend our name with a socket bound after us here and after the prober there."""
+        self.start()
+        self.bind(self.here)
+        self.assertEqual(self.publish(), "Door")
+        prober = self.serve(self.there, "there")
+        prober.wait_for("joined")
+        self.bind(self.there)
+        self.assertEqual(self.served(prober), "Door (2)")
+
+    def test_older_sibling(self) -> None:
+        """M-15.1-2: another program of ours on this host has the name, and the port after us."""
+        self.start()
+        sibling = self.serve(self.here, "here")
+        self.assertEqual(self.served(sibling), "Door")
+        self.assertEqual(self.publish(), "Door (2)")
+
+    def test_newer_sibling(self) -> None:
+        """M-8.1-8: we have the name, and another program of ours on this host wants it."""
+        self.start()
+        self.assertEqual(self.publish(), "Door")
+        self.assertEqual(self.served(self.serve(self.here, "here")), "Door (2)")
+
+    def test_avahi_beside_us(self) -> None:
+        """M-8.1-10, M-15.1-2: avahi-daemon started after us, and the owner of the name elsewhere."""
+        owner = self.serve(self.there, "there")
+        self.assertEqual(self.served(owner), "Door")
+        self.start()
+        self.avahi(self.here, "beside", "Gate")
+        self.assertEqual(self.publish(), "Door (2)")
+
+    def test_avahi_has_the_name(self) -> None:
+        """M-8.1-10: the avahi-daemon beside us is the owner of the name."""
+        self.start()
+        avahi = self.avahi(self.here, "beside", "Door")
+        self.until(lambda: "successfully established" in avahi.daemon.output, avahi.daemon.output, 15.0)
+        self.assertEqual(self.publish(), "Door (2)")
+
+    def test_avahi_wants_the_name(self) -> None:
+        """M-8.1-8: the avahi-daemon beside us wants a name of ours and takes another one."""
+        self.start()
+        self.assertEqual(self.publish(), "Door")
+        avahi = self.avahi(self.here, "beside", "Door")
+        self.until(lambda: "Door #2" in avahi.daemon.output, avahi.daemon.output, 15.0)
+        self.turn(1.0)
+        self.assertEqual([one.name for one in self.node.registrations][-1], "Door")

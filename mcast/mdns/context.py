@@ -17,7 +17,7 @@ from mcast.mdns.constants import (
     MAX_ANNOUNCEMENTS,
     MAX_PACKET,
 )
-from mcast.mdns.events import Event
+from mcast.mdns.events import EventLog
 from mcast.mdns.outbox import Outbox
 from mcast.mdns.schedule import Schedule
 from mcast.neighbours import Neighbours
@@ -160,7 +160,7 @@ class LinkContext:
         self.others: Final[OtherLinks] = others or NoOtherLinks()
         self.outbox: Final = Outbox()
         """What is to be sent, oldest first."""
-        self.events: Final[list[Event]] = []
+        self.events: Final = EventLog()
         """What the owner of the link should know, oldest first."""
         self.schedule: Final = Schedule()
         """When the parts of the link are to be woken."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Final
 
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
@@ -156,3 +157,35 @@ class Denied(Event):
 
     question: Question
     askers: Askers
+
+
+class EventLog:
+    """What has happened and was not reported yet, oldest first."""
+
+    __slots__ = ("_events", "_of_owners")
+
+    def __init__(self) -> None:
+        self._events: Final[list[Event | None]] = []
+        """None stands where an event is to be reported no more."""
+        self._of_owners: Final[dict[Hashable, list[int]]] = {}
+        """Where the events of each owner of a record group are."""
+
+    def append(self, event: Event) -> None:
+        """Note an event."""
+        if isinstance(event, GroupEvent):
+            self._of_owners.setdefault(event.owner, []).append(len(self._events))
+        self._events.append(event)
+
+    def forget(self, owner: Hashable) -> None:
+        """Report no more of what happened to the record group of an owner."""
+        for position in self._of_owners.pop(owner, ()):
+            self._events[position] = None
+
+    def take(self) -> list[Event]:
+        """Return what has happened, and forget it."""
+        if not self._events:
+            return []
+        taken = [event for event in self._events if event is not None]
+        self._events.clear()
+        self._of_owners.clear()
+        return taken

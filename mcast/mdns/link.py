@@ -154,9 +154,7 @@ class Link:
 
     def events(self) -> list[Event]:
         """Return what has happened, oldest first, and forget it."""
-        events = self._context.events[:]
-        self._context.events.clear()
-        return events
+        return self._context.events.take()
 
     def set_networks(self, networks: Sequence[IPv4Interface | IPv6Interface], now: float) -> None:
         """The interface has other addresses.

@@ -262,9 +262,8 @@ class Publisher:
         del self._items[item]
         if item.is_alone:
             del self._names[item.full_name]
-        if isinstance(item, HostItem):
-            for name in [name for name, host in self.hosts.items() if host is item and name is not None]:
-                del self.hosts[name]
+        if isinstance(item, HostItem) and self.hosts.get(host_name(item.wanted)) is item:
+            del self.hosts[host_name(item.wanted)]
 
     def _check(self, item: Item) -> None:
         working = [each for each in self._links if each.is_working and item.wants(each.interface)]
@@ -331,7 +330,7 @@ class Publisher:
         self._leave_links(item, goodbye=True)
         for other in self._links:
             self._register(item, other)
-        for dependent in tuple(self._items):
-            if dependent.names(item):
+        if isinstance(item, HostItem):
+            for dependent in [each for each in self._items if each.names(item)]:
                 self._refresh_everywhere(dependent)
         item.observer.renamed(old)

@@ -14,7 +14,6 @@ from mcast.mdns.constants import MULTICAST_INTERVAL
 from mcast.mdns.context import LinkContext
 from mcast.mdns.events import (
     GroupClaimed,
-    GroupEvent,
     GroupLost,
     GroupReprobing,
     GroupUpdated,
@@ -148,7 +147,8 @@ class Publications:
 
     def withdraw(self, owner: Hashable, now: float, *, goodbye: bool) -> None:
         """Take a group off the link; an unknown owner is ignored."""
-        self._forget_events(owner)
+        # The owner may register the next group any moment.
+        self._events.forget(owner)
         publication = self._publications.get(owner)
         if publication is None:
             return
@@ -161,7 +161,7 @@ class Publications:
 
     def lose(self, owner: Hashable, lost: Name, now: float) -> None:
         """Take a group off the link whose name another host on it has, as was heard elsewhere."""
-        self._forget_events(owner)
+        self._events.forget(owner)
         publication = self._publications.get(owner)
         if publication is None:
             return
@@ -180,12 +180,6 @@ class Publications:
                 raise ValueError(f"a record of {record.name} is too large for a packet")
         for record in oversized:
             self._events.append(RecordOversized(owner, record.name, size_alone(record)))
-
-    def _forget_events(self, owner: Hashable) -> None:
-        """Report no more of what happened to a group: the owner may register the next one any moment."""
-        self._events[:] = [
-            event for event in self._events if not (isinstance(event, GroupEvent) and event.owner == owner)
-        ]
 
     # Names
 

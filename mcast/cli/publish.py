@@ -147,8 +147,15 @@ def _service(arguments: argparse.Namespace) -> Service | None:
         if arguments.host is not None:
             raise CommandError("--host: needs a service, NAME TYPE PORT")
         return None
-    if arguments.port is None:
-        raise CommandError("a service is NAME TYPE PORT; a record is named by --record")
+    words = ("NAME", arguments.name), ("TYPE", arguments.type), ("PORT", arguments.port)
+    missing = [word for word, value in words if value is None]
+    if len(missing) == len(words):
+        raise CommandError("nothing to publish: a service is NAME TYPE PORT, a record is named by --record")
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise CommandError(
+            f"{' and '.join(missing)} {verb} missing: a service is NAME TYPE PORT [KEY=VALUE…]"
+        )
     type, subtypes = arguments.type
     try:
         return Service(

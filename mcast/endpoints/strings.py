@@ -12,6 +12,7 @@ belongs to an item has a backslash before it; that is two in the string, since T
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,9 @@ from mcast.errors import InvalidService
 
 SERVER_KEYS = ("name", "endpoint", "txt", "subtype", "interface", "hostname")
 CLIENT_KEYS = ("name", "subtype", "timeout", "pick")
+
+CALLERS = 6
+"""How far up Twisted's parser of strings is looked for. Our choice: it is two or three calls away."""
 
 
 def parse_server(reactor: Any, arguments: Sequence[str], options: Mapping[str, str]) -> IStreamServerEndpoint:
@@ -98,9 +102,42 @@ def _type(arguments: Sequence[str], *, strict: bool = True) -> ServiceType:
 
 
 def _check_keys(options: Mapping[str, str], known: Sequence[str]) -> None:
+    for key in repeated_keys(_whole_string()):
+        raise ValueError(f"mdns endpoint: {key}=… is there twice; lists have commas: txt=a=1,b=2")
     for key in options:
         if key not in known:
             raise ValueError(f"mdns endpoint: {key}=… is unknown; there are {', '.join(known)}")
+
+
+def repeated_keys(description: str) -> list[str]:
+    """Return the keys that an endpoint string has more than once, in their order."""
+    parts = [""]
+    characters = iter(description)
+    for one in characters:
+        if one == ":":
+            parts.append("")
+        else:
+            parts[-1] += one + next(characters, "") if one == "\\" else one
+    keys = [part.partition("=")[0] for part in parts if "=" in part]
+    return [key for key in dict.fromkeys(keys) if keys.count(key) > 1]
+
+
+def _whole_string() -> str:
+    """Return the string that Twisted is parsing; empty where it cannot be told.
+
+    Twisted keeps the last value of a key and gives us no other, so that only its own frame knows of a key
+    that is there twice.
+    """
+    frame = sys._getframe()
+    for _ in range(CALLERS):
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+        if frame.f_globals.get("__name__") == "twisted.internet.endpoints":
+            description = frame.f_locals.get("description")
+            if isinstance(description, str):
+                return description
+    return ""
 
 
 def _inner(reactor: Any, description: str) -> IStreamServerEndpoint:

@@ -84,7 +84,9 @@ class PublishTests(FindingTestCase):
         self.assertIn("a.local", str(caught.exception))
 
     def test_service_that_is_cut_short(self) -> None:
-        self.assertIn("NAME TYPE PORT", self.refused("My Web", "_http._tcp"))
+        """What is missing is named."""
+        self.assertIn("PORT is missing: a service is NAME TYPE PORT", self.refused("My Web", "_http._tcp"))
+        self.assertIn("TYPE and PORT are missing", self.refused("My Web"))
 
     def test_nothing(self) -> None:
         self.assertIn("NAME TYPE PORT", self.refused())

@@ -357,6 +357,9 @@ class StringTests(SynchronousTestCase):
     def test_bad_type(self) -> None:
         self.assert_refused("mdns:http", "'http'")
 
+    def test_key_twice(self) -> None:
+        self.assert_refused("mdns:_http._tcp:name=a:name=b", "name=… is there twice")
+
     def test_unknown_key(self) -> None:
         self.assert_refused("mdns:_http._tcp:endpoint=x", "endpoint")
 

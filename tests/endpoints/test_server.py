@@ -274,6 +274,17 @@ class StringTests(SynchronousTestCase):
     def test_unknown_key(self) -> None:
         self.assert_refused(r"mdns:_http._tcp:colour=red:endpoint=tcp\:80", "colour")
 
+    def test_key_twice(self) -> None:
+        """Twisted keeps the last one and says nothing."""
+        self.assert_refused(
+            r"mdns:_http._tcp:txt=a=1:txt=b=2:endpoint=tcp\:80", "txt=… is there twice; lists have commas"
+        )
+
+    def test_key_within_a_value(self) -> None:
+        lan_reactor = LanReactor.__new__(LanReactor)
+        text = r"mdns:_http._tcp:txt=name=a,txt=b:name=A \:name=B:endpoint=tcp\:80\:backlog=5"
+        self.assertIn("A :name=B", repr(serverFromString(lan_reactor, text)))
+
     def test_key_that_is_an_argument_of_ours(self) -> None:
         self.assert_refused(r"mdns:_http._tcp:reactor=x:endpoint=tcp\:80", "reactor")
 

@@ -15,7 +15,7 @@ TOP = Path(__file__).resolve().parent.parent
 MCAST = TOP / "mcast"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("mcast.errors", "mcast.neighbours", "mcast.rate_limit"),
+    ("mcast.errors", "mcast.neighbours", "mcast.rate_limit", "mcast.showing"),
     ("mcast.dns", "mcast.sockets"),
     ("mcast.mdns", "mcast.echo"),
     ("mcast.mdns.responder", "mcast.mdns.querier"),
@@ -33,7 +33,15 @@ A module belongs to the room with the longest name that its own name begins with
 face: ``mcast/__init__.py`` and nothing else, so that a new module at the top must be given a floor here.
 """
 
-CORE = ("mcast.errors", "mcast.neighbours", "mcast.rate_limit", "mcast.dns", "mcast.mdns", "mcast.dnssd")
+CORE = (
+    "mcast.errors",
+    "mcast.neighbours",
+    "mcast.rate_limit",
+    "mcast.showing",
+    "mcast.dns",
+    "mcast.mdns",
+    "mcast.dnssd",
+)
 """The rooms, with all that lies in them, that decide and touch nothing."""
 
 OUTSIDE_THE_CORE = {

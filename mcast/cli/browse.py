@@ -21,20 +21,18 @@ from twisted.internet.interfaces import IDelayedCall
 from mcast.cli.command import GOOD, NOT_ALL, Output, checked, decimal, tell
 from mcast.cli.finding import (
     add_node_arguments,
-    columns,
     plain_attributes,
     plain_endpoint,
-    plain_text,
     service_fields,
     started_node,
 )
 from mcast.dnssd.found import Added, Change, FoundService, Removed, TypeAdded, TypeChange
-from mcast.dnssd.instances import displayable
 from mcast.dnssd.sought import sought_types
 from mcast.dnssd.types import ServiceType
 from mcast.node.browsers import ServiceBrowser
 from mcast.node.network import Network
 from mcast.node.node import Node
+from mcast.showing import shown, table
 
 QUIET = 2.0
 """Seconds without news after which a list of names is taken to be complete.
@@ -246,14 +244,14 @@ class Listing:
             self._services.values(),
             key=lambda one: (one.type.key, one.full_name.labels[0].lower(), one.full_name.key),
         )
-        for line in columns([head, *map(self._row, services)]):
+        for line in table([head, *map(self._row, services)]):
             self._output.text(line)
 
     def _row(self, service: FoundService) -> list[str]:
         kind = str(service.type)
         if service.subtypes:
-            kind = ",".join([kind, *map(plain_text, service.subtypes)])
-        row = [displayable(service.name), kind, " ".join(service.interfaces)]
+            kind = ",".join([kind, *map(shown, service.subtypes)])
+        row = [shown(service.name), kind, " ".join(service.interfaces)]
         if self._resolve:
             addresses = " ".join([str(found.address) for found in service.addresses])
             row += [plain_endpoint(service), addresses, plain_attributes(service)]

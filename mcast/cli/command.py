@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -11,8 +10,8 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, NoReturn, TextIO
 
-from mcast.dnssd.instances import displayable
 from mcast.errors import McastError
+from mcast.showing import shown, shown_as_json
 
 GOOD = 0
 """Exit status: everything that was expected."""
@@ -46,13 +45,13 @@ class Output:
     def text(self, line: str) -> None:
         """Print one line for people; nothing when the reader wants JSON."""
         if not self.json:
-            self._write(line)
+            # Here too, so that no command can forget it; what is escaped already stays as it is.
+            self._write(shown(line))
 
     def event(self, **fields: Any) -> None:
         """Print one JSON object; nothing when the reader wants text."""
         if self.json:
-            # What could steer a terminal is escaped as JSON escapes it.
-            self._write(displayable(json.dumps(fields, ensure_ascii=False)))
+            self._write(shown_as_json(fields))
 
     def _write(self, line: str) -> None:
         if self.closed:
@@ -140,7 +139,7 @@ def add_interface_argument(parser: argparse.ArgumentParser) -> None:
 
 def tell(command: str, line: str) -> None:
     """Print one line on standard error, for a person who would wonder about silence."""
-    print(f"mcast {command}: {displayable(line)}", file=sys.stderr)
+    print(f"mcast {command}: {shown(line)}", file=sys.stderr)
 
 
 Run = Callable[[Any, argparse.Namespace, Output], Coroutine[Any, Any, int]]
@@ -189,7 +188,7 @@ def run_command(name: str, run: Run, arguments: argparse.Namespace, output: Outp
         if isinstance(result, int):
             status = result
         elif result.check(CommandError, OSError, CannotListenError):
-            print(f"mcast {name}: {one_line(result.value)}", file=sys.stderr)
+            tell(name, one_line(result.value))
         elif not result.check(CancelledError):
             result.printTraceback(sys.stderr)
         with suppress(ReactorNotRunning):  # when it is stopping already, by a signal
@@ -215,7 +214,7 @@ def one_line(error: BaseException) -> str:
         return f"port {getattr(error, 'port', '')}: {one_line(cause)}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return " ".join(str(error).split())
+    return shown(" ".join(str(error).split()))
 
 
 def _log_warnings(name: str) -> None:
@@ -226,9 +225,9 @@ def _log_warnings(name: str) -> None:
     @implementer(ILogObserver)
     def observe(event: dict[str, Any]) -> None:
         if event["log_level"] in (LogLevel.warn, LogLevel.error):
-            print(f"mcast {name}: {formatEvent(event)}", file=sys.stderr)
+            tell(name, formatEvent(event))
         elif event["log_level"] is LogLevel.critical:
-            print(f"mcast {name}: {formatEvent(event)}", file=sys.stderr)
+            tell(name, formatEvent(event))
             if "log_failure" in event:
                 event["log_failure"].printTraceback(sys.stderr)
 

@@ -36,7 +36,6 @@ from mcast.dns.codes import RecordClass
 from mcast.dns.messages import Message, Question, decode
 from mcast.dns.presentation import show_data
 from mcast.dns.records import Record, show_type
-from mcast.dnssd.instances import displayable
 from mcast.errors import MalformedMessage
 from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.lint import Breach, Linter
@@ -253,7 +252,7 @@ class Dump:
         self._breaches += 1
         # The source of a breach is the host that broke the rule, and not always that of this packet.
         head = replace(packet, source=breach.source).head
-        self._output.text(f"{head} {breach.rule} ({breach.section}): {displayable(breach.detail)}")
+        self._output.text(f"{head} {breach.rule} ({breach.section}): {breach.detail}")
         self._output.event(
             event="breach",
             time=packet.at,
@@ -291,7 +290,7 @@ class Dump:
                 self._record(f"{head} {short}", common | {"section": section}, record)
 
     def _question(self, head: str, common: dict[str, Any], question: Question) -> None:
-        name, rtype = displayable(str(question.name)), show_type(question.type)
+        name, rtype = str(question.name), show_type(question.type)
         unicast = " QU" if question.unicast else ""
         rclass = "" if question.rclass == RecordClass.IN else f" class {question.rclass}"
         self._output.text(f"{head} qu {name} {rtype}{unicast}{rclass}")
@@ -306,6 +305,6 @@ class Dump:
 
     def _record(self, head: str, common: dict[str, Any], record: Record) -> None:
         flush = " flush" if record.cache_flush else ""
-        what = f"{displayable(str(record.name))} {show_type(record.type)} {record.ttl}{flush}"
-        self._output.text(f"{head} {what} {displayable(show_data(record))}")
+        what = f"{record.name} {show_type(record.type)} {record.ttl}{flush}"
+        self._output.text(f"{head} {what} {show_data(record)}")
         self._output.event(event="record", **common, **record_fields(record))

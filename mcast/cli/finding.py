@@ -13,11 +13,11 @@ from mcast.dns.names import Name
 from mcast.dns.presentation import show_data
 from mcast.dns.records import Record, show_type
 from mcast.dnssd.found import FoundAddress, FoundService
-from mcast.dnssd.instances import displayable
 from mcast.errors import NotFound
 from mcast.node.network import Network, OwnPorts, SocketNetwork
 from mcast.node.node import Node
 from mcast.node.troubles import missing_interfaces
+from mcast.showing import shown, shown_attribute
 from mcast.sockets.interface import select_interfaces
 
 
@@ -91,23 +91,15 @@ def tell_not_found(command: str, error: NotFound) -> None:
 def plain_name(name: Name) -> str:
     """Return a name as a person writes it, without the final dot (RFC 6763 §4.2, §13.1).
 
-    Only what could forge a line of output is escaped.
+    Only what acts on a terminal is escaped.
     """
     labels = [label.decode("utf-8", "backslashreplace") for label in name.labels]
-    return displayable(".".join(labels)) or "."
-
-
-def plain_text(value: bytes) -> str:
-    """Return octets from the network as text on one line."""
-    return displayable(value.decode("utf-8", "backslashreplace"))
+    return shown(".".join(labels)) or "."
 
 
 def plain_attributes(service: FoundService) -> str:
     """Return the TXT attributes as ``key=value`` with spaces between."""
-    return " ".join(
-        displayable(key) if value is None else f"{displayable(key)}={plain_text(value)}"
-        for key, value in service.txt.items()
-    )
+    return " ".join([shown_attribute(key, value) for key, value in service.txt.items()])
 
 
 def plain_endpoint(service: FoundService) -> str:
@@ -151,17 +143,6 @@ def attribute_fields(
 def address_fields(addresses: Iterable[FoundAddress]) -> list[dict[str, str]]:
     """Return addresses for JSON, link-local ones with their zone."""
     return [{"address": str(found.address), "interface": found.interface} for found in addresses]
-
-
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table; the last column is not padded."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [*(f"{cell:{width}}" for cell, width in zip(row[:-1], widths, strict=False)), row[-1]]
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def record_fields(record: Record) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from mcast.cli.command import (
 )
 from mcast.cli.groups import parse_group
 from mcast.neighbours import SocketAddress
+from mcast.showing import shown
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
@@ -129,12 +130,12 @@ class Printer(GroupProtocol):
             size=len(data),
             **({"hex": data.hex()} if self._hex else {"payload": data.decode("utf-8", "backslashreplace")}),
         )
-        shown = data.hex(" ") if self._hex else printable(data)
+        payload = data.hex(" ") if self._hex else shown(data)
         clock = time.strftime("%H:%M:%S", time.localtime(now)) + f".{int(now % 1 * 1e6):06}"
         hops = "?" if arrival.hop_limit is None else arrival.hop_limit
         self._output.text(
             f"{clock} {interface} {source} port {address[1]} > {arrival.destination or '?'} "
-            f"hops={hops} size={len(data)}: {shown}"
+            f"hops={hops} size={len(data)}: {payload}"
         )
 
     def tick(self) -> None:
@@ -189,11 +190,3 @@ class Summer(Printer):
             )
         if not flows:
             self._output.text("nothing arrived")
-
-
-def printable(data: bytes) -> str:
-    """Return a payload as text; what a terminal would obey instead of show is escaped."""
-    text = data.decode("utf-8", "backslashreplace")
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text
-    )

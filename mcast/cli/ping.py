@@ -29,6 +29,7 @@ from mcast.echo.client import EchoClient, Pace
 from mcast.echo.counters import Drop
 from mcast.echo.probe import DEFAULT_PROBE_SIZE, MAX_PROBE_SIZE
 from mcast.echo.session import EchoReply, HeardResponder, Session
+from mcast.showing import table
 from mcast.sockets.settings import PortSettings
 
 MIN_INTERVAL = 0.0001
@@ -223,14 +224,7 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
     cells = [list(_HEADINGS.values())]
     for row in rows:
         cells.append([f"{row[key]:.3f}" if key in _MILLISECONDS else str(row[key]) for key in _HEADINGS])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if place < 2 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    ]
+    return table(cells, numbers=range(2, len(_HEADINGS)))
 
 
 _MILLISECONDS = ("min", "median", "p95", "max", "first")

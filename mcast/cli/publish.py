@@ -12,7 +12,6 @@ exit status: 0 all was published, 1 something never was, 2 error
 from __future__ import annotations
 
 import argparse
-import sys
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -24,7 +23,6 @@ from mcast.dnssd.files.contents import RecordEntry
 from mcast.dnssd.files.record_string import parse_record_string
 from mcast.dnssd.files.service_string import parse_port
 from mcast.dnssd.hosts import Host, checked_host_label
-from mcast.dnssd.instances import displayable
 from mcast.dnssd.service import Service
 from mcast.dnssd.types import parse_types
 from mcast.errors import NameTaken
@@ -113,7 +111,7 @@ async def run(
     except CancelledError:
         pass
     except NameTaken as error:
-        print(f"mcast publish: {displayable(str(error))}", file=sys.stderr)
+        tell("publish", str(error))
     except ValueError as error:
         raise CommandError(str(error)) from None
     finally:
@@ -135,7 +133,7 @@ def _tell_service(output: Output, registration: ServiceRegistration) -> None:
 
 def _tell_record(output: Output, registration: RecordRegistration) -> None:
     line = show_record(registration.record)
-    output.text(f"published {displayable(line)}")
+    output.text(f"published {line}")
     output.event(event="published", name=registration.name, record=line)
 
 

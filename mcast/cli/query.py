@@ -21,18 +21,18 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, CommandError, Output, checked, decimal, whole
-from mcast.cli.finding import add_node_arguments, columns, record_fields, started_node, tell_not_found
+from mcast.cli.finding import add_node_arguments, record_fields, started_node, tell_not_found
 from mcast.dns.codes import Flag, RecordType, ResponseCode
 from mcast.dns.names import Name
 from mcast.dns.presentation import parse_type, show_data
 from mcast.dns.records import Record, show_type
-from mcast.dnssd.instances import displayable
 from mcast.errors import NotFound
 from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.domains import is_multicast_name
 from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import Network
 from mcast.oneshot import OneShotReply, ask
+from mcast.showing import table
 from mcast.sockets.group import parse_address
 
 _FLAGS = (
@@ -128,7 +128,7 @@ async def _ask_link(
 ) -> None:
     if not (arguments.multicast or is_multicast_name(arguments.name)):
         raise CommandError(
-            f"{displayable(str(arguments.name))}: outside of .local anybody on the link could answer; "
+            f"{arguments.name}: outside of .local anybody on the link could answer; "
             "--multicast asks all the same, --server ADDRESS asks one host"
         )
     node = started_node(reactor, arguments, network, only_asks="query")
@@ -167,8 +167,8 @@ class Report:
             interface=interface,
             time=self._now(),
         )
-        row = [displayable(str(record.name)), str(record.ttl), "flush" if record.cache_flush else "-"]
-        row += [show_type(record.type), source or "-", interface or "-", displayable(show_data(record))]
+        row = [str(record.name), str(record.ttl), "flush" if record.cache_flush else "-"]
+        row += [show_type(record.type), source or "-", interface or "-", show_data(record)]
         if section != "answers":
             row[-1] += f"  ({section})"
         self._rows.append(row)
@@ -201,5 +201,5 @@ class Report:
     def end(self) -> None:
         """Print the table."""
         if self._rows:
-            for line in columns([["NAME", "TTL", "FLAGS", "TYPE", "FROM", "INTERFACE", "DATA"], *self._rows]):
+            for line in table([["NAME", "TTL", "FLAGS", "TYPE", "FROM", "INTERFACE", "DATA"], *self._rows]):
                 self._output.text(line)

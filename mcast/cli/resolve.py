@@ -22,7 +22,6 @@ from mcast.cli.finding import (
     add_node_arguments,
     address_fields,
     plain_name,
-    plain_text,
     service_fields,
     started_node,
     tell_not_found,
@@ -30,7 +29,6 @@ from mcast.cli.finding import (
 from mcast.dns.codes import RecordType
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.found import FoundService
-from mcast.dnssd.instances import displayable
 from mcast.dnssd.publishing import reverse_name
 from mcast.dnssd.sought import on_link, sought_services, sought_type
 from mcast.dnssd.types import ServiceType
@@ -38,6 +36,7 @@ from mcast.errors import InvalidService, NotFound
 from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import Network
 from mcast.node.node import Node
+from mcast.showing import shown, shown_attribute
 
 ROW = 16
 """Octets in a line of a hex dump."""
@@ -137,7 +136,7 @@ def parse_subject(text: str, service_type: ServiceType | None) -> tuple[Subject,
         # RFC 6762 §21: the one thing "local." is appended to.
         name = Name.from_labels((*name.labels, *LOCAL.labels))
     if not name.is_within(LOCAL):
-        raise ValueError(f"{displayable(text)}: multicast DNS knows only hosts in .local")
+        raise ValueError(f"{text}: multicast DNS knows only hosts in .local")
     return name, ()
 
 
@@ -157,7 +156,7 @@ class Report:
         """Print where a service is, and what it says of itself."""
         self._output.event(event="resolved", **service_fields(service), time=self._now())
         write = self._output.text
-        write(f"name       {displayable(service.name)}")
+        write(f"name       {shown(service.name)}")
         write(f"type       {service.type}")
         if service.host is not None:
             write(f"host       {plain_name(service.host)}")
@@ -170,13 +169,11 @@ class Report:
         if self._verbose:
             write(f"links      {' '.join(map(str, service.links))}")
         for key, value in service.txt.items():
-            self._attribute(displayable(key), value)
+            self._attribute(key, value)
 
     def _attribute(self, key: str, value: bytes | None) -> None:
-        if value is None:
-            self._output.text(f"txt        {key}")
-        elif not self._verbose:
-            self._output.text(f"txt        {key}={plain_text(value)}")
+        if value is None or not self._verbose:
+            self._output.text(f"txt        {shown_attribute(key, value)}")
         else:
             self._output.text(f"txt        {key}: {len(value)} octet{'s' * (len(value) != 1)}")
             for line in hex_dump(value):

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
+from mcast.showing import shown_in_zone_form
+
 MAX_LABEL = 63
 """Octets in a label (RFC 1035 §2.3.4)."""
 
@@ -236,6 +238,8 @@ def _show_label(label: bytes) -> str:
         text = label.decode("utf-8")
     except UnicodeDecodeError:
         text = None
+    if text is not None and text.isascii() and text.isprintable():
+        return text.replace("\\", "\\\\").replace(".", "\\.")
     # parse() normalises what it reads, so a label that came in another form is shown by its octets.
     if text is None or not unicodedata.is_normalized("NFC", text):
         return "".join([_show_octet(octet) for octet in label])
@@ -249,9 +253,7 @@ def _show_octet(octet: int) -> str:
 def _show_character(character: str) -> str:
     if character in ".\\":
         return "\\" + character
-    if unicodedata.category(character) == "Cc":
-        return "".join([f"\\{octet:03d}" for octet in character.encode()])
-    return character
+    return shown_in_zone_form(character)
 
 
 ROOT: Final = Name(b"\0")

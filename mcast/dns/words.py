@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from mcast.showing import shown_in_zone_form
+
 _WORD = re.compile(r'(?:[^ \t"\\]|\\.|"(?:[^"\\]|\\.)*")+', re.DOTALL)
 _PIECE = re.compile(r'\\(?P<octet>[0-9]{3})|\\(?P<quoted>.)|(?P<quote>")|(?P<plain>[^"\\]+)', re.DOTALL)
 _BLANKS = " \t"
@@ -52,7 +54,7 @@ def word_octets(word: str) -> bytes:
 
 
 def quoted(string: bytes) -> str:
-    """Return a character string in quotes: UTF-8 as text, all that is not printable as octets."""
+    """Return a character string in quotes: UTF-8 as text, what acts on a terminal as octets."""
     shown = []
     try:
         characters = string.decode("utf-8")
@@ -61,13 +63,9 @@ def quoted(string: bytes) -> str:
         shown = [
             f"\\{octet:03d}" if octet < 0x20 or octet > 0x7E else _escaped(chr(octet)) for octet in string
         ]
-    for character in characters:
-        if character.isprintable():
-            shown.append(_escaped(character))
-        else:
-            shown.extend(f"\\{octet:03d}" for octet in character.encode())
+    shown += map(_escaped, characters)
     return '"' + "".join(shown) + '"'
 
 
 def _escaped(character: str) -> str:
-    return f"\\{character}" if character in '"\\' else character
+    return f"\\{character}" if character in '"\\' else shown_in_zone_form(character)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.types import ServiceType, encoded
 from mcast.errors import InvalidService
+from mcast.showing import shown
 
 INSTANCE_LIMIT = 63
 """Octets in an instance name: it is one label (RFC 6763 §4.1.1)."""
-
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Control characters, line separators and text direction overrides: they could forge a line of output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +33,8 @@ class InstanceName:
         try:
             return cls(Name.from_labels((label, *type.labels, *domain.labels)))
         except ValueError as error:
-            shown = label.decode("utf-8", "backslashreplace")
-            raise InvalidService(f"instance name {shown!r} in domain {str(domain)!r}", str(error)) from None
+            text = label.decode("utf-8", "backslashreplace")
+            raise InvalidService(f"instance name {text!r} in domain {str(domain)!r}", str(error)) from None
 
     @classmethod
     def from_name(cls, name: Name) -> InstanceName:
@@ -70,8 +67,8 @@ class InstanceName:
 
     @property
     def display(self) -> str:
-        """The first label as it may be shown: like `name`, with control characters made visible."""
-        return displayable(self.name)
+        """The first label as it may be shown: like `name`, with what acts on a terminal escaped."""
+        return shown(self.name)
 
     @property
     def type(self) -> ServiceType:
@@ -114,8 +111,3 @@ def checked_instance(instance: str) -> bytes:
             f"instance name {instance!r}", f"{len(label)} octets in UTF-8; it has 1 to {INSTANCE_LIMIT}"
         )
     return label
-
-
-def displayable(text: str) -> str:
-    r"""Return text that is safe to print on one line, with terminal escapes and their like made visible."""
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -75,6 +75,19 @@ class TableTests(FindingTestCase):
         self.run_command("_http._tcp", "--resolve")
         self.assertTrue(self.lines[1].endswith("a=\\u001b[2J\\u202e"), self.lines[1])
 
+    def test_attribute_with_blanks(self) -> None:
+        """It is not taken for two."""
+        self.publish(txt={"note": "2nd floor", "path": "/"})
+        self.run_command("_http._tcp", "--resolve")
+        self.assertTrue(self.lines[1].endswith('  note="2nd floor" path=/'), self.lines[1])
+
+    def test_wide_characters_line_up(self) -> None:
+        """A column of a terminal is what counts, not a character."""
+        self.publish("日本")
+        self.publish("My Web")
+        self.run_command("_http._tcp")
+        self.assertEqual(self.lines[1:], ["My Web  _http._tcp  eth0", "日本    _http._tcp  eth0"])
+
     def test_all_types(self) -> None:
         self.publish()
         self.publish("Printer", "_ipp._tcp", 631)

@@ -15,6 +15,7 @@ from mcast.dns.codes import RESPONSE_FLAGS, RecordType
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import pointer, raw
+from mcast.showing import is_plain
 from tests.cli.finding_lab import FindingTestCase
 
 TYPE = Name.parse("_http._tcp.local.")
@@ -68,9 +69,16 @@ class DumpTests(SynchronousTestCase):
         self.assertIn('an _http._tcp.local. CAA 120 0 issue "ca.example.net"', self.lines()[0])
 
     def test_name_that_would_steer_a_terminal(self) -> None:
-        """A right-to-left override is shown as an escape."""
-        self.dump(encode(Message(questions=(Question(Name.from_labels(["a\u202eb", "local"]), 1),))))
-        self.assertNotIn("\u202e", self.lines()[0])
+        """What acts is shown by its octets, as one may type it, in lines, in JSON and in breaches."""
+        name = Name.from_labels(["a\u202e\u2066\u200f\u061c\ufeff\U000e0001b", "local"])
+        record = pointer(TYPE, name, 4500).with_cache_flush(True)
+        evil = encode(Message(flags=RESPONSE_FLAGS, answers=(record,)))
+        self.dump(evil)
+        self.dump(evil, json_lines=True)
+        self.dump(evil, lint=True)
+        self.assertTrue(len(self.lines()) > 2 and all(is_plain(each) for each in "".join(self.lines())))
+        self.assertIn(r" a\226\128\174\226\129\166", self.lines()[0])
+        self.assertEqual(Name.parse(json.loads(self.lines()[1])["data"]), name)
 
     def test_question(self) -> None:
         self.dump(QUERY)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.names import LOCAL, Name
-from mcast.dnssd.instances import InstanceName, checked_instance, displayable, instance_name
+from mcast.dnssd.instances import InstanceName, checked_instance, instance_name
 from mcast.dnssd.types import ServiceType
 from mcast.errors import InvalidService
 
@@ -148,12 +148,6 @@ class DisplayTests(SynchronousTestCase):
         """S-4.1.1-1: those received are shown escaped."""
         name = InstanceName(Name.from_labels([b"a\x1b[2Jb\n", *HTTP.labels, b"local"]))
         self.assertEqual(name.display, "a\\u001b[2Jb\\u000a")
-
-    def test_c1_and_direction_overrides(self) -> None:
-        self.assertEqual(displayable("a\x9bb\u202ec\u2028"), "a\\u009bb\\u202ec\\u2028")
-
-    def test_rich_text_stays(self) -> None:
-        self.assertEqual(displayable("Größe 日本 🎉"), "Größe 日本 🎉")
 
     def test_no_utf8(self) -> None:
         name = InstanceName(Name.from_labels([b"caf\xe9", *HTTP.labels, b"local"]))

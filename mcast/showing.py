@@ -1,7 +1,7 @@
 r"""How text from the network is shown: no character of it acts on a terminal, a page or a log.
 
-What acts is whatever Unicode calls "other" (control and format characters, private use, surrogates, code
-points of no character) or a separator of lines and paragraphs. It is escaped: in plain text as Python writes it
+What acts is whatever Unicode calls "other" (controls, format characters, private use, surrogates, code points
+without a character) or a separator of lines and paragraphs. It is escaped: in plain text as Python writes it
 (``\u202e``), in the text of zone files by its octets (``\226\128\174``), in JSON as JSON has it. Each can be
 read back in its place.
 """

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
@@ -28,6 +29,9 @@ COMMANDS = {
 }
 """Name of each sub-command: its module, and what it does in one line."""
 
+HELP = ("-h", "--help", "help")
+"""Words that ask for help; the name of a command may follow."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the `mcast` command.
@@ -35,8 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: the arguments without the program's name; those of the process when None.
     :returns: the exit status: 0 good, 1 not everything that was expected, 2 nothing or an error.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
+    arguments = _usual_order(list(sys.argv[1:] if argv is None else argv))
+    if arguments[:1] and arguments[0] in HELP and arguments[1:2] and not arguments[1].startswith("-"):
+        del arguments[0]  # help about what is no command: said as of any such word
+    if not arguments or arguments[0] in HELP:
         print(_help())
         return 0 if arguments else 2
     if arguments[0] == "--version":
@@ -44,12 +50,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name = arguments[0]
     if name not in COMMANDS:
-        print(f"mcast: {name}: no such command; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        print(f"mcast: {name}: {_meant(name)}", file=sys.stderr)
         return 2
     module, description = COMMANDS[name]
     from mcast.cli.command import main_of
 
     return main_of(import_module(module), name, description, arguments[1:])
+
+
+def _usual_order(arguments: list[str]) -> list[str]:
+    """Return arguments with the command first: ``help ping`` is ``ping --help``, and options may lead."""
+    if not arguments or not (arguments[0] in HELP or arguments[0].startswith("-")):
+        return arguments
+    command = next((place for place, word in enumerate(arguments) if word in COMMANDS), None)
+    if command is None:
+        return arguments
+    before = ["--help" if word in HELP else word for word in arguments[:command]]
+    return [arguments[command], *before, *arguments[command + 1 :]]
+
+
+def _meant(word: str) -> str:
+    """Return what to write in place of a word that is no command."""
+    if word.startswith("-"):
+        return "the command comes first, its options after it: mcast COMMAND --option"
+    (close, *_) = (*get_close_matches(word, COMMANDS, n=1), "")
+    meant = f"; did you mean {close}?" if close else ""
+    return f"no such command; there are {', '.join(COMMANDS)}{meant}"
 
 
 def _help() -> str:

@@ -3,6 +3,7 @@
 TYPE is like _http._tcp, or _http._tcp,_printer for one of its subtypes; several subtypes mean any
 of them. The list ends when nothing new has come for a while; with --follow it goes on until Ctrl-C, and each
 line begins with + for a service that has come, = for one that is different now, - for one that has gone.
+With the name _services._dns-sd._udp the types themselves are listed, or followed.
 
 exit status: 0 services were found, 1 none was found, 2 error
 """
@@ -11,14 +12,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 
-from mcast.cli.command import GOOD, NOT_ALL, Output, checked, decimal, tell
+from mcast.cli.command import GOOD, NOT_ALL, CommandError, Output, checked, decimal, tell
 from mcast.cli.finding import (
     add_node_arguments,
     plain_attributes,
@@ -28,8 +29,8 @@ from mcast.cli.finding import (
 )
 from mcast.dnssd.found import Added, Change, FoundService, Removed, TypeAdded, TypeChange
 from mcast.dnssd.sought import sought_types
-from mcast.dnssd.types import ServiceType
-from mcast.node.browsers import ServiceBrowser
+from mcast.dnssd.types import ServiceType, is_type_enumeration
+from mcast.node.browsers import ServiceBrowser, TypesBrowser
 from mcast.node.network import Network
 from mcast.node.node import Node
 from mcast.showing import shown, table
@@ -74,7 +75,8 @@ def _checked_types(text: str) -> str:
 
     :raises ValueError: naming the part that is wrong.
     """
-    sought_types(text)
+    if not is_type_enumeration(text):
+        sought_types(text)
     return text
 
 
@@ -89,7 +91,11 @@ async def run(
         wait = arguments.wait
         if wait is None:
             wait = QUIET_RESOLVING if resolve else QUIET
+    only_types = any(map(is_type_enumeration, arguments.type))
+    if only_types and len(arguments.type) > 1:
+        raise CommandError(f"{' '.join(arguments.type)}: the list of all types is asked for alone")
     listing = Listing(output, resolve=resolve, follow=arguments.follow)
+    types = TypesListing(output, follow=arguments.follow)
     node = started_node(reactor, arguments, network, patient=arguments.follow)
     done: Deferred[None] = Deferred()
     quiet = _Quiet(reactor, wait, done)
@@ -98,8 +104,15 @@ async def run(
         quiet.news()
         listing.change(change)
 
-    browser: AllTypes | ServiceBrowser
-    if not arguments.type:
+    def type_changed(change: TypeChange) -> None:
+        quiet.news()
+        types.change(change, type_browser.interfaces(change.type))
+
+    browser: AllTypes | ServiceBrowser | TypesBrowser
+    if only_types:
+        browser = type_browser = node.browse_types()
+        type_browser.add_listener(type_changed)
+    elif not arguments.type:
         browser = AllTypes(node, changed, quiet.news, resolve=resolve)
     else:
         browser = node.browse(*arguments.type, resolve=resolve)
@@ -116,6 +129,9 @@ async def run(
         quiet.stop()
         await node.stopService()
     listing.end()
+    types.end()
+    if types.found:
+        return GOOD
     if not listing.found:
         kinds = f"service of {', '.join(arguments.type)}" if arguments.type else "service"
         limit = "" if wait is None else f" within {wait:g} s of silence"
@@ -256,6 +272,40 @@ class Listing:
             addresses = " ".join([str(found.address) for found in service.addresses])
             row += [plain_endpoint(service), addresses, plain_attributes(service)]
         return row
+
+
+class TypesListing:
+    """Prints service types: changes as they come, or for people one table at the end.
+
+    :param now: tells the time, in seconds since 1970.
+    """
+
+    def __init__(self, output: Output, *, follow: bool, now: Callable[[], float] = time.time) -> None:
+        self.found = False
+        """Was there any type?"""
+        self._output = output
+        self._follow = follow
+        self._now = now
+        self._types: dict[ServiceType, str] = {}
+
+    def change(self, change: TypeChange, interfaces: Sequence[str]) -> None:
+        """Take in that a type has come or gone."""
+        event = "added" if isinstance(change, TypeAdded) else "removed"
+        self.found = self.found or event == "added"
+        self._output.event(event=event, type=str(change.type), interfaces=list(interfaces), time=self._now())
+        if self._follow:
+            self._output.text("  ".join(filter(None, [MARKS[event], str(change.type), *interfaces])))
+        elif event == "removed":
+            self._types.pop(change.type, None)
+        else:
+            self._types[change.type] = " ".join(interfaces)
+
+    def end(self) -> None:
+        """Print the table, if there is to be one."""
+        rows = [[str(each), where] for each, where in sorted(self._types.items(), key=lambda one: one[0].key)]
+        if rows:
+            for line in table([["TYPE", "INTERFACE"], *rows]):
+                self._output.text(line)
 
 
 def _event(change: Change) -> str:

@@ -7,14 +7,22 @@ from collections.abc import Callable, Sequence
 
 from mcast.cli.command import CommandError, checked, whole
 from mcast.sockets import places
-from mcast.sockets.group import Group
+from mcast.sockets.group import Group, port_in_address
 from mcast.sockets.interface import Interface, interfaces
 from mcast.sockets.options import MAX_HOPS
 
 DEFAULT_PORT = 7645
 """The port of a group that names none: that of the echo responder."""
 
-parse_group: Callable[[str], Group] = checked(lambda text: Group.parse(text, DEFAULT_PORT))
+
+def _group(text: str) -> Group:
+    if meant := port_in_address(text):
+        # With the default port it would be a group in which nobody is.
+        raise ValueError(f"{text}: {meant}")
+    return Group.parse(text, DEFAULT_PORT)
+
+
+parse_group: Callable[[str], Group] = checked(_group)
 """Argument type: a group, with the default port."""
 
 hops = whole(0, MAX_HOPS)

@@ -84,7 +84,7 @@ async def run(
     service = _service(arguments)
     node = _node(reactor, arguments, SocketNetwork(reactor) if network is None else network)
 
-    def tell(event: RegistrationEvent) -> None:
+    def report(event: RegistrationEvent) -> None:
         if isinstance(event, Renamed):
             output.text(f"name {event.old_name!r} is taken, trying {event.new_name!r}")
             output.event(event="renamed", old=event.old_name, name=event.new_name)
@@ -98,9 +98,9 @@ async def run(
         if arguments.addresses:
             await node.publish(Host(arguments.host, arguments.addresses)).when_claimed()
         # All at once: each needs about a second to claim its name.
-        published = None if service is None else node.publish(service, listener=tell)
+        published = None if service is None else node.publish(service, listener=report)
         records = [
-            node.publish(entry.record, shared=entry.shared, listener=tell) for entry in arguments.records
+            node.publish(entry.record, shared=entry.shared, listener=report) for entry in arguments.records
         ]
         if published is not None:
             _tell_service(output, await published.when_claimed())

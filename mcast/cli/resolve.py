@@ -31,7 +31,7 @@ from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.found import FoundService
 from mcast.dnssd.publishing import reverse_name
 from mcast.dnssd.sought import on_link, sought_services, sought_type
-from mcast.dnssd.types import ServiceType
+from mcast.dnssd.types import ServiceType, read_type
 from mcast.errors import InvalidService, NotFound
 from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import Network
@@ -131,6 +131,7 @@ def parse_subject(text: str, service_type: ServiceType | None) -> tuple[Subject,
         for one in names:
             on_link(one)
         return Instance(text), ()
+    _refuse_type(text)
     name = Name.parse(text)
     if len(name.labels) == 1:
         # RFC 6762 §21: the one thing "local." is appended to.
@@ -138,6 +139,18 @@ def parse_subject(text: str, service_type: ServiceType | None) -> tuple[Subject,
     if not name.is_within(LOCAL):
         raise ValueError(f"{text}: multicast DNS knows only hosts in .local")
     return name, ()
+
+
+def _refuse_type(text: str) -> None:
+    """Tell what to write when somebody wants a type resolved.
+
+    :raises ValueError: it is one.
+    """
+    try:
+        found, _ = read_type(text, strict=False)
+    except InvalidService:
+        return
+    raise ValueError(f"{text}: a type has many services; mcast browse {found} lists them")
 
 
 class Report:

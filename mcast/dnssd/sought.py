@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from mcast.dns.names import LOCAL, Name
 from mcast.dns.presentation import parse_type
 from mcast.dnssd.instances import INSTANCE_LIMIT, InstanceName
-from mcast.dnssd.types import ServiceType, encoded, subtype_label
+from mcast.dnssd.types import ServiceType, encoded, parse_types, subtype_label
 from mcast.errors import InvalidService
 from mcast.mdns.domains import is_multicast_name
 
@@ -136,8 +136,7 @@ def sought_record_type(record_type: int | str) -> int:
 def _divided(service_type: SoughtType) -> tuple[ServiceType, Sequence[str | bytes]]:
     """Return a type without its subtypes, and these."""
     if isinstance(service_type, str):
-        text, *subtypes = service_type.split(",")
-        return sought_type(text), subtypes
+        return parse_types(service_type, strict=False)
     if isinstance(service_type, bytes):
         octets, *labels = service_type.split(b",")
         return sought_type(octets), labels
@@ -160,6 +159,13 @@ def _labels_of(instance: str | bytes) -> tuple[bytes, ...]:
     return fitting
 
 
+def _completed(name: Name) -> Name:
+    """Return a name that ends with its type, ``My Web._http._tcp``, in the domain that is meant then."""
+    if len(name.labels) == 3 and name.labels[2].lower() in (b"_tcp", b"_udp"):
+        return Name.from_labels((*name.labels, *LOCAL.labels))
+    return name
+
+
 def _wholes_of(name: SoughtName) -> tuple[InstanceName, ...]:
     try:
         names = [sought_name(name)]
@@ -167,5 +173,6 @@ def _wholes_of(name: SoughtName) -> tuple[InstanceName, ...]:
             names.insert(0, Name.parse(name, normalize=False))
     except ValueError as error:
         raise InvalidService(f"instance name {name!r}", str(error)) from None
+    names = [_completed(one) for one in names]
     # Two names are equal when they differ at most in the case of ASCII letters.
     return tuple([InstanceName.from_name(one) for one in dict.fromkeys(names)])

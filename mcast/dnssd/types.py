@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcast.dns.names import LOCAL, Name
@@ -56,7 +57,7 @@ class ServiceType:
 
     @classmethod
     def parse(cls, text: str, *, strict: bool = True) -> ServiceType:
-        """Read ``_http._tcp``; a final dot or a domain is no part of a type.
+        """Read ``_http._tcp``; a final dot and ``.local`` may follow, and another domain is given separately.
 
         :param strict: whether the rules for a registered Service Name apply; a type that others publish
             may break them.
@@ -64,17 +65,11 @@ class ServiceType:
         """
         if not isinstance(text, str):
             raise TypeError(f"a service type is read from str, not {text!r}")
-        labels = text.split(".")
-        if len(labels) != 2:
+        found, subtype = read_type(text, strict=strict)
+        if subtype is not None:
             raise InvalidService(
-                f"service type {text!r}", 'it has two parts, like "_http._tcp"; a domain is given separately'
+                f"service type {text!r}", f'a subtype is not meant here; write "{found}" for the type alone'
             )
-        for label in labels:
-            if not label.startswith("_"):
-                raise InvalidService(f"service type {text!r}", f"{label!r} does not start with an underscore")
-        found = cls(labels[0][1:], labels[1][1:])
-        if strict:
-            found.check()
         return found
 
     @classmethod
@@ -150,6 +145,72 @@ class ServiceType:
         return f"_{self.service}._{self.protocol}"
 
 
+def read_type(text: str, *, strict: bool = True) -> tuple[ServiceType, bytes | None]:
+    """Return a type and perhaps a subtype, as people and other tools write them.
+
+    So ``_http._tcp``, with a final dot, with ``.local``, or as the name whose PTR records list a subtype:
+    ``_printer._sub._http._tcp.local.`` (RFC 6763 §7.1).
+
+    :raises InvalidService: naming what is wrong, and what to write.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a service type is read from str, not {text!r}")
+    part = f"service type {text!r}"
+    labels = text.removesuffix(".").split(".")
+    if len(labels) > 2 and labels[-1].lower() == "local":
+        labels.pop()
+    subtype = None
+    if len(labels) > 3 and labels[-3].lower() == SUBTYPE_LABEL.decode():
+        subtype = _read_subtype(part, ".".join(labels[:-3]))
+        del labels[:-2]
+    if is_type_enumeration(text):
+        raise InvalidService(part, 'it is the list of all types; "mcast browse" and browse_types() show it')
+    for place in (place for place in (1, 3) if len(labels) > 2 and labels[place : place + 1]):
+        if labels[place].lower() in ("_tcp", "_udp"):
+            # What stands after the protocol is a domain, what stands before is one subtype too much.
+            whole = ".".join(labels[place - 1 : place + 1])
+            raise InvalidService(part, f'write "{whole}"; a domain is given separately')
+    if len(labels) != 2:
+        raise InvalidService(
+            part, f'it has two parts, like "{_suggested(labels)}"; a domain is given separately'
+        )
+    for label in labels:
+        if not label.startswith("_"):
+            raise InvalidService(
+                part, f'{label!r} does not start with an underscore; write "{_suggested(labels)}"'
+            )
+    found = ServiceType(labels[0][1:], labels[1][1:])
+    if strict:
+        found.check()
+    return found, subtype
+
+
+def is_type_enumeration(text: str) -> bool:
+    """Tell whether a text is ``_services._dns-sd._udp``, with or without a domain (RFC 6763 §9)."""
+    return (
+        tuple([label.lower().encode("utf-8", "replace") for label in text.split(".")[:3]])
+        == TYPE_ENUMERATION_LABELS
+    )
+
+
+def _read_subtype(part: str, text: str) -> bytes:
+    try:
+        (label,) = Name.parse(text).labels
+    except ValueError:
+        raise InvalidService(part, 'a subtype is one label; write it as in "_http._tcp,_printer"') from None
+    return subtype_label(label)
+
+
+def _suggested(labels: Sequence[str]) -> str:
+    """Return the type that somebody may have meant."""
+    if labels[-1].lower() in ("_tcp", "_udp"):
+        labels = labels[-2:]
+    words = [label.strip("_") for label in labels]
+    protocol = words[1].lower() if len(words) > 1 else ""
+    service = words[0] if words[0].isascii() and words[0].isprintable() and words[0] else "http"
+    return f"_{service}._{protocol if protocol == 'udp' else 'tcp'}"
+
+
 def subtype_label(subtype: str | bytes) -> bytes:
     """Return the label of a subtype: octets as they are, text as NFC in UTF-8.
 
@@ -183,15 +244,16 @@ def type_enumeration_name(domain: Name = LOCAL) -> Name:
     return _joined("domain", TYPE_ENUMERATION_LABELS, domain)
 
 
-def parse_types(text: str) -> tuple[ServiceType, tuple[str, ...]]:
-    """Read a type followed by its subtypes after commas, ``_http._tcp,_printer``.
+def parse_types(text: str, *, strict: bool = True) -> tuple[ServiceType, tuple[str | bytes, ...]]:
+    """Read a type with its subtypes: after commas, ``_http._tcp,_printer``, or before it as for `read_type`.
 
     :raises InvalidService: naming the part that is wrong.
     """
     first, *subtypes = text.split(",")
+    found, own = read_type(first, strict=strict)
     for subtype in subtypes:
         subtype_label(subtype)
-    return ServiceType.parse(first), tuple(subtypes)
+    return found, (*(() if own is None else (own,)), *subtypes)
 
 
 def _joined(part: str, labels: tuple[bytes, ...], domain: Name) -> Name:

@@ -22,7 +22,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 from mcast.dnssd.hosts import checked_host_label
 from mcast.dnssd.service import Service
 from mcast.dnssd.text import TextValue
-from mcast.dnssd.types import ServiceType
+from mcast.dnssd.types import ServiceType, parse_types
 from mcast.endpoints.client import CONNECT_TIMEOUT, ConnectOptions, Pick, ServiceClientEndpoint
 from mcast.endpoints.server import ServiceServerEndpoint
 from mcast.errors import InvalidService
@@ -39,7 +39,7 @@ def parse_server(reactor: Any, arguments: Sequence[str], options: Mapping[str, s
 
     :raises ValueError: naming the part that is wrong, in one line.
     """
-    service_type = _type(arguments)
+    service_type, subtypes = _type(arguments)
     _check_keys(options, SERVER_KEYS)
     if not options.get("endpoint"):
         raise ValueError(r"mdns endpoint: endpoint=… is missing: where to listen, such as endpoint=tcp\:8080")
@@ -49,7 +49,7 @@ def parse_server(reactor: Any, arguments: Sequence[str], options: Mapping[str, s
             service_type,
             0,
             txt=[_attribute(item) for item in _items("txt", options.get("txt"))],
-            subtypes=_items("subtype", options.get("subtype")),
+            subtypes=[*subtypes, *_items("subtype", options.get("subtype"))],
         )
         hostname = options.get("hostname")
         if hostname is not None:
@@ -70,16 +70,16 @@ def parse_client(reactor: Any, arguments: Sequence[str], options: Mapping[str, s
 
     :raises ValueError: naming the part that is wrong, in one line.
     """
-    service_type = _type(arguments, strict=False)
+    _, subtypes = _type(arguments, strict=False)
     _check_keys(options, CLIENT_KEYS)
     name, subtype = options.get("name"), options.get("subtype")
-    if name is not None and subtype is not None:
+    if name is not None and (subtypes or subtype is not None):
         raise ValueError("mdns endpoint: subtype=… and name=… together: a name needs no subtype")
     connect = ConnectOptions(timeout=_timeout(options.get("timeout")), pick=_pick(options.get("pick")))
     try:
         return ServiceClientEndpoint(
             reactor,
-            service_type if subtype is None else f"{service_type},{subtype}",
+            arguments[0] if subtype is None else f"{arguments[0]},{subtype}",
             name,
             options=connect,
         )
@@ -87,7 +87,8 @@ def parse_client(reactor: Any, arguments: Sequence[str], options: Mapping[str, s
         raise ValueError(f"mdns endpoint: {error}") from None
 
 
-def _type(arguments: Sequence[str], *, strict: bool = True) -> ServiceType:
+def _type(arguments: Sequence[str], *, strict: bool = True) -> tuple[ServiceType, tuple[str | bytes, ...]]:
+    """Return the type, and the subtypes that are written with it."""
     if not arguments or not arguments[0]:
         raise ValueError("mdns endpoint: the service type is missing, such as mdns:_http._tcp")
     if len(arguments) > 1:
@@ -96,7 +97,7 @@ def _type(arguments: Sequence[str], *, strict: bool = True) -> ServiceType:
             r"a colon that belongs to a value has a backslash before it (endpoint=tcp\:8080)"
         )
     try:
-        return ServiceType.parse(arguments[0], strict=strict)
+        return parse_types(arguments[0], strict=strict)
     except InvalidService as error:
         raise ValueError(f"mdns endpoint: {error}") from None
 

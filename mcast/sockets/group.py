@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, ip_address
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from mcast.neighbours import may_be_host
 
@@ -16,6 +16,9 @@ LOCAL_NETWORK_CONTROL_BLOCK = IPv4Network("224.0.0.0/24")
 
 ADMINISTRATIVELY_SCOPED_BLOCK = IPv4Network("239.0.0.0/8")
 """IPv4 groups whose reach is set by the administrator (RFC 5771 §10, RFC 2365)."""
+
+SOLICITED_NODE = IPv6Network("ff02::1:ff00:0/104")
+"""IPv6 groups that a host joins for each of its addresses (RFC 4291 §2.7.1)."""
 
 SOURCE_SPECIFIC_IPV4 = IPv4Network("232.0.0.0/8")
 """IPv4 groups that exist only together with a source (RFC 4607 §1)."""
@@ -79,6 +82,8 @@ class Group:
 
         An IPv6 address with a port stands in brackets, unless a zone divides the two.
 
+        In ``ff02::123:7645`` the last part belongs to the address; see `port_in_address`.
+
         :param default_port: the port when the text has none.
         :raises TypeError: it is no text.
         :raises ValueError: with one line that names the value and what is wrong with it.
@@ -89,7 +94,8 @@ class Group:
         address, zone = parse_address(host)
         if port_text is None:
             if default_port is None:
-                raise ValueError(f"{_shown(text)}: no port")
+                meant = port_in_address(text)
+                raise ValueError(f"{_shown(text)}: no port{meant and f'; {meant}'}")
             return cls(address, default_port, zone)
         if not (port_text.isascii() and port_text.isdigit()) or len(port_text) > len(str(MAX_PORT)):
             raise ValueError(f"{_shown(text)}: port {port_text!r} is not a number from 1 to {MAX_PORT}")
@@ -201,6 +207,22 @@ def _split_port(text: str) -> tuple[str, str | None]:
         address, _, port = text.partition(":")
         return address, port
     return text, None
+
+
+def port_in_address(text: str) -> str:
+    """Return what to write in place of an IPv6 group whose last part looks like a port, or nothing.
+
+    Our choice: four or five decimal digits, before which the address could end, are mostly meant as a port.
+    The solicited-node groups end in any digits (RFC 4291 §2.7.1), and nobody gives them a port.
+    """
+    start, _, last = text.rpartition(":")
+    try:
+        if not (last.isascii() and last.isdigit() and len(last) >= 4) or IPv6Address(text) in SOLICITED_NODE:
+            return ""
+        IPv6Address(start)
+    except ValueError:
+        return ""
+    return f"if {last} is a port, write [{start}]:{last}; if it is part of the address, [{text}]"
 
 
 def check_source(group: Group, source: str | None) -> IPv4Address | IPv6Address | None:

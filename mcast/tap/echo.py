@@ -10,7 +10,7 @@ from mcast.echo.responder import EchoRules
 from mcast.echo.service import EchoService
 from mcast.echo.sources import DEFAULT_MAX_RATE
 from mcast.rate_limit import UNLIMITED
-from mcast.sockets.group import MAX_PORT, Group
+from mcast.sockets.group import MAX_PORT, Group, port_in_address
 from mcast.sockets.membership import sources_of
 from mcast.sockets.options import MAX_HOPS
 
@@ -97,6 +97,8 @@ def make_echo_service(reactor: Any, options: EchoOptions) -> EchoService:
 
 def _group(text: str, default_port: int) -> Group:
     try:
+        if meant := port_in_address(text):
+            raise ValueError(f"{text}: {meant}")
         return Group.parse(text, default_port)
     except ValueError as error:
         raise UsageError(f"--group {error}") from None

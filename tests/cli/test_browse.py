@@ -102,6 +102,12 @@ class TableTests(FindingTestCase):
         self.run_command("_http._tcp,_printer")
         self.assertEqual(self.lines[1:], ["Printer  _http._tcp,_printer  eth0"])
 
+    def test_spellings(self) -> None:
+        self.publish("Plain")
+        self.publish("Printer", subtypes=["_printer"])
+        self.run_command("_printer._sub._http._tcp.local.")
+        self.assertEqual(self.lines[1:], ["Printer  _http._tcp,_printer  eth0"])
+
     def test_several_types_and_subtypes(self) -> None:
         self.publish("Plain")
         self.publish("Printer", "_ipp._tcp", subtypes=["_color"])
@@ -127,6 +133,46 @@ class TableTests(FindingTestCase):
         self.here.interface().set_up(False)
         with self.assertRaisesRegex(CommandError, "none is up"):
             self.run_command("_http._tcp")
+
+
+class TypesTests(FindingTestCase):
+    """``_services._dns-sd._udp`` is the list of types (RFC 6763 §9)."""
+
+    command = browse
+
+    def test_list(self) -> None:
+        self.publish()
+        self.publish("Printer", "_ipp._tcp", 631)
+        for name in ("_services._dns-sd._udp", "_services._dns-sd._udp.local."):
+            with self.subTest(name=name):
+                self.assertEqual(self.run_command(name), GOOD)
+                self.assertEqual(
+                    self.lines, ["TYPE        INTERFACE", "_http._tcp  eth0", "_ipp._tcp   eth0"]
+                )
+
+    def test_nothing(self) -> None:
+        self.assertEqual(self.run_command("_services._dns-sd._udp"), NOT_ALL)
+
+    def test_follow(self) -> None:
+        following = self.start("_services._dns-sd._udp", "--follow")
+        registration = self.publish()
+        self.lan.advance(3)
+        self.lan.result(registration.withdraw())
+        self.lan.advance(3)
+        following.cancel()
+        self.assertEqual(self.lan.result(following), GOOD)
+        self.assertEqual(self.lines[0], "+  _http._tcp  eth0")
+
+    def test_json(self) -> None:
+        self.publish()
+        self.run_command("_services._dns-sd._udp", json_lines=True)
+        (found,) = self.objects
+        self.assertIsInstance(found.pop("time"), float)
+        self.assertEqual(found, {"event": "added", "type": "_http._tcp", "interfaces": ["eth0"]})
+
+    def test_beside_others(self) -> None:
+        with self.assertRaisesRegex(CommandError, "asked for alone"):
+            self.run_command("_services._dns-sd._udp", "_http._tcp")
 
 
 class FollowTests(FindingTestCase):

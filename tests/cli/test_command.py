@@ -38,6 +38,9 @@ def called(*words: str) -> tuple[int, str, str]:
     return status, output.getvalue(), errors.getvalue()
 
 
+_COMMAND_FIRST = "mcast: --json: the command comes first, its options after it: mcast COMMAND --option\n"
+
+
 class MainTests(SynchronousTestCase):
     def test_help_names_every_command(self) -> None:
         status, output, _ = called("--help")
@@ -56,6 +59,20 @@ class MainTests(SynchronousTestCase):
         self.assertEqual((status, output), (2, ""))
         self.assertTrue(errors.startswith("mcast: pong: no such command; there are ping, listen,"))
         self.assertEqual(errors.count("\n"), 1)
+
+    def test_word_that_is_nearly_a_command(self) -> None:
+        self.assertIn("; did you mean resolve?", called("resolv")[2])
+        self.assertIn("mcast: pong: no such command", called("help", "pong")[2])
+
+    def test_options_before_the_command(self) -> None:
+        """They are taken where other tools take them."""
+        self.assertEqual(called("--json", "ping", "192.0.2.1"), called("ping", "--json", "192.0.2.1"))
+        self.assertEqual(called("--json")[1:], ("", _COMMAND_FIRST))
+
+    def test_help_of_a_command_as_elsewhere(self) -> None:
+        for words in (("help", "ping"), ("--help", "ping")):
+            with self.subTest(words=words):
+                self.assertEqual(called(*words), called("ping", "--help"))
 
     def test_help_of_a_command(self) -> None:
         status, output, _ = called("ping", "--help")
@@ -90,6 +107,13 @@ class BadArgumentTests(SynchronousTestCase):
     def test_port(self) -> None:
         self.refused(
             "mcast send: argument GROUP[:PORT]: port 0: outside 1-65535", "send", "224.0.0.123:0", "Hello"
+        )
+
+    def test_port_without_brackets(self) -> None:
+        self.refused(
+            "mcast ping: argument GROUP[:PORT]: ff02::123:7645: if 7645 is a port, write [ff02::123]:7645; "
+            "if it is part of the address, [ff02::123:7645]",
+            *("ping", "ff02::123:7645"),
         )
 
     def test_port_no_number(self) -> None:

@@ -25,6 +25,11 @@ class TypesTests(SynchronousTestCase):
             ((HTTP, b"_a"), (HTTP, b"_b"), (HTTP, None), (ServiceType("x", "udp"), b"\xff")),
         )
 
+    def test_spellings(self) -> None:
+        self.assertEqual(
+            sought_types("_a._sub._http._tcp.local", "_http._tcp."), ((HTTP, b"_a"), (HTTP, None))
+        )
+
     def test_lenient(self) -> None:
         """What is on real networks can be browsed, though it could not be published."""
         self.assertEqual(sought_types("_a_b._tcp"), ((ServiceType("a_b", "tcp"), None),))
@@ -59,6 +64,10 @@ class ServiceTests(SynchronousTestCase):
     def test_instance_and_type(self) -> None:
         self.assertEqual(sought_services("Web", "_http._tcp"), (WEB,))
         self.assertEqual(sought_services(b"Web", HTTP), (WEB,))
+
+    def test_whole_name_without_a_domain(self) -> None:
+        self.assertEqual(sought_services("Web._http._tcp"), (WEB,))
+        self.assertEqual(sought_services("Web._http._tcp."), (WEB,))
 
     def test_domain(self) -> None:
         (name,) = sought_services("Web", HTTP, "example.com")

@@ -40,8 +40,29 @@ class ParseTests(SynchronousTestCase):
         """S-4.1.2-1: the protocol is not left out."""
         self.assertIn("it has two parts", refused(self, "_http"))
 
-    def test_domain_is_no_part_of_it(self) -> None:
-        self.assertIn("a domain is given separately", refused(self, "_http._tcp.local"))
+    def test_spellings(self) -> None:
+        """As people and other tools write a type."""
+        for text in ("_http._tcp.", "_http._tcp.local", "_http._tcp.LOCAL."):
+            with self.subTest(text=text):
+                self.assertEqual(ServiceType.parse(text), ServiceType("http", "tcp"))
+
+    def test_subtype_before_the_type(self) -> None:
+        """RFC 6763 §7.1: the name whose PTR records list the services."""
+        for text in ("_printer._sub._http._tcp", "_printer._sub._http._tcp.local."):
+            with self.subTest(text=text):
+                self.assertEqual(parse_types(text), (ServiceType("http", "tcp"), (b"_printer",)))
+        self.assertEqual(parse_types(r"a\.b._sub._http._tcp,_c")[1], (b"a.b", "_c"))
+
+    def test_refused_with_what_to_write(self) -> None:
+        self.assertIn(
+            'write "_http._tcp"; a domain is given separately', refused(self, "_http._tcp.example.com")
+        )
+        self.assertIn('like "_http._tcp"', refused(self, "_web._http._tcp"))
+        self.assertIn('write "_http._tcp" for the type alone', refused(self, "_printer._sub._http._tcp"))
+        self.assertIn('like "_ssh._tcp"', refused(self, "ssh"))
+        self.assertIn('write "_ssh._udp"', refused(self, "ssh.udp"))
+        self.assertIn("browse_types()", refused(self, "_services._dns-sd._udp.local"))
+        self.assertIn("one label", refused(self, "_a._b._sub._http._tcp"))
 
     def test_text_form(self) -> None:
         self.assertEqual(str(ServiceType.parse("_HTTP._tcp")), "_HTTP._tcp")

@@ -87,6 +87,13 @@ class FindingTests(ClientTestCase):
         self.serve("Wiki", 81)
         self.assertEqual(self.connect("mdns:_http._tcp:name=Wiki").port, 81)
 
+    def test_spellings(self) -> None:
+        """As other tools write a type, a final dot and the domain included."""
+        self.serve("Docs", 80)
+        self.serve("Printer", 81, subtypes=["_printer"])
+        self.assertEqual(self.connect("mdns:_printer._sub._http._tcp.local.").port, 81)
+        self.assertEqual(self.connect("mdns:_http._tcp.local:name=Docs").port, 80)
+
     def test_subtype(self) -> None:
         self.serve("Docs", 80)
         self.serve("Printer", 81, subtypes=["_printer"])

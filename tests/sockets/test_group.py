@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.sockets.group import Group, Scope, parse_address
+from mcast.sockets.group import Group, Scope, parse_address, port_in_address
 
 PORT = 7645
 
@@ -34,6 +34,25 @@ class ParsingTests(SynchronousTestCase):
 
     def test_ipv6_without_brackets(self) -> None:
         self.assertEqual(group("ff02::1:23"), Group(IPv6Address("ff02::1:23"), PORT))
+
+    def test_port_without_brackets(self) -> None:
+        """It would be another group, in which nobody is."""
+        advice = port_in_address("ff02::123:7645")
+        self.assertIn("write [ff02::123]:7645", advice)
+        self.assertIn("[ff02::123:7645]", advice)
+        for text in (
+            "ff02::7645",
+            "ff02::1:ff12:3456",
+            "ff0e:0:0:0:0:0:1:2345",
+            "ff02::1:23",
+            "224.0.0.1:7645",
+        ):
+            with self.subTest(text=text):
+                self.assertEqual(port_in_address(text), "")
+
+    def test_port_without_brackets_and_no_other(self) -> None:
+        with self.assertRaisesRegex(ValueError, r"no port; if 7645 is a port, write \[ff02::123\]:7645"):
+            Group.parse("ff02::123:7645")
 
     def test_zone_then_port(self) -> None:
         self.assertEqual(Group.parse("ff02::123%eth0:9"), Group(IPv6Address("ff02::123"), 9, "eth0"))

@@ -100,6 +100,13 @@ class BadOptionTests(SynchronousTestCase):
     def test_empty_group(self) -> None:
         self.refused("mcast: --group : not an IP address", "--group", "")
 
+    def test_port_without_brackets(self) -> None:
+        self.refused(
+            "mcast: --group ff02::123:7645: if 7645 is a port, write [ff02::123]:7645; if it is part of the "
+            "address, [ff02::123:7645]",
+            *("--group", "ff02::123:7645"),
+        )
+
     def test_port_zero(self) -> None:
         self.refused("mcast: --port 0: not a number from 1 to 65535", "--port", "0")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from mcast.dnssd.service import Service
 from mcast.dnssd.text import TextValue
-from mcast.dnssd.types import ServiceType
+from mcast.dnssd.types import read_type
 from mcast.errors import InvalidService
 
 
@@ -25,12 +25,13 @@ def parse_service_string(text: str) -> Service:
             'it is NAME:TYPE:PORT and then KEY=VALUE, like "My Web:_http._tcp:8080:path=/"',
         )
     name, types, port, *attributes = fields
-    type, *subtypes = (_unquoted(part) for part in _split(types, ","))
+    first, *others = (_unquoted(part) for part in _split(types, ","))
+    type, subtype = read_type(first)
     return Service(
         _unquoted(name) or None,
-        ServiceType.parse(type),
+        type,
         parse_port(_unquoted(port)),
-        subtypes=subtypes,
+        subtypes=[*(() if subtype is None else (subtype,)), *others],
         txt=[_attribute(_unquoted(field)) for field in attributes],
     )
 

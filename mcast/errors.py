@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+REASON_LIMIT = 300
+"""Characters of a reason. Our choice: what a person reads; a file may hold a word of a megabyte."""
+
+
+def brief(reason: str) -> str:
+    """Return a reason that is short enough to be read."""
+    return reason if len(reason) <= REASON_LIMIT else f"{reason[:REASON_LIMIT]}…"
+
 
 class McastError(Exception):
     """The base of every exception that mcast defines."""
@@ -42,6 +50,7 @@ class ServicesFileError(McastError):
     """
 
     def __init__(self, source: str, line: int, reason: str) -> None:
+        reason = brief(reason)
         super().__init__(f"{source}:{line}: {reason}")
         self.source = source
         self.line = line

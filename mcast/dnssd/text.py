@@ -30,6 +30,17 @@ PACKET_SIZE = 1300
 KEY_LENGTH = 9
 """Characters that a key SHOULD not exceed (RFC 6763 §6.4)."""
 
+PRESCRIBED_KEYS = frozenset(
+    {
+        # Bonjour Printing, with the keys that CUPS and AirPrint add to it.
+        *(b"papercustom", b"transparent", b"printer-state", b"printer-type", b"print_wfds"),
+        *(b"mopria-certified", b"mopria_certified"),
+        # Scanners by eSCL, as AirPrint has them.
+        *(b"representation", b"mopria-certified-scan"),
+    }
+)
+"""Longer keys that a protocol prescribes, in lower case: whoever publishes it has no choice."""
+
 TextValue: TypeAlias = str | bytes | bool | None
 """Text is sent as UTF-8, octets as they are; None and True make an attribute without a value."""
 
@@ -79,7 +90,7 @@ class Text(Mapping[str, "bytes | None"]):
         found: dict[str, tuple[str, bytes | None]] = {}
         for one in self.strings:
             key, equals, value = one.partition(b"=")
-            if _is_key(key):
+            if is_key(key):
                 name = key.decode("ascii")
                 found.setdefault(name.lower(), (name, value if equals else None))
         self._found = found
@@ -140,7 +151,7 @@ class Text(Mapping[str, "bytes | None"]):
                     f"TXT key {_shown(key)}",
                     f'{len(one)} octets with "=" and value; at most {STRING_LIMIT} are allowed',
                 )
-            if not _is_key(key) and (key or equals):
+            if not is_key(key) and (key or equals):
                 raise InvalidService(
                     f"TXT key {_shown(key)}",
                     'a key is at least one of the ASCII characters 0x20 to 0x7E, without "="',
@@ -154,9 +165,9 @@ class Text(Mapping[str, "bytes | None"]):
         seen: set[bytes] = set()
         for one in self.strings:
             key = one.partition(b"=")[0]
-            if not _is_key(key):
+            if not is_key(key):
                 continue
-            if len(key) > KEY_LENGTH:
+            if len(key) > KEY_LENGTH and key.lower() not in PRESCRIBED_KEYS:
                 notes.append(
                     Note(f"TXT key {_shown(key)} is longer than {KEY_LENGTH} characters", warning=True)
                 )
@@ -237,7 +248,8 @@ TextInput: TypeAlias = Text | Mapping[str, TextValue] | Iterable[tuple[str, Text
 """What a caller may give where attributes are wanted."""
 
 
-def _is_key(key: bytes) -> bool:
+def is_key(key: bytes) -> bool:
+    """Tell whether octets can be the key of an attribute."""
     # "The characters of a key MUST be printable US-ASCII values (0x20-0x7E), excluding '='" (RFC 6763 §6.4).
     return bool(key) and all(0x20 <= octet <= 0x7E for octet in key)
 
@@ -249,7 +261,7 @@ def _shown(key: bytes) -> str:
 def _string(key: object, value: object) -> bytes:
     if not isinstance(key, str):
         raise InvalidService(f"TXT key {key!r}", "a key is a str")
-    if not key.isascii() or "=" in key or not _is_key(key.encode("ascii")):
+    if not key.isascii() or "=" in key or not is_key(key.encode("ascii")):
         raise InvalidService(
             f"TXT key {key!r}", 'a key is at least one of the ASCII characters 0x20 to 0x7E, without "="'
         )

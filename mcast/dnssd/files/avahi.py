@@ -1,9 +1,14 @@
-"""Avahi's static service files (avahi.service(5))."""
+"""Avahi's static service files (avahi.service(5)).
+
+A file that avahi-daemon publishes is published here. Where it takes what nobody meant, or leaves out a part
+without saying so, a note tells what becomes of it.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,9 +19,10 @@ from mcast.dnssd.files.contents import ServicesFile
 from mcast.dnssd.files.service_string import parse_port
 from mcast.dnssd.instances import checked_instance
 from mcast.dnssd.service import Service
-from mcast.dnssd.text import Note, Text
+from mcast.dnssd.sought import sought_host
+from mcast.dnssd.text import Note, Text, is_key
 from mcast.dnssd.types import SUBTYPE_LABEL, ServiceType
-from mcast.errors import InvalidService, ServicesFileError
+from mcast.errors import InvalidService, ServicesFileError, brief
 
 HOST_WILDCARD = "%h"
 """Stands for the host's name where ``replace-wildcards="yes"``."""
@@ -28,12 +34,15 @@ _CHILDREN: dict[str | None, frozenset[str]] = {
 }
 """Which elements an element may hold; all others hold text. So the depth is bounded as well."""
 
-_ATTRIBUTES: dict[tuple[str, str], frozenset[str]] = {
-    ("name", "replace-wildcards"): frozenset({"yes", "no"}),
+_ATTRIBUTES: dict[tuple[str, str], frozenset[str] | None] = {
+    ("name", "replace-wildcards"): None,
     ("service", "protocol"): frozenset({"ipv4", "ipv6", "any"}),
     ("txt-record", "value-format"): frozenset({"text", "binary-hex", "binary-base64"}),
 }
-"""The values that attributes may have."""
+"""The values that attributes may have; None for any."""
+
+_LINE_BREAKS = re.compile(r"\A\s*\n\s*|\s*\n\s*\Z")
+"""Line breaks around a text, with the blanks beside them; blanks alone may be meant."""
 
 
 @dataclass(slots=True)
@@ -86,9 +95,10 @@ class _ElementReader:
             self._parser.Parse(data, True)
         except expat.ExpatError as error:
             raise self._fault(expat.ErrorString(error.code), error.lineno) from None
-        except LookupError:
-            # The encoding that the first line names.
-            raise self._fault("the encoding is not known", 1) from None
+        except (LookupError, ValueError):
+            # The encoding that the first line names: none, one that takes several octets for a character, or
+            # none of text. Expat reads UTF-8 and UTF-16 itself.
+            raise self._fault("the encoding is not known; write the file in UTF-8", 1) from None
         assert self._root is not None
         return self._root
 
@@ -98,10 +108,10 @@ class _ElementReader:
             where = "a service file" if parent is None else f"<{parent.tag}>"
             raise self._fault(f"<{tag}> does not stand in {where}")
         for name, value in attributes.items():
-            allowed = _ATTRIBUTES.get((tag, name))
-            if allowed is None:
+            if (tag, name) not in _ATTRIBUTES:
                 raise self._fault(f"<{tag}> has no attribute {name!r}")
-            if value not in allowed:
+            allowed = _ATTRIBUTES[tag, name]
+            if allowed is not None and value not in allowed:
                 raise self._fault(f"{name}={value!r} is none of {', '.join(sorted(allowed))}")
         element = _Element(tag, self._parser.CurrentLineNumber, attributes)
         if parent is None:
@@ -114,11 +124,7 @@ class _ElementReader:
         self._open.pop()
 
     def _text(self, text: str) -> None:
-        element = self._open[-1]
-        if element.tag not in _CHILDREN:
-            element.pieces.append(text)
-        elif text.strip():
-            raise self._fault(f"text between the elements of <{element.tag}>")
+        self._open[-1].pieces.append(text)
 
     def _entity_declared(self, name: str, *_: object) -> None:
         raise self._fault(f"entity {name!r} is declared; service files declare none")
@@ -143,10 +149,14 @@ class _GroupReader:
     def read(self, group: _Element) -> ServicesFile:
         name_element = self._one(group, "name")
         name = name_element.text.strip()
-        if name_element.attributes.get("replace-wildcards") == "yes":
+        wildcards = name_element.attributes.get("replace-wildcards", "no")
+        if wildcards == "yes":
             name = name.replace(HOST_WILDCARD, self._hostname)
+        elif wildcards != "no":
+            self._say(name_element, f'replace-wildcards="{wildcards}" means "no", as in Avahi; write "yes"')
         with self._at(name_element):
             checked_instance(name)
+        self._note_stray_text(group)
         services = tuple(self._service(name, element) for element in group.all("service"))
         if not services:
             raise self._fault(group, "there is no <service>")
@@ -156,43 +166,77 @@ class _GroupReader:
         protocol = element.attributes.get("protocol", "any")
         if protocol != "any":
             self._note(element, Note(f'protocol="{protocol}" is passed over: announced over both families'))
-        type_element = self._one(element, "type")
-        with self._at(type_element):
-            # We publish what Avahi publishes: Service.notes() tells when the type breaks a rule of RFC 6335.
-            type = ServiceType.parse(type_element.text.strip(), strict=False)
-        port_element = self._one(element, "port")
-        with self._at(port_element):
-            port = parse_port(port_element.text.strip())
-        text = Text(self._string(record) for record in element.all("txt-record"))
+        self._note_stray_text(element)
+        type = self._type(element)
+        port = self._port(element)
+        strings = [self._string(record) for record in element.all("txt-record")]
+        text = Text([string for string in strings if string is not None])
+        subtypes = [self._subtype(subtype, type) for subtype in element.all("subtype")]
         with self._at(element):
             service = Service(
                 name,
                 type,
                 port,
                 txt=text,
-                subtypes=[self._subtype(subtype, type) for subtype in element.all("subtype")],
+                subtypes=[subtype for subtype in subtypes if subtype is not None],
                 domain=self._domain_name(element, "domain-name") or LOCAL,
-                host=self._domain_name(element, "host-name"),
+                host=self._host(element),
             )
         for note in service.notes():
             self._note(element, note)
         return service
 
-    def _subtype(self, element: _Element, type: ServiceType) -> bytes:
-        """Return the label of a subtype that is written out, ``_anon._sub._ftp._tcp``."""
+    def _type(self, service: _Element) -> ServiceType:
+        element = self._one(service, "type")
+        text = element.text.strip()
+        with self._at(element):
+            # We publish what Avahi publishes: Service.notes() tells when the type breaks a rule of RFC 6335.
+            type = ServiceType.parse(text, strict=False)
+        if text != str(type):
+            self._say(element, f"<type> {text!r} is taken for {type}")
+        return type
+
+    def _port(self, service: _Element) -> int:
+        if not service.all("port"):
+            self._say(service, "<service> has no <port>: published with port 0")
+            return 0
+        element = self._one(service, "port")
+        text = element.text.strip()
+        if not text:
+            self._say(element, "<port> is empty: published with port 0")
+            return 0
+        with self._at(element):
+            return parse_port(text)
+
+    def _subtype(self, element: _Element, type: ServiceType) -> bytes | None:
+        """Return the label of a subtype that is written out, ``_anon._sub._ftp._tcp``; None for none."""
         text = element.text.strip()
         try:
             label, *rest = Name.parse(text).labels
+            if Name.from_labels(rest) != Name.from_labels((SUBTYPE_LABEL, *type.labels)):
+                raise ValueError(f"it does not end in ._sub.{type}")
         except ValueError as error:
-            raise self._fault(element, f"subtype {text!r}: {error}") from None
-        if Name.from_labels(rest) != Name.from_labels((SUBTYPE_LABEL, *type.labels)):
-            raise self._fault(element, f"subtype {text!r}: it does not end in ._sub.{type}")
+            self._say(element, f"subtype {text!r}: {error}; left out, as Avahi does")
+            return None
+        if text.endswith("."):
+            self._say(element, f"subtype {text!r}: taken without the final dot")
         return label
 
-    def _string(self, element: _Element) -> bytes:
-        """Return one string of the TXT record; its value may be written in hexadecimal digits or Base64."""
+    def _string(self, element: _Element) -> bytes | None:
+        """Return one string of the TXT record, or None for one that readers ignore.
+
+        Its value may be written in hexadecimal digits or Base64.
+        """
         form = element.attributes.get("value-format", "text")
-        key, equals, value = element.text.partition("=")
+        text = _LINE_BREAKS.sub("", element.text)
+        if text != element.text:
+            self._say(element, "<txt-record>: taken without the line breaks around the text")
+        key, equals, value = text.partition("=")
+        if not is_key(key.encode("utf-8")):
+            # RFC 6763 §6.4: a string like this "MUST be silently ignored", and a key like this not be sent.
+            reason = f"the key {key!r} is not printable ASCII" if key else "there is no key"
+            self._say(element, f"<txt-record>: {reason}; left out, since readers ignore it")
+            return None
         octets = value.encode("utf-8")
         try:
             if form == "binary-hex":
@@ -206,15 +250,34 @@ class _GroupReader:
             Text((string,)).check()
         return string
 
+    def _host(self, service: _Element) -> Name | None:
+        name = self._domain_name(service, "host-name")
+        if name is None or len(name.labels) > 1:
+            return name
+        # Avahi refuses the whole file, and nobody could resolve a name of one label (RFC 6762 §21).
+        whole = sought_host(name)
+        self._say(service.all("host-name")[0], f"<host-name> {str(name)!r} is taken for {whole}")
+        return whole
+
     def _domain_name(self, parent: _Element, tag: str) -> Name | None:
         if not parent.all(tag):
             return None
         element = self._one(parent, tag)
         text = element.text.strip()
+        if not text:
+            self._say(element, f"<{tag}> is empty, and passed over")
+            return None
         try:
             return Name.parse(text)
         except ValueError as error:
             raise self._fault(element, f"<{tag}> {text!r}: {error}") from None
+
+    def _note_stray_text(self, element: _Element) -> None:
+        if text := " ".join(element.text.split()):
+            self._say(element, f"text between the elements of <{element.tag}> is passed over: {text!r}")
+
+    def _say(self, element: _Element, message: str) -> None:
+        self._note(element, Note(brief(message)))
 
     def _one(self, parent: _Element, tag: str) -> _Element:
         found = parent.all(tag)

@@ -17,7 +17,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from mcast.cli.command import GOOD, NOT_ALL, CommandError, Output, add_interface_argument, checked
+from mcast.cli.command import GOOD, NOT_ALL, CommandError, Output, add_interface_argument, checked, tell
 from mcast.dns.presentation import show_record
 from mcast.dnssd.files.contents import RecordEntry
 from mcast.dnssd.files.record_string import parse_record_string

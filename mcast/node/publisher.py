@@ -60,8 +60,18 @@ class Publisher:
     def recall(self, item: Item) -> None:
         """Give a new item the name that it had to take at an earlier time (RFC 6762 §9)."""
         remembered = self._state.get(item.memory_key) if item.renames else None
-        if remembered is not None:
+        if remembered is None:
+            return
+        wanted = item.label
+        try:
             item.take(remembered)
+            _ = item.full_name
+        except (ValueError, TypeError) as problem:
+            # The mapping is the caller's: believed no more than any other input.
+            item.take(wanted)
+            self._log.warn(
+                "{key}: no name is remembered: {problem}", key=item.memory_key, problem=str(problem)
+            )
 
     def add(self, item: Item) -> None:
         """Register an item on every link that it wants, or on those that will come.

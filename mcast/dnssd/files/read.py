@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mcast.dnssd.files.avahi import parse_avahi
 from mcast.dnssd.files.contents import ServicesFile
+from mcast.dnssd.files.regular import read_regular
 from mcast.dnssd.files.toml import parse_toml
 from mcast.errors import ServicesFileError
 
@@ -21,13 +22,10 @@ def read_services(path: str | Path, hostname: str) -> ServicesFile:
     """Read a file of either kind.
 
     :param hostname: the host's label, for ``%h`` in names.
-    :raises OSError: when the file cannot be read.
+    :raises OSError: when the file cannot be read, or is no regular file.
     :raises ServicesFileError: naming file, line and fault.
     """
-    with open(path, "rb") as file:
-        # Read once, and only so much: the path may be that of a device, or the file may grow meanwhile.
-        data = file.read(SIZE_LIMIT + 1)
-    return parse_services(data, str(path), hostname)
+    return parse_services(read_regular(path, SIZE_LIMIT), str(path), hostname)
 
 
 def parse_services(data: bytes, source: str, hostname: str) -> ServicesFile:

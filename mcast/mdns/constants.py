@@ -137,6 +137,13 @@ FIRST_QUERY_INTERVAL = 1.0
 QUERY_INTERVAL_GROWTH = 2
 """Each interval is at least this many times as long as the one before (RFC 6762 §5.2)."""
 
+QUESTION_INTERVAL = 1.0
+"""Between two queries with the same question, whatever the reason for asking.
+
+Our choice: RFC 6762 §5.2 says it of one series of questions, but the answers to one question serve all who
+wait for them, and no record is multicast twice in a second (§6).
+"""
+
 MAX_QUERY_INTERVAL = 3600.0
 """Where the interval stops to grow (RFC 6762 §5.2)."""
 
@@ -160,10 +167,10 @@ Our choice: a responder does not multicast a record twice in a second (RFC 6762 
 twenty seconds some of the four queries would be for nothing.
 """
 
-REFRESH_GRID = 0.25
+REFRESH_GRID = 1.0
 """Refresh queries leave at multiples of this, so that they share packets.
 
-Our choice: five thousand SRV records of TTL 120 fall due within 2.4 s; in ten steps they fill their packets.
+Our choice: a thousand SRV records of TTL 120 fall due within 2.4 s; in three steps they fill their packets.
 """
 
 UNICAST_RESPONSE_PERIOD = 2.0
@@ -193,6 +200,10 @@ RECONFIRM_DELAYS = (1.0, 2.0, 4.0)
 
 Our choice: as in a new series, so four queries fit in before the ten seconds end.
 """
+
+RECONFIRM_QUERIES = 2
+"""Queries without an answer after which a record that is reconfirmed is flushed, at least (RFC 6762
+§10.4)."""
 
 OBSERVED_QUERIES = 2
 """Unanswered queries of other hosts after which a record is taken for wrong (RFC 6762 §10.5)."""

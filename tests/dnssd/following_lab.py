@@ -135,6 +135,8 @@ class FollowingLab:
         for follower in self.followers:
             if isinstance(follower, ServiceTracker):
                 self.changes += follower.changes(self.now)
+                while follower.has_news:
+                    self.changes += follower.changes(self.now)
 
     def told(self) -> list[tuple[str, str]]:
         """What was told since the last call: the kind of each change, and the instance."""

@@ -38,8 +38,8 @@ CALM = 700.0
 LOSS = 0.1
 DOUBLING = 0.05
 HEARD_JUST_NOW = 1.1
-"""A record that was sent so many seconds ago may be too young to be flushed (RFC 6762 §10.2), with the time that
-a packet takes."""
+"""A record that was sent so many seconds ago may be too young to be flushed (RFC 6762 §10.2), with the time
+that a packet takes."""
 
 STALE_LIMIT = 120 + 2.0
 """A host that is gone without a goodbye is shown as long at most: the TTL of its SRV record, and a packet
@@ -136,8 +136,8 @@ class World:
         self.loss = LOSS
         self.doubling = DOUBLING
         self.is_hasty = True
-        """Whether hosts change within a second after they spoke, so that old and new records are both valid for
-        a moment (RFC 6762 §10.2), and the browser rightly tells of both."""
+        """Whether hosts change within a second after they spoke, so that old and new records are both valid
+        for a moment (RFC 6762 §10.2), and the browser rightly tells of both."""
         self.spread = 0.1
         """Seconds by which packets may overtake each other."""
         self._events: list[tuple[float, int, Callable[[], object]]] = []

@@ -23,6 +23,7 @@ from mcast.mdns.querier.cache import Cache
 from mcast.mdns.querier.cache_cells import FLUSHED, LEAVING, UNIQUE, Lifetime
 from mcast.mdns.querier.cache_maintenance import Review, review
 from mcast.mdns.querier.cache_table import as_record
+from mcast.mdns.querier.pacing import Pacing
 from mcast.mdns.querier.passive_observation import FailureObservations
 from mcast.mdns.querier.query_queue import QueryQueue, is_known_answer
 from mcast.mdns.querier.question_series import QuestionSeries
@@ -58,10 +59,13 @@ class Querier:
         self._questions: Final = Questions()
         self.cache: Final = Cache(self._questions.is_wanted, context.counters, context.settings.cache)
         self._timers: Final[Timers[QuestionSeries]] = Timers()
-        self._responses: Final = ResponseHandler(context, self._questions, self.cache, self._timers.arm)
         self._reconfirmations: Final = Reconfirmations(self.cache, context.counters)
         self._observations: Final = FailureObservations(self.cache, context.counters)
         self._queue: Final = QueryQueue(context, self.cache)
+        self._pacing: Final = Pacing(context.counters)
+        self._responses: Final = ResponseHandler(
+            context, self._questions, self.cache, self._timers.arm, self._pacing.answered
+        )
         self._first_at = 0.0
         self._now = context.up_since
         context.schedule.add(self._reconfirmations.timers.next_at, self._reconfirm)
@@ -264,6 +268,7 @@ class Querier:
         self._observations.clear()
         self._timers.clear()
         self._queue.clear()
+        self._pacing.answered()
 
     # Asking
 
@@ -299,12 +304,14 @@ class Querier:
 
     def _ask_now(self, series: QuestionSeries, now: float) -> None:
         is_unicast = series.is_unicast
-        if is_unicast or self._context.settings.own_port:
-            series.unicast_at = now
-        # RFC 6762 §5.4: repeated questions are QM.
-        series.is_unicast = False
+        # A question that has just left serves this asker too, as another host's would (RFC 6762 §7.3).
         series.asked_at = now
-        self._queue.ask(Question(series.name, series.type, RecordClass.IN, is_unicast), now)
+        if self._queue.ask(Question(series.name, series.type, RecordClass.IN, is_unicast), now):
+            self._pacing.asked()
+            if is_unicast or self._context.settings.own_port:
+                series.unicast_at = now
+            # RFC 6762 §5.4: repeated questions are QM.
+            series.is_unicast = False
 
     def _ask_once(self, question: Question, now: float) -> None:
         """Ask a question now, whether or not anybody wants to know (RFC 6762 §10.4)."""
@@ -318,19 +325,32 @@ class Querier:
 
     def _wake_series(self, series: QuestionSeries, now: float) -> int:
         work = 1
-        is_due = series.may_ask(now)
+        refreshes: list[Lifetime] = []
         found: Review | None = None
         if series.review_at is not None and series.review_at <= now:
             found, work = self._review(series, now)
-            is_due = is_due or any(series.needs_refresh(lifetime, now) for lifetime in found.due)
-        if series.may_ask(now):
-            series.step(now)
-        if is_due:
-            self._ask_now(series, now)
+            refreshes = [lifetime for lifetime in found.due if series.needs_refresh(lifetime, now)]
+        may_ask = series.may_ask(now)
+        put_off_until: float | None = None
+        if may_ask or refreshes:
+            if not self._may_repeat(series, refreshes, now):
+                put_off_until = self._pacing.resumes_at
+            if may_ask:
+                series.step(now, put_off_until)
+            if put_off_until is None:
+                self._ask_now(series, now)
         if found is not None:
             series.review_at = found.next_at(series, now)
+            if refreshes and put_off_until is not None:
+                series.review_at = min(put_off_until, series.review_at or put_off_until)
         self._arm(series)
         return work
+
+    def _may_repeat(self, series: QuestionSeries, refreshes: Iterable[Lifetime], now: float) -> bool:
+        """Whether a question is no repetition, or one that is not too early in a silence (see `Pacing`)."""
+        if series.asked_at is None or any(series.is_first_refresh(lifetime, now) for lifetime in refreshes):
+            return True
+        return self._pacing.allows(now)
 
     def _review(self, series: QuestionSeries, now: float) -> tuple[Review, int]:
         """Remove what has expired of the answers to a question.

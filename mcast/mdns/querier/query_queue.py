@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import Final
 
 from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import Record
-from mcast.mdns.constants import KNOWN_ANSWER_FRACTION
+from mcast.mdns.constants import KNOWN_ANSWER_FRACTION, QUESTION_INTERVAL
 from mcast.mdns.context import LinkContext
 from mcast.mdns.querier.cache import Cache
 from mcast.mdns.querier.cache_cells import LEAVING, RECONFIRMING, UNIQUE, CachedRecord, Lifetime
@@ -50,14 +51,19 @@ def is_known_answer(cached: CachedRecord | Lifetime, now: float) -> bool:
 
 
 class QueryQueue:
-    """Collects questions, and sends queries a few at a time."""
+    """Collects questions, and sends queries a few at a time.
 
-    __slots__ = ("_asked", "_cache", "_context", "_messages", "_sent")
+    Whoever asks, a question is in no packet twice, and leaves no sooner than a second after it did so last.
+    """
+
+    __slots__ = ("_asked", "_asked_at", "_cache", "_context", "_messages", "_sent")
 
     def __init__(self, context: LinkContext, cache: Cache) -> None:
         self._context: Final = context
         self._cache: Final = cache
         self._asked: list[Asked] = []
+        self._asked_at: Final[dict[tuple[bytes, int], float]] = {}
+        """When each question of the last second was added, the latest last."""
         self._messages: Final[deque[Iterator[bytes]]] = deque()
         """Queries that are decided on, and not made yet."""
         self._sent: dict[bytes, float] = {}
@@ -66,6 +72,7 @@ class QueryQueue:
     def clear(self) -> None:
         """Ask nothing of what is collected."""
         self._asked.clear()
+        self._asked_at.clear()
         self._messages.clear()
 
     @property
@@ -83,8 +90,19 @@ class QueryQueue:
         """Whether the collected questions should leave before more are added."""
         return len(self._asked) >= MAX_COLLECTED
 
-    def ask(self, question: Question, now: float) -> None:
-        """Add a question, with the known answers of now."""
+    def free_at(self, question: Question) -> float:
+        """Return when a question may be added again."""
+        return self._asked_at.get((question.name.key, question.type), -inf) + QUESTION_INTERVAL
+
+    def ask(self, question: Question, now: float) -> bool:
+        """Add a question, with the known answers of now.
+
+        :returns: False when it was asked within the last second; see `free_at`.
+        """
+        if now < self.free_at(question):
+            self._context.counters["questions asked already"] += 1
+            return False
+        self._note(question, now)
         self._context.counters["questions asked"] += 1
         name = question.name
         types = None if question.type == RecordType.ANY else (question.type,)
@@ -93,6 +111,16 @@ class QueryQueue:
         ]
         size = sum([RECORD_OVERHEAD + len(lifetime.folded) for lifetime in lifetimes])
         self._asked.append(Asked(question, self._known_answers(name, lifetimes, now), size))
+        return True
+
+    def _note(self, question: Question, now: float) -> None:
+        asked_at = self._asked_at
+        while asked_at:
+            oldest = next(iter(asked_at))
+            if asked_at[oldest] + QUESTION_INTERVAL > now:
+                break
+            del asked_at[oldest]
+        asked_at[question.name.key, question.type] = now
 
     def _known_answers(self, name: Name, lifetimes: Sequence[Lifetime], now: float) -> Iterator[Record]:
         """Yield records without the cache-flush bit (RFC 6762 §10.2), and with the TTL that is left."""

@@ -111,8 +111,14 @@ class QuestionSeries:
             return self.review_at if self.ask_at is None else self.ask_at
         return min(self.ask_at, self.review_at)
 
-    def step(self, now: float) -> None:
-        """The question is asked, or counts as asked: set when to ask again."""
+    def step(self, now: float, put_off_until: float | None = None) -> None:
+        """The question is asked, or counts as asked: set when to ask again.
+
+        :param put_off_until: it is not asked, but is to be then.
+        """
+        if put_off_until is not None:
+            self.ask_at = self.not_before = put_off_until
+            return
         last = self._interval
         if last:
             # More time may have passed than was planned, and each interval is to be twice as long as the one
@@ -156,6 +162,10 @@ class QuestionSeries:
     def needs_refresh(self, lifetime: Lifetime, now: float) -> bool:
         """Whether a query for a record is due, and no question has been asked since that serves it."""
         return not lifetime.flags & LEAVING and any(at <= now for at in self._refreshes(lifetime))
+
+    def is_first_refresh(self, lifetime: Lifetime, now: float) -> bool:
+        """Whether a record has not been asked for again yet, now that it is due."""
+        return now < self.refresh_at(lifetime.ttl, lifetime.received_at, REFRESH_POINTS[1])
 
     def _refreshes(self, lifetime: Lifetime) -> list[float]:
         """Return the refresh times of a record without those that an asked question has served."""

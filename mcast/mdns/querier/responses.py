@@ -39,13 +39,17 @@ _COUNTED = (
 """What a record that was heard is counted as, by its `Outcome`."""
 
 
+_ANSWERED = (Outcome.ADDED, Outcome.REFRESHED, Outcome.RESCUED)
+
+
 class ResponseHandler:
     """Stores the records of responses, and tells those who ask for them.
 
     :param arm: has a series woken at a time, or earlier.
+    :param answered: called when a question of ours was answered.
     """
 
-    __slots__ = ("_arm", "_cache", "_context", "_questions")
+    __slots__ = ("_answered", "_arm", "_cache", "_context", "_questions")
 
     def __init__(
         self,
@@ -53,11 +57,13 @@ class ResponseHandler:
         questions: Questions,
         cache: Cache,
         arm: Callable[[QuestionSeries, float], None],
+        answered: Callable[[], None],
     ) -> None:
         self._context: Final = context
         self._questions: Final = questions
         self._cache: Final = cache
         self._arm: Final = arm
+        self._answered: Final = answered
 
     def handle(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
         """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18)."""
@@ -70,6 +76,7 @@ class ResponseHandler:
         store = self._cache.store
         flushing: set[tuple[bytes, int]] = set()
         tally = [0] * len(_COUNTED)
+        is_answer = False
         for section in (message.answers, message.authorities, message.additionals):
             for record in section:
                 rtype = record.type
@@ -86,7 +93,10 @@ class ResponseHandler:
                     flushing.add((key, rtype))
                 among = series_of(key)
                 if among is not None and outcome is not Outcome.IGNORED:
+                    is_answer = is_answer or outcome in _ANSWERED
                     self._heard(among, record, outcome, source, now)
+        if is_answer:
+            self._answered()
         for counter, count in zip(_COUNTED, tally, strict=True):
             if count and counter:
                 counters[counter] += count

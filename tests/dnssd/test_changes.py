@@ -24,7 +24,7 @@ from tests.dnssd.following_lab import (
     shown,
     whole,
 )
-from tests.mdns.lab import SRV, A
+from tests.mdns.lab import OTHER_PEER, SRV, A
 
 
 class ChangeTests(SynchronousTestCase):
@@ -205,7 +205,7 @@ class RemovalTests(SynchronousTestCase):
         """S-F-3: others that ask for it in vain show that it is gone."""
         self.lab.pass_time(5)
         for _ in range(2):
-            self.lab.labs[ETH0].ask(instance("One"), SRV)
+            self.lab.labs[ETH0].ask(instance("One"), SRV, OTHER_PEER)
             self.lab.pass_time(1)
         self.lab.pass_time(10)
         self.assertEqual(self.lab.told(), [("Removed", "One")])

@@ -12,9 +12,11 @@ from mcast.dns.records import Record
 from mcast.mdns.constants import FLUSH_AGE, FLUSH_DELAY, GOODBYE_DELAY
 from mcast.mdns.context import CacheLimits
 from mcast.mdns.querier.cache_cells import (
+    CONFIRMED,
     FLUSHED,
     GOODBYE,
     LEAVING,
+    NO_SOURCE,
     RECONFIRMING,
     CachedRecord,
     Cell,
@@ -89,8 +91,10 @@ class Cache:
 
     # Storing
 
-    def store(self, record: Record, now: float) -> tuple[Outcome, bool]:
+    def store(self, record: Record, now: float, source: int = NO_SOURCE) -> tuple[Outcome, bool]:
         """Take in a record of a response.
+
+        :param source: the `source_mark` of the host that said it.
 
         :returns: what became of it, and whether there are older records in its set that its cache-flush bit
             may end (see `flush`).
@@ -99,11 +103,11 @@ class Cache:
         known = self._names.get(key)
         if known:
             if isinstance(known, LargeCell):
-                return self._store_in_large_cell(key, known, record, now), True
-            return self._store_in_cell(key, known, record, now)
+                return self._store_in_large_cell(key, known, record, source, now), True
+            return self._store_in_cell(key, known, record, source, now)
         if not record.ttl:
             return Outcome.IGNORED, False
-        cached = CachedRecord(now, record.ttl, record.type, int(record.cache_flush), record.rdata)
+        cached = CachedRecord(now, record.ttl, record.type, int(record.cache_flush), source, record.rdata)
         cell = pack_head(capitals(record.name.wire, key)) + pack_one(cached)
         self._table.add_name(key, cell, known is None)
         if not self._make_room(key, record.type, now):
@@ -111,7 +115,9 @@ class Cache:
             return Outcome.REFUSED, False
         return Outcome.ADDED, False
 
-    def _store_in_cell(self, key: bytes, cell: Cell, record: Record, now: float) -> tuple[Outcome, bool]:
+    def _store_in_cell(
+        self, key: bytes, cell: Cell, record: Record, source: int, now: float
+    ) -> tuple[Outcome, bool]:
         rtype, rdata = record.type, record.rdata
         records = unpack_cell(cell)
         has_elders = False
@@ -126,7 +132,7 @@ class Cache:
             elif cached.received_at < now - FLUSH_AGE or cached.flags & GOODBYE:
                 has_elders = True
         if found >= 0:
-            outcome, records[found] = _renewed(records[found], record, now)
+            outcome, records[found] = _renewed(records[found], record, source, now)
             if outcome != Outcome.IGNORED:
                 # Times and flags have a fixed size, so the cell keeps its length.
                 self._names[key] = pack_cell(cell_head(cell), records)
@@ -135,8 +141,8 @@ class Cache:
             return Outcome.IGNORED, False
         if len(records) >= MAX_CELL_RECORDS or len(cell) + len(rdata) > MAX_CELL_OCTETS:
             large = self._table.enlarge(key, cell, records)
-            return self._store_in_large_cell(key, large, record, now), has_elders
-        cached = CachedRecord(now, record.ttl, rtype, int(record.cache_flush), rdata)
+            return self._store_in_large_cell(key, large, record, source, now), has_elders
+        cached = CachedRecord(now, record.ttl, rtype, int(record.cache_flush), source, rdata)
         self._table.append(key, cell, cached)
         if not self._make_room(key, rtype, now):
             # The cell may be another one than before: eviction may have looked at it.
@@ -144,12 +150,14 @@ class Cache:
             return Outcome.REFUSED, False
         return Outcome.ADDED, has_elders
 
-    def _store_in_large_cell(self, key: bytes, large: LargeCell, record: Record, now: float) -> Outcome:
+    def _store_in_large_cell(
+        self, key: bytes, large: LargeCell, record: Record, source: int, now: float
+    ) -> Outcome:
         rtype = record.type
         rkey = record_key(rtype, record.rdata)
         member = large.members.get(rkey)
         if member:
-            outcome, cached = _renewed(unpack_member(rkey, member), record, now)
+            outcome, cached = _renewed(unpack_member(rkey, member), record, source, now)
             if outcome != Outcome.IGNORED:
                 large.members[rkey] = pack_member(cached, rkey)
             return outcome
@@ -157,7 +165,7 @@ class Cache:
             return Outcome.IGNORED
         if not self._eviction.make_room_in(key, large, now):
             return Outcome.REFUSED
-        cached = CachedRecord(now, record.ttl, rtype, int(record.cache_flush), record.rdata)
+        cached = CachedRecord(now, record.ttl, rtype, int(record.cache_flush), source, record.rdata)
         self._table.add_member(large, rkey, cached, member is None)
         if not self._make_room(key, rtype, now):
             self._table.empty_member(large, rkey)
@@ -191,9 +199,12 @@ class Cache:
             self._table.replace(key, changed)
         return flushed
 
-    def mark_reconfirming(self, key: bytes, cached: CachedRecord) -> None:
-        """Mark a record as reconfirmed, until it is heard again (RFC 6762 §10.4)."""
-        self._table.replace(key, [cached._replace(flags=cached.flags | RECONFIRMING)])
+    def mark_reconfirming(self, key: bytes, rkeys: Iterable[bytes]) -> None:
+        """Mark records as reconfirmed, until they are heard again (RFC 6762 §10.4)."""
+        found = [cached for rkey in rkeys if (cached := self._table.get(key, rkey)) is not None]
+        if found:
+            marked = [cached._replace(flags=cached.flags | RECONFIRMING) for cached in found]
+            self._table.replace(key, marked)
 
     def take(self, key: bytes, rkeys: Iterable[bytes]) -> list[CachedRecord]:
         """Take out the records of a name with these record keys, and return those that were there."""
@@ -238,7 +249,7 @@ class Cache:
         return self._table.owner(key)
 
 
-def _renewed(cached: CachedRecord, record: Record, now: float) -> tuple[Outcome, CachedRecord]:
+def _renewed(cached: CachedRecord, record: Record, source: int, now: float) -> tuple[Outcome, CachedRecord]:
     """Return what becomes of a cached record when it is heard again."""
     leaving = cached.flags & LEAVING
     if not record.ttl:
@@ -248,5 +259,8 @@ def _renewed(cached: CachedRecord, record: Record, now: float) -> tuple[Outcome,
         return Outcome.DOOMED, cached._replace(
             received_at=now, ttl=int(GOODBYE_DELAY), flags=cached.flags | GOODBYE
         )
-    renewed = CachedRecord(now, record.ttl, cached.type, int(record.cache_flush), cached.rdata)
+    flags = int(record.cache_flush) | (cached.flags & CONFIRMED)
+    if source != cached.source and NO_SOURCE not in (source, cached.source):
+        flags |= CONFIRMED
+    renewed = CachedRecord(now, record.ttl, cached.type, flags, source, cached.rdata)
     return (Outcome.RESCUED if leaving else Outcome.REFRESHED), renewed

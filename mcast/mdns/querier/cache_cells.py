@@ -14,6 +14,7 @@ import struct
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from mcast.dns.codes import RecordType
 from mcast.dns.rdata import fold_rdata
@@ -30,8 +31,25 @@ FLUSHED: Final = 4
 RECONFIRMING: Final = 8
 """Somebody says that the record is wrong, and it has not been heard since (RFC 6762 §10.4)."""
 
+CONFIRMED: Final = 16
+"""Two hosts have said it."""
+
 LEAVING: Final = GOODBYE | FLUSHED
 """Set when the record ends within a second."""
+
+
+NO_SOURCE: Final = 0
+"""In place of a `source_mark` where nobody is known to have said a record."""
+
+
+def source_mark(host: str) -> int:
+    """Return a number of 16 bits that stands for the address of a host, without its zone.
+
+    The cache keeps it for each record. Two hosts may have the same, one pair in 65,535: then the queries of
+    one tell nothing about records of the other. That does no harm, and whoever brings it about on purpose
+    could forge the address as well.
+    """
+    return crc32(host.partition("%")[0].encode()) % 0xFFFF + 1
 
 
 class CachedRecord(NamedTuple):
@@ -42,6 +60,8 @@ class CachedRecord(NamedTuple):
     """Seconds from `received_at`; changed only by a goodbye or a flush, after which one second is left."""
     type: int
     flags: int
+    source: int
+    """Who said it last; see `source_mark`."""
     rdata: bytes
 
     @property
@@ -52,12 +72,12 @@ class CachedRecord(NamedTuple):
 
 Cell = bytes
 
-_FIELDS: Final = struct.Struct("<dIHBH")
+_FIELDS: Final = struct.Struct("<dIHBHH")
 _unpack = _FIELDS.unpack_from
 _pack = _FIELDS.pack
 _SIZE: Final = _FIELDS.size
 
-_MEMBER: Final = struct.Struct("<dIBB")
+_MEMBER: Final = struct.Struct("<dIBHB")
 _unpack_member = _MEMBER.unpack_from
 _pack_member = _MEMBER.pack
 _MEMBER_SIZE: Final = _MEMBER.size
@@ -102,8 +122,8 @@ def pack_head(places: bytes) -> bytes:
 
 def pack_one(cached: CachedRecord) -> bytes:
     """Return what a cell holds of one record."""
-    received_at, ttl, rtype, flags, rdata = cached
-    return _pack(received_at, ttl, rtype, flags, len(rdata)) + rdata
+    received_at, ttl, rtype, flags, source, rdata = cached
+    return _pack(received_at, ttl, rtype, flags, source, len(rdata)) + rdata
 
 
 def pack_cell(head: bytes, records: Iterable[CachedRecord]) -> Cell:
@@ -122,9 +142,10 @@ def unpack_cell(cell: Cell) -> list[CachedRecord]:
     position = 1 + cell[0]
     size = len(cell)
     while position < size:
-        received_at, ttl, rtype, flags, length = _unpack(cell, position)
+        received_at, ttl, rtype, flags, source, length = _unpack(cell, position)
         position += _SIZE
-        records.append(CachedRecord(received_at, ttl, rtype, flags, cell[position : position + length]))
+        rdata = cell[position : position + length]
+        records.append(CachedRecord(received_at, ttl, rtype, flags, source, rdata))
         position += length
     return records
 
@@ -136,24 +157,24 @@ def record_key(rtype: int, rdata: bytes) -> bytes:
 
 def pack_member(cached: CachedRecord, key: bytes) -> bytes:
     """Return what a large cell holds of a record besides its record key."""
-    received_at, ttl, _, flags, rdata = cached
+    received_at, ttl, _, flags, source, rdata = cached
     if key.endswith(rdata) and len(key) == len(rdata) + 2:
-        return _pack_member(received_at, ttl, flags, _FOLDED)
+        return _pack_member(received_at, ttl, flags, source, _FOLDED)
     if len(rdata) > 256:
-        return _pack_member(received_at, ttl, flags, _WHOLE) + rdata
-    return _pack_member(received_at, ttl, flags, _CAPITALS) + capitals(rdata, key[2:])
+        return _pack_member(received_at, ttl, flags, source, _WHOLE) + rdata
+    return _pack_member(received_at, ttl, flags, source, _CAPITALS) + capitals(rdata, key[2:])
 
 
 def unpack_member(key: bytes, member: bytes) -> CachedRecord:
     """Undo `pack_member`."""
-    received_at, ttl, flags, spelling = _unpack_member(member)
+    received_at, ttl, flags, source, spelling = _unpack_member(member)
     if spelling == _FOLDED:
         rdata = key[2:]
     elif spelling == _CAPITALS:
         rdata = spell(key[2:], member[_MEMBER_SIZE:])
     else:
         rdata = member[_MEMBER_SIZE:]
-    return CachedRecord(received_at, ttl, key[0] << 8 | key[1], flags, rdata)
+    return CachedRecord(received_at, ttl, key[0] << 8 | key[1], flags, source, rdata)
 
 
 class Lifetime(NamedTuple):
@@ -164,6 +185,8 @@ class Lifetime(NamedTuple):
     received_at: float
     ttl: int
     flags: int
+    source: int
+    """Who said it last; see `source_mark`."""
 
     @property
     def type(self) -> int:
@@ -184,8 +207,8 @@ class Lifetime(NamedTuple):
 def cell_lifetimes(cell: Cell, types: Sequence[int] | None) -> list[Lifetime]:
     """Return the lifetimes of the records of these types in a cell; None stands for all types."""
     return [
-        Lifetime(record_key(rtype, rdata), received_at, ttl, flags)
-        for received_at, ttl, rtype, flags, rdata in unpack_cell(cell)
+        Lifetime(record_key(rtype, rdata), received_at, ttl, flags, source)
+        for received_at, ttl, rtype, flags, source, rdata in unpack_cell(cell)
         if types is None or rtype in types
     ]
 
@@ -216,10 +239,10 @@ class LargeCell:
         """
         members = self.members.items()
         if types is None:
-            return [Lifetime(key, *_unpack_member(member)[:3]) for key, member in members if member]
+            return [Lifetime(key, *_unpack_member(member)[:4]) for key, member in members if member]
         prefixes = frozenset([rtype.to_bytes(2, "big") for rtype in types])
         return [
-            Lifetime(key, *_unpack_member(member)[:3])
+            Lifetime(key, *_unpack_member(member)[:4])
             for key, member in members
             if member and key[:2] in prefixes
         ]

@@ -57,7 +57,7 @@ def review(series: QuestionSeries, lifetimes: Sequence[Lifetime], now: float) ->
     point_at = 0.0
     variation = series.variation
     for lifetime in lifetimes:
-        rkey, received_at, ttl, flags = lifetime
+        rkey, received_at, ttl, flags, _ = lifetime
         at = received_at + ttl
         if at <= now:
             expired.append(rkey)

@@ -20,7 +20,7 @@ from mcast.mdns.constants import (
 from mcast.mdns.context import LinkContext
 from mcast.mdns.events import RecordRemoved
 from mcast.mdns.querier.cache import Cache
-from mcast.mdns.querier.cache_cells import FLUSHED, LEAVING, UNIQUE, Lifetime
+from mcast.mdns.querier.cache_cells import FLUSHED, LEAVING, UNIQUE, Lifetime, source_mark
 from mcast.mdns.querier.cache_maintenance import Review, review
 from mcast.mdns.querier.cache_table import as_record
 from mcast.mdns.querier.pacing import Pacing
@@ -45,6 +45,12 @@ MAX_WAITING = 64
 Our choice: enough to fill a packet with their questions.
 """
 
+MAX_SPARED = 100
+"""Records of a name up to which another host's question can take the place of ours.
+
+Our choice: a longer list of known answers has the TC bit, and its end is not waited for.
+"""
+
 
 class Querier:
     """Continuous questions, and the cache of one link.
@@ -60,7 +66,7 @@ class Querier:
         self.cache: Final = Cache(self._questions.is_wanted, context.counters, context.settings.cache)
         self._timers: Final[Timers[QuestionSeries]] = Timers()
         self._reconfirmations: Final = Reconfirmations(self.cache, context.counters)
-        self._observations: Final = FailureObservations(self.cache, context.counters)
+        self._observations: Final = FailureObservations(self.cache, context.counters, context.rng)
         self._queue: Final = QueryQueue(context, self.cache)
         self._pacing: Final = Pacing(context.counters)
         self._responses: Final = ResponseHandler(
@@ -171,6 +177,7 @@ class Querier:
         if message.truncated:
             # More known answers follow (RFC 6762 §7.2), so it is not known yet what will be answered.
             return
+        mark = source_mark(source[0])
         seen: set[tuple[bytes, int]] = set()
         for question in message.questions:
             key, rtype = question.name.key, question.type
@@ -182,14 +189,19 @@ class Querier:
             known = [record for record in message.answers if record.type == rtype and record.name.key == key]
             series = self._questions.get(key, rtype)
             if series is not None:
-                self._spare(series, known, now)
+                self._spare(series, known, mark, now)
             # A probe is a question too, but it hopes for no answer.
             if not message.authorities and rtype != RecordType.ANY:
-                self._observations.note(key, rtype, known, now)
+                self._observations.note(key, rtype, known, mark, now)
 
-    def _spare(self, series: QuestionSeries, known: Iterable[Record], now: float) -> None:
+    def _spare(self, series: QuestionSeries, known: Iterable[Record], source: int, now: float) -> None:
         """Count another host's question as ours, if it will bring all the answers that ours would."""
         if not series.is_soon(now):
+            return
+        if self.cache.count_of(series.key) > MAX_SPARED or any(
+            lifetime.source == source for lifetime in self._lifetimes(series)
+        ):
+            # That host has such a record itself, and may ignore what it asks.
             return
         for record in known:
             cached = self.cache.find(record, now)
@@ -234,15 +246,16 @@ class Querier:
         queue.send(now)
 
     def _reconfirm(self, now: float) -> None:
-        questions, drops = self._reconfirmations.advance(now)
+        self._settle(*self._reconfirmations.advance(now), now)
+
+    def _settle(self, questions: Iterable[Question], drops: Iterable[Drop], now: float) -> None:
         for question in questions:
             self._ask_once(question, now)
         for drop in drops:
             self._drop(drop, now)
 
     def _drop_failures(self, now: float) -> None:
-        for drop in self._observations.advance(now):
-            self._drop(drop, now)
+        self._settle(*self._observations.advance(now), now)
 
     def set_up(self, now: float) -> None:
         """The link works again, or may be another one: forget what was heard, and ask everything anew.

@@ -158,7 +158,7 @@ class Reconfirmations:
             delay = min(known * KNOWN_ANSWERS_DELAY, MAX_KNOWN_ANSWERS_DELAY)
             running = Reconfirmation(record.name, record.type, first_at + delay)
             self._running[key, record.type] = running
-        self._cache.mark_reconfirming(key, cached)
+        self._cache.mark_reconfirming(key, [rkey])
         # A doubt that was dispelled meanwhile begins anew, as the youngest.
         self._doubts += running.doubts.pop(rkey, None) is None
         running.doubts[rkey] = now

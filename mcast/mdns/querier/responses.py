@@ -19,6 +19,7 @@ from mcast.mdns.events import (
     RecordRescued,
 )
 from mcast.mdns.querier.cache import Cache, Outcome
+from mcast.mdns.querier.cache_cells import source_mark
 from mcast.mdns.querier.cache_table import as_record
 from mcast.mdns.querier.question_series import QuestionSeries
 from mcast.mdns.querier.questions import Questions
@@ -75,6 +76,7 @@ class ResponseHandler:
         series_of = self._questions.by_name.get
         store = self._cache.store
         flushing: set[tuple[bytes, int]] = set()
+        mark = source_mark(source[0])
         tally = [0] * len(_COUNTED)
         is_answer = False
         for section in (message.answers, message.authorities, message.additionals):
@@ -86,7 +88,7 @@ class ResponseHandler:
                 if rtype in _NO_DATA or (rtype == RecordType.SIG and record.rdata[:2] == b"\0\0"):
                     # RFC 6762 §10.2: "pseudo-RRs should never go into the Multicast DNS cache".
                     continue
-                outcome, has_elders = store(record, now)
+                outcome, has_elders = store(record, now, mark)
                 tally[outcome] += 1
                 key = record.name.key
                 if has_elders and record.cache_flush and record.ttl:

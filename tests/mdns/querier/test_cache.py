@@ -26,7 +26,7 @@ from mcast.mdns.querier.cache_cells import (
     spell,
     unpack_member,
 )
-from tests.mdns.lab import ANY, PTR, A
+from tests.mdns.lab import ANY, OTHER_PEER, PTR, A
 from tests.mdns.querier.asking_lab import FAR, FAR_A, ONE, ONE_PTR, TYPE, TYPE_PTR, AskingLab
 
 
@@ -276,7 +276,7 @@ class CellTests(SynchronousTestCase):
     @given(st.binary(max_size=300), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF), st.integers(0, 15))
     @settings(deadline=None)
     def test_members_round_trip(self, rdata: bytes, rtype: int, ttl: int, flags: int) -> None:
-        held = CachedRecord(12.5, ttl, rtype, flags, rdata)
+        held = CachedRecord(12.5, ttl, rtype, flags, 7, rdata)
         key = record_key(rtype, rdata)
         self.assertEqual(unpack_member(key, pack_member(held, key)), held)
 
@@ -335,8 +335,9 @@ class HostileTests(SynchronousTestCase):
             lab.hear(junk(number))
         lab.pass_time(1)
         for number in [*range(600), *range(600)]:
-            lab.ask(junk(number).name, A)
-        lab.now += 10.0
+            lab.ask(junk(number).name, A, OTHER_PEER)
+        lab.pass_time(9.9)
+        lab.now += 0.1
         lab.link.advance(lab.now)
         self.assertGreater(len(lab.querier.cache), 400)
         lab.pass_time(0)

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.messages import Message, PseudoRecord, Question
 from mcast.dns.records import address, raw, text
-from tests.mdns.lab import PTR, RESOLVER, TXT, A, query
+from tests.mdns.lab import TXT
 from tests.mdns.querier.asking_lab import (
     FAR,
     FAR_A,
@@ -17,7 +17,6 @@ from tests.mdns.querier.asking_lab import (
     ONE_PTR,
     ONE_TXT,
     TWO_PTR,
-    TYPE,
     TYPE_PTR,
     AskingLab,
     asked_at,
@@ -316,151 +315,6 @@ class ReconfirmTests(SynchronousTestCase):
         self.lab.querier.reconfirm(FAR_A, self.lab.now)
         self.lab.run(51)
         self.assertFalse(self.lab.knows(FAR_A))
-
-
-class ObservationTests(SynchronousTestCase):
-    """Passive observation of failures."""
-
-    def setUp(self) -> None:
-        self.lab = AskingLab()
-        self.lab.hear(FAR_A, ONE_PTR)
-        self.lab.run(20)
-
-    def test_two_queries(self) -> None:
-        """M-10.5-2: ten seconds after the second unanswered query the record is flushed."""
-        self.lab.ask(FAR, A)
-        self.lab.run(21)
-        self.lab.ask(FAR, A)
-        self.lab.run(30.99)
-        self.assertTrue(self.lab.knows(FAR_A))
-        self.lab.run(31)
-        self.assertFalse(self.lab.knows(FAR_A))
-
-    def test_one_query(self) -> None:
-        """M-10.5-2: one is not enough."""
-        self.lab.ask(FAR, A)
-        self.lab.run(100)
-        self.assertTrue(self.lab.knows(FAR_A))
-
-    def test_an_answer(self) -> None:
-        """M-10.5-2: when an answer is seen, the record stays."""
-        self.lab.ask(FAR, A)
-        self.lab.run(21)
-        self.lab.ask(FAR, A)
-        self.lab.run(22)
-        self.lab.hear(FAR_A)
-        self.lab.run(100)
-        self.assertTrue(self.lab.knows(FAR_A))
-
-    def test_an_answer_between(self) -> None:
-        self.lab.ask(FAR, A)
-        self.lab.run(21)
-        self.lab.hear(FAR_A)
-        self.lab.run(22)
-        self.lab.ask(FAR, A)
-        self.lab.run(100)
-        self.assertTrue(self.lab.knows(FAR_A))
-
-    def test_silent(self) -> None:
-        """M-10.5-3: we ask nothing ourselves, neither before nor right after."""
-        self.lab.want(FAR_Q)
-        self.lab.ask(FAR, A)
-        self.lab.run(21)
-        self.lab.ask(FAR, A)
-        self.assertEqual(self.lab.run(60).queries.questions, [])
-        self.assertEqual([kind for kind, _ in self.lab.changes()], ["removed"])
-
-    def test_but_not_for_ever(self) -> None:
-        """For an asker the question is asked again after a minute."""
-        self.lab.want(FAR_Q)
-        self.lab.ask(FAR, A)
-        self.lab.run(21)
-        self.lab.ask(FAR, A)
-        self.assertEqual(asked_at(self.lab.run(93), FAR_Q)[0], 91.0)
-
-    def test_known_answers(self) -> None:
-        """M-10.5-1: a query that lists the record calls for no answer."""
-        self.lab.ask(TYPE, PTR, known=[ONE_PTR])
-        self.lab.run(21)
-        self.lab.ask(TYPE, PTR, known=[ONE_PTR])
-        self.lab.run(22)
-        self.lab.ask(TYPE, PTR)
-        self.lab.run(100)
-        self.assertTrue(self.lab.knows(ONE_PTR))
-
-    def test_without_known_answers(self) -> None:
-        """M-10.5-1: those that do not list it are counted beside those that do."""
-        self.lab.ask(TYPE, PTR)
-        self.lab.run(21)
-        self.lab.ask(TYPE, PTR, known=[ONE_PTR])
-        self.lab.run(22)
-        self.lab.ask(TYPE, PTR)
-        self.lab.run(31.9)
-        self.assertTrue(self.lab.knows(ONE_PTR))
-        self.lab.run(32)
-        self.assertFalse(self.lab.knows(ONE_PTR))
-
-    def test_questions_for_unicast(self) -> None:
-        """M-10.5-1: the answer to a QU question need not be seen by us."""
-        self.lab.ask(FAR, A, unicast=True)
-        self.lab.run(21)
-        self.lab.ask(FAR, A, unicast=True)
-        self.lab.run(100)
-        self.assertTrue(self.lab.knows(FAR_A))
-
-    def test_legacy_queries(self) -> None:
-        """M-10.5-1: nor need the answer to a legacy query."""
-        self.lab.ask(FAR, A, RESOLVER)
-        self.lab.run(21)
-        self.lab.ask(FAR, A, RESOLVER)
-        self.lab.run(100)
-        self.assertTrue(self.lab.knows(FAR_A))
-
-    def test_truncated_lists(self) -> None:
-        """M-10.5-1: while more known answers follow, it is not known what is called for."""
-        self.lab.ask(TYPE, PTR, truncated=True)
-        self.lab.run(21)
-        self.lab.ask(TYPE, PTR, truncated=True)
-        self.lab.run(100)
-        self.assertTrue(self.lab.knows(ONE_PTR))
-
-    def test_a_repeated_question_in_one_query(self) -> None:
-        question = Question(FAR, A)
-        self.lab.feed(query(question, question))
-        self.lab.run(100)
-        self.assertTrue(self.lab.knows(FAR_A))
-
-    def test_an_hour_apart(self) -> None:
-        """Two lost packets that have nothing to do with each other are no sign."""
-        self.lab.hear(ONE_PTR)
-        self.lab.ask(TYPE, PTR)
-        self.lab.run(1000)
-        self.lab.ask(TYPE, PTR)
-        self.lab.run(1020)
-        self.assertTrue(self.lab.knows(ONE_PTR))
-
-    def test_only_what_nobody_confirms(self) -> None:
-        """Of a shared set the records go that were not heard again."""
-        self.lab.hear(TWO_PTR)
-        self.lab.run(21)
-        self.lab.ask(TYPE, PTR)
-        self.lab.run(22)
-        self.lab.ask(TYPE, PTR)
-        self.lab.run(22.1)
-        self.lab.hear(TWO_PTR)
-        self.lab.run(33)
-        self.assertFalse(self.lab.knows(ONE_PTR))
-        self.assertTrue(self.lab.knows(TWO_PTR))
-
-    def test_our_own_queries_do_not_count(self) -> None:
-        """RFC 6762 §10.5 speaks of "queries issued by the other hosts"; ours come back to us."""
-        self.lab.want(TYPE_PTR)
-        for until in (20.5, 21.5, 24.0):
-            for packet in self.lab.run(until):
-                self.lab.now = packet.at
-                self.lab.feed(packet.payload, ("192.168.1.2", 5353))
-        self.lab.run(60)
-        self.assertTrue(self.lab.knows(ONE_PTR))
 
 
 class ChangedDataTests(SynchronousTestCase):

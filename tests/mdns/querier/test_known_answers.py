@@ -227,7 +227,7 @@ class DuplicateQuestionTests(SynchronousTestCase):
     def test_known_known_answers(self) -> None:
         """M-7.3-1: but a question that lists only what we would list ourselves takes the place of ours."""
         self.lab.hear(ONE_PTR)
-        self.lab.ask(TYPE, PTR, known=[ONE_PTR])
+        self.lab.ask(TYPE, PTR, OTHER_PEER, known=[ONE_PTR])
         self.assertGreaterEqual(self.next_query(), 10.95 + 2.0)
 
     def test_truncated(self) -> None:

@@ -14,9 +14,9 @@ from mcast.dnssd.browsing import Browser
 from mcast.dnssd.link_id import LinkId
 from mcast.dnssd.service import Service
 from mcast.node.node import Node
-from mcast.testing import SimulatedLan
+from mcast.testing import Capture, SimulatedLan
 from tests.dnssd.following_lab import ETH0, ETH0_V6, HTTP, FollowingLab, at, listing, only, whole
-from tests.mdns.lab import A, Sent
+from tests.mdns.lab import A
 from tests.mdns.querier.asking_lab import TYPE_PTR, asked_at, gaps
 
 AT_A_TIME = 20
@@ -54,7 +54,7 @@ class PowerCutTests(SynchronousTestCase):
             one.sent.clear()
         return lab
 
-    def sent(self, lab: FollowingLab) -> list[list[Sent]]:
+    def sent(self, lab: FollowingLab) -> list[Capture]:
         return [one.sent for one in lab.labs.values()]
 
     def test_a_thousand(self) -> None:

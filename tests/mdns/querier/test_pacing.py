@@ -10,7 +10,7 @@ from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.mdns.querier.pacing import FIRST_PAUSE, LONGEST_PAUSE, OPEN, Pacing
 from tests.mdns.lab import A
-from tests.mdns.querier.asking_lab import FAR_A, FAR_Q, AskingLab, asked, asked_at, gaps
+from tests.mdns.querier.asking_lab import FAR_A, FAR_Q, AskingLab, asked_at, gaps
 
 NOBODY = [Question(Name.parse(f"nobody{number}.local"), A) for number in range(1000)]
 
@@ -63,7 +63,7 @@ class SilenceTests(SynchronousTestCase):
     def test_each_is_asked_at_once(self) -> None:
         lab = AskingLab()
         lab.want(*NOBODY)
-        self.assertEqual(len(set(asked(lab.pass_time(0.3)))), 1000)
+        self.assertEqual(len(set(lab.pass_time(0.3).questions)), 1000)
 
     def test_few_packets_in_an_hour(self) -> None:
         """Twelve for the first round, then one after each pause."""
@@ -78,7 +78,7 @@ class SilenceTests(SynchronousTestCase):
         lab.pass_time(1)
         lab.sent.clear()
         lab.pass_time(4 + 8 + 16 + 32 + 9 * 64)
-        self.assertEqual(len(set(asked(lab.sent)[:1000])), 1000)
+        self.assertEqual(len(set(lab.sent.questions[:1000])), 1000)
 
     def test_a_few_questions_are_never_put_off(self) -> None:
         """M-5.2-4: a program that looks for few things asks in the intervals of RFC 6762 §5.2."""
@@ -95,7 +95,7 @@ class SilenceTests(SynchronousTestCase):
         for _ in range(30):
             lab.hear(FAR_A)
             lab.pass_time(5)
-        self.assertGreater(len(set(asked(lab.sent))), 900)
+        self.assertGreater(len(set(lab.sent.questions)), 900)
 
 
 class QuestionIntervalTests(SynchronousTestCase):

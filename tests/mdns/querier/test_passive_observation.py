@@ -16,7 +16,6 @@ from tests.mdns.querier.asking_lab import (
     TYPE_PTR,
     AskingLab,
     asked_at,
-    queries,
 )
 
 
@@ -64,7 +63,7 @@ class ObservationTests(SynchronousTestCase):
         self.assertTrue(self.lab.knows(FAR_A))
 
     def test_we_ask_once(self) -> None:
-        """RFC 6762 §10.5, from which we depart: a question of our own comes before the end, and none after it."""
+        """RFC 6762 §10.5, from which we depart: we ask once before the end, and not after it."""
         self.lab.want(FAR_Q)
         self.lab.ask(FAR, A, OTHER_PEER)
         self.lab.run(21)
@@ -90,7 +89,7 @@ class ObservationTests(SynchronousTestCase):
         for _ in range(2):
             self.lab.ask(TYPE, PTR, OTHER_PEER, known=[TWO_PTR])
             self.lab.pass_time(1)
-        (packet,) = queries(self.lab.run(60))
+        (packet,) = self.lab.run(60).queries
         self.assertEqual([record.rdata for record in packet.message.answers], [TWO_PTR.rdata])
 
     def test_the_owner_asks(self) -> None:

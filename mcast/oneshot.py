@@ -14,6 +14,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.protocols.basic import Int16StringReceiver
 from twisted.python.failure import Failure
 
+from mcast.clock import clock_of
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question
 from mcast.dnssd.sought import SoughtName, on_link, sought_name, sought_record_type
@@ -121,6 +122,7 @@ class _OneShot:
     ) -> None:
         self.result: Deferred[OneShotReply] = Deferred(lambda _: self._close())
         self._reactor = reactor
+        self._clock = clock_of(reactor)
         self._server = server
         self._address = ip_address(server)
         self._port = port
@@ -128,7 +130,7 @@ class _OneShot:
         self._query = OneShotQuery(
             question,
             rng.randrange(0x10000),
-            reactor.seconds(),
+            self._clock.seconds(),
             timeout=timeout,
             recursive=port != MDNS_PORT,
         )
@@ -162,7 +164,7 @@ class _OneShot:
             one.stopListening()
         if self._listening in refused:
             raise OSError("the system gives no port but 5353")
-        self._end = self._reactor.callLater(self._timeout, self._give_up)
+        self._end = self._clock.callLater(self._timeout, self._give_up)
         if not self._send():
             self._close()
             raise OSError(f"{self._server}: it cannot be sent to")
@@ -175,7 +177,7 @@ class _OneShot:
             self._address.is_multicast or ip_address(addr[0].partition("%")[0]).packed == self._address.packed
         ):
             return
-        if not self._query.receive(datagram, self._reactor.seconds()):
+        if not self._query.receive(datagram, self._clock.seconds()):
             return
         response = self._query.response
         assert response is not None
@@ -189,7 +191,7 @@ class _OneShot:
         return host if self._address.is_multicast else self._server
 
     def _send(self) -> bool:
-        self._retry = self._reactor.callLater(self._delay, self._send)
+        self._retry = self._clock.callLater(self._delay, self._send)
         self._delay *= 2
         return bool(self._listening.send(self._query.payload, (self._server, self._port), self._interface))
 
@@ -200,16 +202,16 @@ class _OneShot:
         query = OneShotQuery(
             self._query.question,
             truncated.id,
-            self._reactor.seconds(),
+            self._clock.seconds(),
             timeout=STREAM_TIMEOUT,
             recursive=self._port != MDNS_PORT,
         )
         answered: Deferred[Message] = Deferred()
         connected = connectProtocol(
-            endpoint(self._reactor, host, self._port), _Stream(query, answered, self._reactor)
+            endpoint(self._reactor, host, self._port), _Stream(query, answered, self._clock)
         )
         connected.addCallback(lambda stream: answered.addBoth(_hang_up, stream))
-        connected.addTimeout(STREAM_TIMEOUT, self._reactor)
+        connected.addTimeout(STREAM_TIMEOUT, self._clock)
         self._stream = connected.addCallbacks(
             lambda message: self._succeed(OneShotReply(message, host)),
             lambda _: self._succeed(OneShotReply(truncated, host)),
@@ -250,17 +252,17 @@ class _Stream(Int16StringReceiver):
 
     MAX_LENGTH = 0xFFFF
 
-    def __init__(self, query: OneShotQuery, answered: Deferred[Message], reactor: Any) -> None:
+    def __init__(self, query: OneShotQuery, answered: Deferred[Message], clock: Any) -> None:
         self._query = query
         self._answered = answered
-        self._reactor = reactor
+        self._clock = clock
 
     def connectionMade(self) -> None:
         assert self.transport is not None
         self.transport.write(self._query.stream_payload)
 
     def stringReceived(self, string: bytes) -> None:
-        if self._query.receive(string, self._reactor.seconds()) and not self._answered.called:
+        if self._query.receive(string, self._clock.seconds()) and not self._answered.called:
             assert self._query.response is not None
             self._answered.callback(self._query.response)
 

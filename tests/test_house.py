@@ -15,7 +15,7 @@ TOP = Path(__file__).resolve().parent.parent
 MCAST = TOP / "mcast"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("mcast.errors", "mcast.neighbours", "mcast.rate_limit", "mcast.showing"),
+    ("mcast.errors", "mcast.neighbours", "mcast.rate_limit", "mcast.showing", "mcast.clock"),
     ("mcast.dns", "mcast.sockets"),
     ("mcast.mdns", "mcast.echo"),
     ("mcast.mdns.responder", "mcast.mdns.querier"),
@@ -46,7 +46,7 @@ CORE = (
 
 OUTSIDE_THE_CORE = {
     *("twisted", "zope", "asyncio", "threading", "subprocess", "socket", "select", "selectors", "ssl"),
-    *("time", "datetime", "signal", "secrets", "logging"),
+    *("time", "datetime", "signal", "secrets", "logging", "mcast.clock"),
 }
 """What no module of the core imports: the network, the clock, the machine."""
 
@@ -219,7 +219,7 @@ class CoreTests(SynchronousTestCase):
             f"{name} imports {target}"
             for name, tree in self.modules.items()
             for target in imports(tree)
-            if target.partition(".")[0] in OUTSIDE_THE_CORE
+            if {target, target.partition(".")[0]} & OUTSIDE_THE_CORE
         }
         self.assertEqual(sorted(reached), [])
 
@@ -235,6 +235,21 @@ class CoreTests(SynchronousTestCase):
             and node.attr != "Random"
         }
         self.assertEqual(sorted(drawn), [])
+
+    def test_only_the_clock_asks_a_reactor_for_the_time(self) -> None:
+        """It is the wall clock. A call that waits for the next turn of the reactor measures no time."""
+        asking = {
+            f"{name}:{node.lineno}"
+            for name, tree in MODULES.items()
+            if name != "mcast.clock" and not is_within(name, "mcast.testing")
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("seconds", "callLater")
+            and ast.unparse(node.func.value).endswith("reactor")
+            and [ast.unparse(each) for each in node.args[:1]] != ["0"]
+        }
+        self.assertEqual(sorted(asking), [])
 
     def test_only_one_module_sets_socket_options(self) -> None:
         """They are set by the table of what each platform wants."""

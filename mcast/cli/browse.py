@@ -27,6 +27,7 @@ from mcast.cli.finding import (
     service_fields,
     started_node,
 )
+from mcast.clock import clock_of
 from mcast.dnssd.found import Added, Change, FoundService, Removed, TypeAdded, TypeChange
 from mcast.dnssd.sought import sought_types
 from mcast.dnssd.types import ServiceType, is_type_enumeration
@@ -151,7 +152,7 @@ class _Quiet:
         self._wait = wait
         self._timer: IDelayedCall | None = None
         if wait is not None:
-            self._timer = reactor.callLater(wait, done.callback, None)
+            self._timer = clock_of(reactor).callLater(wait, done.callback, None)
 
     def news(self) -> None:
         """Begin to wait anew."""

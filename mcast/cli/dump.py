@@ -32,6 +32,7 @@ from mcast.cli.command import (
     whole,
 )
 from mcast.cli.finding import record_fields
+from mcast.clock import clock_of
 from mcast.dns.codes import RecordClass
 from mcast.dns.messages import Message, Question, decode
 from mcast.dns.presentation import show_data
@@ -112,7 +113,7 @@ async def _watch(reactor: Any, arguments: argparse.Namespace, dump: Dump, networ
         for ipv6 in (False, True):
             if not (arguments.no_ipv6 if ipv6 else arguments.no_ipv4):
                 ports.append(_open(network, ipv6, chosen, dump, done))
-        timer = None if arguments.wait is None else reactor.callLater(arguments.wait, _fire, done)
+        timer = None if arguments.wait is None else clock_of(reactor).callLater(arguments.wait, _fire, done)
         try:
             await done
         except CancelledError:

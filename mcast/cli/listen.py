@@ -26,6 +26,7 @@ from mcast.cli.command import (
     whole,
 )
 from mcast.cli.groups import parse_group
+from mcast.clock import clock_of
 from mcast.neighbours import SocketAddress
 from mcast.showing import shown
 from mcast.sockets.arrival import Arrival
@@ -75,7 +76,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     except ValueError as error:
         raise CommandError(str(error)) from None
     ticking = LoopingCall(printer.tick)
-    ticking.clock = reactor
+    ticking.clock = clock_of(reactor)
     ticking.start(arguments.stats or 1.0, now=False)
     with suppress(CancelledError):  # Ctrl-C
         await done

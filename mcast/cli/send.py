@@ -28,6 +28,7 @@ from mcast.cli.command import (
     whole,
 )
 from mcast.cli.groups import add_sending_arguments, parse_group, sending_interfaces
+from mcast.clock import clock_of
 from mcast.echo.probe import MAX_PROBE_SIZE
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
@@ -176,7 +177,7 @@ class Sender:
             if not self._send_one(self._indexes[place]):
                 delay = FULL_PAUSE
                 break
-        self._timer = self._reactor.callLater(max(delay, 0.0), self._send_some)
+        self._timer = clock_of(self._reactor).callLater(max(delay, 0.0), self._send_some)
 
     def _send_one(self, interface: int) -> bool:
         """Send or count one datagram; False when it has to be tried again."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from mcast.clock import clock_of
 from mcast.echo.counters import Drop, EchoCounters
 from mcast.echo.sources import SourceTables
 from mcast.neighbours import SocketAddress
@@ -104,7 +105,7 @@ class Answerer(GroupProtocol):
             # group's port, or of a service that was sent a datagram in our name.
             return Drop.PORT
         table = self.tables.on(arrival.interface)
-        table.turn(self.transport.reactor.seconds())  # type: ignore[union-attr]
+        table.turn(clock_of(self.transport.reactor).seconds())  # type: ignore[union-attr]
         return table.admit(host, on_link_only)
 
     def group_left(self, group: Group, interface: Interface) -> None:

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from mcast.clock import clock_of
 from mcast.echo.answerer import Admission, Answerer
 from mcast.echo.asker import source_host
 from mcast.echo.counters import Drop
@@ -203,8 +204,8 @@ class HandlerAnswerer(Answerer):
                 self.echo_counters.drop(Drop.BUSY)
             elif self.transport is not None:
                 number = next(self._numbers)
-                reactor: Any = self.transport.reactor  # type: ignore[attr-defined]
-                self._timers[number] = reactor.callLater(delay, self._due, number, data, address, arrival)
+                clock = clock_of(self.transport.reactor)  # type: ignore[attr-defined]
+                self._timers[number] = clock.callLater(delay, self._due, number, data, address, arrival)
 
     def _due(self, number: int, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         del self._timers[number]

@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.protocol import DatagramProtocol
 
+from mcast.clock import clock_of
 from mcast.echo.counters import Drop
 from mcast.echo.sources import SourceTables
 from mcast.neighbours import SocketAddress
@@ -58,6 +59,7 @@ class Asker(DatagramProtocol):
         """Datagrams that came back and were no answers, by cause."""
         self.target = target
         self._reactor = reactor
+        self._seconds = clock_of(reactor).seconds
         self._heard = heard
         self._port: Any = None
         # Nothing is sent to a source, so that none needs a limit.
@@ -107,7 +109,7 @@ class Asker(DatagramProtocol):
         if address[1] == 0:
             return Drop.PORT
         table = self._sources.on(arrival.interface)
-        table.turn(self._reactor.seconds())
+        table.turn(self._seconds())
         return table.admit(address[0].partition("%")[0], self.target.is_on_link_only)
 
     def _asked_interfaces(self, index: int) -> list[Interface]:

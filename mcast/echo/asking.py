@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from mcast.clock import clock_of
 from mcast.echo.asker import Asker, Target, source_host
 from mcast.echo.gathering import Enough, Gathering, Key, Quorum, Reply, same_datagram
 from mcast.neighbours import SocketAddress
@@ -182,11 +183,11 @@ class Inquiry:
             self.close()
             raise
         self._timers = [
-            self._reactor.callLater(moment, self._send_again)
+            clock_of(self._reactor).callLater(moment, self._send_again)
             for moment in sorted(self._plan.repeats)
             if moment
         ]
-        self._timers.append(self._reactor.callLater(self._plan.wait, self._wait_over))
+        self._timers.append(clock_of(self._reactor).callLater(self._plan.wait, self._wait_over))
 
     def next(self) -> Deferred[Reply]:
         """Return what fires with the next reply, or fails with StopAsyncIteration once all is closed."""

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
+from mcast.clock import clock_of
 from mcast.echo.asker import Asker, Target, source_host
 from mcast.echo.counters import Drop
 from mcast.echo.probe import DEFAULT_PROBE_SIZE
@@ -112,9 +113,10 @@ class EchoClient:
             # From when it was due, not from now: or each delay of ours would slow the pace.
             self._next_at += self._pace.interval
         if self._is_last_sent():
-            self._timer = self._reactor.callLater(self._pace.wait, self.stop)
+            self._timer = clock_of(self._reactor).callLater(self._pace.wait, self.stop)
         else:
-            self._timer = self._reactor.callLater(max(0.0, self._next_at - self._clock()), self._send_due)
+            delay = max(0.0, self._next_at - self._clock())
+            self._timer = clock_of(self._reactor).callLater(delay, self._send_due)
 
     def _is_last_sent(self) -> bool:
         return self._pace.count is not None and self._next_number >= self._pace.count

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.protocol import DatagramProtocol
 
+from mcast.clock import clock_of
 from mcast.echo.counters import Drop, EchoCounters
 from mcast.echo.sources import Sources
 from mcast.neighbours import SocketAddress
@@ -55,6 +56,7 @@ class EchoPort(GroupPort):
         binding = Binding(group.port, group.ipv6, group=group, pinned=interface)
         super().__init__(reactor, _NoProtocol(), binding, settings)
         self._answering = answering
+        self._seconds = clock_of(reactor).seconds
         self._on_link_only = group.scope <= Scope.LINK_LOCAL
 
     def startListening(self) -> None:
@@ -71,7 +73,7 @@ class EchoPort(GroupPort):
         # One loop with names looked up once, since all of it runs for each datagram of an echo.
         answering = self._answering
         sources, counters, reply = answering.sources, answering.counters, answering.reply
-        sources.turn(self.reactor.seconds())  # type: ignore[attr-defined]
+        sources.turn(self._seconds())
         left, receive, send = sources.left, self._receive, self._send
         received = dropped = 0
         try:

@@ -13,6 +13,7 @@ from twisted.internet.error import ConnectError, ConnectingCancelledError
 from twisted.internet.interfaces import IDelayedCall, IProtocol, IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
+from mcast.clock import clock_of
 from mcast.dnssd.found import Change, FoundService
 from mcast.dnssd.resolving import in_order, without_address
 from mcast.dnssd.sought import sought_services, sought_types
@@ -203,9 +204,10 @@ class _Attempt:
         self._tried: dict[bytes, FoundService] = {}
         """The services as they were when a connection was tried, by the key of the name."""
         self._failures: list[str] = []
-        self._ends_at = reactor.seconds() + options.timeout
+        self._clock = clock_of(reactor)
+        self._ends_at = self._clock.seconds() + options.timeout
         self._is_over = False
-        self._end: IDelayedCall | None = reactor.callLater(options.timeout, self._time_is_up)
+        self._end: IDelayedCall | None = self._clock.callLater(options.timeout, self._time_is_up)
         self._soon: IDelayedCall | None = None
         self._found: Deferred[None] | None = None
         """Fires when there may be a service to try."""
@@ -222,7 +224,7 @@ class _Attempt:
             port = service.port
             assert port is not None  # _candidates leaves out the others
             self._tried[service.full_name.key] = service
-            left = max(0.0, self._ends_at - self._reactor.seconds())
+            left = max(0.0, self._ends_at - self._clock.seconds())
             addresses = [found.address for found in service.addresses]
             self._connecting = connect(self._reactor, addresses, port, factory, left)
             try:
@@ -266,9 +268,9 @@ class _Attempt:
                 return in_order(candidates, self._rng)[0].service
             if self._soon is None:
                 if candidates:
-                    self._soon = self._reactor.callLater(GATHER_DELAY, self._have_gathered)
+                    self._soon = self._clock.callLater(GATHER_DELAY, self._have_gathered)
                 elif self._failures:
-                    self._soon = self._reactor.callLater(REFUSED_DELAY, self._refused)
+                    self._soon = self._clock.callLater(REFUSED_DELAY, self._refused)
             self._found = Deferred()
             try:
                 await self._found

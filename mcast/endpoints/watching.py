@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer
 
+from mcast.clock import clock_of
 from mcast.dnssd.found import Change, FoundService, Removed
 from mcast.endpoints.addresses import address_of, without_zone
 from mcast.node.browsers import InstanceBrowser, ServiceBrowser
@@ -78,7 +79,7 @@ class Watch:
         self._is_closing = True
         transport.loseConnection()
         if not self._protocol.is_lost and hasattr(transport, "abortConnection"):
-            self._abort = self._reactor.callLater(ABORT_DELAY, self._cut, transport)
+            self._abort = clock_of(self._reactor).callLater(ABORT_DELAY, self._cut, transport)
 
     def _cut(self, transport: Any) -> None:
         self._abort = None

@@ -115,7 +115,7 @@ class _LiveList(Generic[_S, _C]):
         for state in self.snapshot():
             self._offer(state)
         return _limited(
-            self._searches.reactor, found, timeout, lambda: NotFound(self._subject, self._seen(timeout))
+            self._searches.clock, found, timeout, lambda: NotFound(self._subject, self._seen(timeout))
         )
 
     def __aiter__(self) -> Changes[_C]:

@@ -20,6 +20,7 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from mcast.clock import clock_of
 from mcast.dns.names import Name
 
 ASK_AGAIN = 120.0
@@ -117,7 +118,7 @@ class _LookUp:
     def resolutionComplete(self) -> None:
         self._resolution = None
         if self._learn is not None:
-            self._again = self._reactor.callLater(ASK_AGAIN, self.ask)
+            self._again = clock_of(self._reactor).callLater(ASK_AGAIN, self.ask)
             self._learn(self._host, tuple(self._found))
 
 

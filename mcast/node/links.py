@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from mcast.clock import clock_of, watch_sleep
 from mcast.dns.records import Record
 from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP, MDNS_PORT
 from mcast.mdns.events import Event
@@ -27,6 +28,13 @@ RETRY_DELAY = 10.0
 """Seconds until a port that would not open, or an interface that would not be joined, is tried again.
 
 Our choice: a change of the interfaces has it tried at once; this is for what gives no sign.
+"""
+
+SLEEP_LIMIT = 60.0
+"""Seconds without a run of this program after which everything is probed for, announced and asked for anew.
+
+Our choice: what others said meanwhile is lost to us. A shorter pause is one of a busy machine, in which the
+receive buffer kept what arrived; TTLs of host names are twice as long (RFC 6762 §10).
 """
 
 Key = tuple[int, bool]
@@ -43,6 +51,8 @@ class LinksSettings:
     """False for IPv4, True for IPv6."""
     max_rate: int = 0
     """Unicast answers a second to one source; 0 for no limit."""
+    sleep_limit: float = SLEEP_LIMIT
+    """Seconds without a run of the program that count as sleep."""
 
 
 class Links:
@@ -59,7 +69,7 @@ class Links:
         """Are told of everything, in this order."""
         self.gone: Counter[str] = Counter()
         """The sums of what the links counted that are no more."""
-        self._reactor = reactor
+        self._clock = clock_of(reactor)
         self._network = network
         self._rng = rng
         self._settings = settings
@@ -70,6 +80,7 @@ class Links:
         self._retry: IDelayedCall | None = None
         self._refusal: OSError | None = None
         self._unwatch: Callable[[], None] | None = None
+        self._unwatch_sleep: Callable[[], None] | None = None
 
     def __iter__(self) -> Iterator[LinkDriver]:
         return iter(tuple(self._drivers.values()))
@@ -94,7 +105,7 @@ class Links:
 
     def now(self) -> float:
         """Return the time to tell the links."""
-        return float(self._reactor.seconds())
+        return float(self._clock.seconds())
 
     @property
     def trouble(self) -> str | None:
@@ -128,6 +139,7 @@ class Links:
         :raises OSError: no port could be opened: a program holds 5353 and does not share it.
         """
         self._unwatch = self._network.watch(self._interfaces_changed)
+        self._unwatch_sleep = watch_sleep(self._clock, self._settings.sleep_limit, self._woke)
         self._follow_all(self._network.interfaces())
         if self._refusal is not None and not self._ports:
             self.stop_following()
@@ -140,6 +152,9 @@ class Links:
         if self._unwatch is not None:
             self._unwatch()
             self._unwatch = None
+        if self._unwatch_sleep is not None:
+            self._unwatch_sleep()
+            self._unwatch_sleep = None
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -153,6 +168,18 @@ class Links:
         self._ports.clear()
         self._troubles.forget()
         return closed.addCallback(lambda _: None)
+
+    def reconnect(self) -> None:
+        """Probe, announce and ask anew on every link that works (RFC 6762 §8)."""
+        for driver in self:
+            if driver.is_working:
+                driver.resume()
+
+    def _woke(self, asleep: float) -> None:
+        self._log.info("nothing ran for {asleep:.0f} s: all is probed for and asked anew", asleep=asleep)
+        # The interfaces first: this may be another place.
+        self._interfaces_changed(self._network.interfaces())
+        self.reconnect()
 
     # Following the interfaces
 
@@ -199,10 +226,10 @@ class Links:
             settings,
             _networks(interface, ipv6),
             rng=self._rng,
-            now=self._reactor.seconds(),
+            now=self._clock.seconds(),
             others=_OtherLinks(key, self._drivers),
         )
-        driver = LinkDriver(self._reactor, link, port, interface, ipv6, self)
+        driver = LinkDriver(self._clock, link, port, interface, ipv6, self)
         if not self._join(driver, interface):
             return
         self._drivers[key] = driver
@@ -277,7 +304,7 @@ class Links:
         """Take note of a trouble, and try again later; the other links go on."""
         self._troubles.add(cause)
         if self._retry is None and self._unwatch is not None:
-            self._retry = self._reactor.callLater(RETRY_DELAY, self._try_again)
+            self._retry = self._clock.callLater(RETRY_DELAY, self._try_again)
 
     def _tell(self) -> None:
         self._troubles.tell(any_link=any(driver.is_up for driver in self))

@@ -163,7 +163,7 @@ class _LookUp(Generic[_T]):
         self._partial = partial
         self._search: Search[Any] | None = None
         self._result: Deferred[_T] = Deferred(lambda _: self._close())
-        self._timer: IDelayedCall | None = searches.reactor.callLater(checked_timeout(timeout), self._give_up)
+        self._timer: IDelayedCall | None = searches.clock.callLater(checked_timeout(timeout), self._give_up)
 
     def start(
         self, follower: Follower, interfaces: Sequence[str], news: Callable[[float], object]

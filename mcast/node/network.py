@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol
 
+from mcast.clock import clock_of
 from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP, MAX_PACKET, MDNS_PORT
 from mcast.neighbours import SocketAddress, broadcast_addresses
 from mcast.sockets.arrival import Arrival
@@ -161,7 +162,7 @@ class SocketPort(DatagramProtocol):
     def __init__(self, reactor: Any, ipv6: bool, own_port: bool = False) -> None:
         self.is_own = own_port
         self.shared = not own_port and is_port_held(MDNS_PORT, ipv6=ipv6)
-        self._reactor = reactor
+        self._clock = clock_of(reactor)
         self._ipv6 = ipv6
         self._group = IPV6_GROUP if ipv6 else IPV4_GROUP
         self._membership = Group.parse(self._group, MDNS_PORT)
@@ -280,7 +281,7 @@ class SocketPort(DatagramProtocol):
             return True
         self._backlog.append((payload, interface))
         if self._backlog_call is None:
-            self._backlog_call = self._reactor.callLater(BACKLOG_DELAY, self._send_backlog)
+            self._backlog_call = self._clock.callLater(BACKLOG_DELAY, self._send_backlog)
         return True
 
     def _send_backlog(self) -> None:

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 
+from mcast.clock import clock_of
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
@@ -36,7 +37,7 @@ from mcast.dnssd.sought import (
 from mcast.mdns.domains import is_multicast_name
 from mcast.node import lookups
 from mcast.node.browsers import InstanceBrowser, ServiceBrowser, TypesBrowser
-from mcast.node.links import Links, LinksSettings
+from mcast.node.links import SLEEP_LIMIT, Links, LinksSettings
 from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import (
     Network,
@@ -87,9 +88,11 @@ class Node(TwistedService):
     :param state: remembers names that were taken after conflicts, for the next start (RFC 6762 §9); see
         `mcast.node.state.StateFile`.
     :param max_rate: unicast answers a second to one source; 0 for no limit.
+    :param sleep_limit: seconds without a run of the program that count as sleep, after which the node does
+        what `reconnect` does.
     :raises InvalidService: the host name cannot be one.
     :raises TypeError: ``interfaces`` is no list of str.
-    :raises ValueError: neither IPv4 nor IPv6 is wanted, or the rate is below 0.
+    :raises ValueError: neither IPv4 nor IPv6 is wanted, the rate is below 0, or the limit is not above 0.
     """
 
     _log = Logger()
@@ -106,17 +109,21 @@ class Node(TwistedService):
         rng: Random | None = None,
         state: MutableMapping[str, str] | None = None,
         max_rate: int = MAX_RATE,
+        sleep_limit: float = SLEEP_LIMIT,
     ) -> None:
         if not (ipv4 or ipv6):
             raise ValueError("neither IPv4 nor IPv6: a node needs one of them")
         if max_rate < 0:
             raise ValueError(f"max_rate {max_rate}: it is a number of answers a second, or 0 for no limit")
+        if not sleep_limit > 0:
+            raise ValueError(f"sleep_limit {sleep_limit}: it is a number of seconds above 0")
         self._reactor = reactor
         self._rng = SystemRandom() if rng is None else rng
         settings = LinksSettings(
             checked_selectors(interfaces),
             tuple(ipv6 for ipv6, wanted in ((False, ipv4), (True, ipv6)) if wanted),
             max_rate,
+            sleep_limit,
         )
         network = SocketNetwork(reactor) if network is None else network
         self._links = Links(reactor, network, self._rng, settings)
@@ -383,11 +390,10 @@ class Node(TwistedService):
     def reconnect(self) -> None:
         """Probe, announce and ask anew on every link, as after sleep (RFC 6762 §8).
 
-        For programs that learn what the interfaces do not show: a wake from sleep, another wireless network.
+        For programs that learn what the interfaces do not show, such as another wireless network. A wake from
+        sleep is noticed without it: see ``sleep_limit``.
         """
-        for driver in self._links:
-            if driver.is_working:
-                driver.resume()
+        self._links.reconnect()
 
     def statistics(self) -> dict[str, Any]:
         """Return counters and gauges, plain dicts of numbers; docs/metrics.md tells what each means.
@@ -432,7 +438,7 @@ class Node(TwistedService):
             self._links.stop_following()
             self._publisher.say_goodbye()
             sent = DeferredList([driver.goodbyes_sent() for driver in self._links], consumeErrors=True)
-            sent.addTimeout(STOP_LIMIT, self._reactor)
+            sent.addTimeout(STOP_LIMIT, clock_of(self._reactor))
             self._stopping = sent.addCallback(self._said_goodbye)
         if self._stopping is None:
             return succeed(None)

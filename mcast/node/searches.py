@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall
 
+from mcast.clock import clock_of
 from mcast.dns.names import Name
 from mcast.dnssd.following import Follower
 from mcast.dnssd.link_id import LinkId
@@ -74,7 +75,7 @@ class Search(Generic[_F]):
         A change that takes ten records is one change then.
         """
         if self._soon is None and not self.is_closed:
-            self._soon = self._searches.reactor.callLater(0, self._tell)
+            self._soon = self._searches.clock.callLater(0, self._tell)
 
     def wake_at(self, at: float | None) -> None:
         """Tell the news at a time, which replaces the one given before; None for no time."""
@@ -83,7 +84,7 @@ class Search(Generic[_F]):
             self._timer = None
         if at is not None and not self.is_closed:
             delay = max(0.0, at - self._searches.now())
-            self._timer = self._searches.reactor.callLater(delay, self._on_timer, at)
+            self._timer = self._searches.clock.callLater(delay, self._on_timer, at)
 
     def _tell(self) -> None:
         self._soon = None
@@ -108,6 +109,7 @@ class Searches:
 
     def __init__(self, reactor: Any, links: Links) -> None:
         self.reactor = reactor
+        self.clock = clock_of(reactor)
         self.by_follower: dict[Follower, Search[Any]] = {}
         """The searches that are not closed."""
         self.resolving = Durations()
@@ -135,7 +137,7 @@ class Searches:
 
     def now(self) -> float:
         """Return the time, in seconds on the reactor's clock."""
-        return float(self.reactor.seconds())
+        return float(self.clock.seconds())
 
     def start(self, follower: _F, interfaces: Sequence[str], news: Callable[[float], object]) -> Search[_F]:
         """Begin a search on the links that exist and on those to come; ``news`` is called soon."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
+from mcast.clock import clock_of
 from mcast.neighbours import SocketAddress
 from mcast.sockets.group import Group, check_source
 from mcast.sockets.interface import Interface, find_interface, interfaces, select_interfaces
@@ -93,7 +94,7 @@ class Memberships:
         enumerate_interfaces: Callable[[], tuple[Interface, ...]] = interfaces,
         use_netlink: bool | None = None,
     ) -> None:
-        self._reactor = reactor
+        self._clock = clock_of(reactor)
         self._transport = transport
         self._observer = observer
         self._interfaces = wanted.interfaces
@@ -238,7 +239,7 @@ class Memberships:
             self._retry.cancel()
         self._retry = None
         if needed:
-            self._retry = self._reactor.callLater(self._retry_delay, self._try_again)
+            self._retry = self._clock.callLater(self._retry_delay, self._try_again)
             self._retry_delay = min(2 * self._retry_delay, RETRY_DELAY_LIMIT)
 
     def _try_again(self) -> None:

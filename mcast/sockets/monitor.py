@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mcast.clock import clock_of
 from mcast.sockets.interface import Interface, interfaces
 
 SETTLE_DELAY = 0.2
@@ -74,6 +75,7 @@ class InterfaceMonitor:
         self.interfaces: tuple[Interface, ...] = ()
         """What was told last, or found at the start."""
         self._reactor = reactor
+        self._clock = clock_of(reactor)
         self._changed = changed
         self._enumerate = enumerate_interfaces
         self._use_netlink = use_netlink
@@ -98,7 +100,7 @@ class InterfaceMonitor:
         # After the bell was set up, so that no change between the two is missed.
         self.interfaces = self._enumerate()
         if self._bell is None:
-            self._timer = self._reactor.callLater(POLL_INTERVAL, self._look)
+            self._timer = self._clock.callLater(POLL_INTERVAL, self._look)
 
     def stop(self) -> None:
         """Watch no more; may be called twice."""
@@ -123,12 +125,12 @@ class InterfaceMonitor:
         if len(self._losses) > MAX_LOSSES:
             self._all_lost = True
             self._losses.clear()
-        now = self._reactor.seconds()
+        now = self._clock.seconds()
         if self._first_at is None or self._timer is None:
             self._first_at = now
         delay = min(SETTLE_DELAY, max(0.0, self._first_at + SETTLE_LIMIT - now))
         if self._timer is None:
-            self._timer = self._reactor.callLater(delay, self._look)
+            self._timer = self._clock.callLater(delay, self._look)
         else:
             self._timer.reset(delay)
 
@@ -146,7 +148,7 @@ class InterfaceMonitor:
             self._tell(between)
         self._tell(now)
         if self._running and self._bell is None and self._timer is None:
-            self._timer = self._reactor.callLater(POLL_INTERVAL, self._look)
+            self._timer = self._clock.callLater(POLL_INTERVAL, self._look)
 
     def _tell(self, found: tuple[Interface, ...]) -> None:
         if found == self.interfaces or not self._running:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from mcast.clock import clock_of
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.joins import Joins
@@ -221,7 +222,7 @@ class Reader:
             self._errors = 0
             reactor = self._port.reactor
             reactor.removeReader(self._port)
-            reactor.callLater(READ_PAUSE, self._resume)  # type: ignore[attr-defined]
+            clock_of(reactor).callLater(READ_PAUSE, self._resume)
 
     def _resume(self) -> None:
         if not self.stopped:

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from mcast.clock import clock_of
 from mcast.dns.names import Name
 from mcast.dnssd.files.contents import RecordEntry, ServicesFile
 from mcast.dnssd.files.read import read_services
@@ -45,7 +46,7 @@ class ServicesFollower(TwistedService):
     _log = Logger()
 
     def __init__(self, reactor: Any, node: Node, path: str, hostname: str) -> None:
-        self._reactor = reactor
+        self._clock = clock_of(reactor)
         self._node = node
         self._path = Path(path)
         self._hostname = hostname
@@ -59,7 +60,7 @@ class ServicesFollower(TwistedService):
         """Publish what the file says, and begin to follow it."""
         super().startService()
         self._apply(self._contents)
-        self._timer = self._reactor.callLater(POLL_INTERVAL, self._poll)
+        self._timer = self._clock.callLater(POLL_INTERVAL, self._poll)
 
     def stopService(self) -> None:
         """Follow the file no more; the node withdraws what is published."""
@@ -90,7 +91,7 @@ class ServicesFollower(TwistedService):
         self._apply(contents)
 
     def _poll(self) -> None:
-        self._timer = self._reactor.callLater(POLL_INTERVAL, self._poll)
+        self._timer = self._clock.callLater(POLL_INTERVAL, self._poll)
         if self._look() != self._stamp:
             self.read_again()
 

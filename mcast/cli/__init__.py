@@ -20,6 +20,7 @@ COMMANDS = {
     "ping": ("mcast.cli.ping", "find out who answers on a group, and how fast"),
     "listen": ("mcast.cli.listen", "join groups and print what arrives"),
     "send": ("mcast.cli.send", "send datagrams to a group"),
+    "ask": ("mcast.cli.ask", "put a question to a group and print what its hosts answer"),
     "interfaces": ("mcast.cli.interfaces", "list the interfaces of this host and the groups joined on them"),
     "publish": ("mcast.cli.publish", "publish a service by multicast DNS until Ctrl-C"),
     "browse": ("mcast.cli.browse", "list the services on the network, or follow them"),

@@ -124,6 +124,11 @@ def _in_range(text: str, number: float, minimum: float, maximum: float | None) -
     return number
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words for people: ``no probes``, ``1 probe``, ``2 probes``."""
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
 def add_interface_argument(parser: argparse.ArgumentParser) -> None:
     """Add the repeatable ``-I``/``--interface``; the list is empty when none is named."""
     parser.add_argument(

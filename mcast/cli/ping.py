@@ -20,6 +20,7 @@ from mcast.cli.command import (
     CommandError,
     Output,
     add_interface_argument,
+    counted,
     decimal,
     whole,
 )
@@ -143,7 +144,7 @@ class Report:
         for row in rows:
             self._output.event(event="summary", **row)
         self._output.text(
-            f"--- {_counted(session.total_sent, 'probe')} sent, {_counted(len(rows), 'responder')}"
+            f"--- {counted(session.total_sent, 'probe')} sent, {counted(len(rows), 'responder')}"
         )
         if rows:
             for line in _table(rows):
@@ -155,17 +156,15 @@ class Report:
                     "the network copies"
                 )
         if session.foreign:
-            self._output.text(f"{_counted(session.foreign, 'datagram')} answered no probe of ours")
+            self._output.text(f"{counted(session.foreign, 'datagram')} answered no probe of ours")
         if session.overflow:
-            self._output.text(
-                f"{_counted(session.overflow, 'answer')} of more responders than are told apart"
-            )
+            self._output.text(f"{counted(session.overflow, 'answer')} of more responders than are told apart")
 
     def dropped(self, causes: Mapping[Drop, int]) -> None:
         """Tell what came back and was no answer of one host."""
         for cause, count in causes.items():
             self._output.event(event="dropped", cause=cause.value, count=count)
-            self._output.text(f"{_counted(count, 'datagram')} dropped: {cause.value}")
+            self._output.text(f"{counted(count, 'datagram')} dropped: {cause.value}")
 
     def _row(self, session: Session, responder: HeardResponder) -> dict[str, Any]:
         sent, times = session.sent_to(responder), responder.times
@@ -196,10 +195,6 @@ class Report:
         if port == self._port:
             return address
         return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
 _HEADINGS = {

@@ -6,8 +6,6 @@ Exit status: 0 when all were sent, 1 when some were, 2 when none was or somethin
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,13 +19,13 @@ from mcast.cli.command import (
     FAILED,
     GOOD,
     NOT_ALL,
-    CommandError,
     Output,
     add_interface_argument,
     decimal,
     whole,
 )
 from mcast.cli.groups import add_sending_arguments, parse_group, sending_interfaces
+from mcast.cli.payload import read_payload
 from mcast.clock import clock_of
 from mcast.echo.probe import MAX_PROBE_SIZE
 from mcast.sockets.group import Group
@@ -68,7 +66,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> int:
     """Send until everything has been sent or the user interrupts."""
     group = arguments.group
-    payload = sized(_payload(arguments), arguments.size)
+    size = arguments.size
+    payload = sized(read_payload(text=arguments.text, file=arguments.file, cut=size is not None), size)
     interfaces = sending_interfaces(group, arguments.interfaces)
     port = listen_multicast(
         reactor,
@@ -195,23 +194,6 @@ class Sender:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _payload(arguments: argparse.Namespace) -> bytes:
-    if arguments.text is not None and arguments.file is not None:
-        raise CommandError("give TEXT or --file, not both")
-    if arguments.text is not None:
-        payload = os.fsencode(arguments.text)
-    elif arguments.file is not None:
-        with open(arguments.file, "rb") as file:
-            payload = file.read(MAX_PROBE_SIZE + 1)
-    else:
-        payload = sys.stdin.buffer.read(MAX_PROBE_SIZE + 1)
-    if len(payload) > MAX_PROBE_SIZE and arguments.size is None:
-        raise CommandError(
-            f"{arguments.file or 'the payload'}: more than the {MAX_PROBE_SIZE} octets of a datagram"
-        )
-    return payload
 
 
 def sized(payload: bytes, size: int | None) -> bytes:

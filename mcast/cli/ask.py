@@ -26,10 +26,10 @@ from mcast.cli.command import (
     whole,
 )
 from mcast.cli.groups import add_sending_arguments, parse_group
-from mcast.cli.listen import printable
 from mcast.cli.payload import read_payload
 from mcast.echo.asking import ASKING, Replies, ask
 from mcast.echo.gathering import Reply, same_datagram
+from mcast.showing import shown
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -112,10 +112,10 @@ def show(reply: Reply, output: Output, *, in_hexadecimal: bool) -> None:
         size=len(reply.data),
         **payload,
     )
-    shown = reply.data.hex(" ") if in_hexadecimal else printable(reply.data)
+    payload_text = reply.data.hex(" ") if in_hexadecimal else shown(reply.data)
     output.text(
         f"{reply.source} port {reply.port}: if={reply.interface or '?'} ms={milliseconds:.3f} "
-        f"size={len(reply.data)}: {shown}"
+        f"size={len(reply.data)}: {payload_text}"
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +48,6 @@ def ask(
     quorum: Quorum | None = None,
     key: Key = same_datagram,
     settings: PortSettings = ASKING,
-    clock: Callable[[], float] = time.monotonic,
 ) -> Replies:
     """Put a question to a group, and gather what its hosts answer.
 
@@ -68,7 +66,6 @@ def ask(
         payload. What a host says again is one reply, whatever made it say so.
     :param settings: of the ports; ``PortSettings(hop_limit=2)`` to be heard beyond the own link. An answer
         from off the link is dropped when the question cannot leave it.
-    :param clock: measures `Reply.seconds`.
     :raises TypeError: a group or payload of another type.
     :raises ValueError: an unknown interface, no group, times that cannot be; the value is named.
     :raises OSError: no port can be opened, or the question leaves by no interface.
@@ -77,7 +74,7 @@ def ask(
     if not isinstance(payload, bytes | bytearray | memoryview):
         raise TypeError(f"payload {payload!r}: no bytes")
     plan = Plan(bytes(payload), wait, tuple(repeats), Enough(expect, quorum, key))
-    inquiry = Inquiry(reactor, _targets(groups, checked_selectors(interfaces), settings), plan, clock)
+    inquiry = Inquiry(reactor, _targets(groups, checked_selectors(interfaces), settings), plan)
     inquiry.start()
     return Replies(inquiry)
 
@@ -136,9 +133,7 @@ class Plan:
 class Inquiry:
     """One question on its way: its ports and timers, and the replies that nobody has fetched yet."""
 
-    def __init__(
-        self, reactor: Any, targets: Iterable[Target], plan: Plan, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, reactor: Any, targets: Iterable[Target], plan: Plan) -> None:
         self.gathering = Gathering(plan.enough)
         self.sent = 0
         """Times that the question has left by an interface."""
@@ -148,7 +143,7 @@ class Inquiry:
         """Answers that came after the end."""
         self._reactor = reactor
         self._plan = plan
-        self._clock = clock
+        self._clock = clock_of(reactor)
         self._askers = [Asker(reactor, target, self._heard) for target in targets]
         self._timers: list[IDelayedCall] = []
         self._started_at = 0.0
@@ -176,18 +171,16 @@ class Inquiry:
         try:
             for asker in self._askers:
                 asker.open()
-            self._started_at = self._clock()
+            self._started_at = self._clock.seconds()
             if 0 in self._plan.repeats:
                 self._send()
         except BaseException:
             self.close()
             raise
         self._timers = [
-            clock_of(self._reactor).callLater(moment, self._send_again)
-            for moment in sorted(self._plan.repeats)
-            if moment
+            self._clock.callLater(moment, self._send_again) for moment in sorted(self._plan.repeats) if moment
         ]
-        self._timers.append(clock_of(self._reactor).callLater(self._plan.wait, self._wait_over))
+        self._timers.append(self._clock.callLater(self._plan.wait, self._wait_over))
 
     def next(self) -> Deferred[Reply]:
         """Return what fires with the next reply, or fails with StopAsyncIteration once all is closed."""
@@ -244,7 +237,7 @@ class Inquiry:
         self._looked += 1
         interface = interface_name(arrival.interface) if arrival.interface else ""
         host = source_host(address, interface_name)
-        seconds = self._clock() - self._started_at
+        seconds = self._clock.seconds() - self._started_at
         reply = Reply(data, host, address[1], interface, seconds, address)
         try:
             counts = self.gathering.take(reply)
@@ -264,11 +257,11 @@ class Inquiry:
             waiting.callback(self._ready.popleft())
 
     def _wait_over(self) -> None:
-        self._look_again(-1, self._clock() + LAST_LOOK)
+        self._look_again(-1, self._clock.seconds() + LAST_LOOK)
 
     def _look_again(self, before: int, until: float) -> None:
         """Let the reactor read once more, for as long as there was something to read."""
-        if self._looked == before or self._clock() >= until:
+        if self._looked == before or self._clock.seconds() >= until:
             self._end()
         else:
             self._timers = [self._reactor.callLater(0, self._look_again, self._looked, until)]

@@ -89,7 +89,9 @@ class OutputTests(AskTestCase):
         self.hear(host="203.0.113.9")
         self.end(running)
         answer, summary = self.lines()
-        self.assertRegex(answer, r"^192.0.2.9 port 1900: if=eth0 ms=\d+.\d{3} size=7: I\\u000d\\u000a\\u001b\[2J$")
+        self.assertRegex(
+            answer, r"^192.0.2.9 port 1900: if=eth0 ms=0.000 size=7: I\\u000d\\u000a\\u001b\[2J$"
+        )
         self.assertEqual(summary, "--- 2 questions sent, 1 answer, 1 repeated, 1 source off link")
 
     def test_json(self) -> None:

@@ -15,7 +15,10 @@ TOP = Path(__file__).resolve().parent.parent
 MCAST = TOP / "mcast"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("mcast.errors", "mcast.neighbours", "mcast.rate_limit", "mcast.showing", "mcast.clock"),
+    (
+        *("mcast.errors", "mcast.neighbours", "mcast.rate_limit", "mcast.showing", "mcast.clock"),
+        "mcast.version",
+    ),
     ("mcast.dns", "mcast.sockets"),
     ("mcast.mdns", "mcast.echo"),
     ("mcast.mdns.responder", "mcast.mdns.querier"),

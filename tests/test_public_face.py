@@ -45,6 +45,18 @@ class PublicFaceTests(SynchronousTestCase):
         self.assertNotIn("twisted.internet.reactor", loaded_by(everything))
 
 
+class ReprTests(SynchronousTestCase):
+    def test_objects_say_what_they_are(self) -> None:
+        """In a log or at a prompt no object is an address in memory."""
+        modules = [import_module(name) for name in PUBLIC_MODULES]
+        offered = [getattr(module, name) for module in modules for name in module.__all__]
+        classes = {
+            one for one in offered if isinstance(one, type) and not getattr(one, "_is_protocol", False)
+        }
+        plain: Any = object.__repr__
+        self.assertEqual([one for one in classes if one.__repr__ is plain], [])
+
+
 class SignatureTests(SynchronousTestCase):
     """Whatever occurs in a public signature can be imported from a public module."""
 

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+
+from mcast.version import version
 
 COMMANDS = {
     "ping": ("mcast.cli.ping", "find out who answers on a group, and how fast"),
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_help())
         return 0 if arguments else 2
     if arguments[0] == "--version":
-        print(f"mcast {_version()}")
+        print(f"mcast {version()}")
         return 0
     name = arguments[0]
     if name not in COMMANDS:
@@ -85,10 +86,3 @@ def _help() -> str:
     return "\n".join(
         ["usage: mcast COMMAND …", "", *lines, "", '"mcast COMMAND --help" tells the options of a command.']
     )
-
-
-def _version() -> str:
-    try:
-        return version("txmcast")
-    except PackageNotFoundError:  # run from a folder that was never installed
-        return "(not installed)"

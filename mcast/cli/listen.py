@@ -127,16 +127,16 @@ class Printer(GroupProtocol):
             source=source,
             port=address[1],
             destination=arrival.destination,
-            hops=arrival.hop_limit,
+            ttl=arrival.hop_limit,
             size=len(data),
             **({"hex": data.hex()} if self._hex else {"payload": data.decode("utf-8", "backslashreplace")}),
         )
         payload = data.hex(" ") if self._hex else shown(data)
         clock = time.strftime("%H:%M:%S", time.localtime(now)) + f".{int(now % 1 * 1e6):06}"
-        hops = "?" if arrival.hop_limit is None else arrival.hop_limit
+        ttl = "?" if arrival.hop_limit is None else arrival.hop_limit
         self._output.text(
             f"{clock} {interface} {source} port {address[1]} > {arrival.destination or '?'} "
-            f"hops={hops} size={len(data)}: {payload}"
+            f"ttl={ttl} size={len(data)}: {payload}"
         )
 
     def tick(self) -> None:

@@ -123,7 +123,7 @@ class Report:
         ]
         self._output.text(
             f"{self._place(answer.responder, answer.port)}: if={interface} seq={answer.number} "
-            f"size={answer.size} hops={'?' if answer.hops is None else answer.hops} ms={milliseconds:.3f}"
+            f"size={answer.size} ttl={'?' if answer.hops is None else answer.hops} ms={milliseconds:.3f}"
             + (f" ({', '.join(marks)})" if marks else "")
         )
         self._output.event(
@@ -132,7 +132,7 @@ class Report:
             interface=interface,
             seq=answer.number,
             size=answer.size,
-            hops=answer.hops,
+            ttl=answer.hops,
             ms=milliseconds,
             duplicate=answer.duplicate,
             late=answer.late,

@@ -67,6 +67,10 @@ class Feed(Generic[_K, _S, _C]):
         if waiting is not None:
             waiting.errback(StopAsyncIteration())
 
+    def __repr__(self) -> str:
+        state = "ended" if self._left is None else f"{len(self._dirty)} to be told"
+        return f"<Feed of {len(self._table)}, {state}>"
+
     def __aiter__(self) -> Feed[_K, _S, _C]:
         return self
 

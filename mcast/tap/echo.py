@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from twisted.python.usage import Options, UsageError
+from twisted.python.usage import UsageError
 
 from mcast.echo.responder import EchoRules
 from mcast.echo.service import EchoService
@@ -13,6 +13,7 @@ from mcast.rate_limit import UNLIMITED
 from mcast.sockets.group import MAX_PORT, Group, port_in_address
 from mcast.sockets.membership import sources_of
 from mcast.sockets.options import MAX_HOPS
+from mcast.tap.options import Options
 
 DEFAULT_GROUPS = ("224.0.0.123", "ff02::123")
 """Served when no group is named. Our choice: link-local and unassigned, so that nothing leaves the link."""

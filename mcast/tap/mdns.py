@@ -10,7 +10,6 @@ from typing import Any, ClassVar, TypeVar
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from mcast.dnssd.files.contents import RecordEntry
@@ -24,13 +23,14 @@ from mcast.node.node import Node
 from mcast.node.state import StateFile
 from mcast.rate_limit import MAX_RATE
 from mcast.sockets.interface import select_interfaces
+from mcast.tap.options import Options as CommonOptions
 from mcast.tap.services_file_service import ServicesFollower
 
 MAX_MAX_RATE = 10_000_000
 """The largest ``--max-rate``. Our choice: more than any host answers; 0 stands for no limit."""
 
 
-class Options(UsageOptions):
+class Options(CommonOptions):
     """The command line after `twist mcast mdns`."""
 
     longdesc = "Publishes this host and services on it by multicast DNS, on each interface."

@@ -50,7 +50,7 @@ class DatagramTests(ListenTestCase):
                     "source": "192.0.2.9",
                     "port": 40000,
                     "destination": "224.0.0.123",
-                    "hops": 1,
+                    "ttl": 1,
                     "size": 7,
                     "payload": "grüß\x1b",
                 }
@@ -67,7 +67,7 @@ class DatagramTests(ListenTestCase):
         self.assertEqual(joined, "LISTEN 224.0.0.123:7645 on eth0")
         self.assertRegex(
             line,
-            r"^\d\d:\d\d:\d\d\.250000 eth0 192\.0\.2\.9 port 40000 > 224\.0\.0\.123 hops=1 size=5: hello$",
+            r"^\d\d:\d\d:\d\d\.250000 eth0 192\.0\.2\.9 port 40000 > 224\.0\.0\.123 ttl=1 size=5: hello$",
         )
 
     def test_text_in_hex(self) -> None:
@@ -77,7 +77,7 @@ class DatagramTests(ListenTestCase):
     def test_link_local_source(self) -> None:
         self.make().datagram_arrived(b"", ("fe80::9", 40000, 0, 2), Arrival(2, "ff02::123", None))
         (shown,) = self.objects()
-        self.assertEqual((shown["source"], shown["hops"]), ("fe80::9%eth0", None))
+        self.assertEqual((shown["source"], shown["ttl"]), ("fe80::9%eth0", None))
 
     def test_terminal_is_not_obeyed(self) -> None:
         """What a stranger sends moves no cursor and rings no bell."""

@@ -53,7 +53,7 @@ class PingTestCase(SynchronousTestCase):
 class AnswerTests(PingTestCase):
     def test_text(self) -> None:
         self.report().answer(self.answered(0, 0.0012345))
-        self.assertEqual(self.lines(), ["192.0.2.9: if=eth0 seq=0 size=56 hops=64 ms=1.234"])
+        self.assertEqual(self.lines(), ["192.0.2.9: if=eth0 seq=0 size=56 ttl=64 ms=1.234"])
 
     def test_marks(self) -> None:
         report = self.report()
@@ -80,7 +80,7 @@ class AnswerTests(PingTestCase):
 
     def test_hops_not_told(self) -> None:
         self.report().answer(self.answered(0, 0.001, hops=None))
-        self.assertIn("hops=?", self.lines()[0])
+        self.assertIn("ttl=?", self.lines()[0])
 
     def test_json(self) -> None:
         self.report(json_lines=True).answer(self.answered(0, 0.0012345))
@@ -93,7 +93,7 @@ class AnswerTests(PingTestCase):
                     "interface": "eth0",
                     "seq": 0,
                     "size": 56,
-                    "hops": 64,
+                    "ttl": 64,
                     "ms": 1.234,
                     "duplicate": False,
                     "late": False,

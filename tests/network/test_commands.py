@@ -64,7 +64,7 @@ class PingTests(SceneTestCase):
             sorted((host, number) for host in hosts for number in range(count)),
         )
         self.assertEqual(
-            {(each["interface"], each["size"], each["hops"]) for each in answers}, {("eth0", 56, 64)}
+            {(each["interface"], each["size"], each["ttl"]) for each in answers}, {("eth0", 56, 64)}
         )
         summary = objects(done.stdout, "summary")
         self.assertEqual(sorted(each["responder"] for each in summary), sorted(hosts))
@@ -191,11 +191,11 @@ class ListenTests(LanTestCase):
         self.assertEqual(program.process.wait(5), 0)
         first, second = objects(program.end(), "datagram")
         self.assertEqual(
-            (first["interface"], first["source"], first["destination"], first["hops"], first["payload"]),
+            (first["interface"], first["source"], first["destination"], first["ttl"], first["payload"]),
             ("eth0", self.sender.ipv4(), IPV4, 1, "Hello"),
         )
         self.assertEqual(
-            (second["source"], second["destination"], second["hops"]),
+            (second["source"], second["destination"], second["ttl"]),
             (f"{self.sender.link_local()}%eth0", "ff02::123", 7),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -19,8 +20,9 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from mcast.echo.responder import EchoRules
 from mcast.echo.sources import DEFAULT_MAX_RATE
 from mcast.sockets.interface import Interface, InterfaceAddress
-from mcast.tap import tap
+from mcast.tap import mdns, tap
 from mcast.tap.echo import make_echo_service
+from mcast.version import version
 
 ETH0 = Interface(
     "eth0", 2, (InterfaceAddress(ip_address("192.0.2.1"), 24), InterfaceAddress(ip_address("fe80::1"), 64))
@@ -32,6 +34,24 @@ def parsed(*words: str) -> tap.Options:
     options = tap.Options()
     options.parseOptions(words)
     return options
+
+
+class HelpTests(SynchronousTestCase):
+    """What `--help` and `--version` print."""
+
+    def test_no_runs_of_blanks(self) -> None:
+        """The indentation of our docstrings is none of the user's business."""
+        for options in (tap.Options(), mdns.Options()):
+            texts = [line[21:] for line in options.getUsage(80).splitlines() if line.startswith("  ")]
+            self.assertEqual([text for text in texts if re.search(r"\w  +\w", text)], [])
+
+    def test_version(self) -> None:
+        """It is ours, and not Twisted's."""
+        for options in (tap.Options(), mdns.Options()):
+            printed = StringIO()
+            with redirect_stdout(printed):
+                leaving = self.assertRaises(SystemExit, options.parseOptions, ["--version"])
+            self.assertEqual((leaving.code, printed.getvalue()), (0, f"mcast {version()}\n"))
 
 
 class OptionTests(SynchronousTestCase):

@@ -7,6 +7,7 @@ from enum import IntEnum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from mcast.neighbours import may_be_host
+from mcast.sockets.errors import AddressError
 
 MAX_PORT = 65535
 """The largest UDP port (RFC 768)."""
@@ -170,15 +171,15 @@ class Group:
 def parse_address(text: str) -> tuple[IPv4Address | IPv6Address, str]:
     """Split ``fe80::1%eth0`` into address and zone; the zone is empty when there is none (RFC 4007 §11.2).
 
-    :raises ValueError: no IP address, an empty zone, or a second ``%``.
+    :raises AddressError: no IP address, an empty zone, or a second ``%``.
     """
     host, separator, zone = text.partition("%")
     if separator and (not zone or "%" in zone):
-        raise ValueError(f"{_shown(text)}: the zone after '%' must be an interface name or index")
+        raise AddressError(text, f"{_shown(text)}: the zone after '%' must be an interface name or index")
     try:
         return ip_address(host), zone
     except (AddressValueError, ValueError):
-        raise ValueError(f"{_shown(text)}: not an IP address") from None
+        raise AddressError(text, f"{_shown(text)}: not an IP address") from None
 
 
 def _shown(text: str) -> str:

@@ -167,6 +167,10 @@ def _ask(probe: socket.socket, request: int, name: str, kind: str) -> int:
     return int(struct.unpack_from(kind, answer, _IFREQ_NAME_SIZE)[0])
 
 
+_ANY = frozenset(("", "0", "0.0.0.0", "::"))
+"""What may stand for an interface when none is meant."""
+
+
 def find_interface(selector: str, available: Iterable[Interface]) -> Interface | None:
     """Return the interface that a name, a decimal index or one of its addresses selects, or None."""
     known = tuple(available)
@@ -255,12 +259,23 @@ def interface_index(interface: Interface | int | str) -> int:
         return interface.index
     if isinstance(interface, int):
         return interface
-    if interface in ("", "0", "0.0.0.0", "::"):
+    if interface in _ANY:
         return 0
     found = find_interface(interface, interfaces())
     if found is None:
         raise ValueError(f"interface {interface}: no such interface, index or address on this host")
     return found.index
+
+
+def is_interface(selector: str) -> bool:
+    """Tell whether this host has an interface of this name, index or address; or it means any."""
+    return selector in _ANY or find_interface(selector, interfaces()) is not None
+
+
+def first_ipv4(index: int) -> str:
+    """Return the first IPv4 address of the interface with this index; "0.0.0.0" where there is none."""
+    found = next((each for each in interfaces() if each.index == index), None)
+    return str(found.ipv4[0].address) if found is not None and found.ipv4 else "0.0.0.0"
 
 
 def loopback_source(index: int) -> IPv4Address | None:

@@ -5,25 +5,14 @@ from __future__ import annotations
 import errno
 from ipaddress import IPv4Address, IPv6Address
 
-from twisted.internet.error import MulticastJoinError
-
 from mcast.sockets.arrival import Arrival
+from mcast.sockets.errors import MembershipError
 from mcast.sockets.group import Group, check_source, parse_address
 from mcast.sockets.interface import Interface, interface_index, interface_name, zone_index
 from mcast.sockets.options import Options
 from mcast.sockets.routes import Routes
 
 Address = IPv4Address | IPv6Address
-
-
-class MembershipError(OSError, MulticastJoinError):
-    """The system refused to join or leave a group; `errno` and `strerror` say why.
-
-    A stock port fails with a `MulticastJoinError`, and code written for one needs no change.
-    """
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 class Joins:

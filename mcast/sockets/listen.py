@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
-from mcast.sockets.group import Group
+from mcast.sockets.group import Group, parse_address
 from mcast.sockets.port import GroupPort
 from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.sending import SendResult
@@ -50,8 +50,11 @@ def listen_multicast(
     :param ipv6: the family, where neither ``interface`` nor ``group`` says it.
     :param pinned: index of the only interface that the port is used with; 0 for all.
     :raises ValueError: a port out of range, an unknown zone, or a setting that this reactor cannot have.
-    :raises OSError: the port is taken by a socket that does not share it, and the like.
+    :raises AddressError: ``interface`` is no address.
+    :raises ListenError: the port is taken by a socket that does not share it, and the like.
     """
+    if interface:
+        parse_address(interface)
     if ipv6 is None:
         ipv6 = group.ipv6 if group is not None else ":" in interface
     binding = Binding(port, ipv6, interface, group, pinned)

@@ -7,8 +7,9 @@ import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from mcast.sockets.errors import ListenError
 from mcast.sockets.interface import loopback_source, zone_index
-from mcast.sockets.options import Options
+from mcast.sockets.options import PLATFORM, Options
 from mcast.sockets.settings import Binding, PortSettings
 
 
@@ -31,17 +32,32 @@ class PortSockets:
 def open_sockets(binding: Binding, settings: PortSettings) -> PortSockets:
     """Open and bind what a port needs.
 
-    :raises OSError: what is wrong with the port or address, in one line.
+    :raises ListenError: what is wrong with the port or address, in one line.
     """
-    receiver = _open(binding, settings, binding.pinned)
     try:
-        pinned = _bind(receiver, binding, settings)
-        # Here and not with the first answer, when a lack of descriptors would come too late.
-        sender = receiver if binding.group is None else _open_sender(receiver, binding, settings, pinned)
-    except BaseException:
-        receiver.close()
-        raise
+        receiver = _open(binding, settings, binding.pinned)
+        try:
+            pinned = _bind(receiver, binding, settings)
+            # Here and not with the first answer, when a lack of descriptors would come too late.
+            sender = receiver if binding.group is None else _open_sender(receiver, binding, settings, pinned)
+        except BaseException:
+            receiver.close()
+            raise
+    except OSError as problem:
+        raise _listen_error(binding, problem) from None
     return PortSockets(receiver, sender, pinned)
+
+
+def _listen_error(binding: Binding, problem: OSError) -> ListenError:
+    where = binding.address or _wildcard(binding)
+    if binding.group is not None and PLATFORM.bind_group:
+        where = binding.group.host
+    cause = problem.strerror
+    if problem.errno == errno.EADDRINUSE:
+        cause = "already in use by a socket that does not share it"
+    shown = f"[{where}]" if binding.ipv6 else where or "0.0.0.0"
+    message = f"UDP port {binding.port} on {shown}: {cause}"
+    return ListenError(where, binding.port, problem, message)
 
 
 def outgoing_source(interface: int, ipv6: bool) -> IPv4Address | None:
@@ -100,14 +116,7 @@ def _bind(sock: socket.socket, binding: Binding, settings: PortSettings) -> int:
         address = (host or _wildcard(binding), binding.port)
         if zone:
             address = (*address, 0, zone_index(zone))
-    try:
-        sock.bind(address)
-    except OSError as problem:
-        cause = problem.strerror
-        if problem.errno == errno.EADDRINUSE:
-            cause = "already in use by a socket that does not share it"
-        where = f"[{address[0]}]" if binding.ipv6 else address[0] or "0.0.0.0"
-        raise OSError(problem.errno, f"UDP port {binding.port} on {where}: {cause}") from None
+    sock.bind(address)
     return pinned
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 import socket
 from collections import Counter
+from collections.abc import Callable
 from ipaddress import IPv4Address as IPv4
 
-from twisted.internet import defer
+from twisted.internet import abstract, defer
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, DNSLookupError, MessageLengthError
 from twisted.internet.interfaces import (
     IListeningPort,
     ILoggingContext,
     IMulticastTransport,
+    IReactorCore,
     IReactorFDSet,
     IReadDescriptor,
 )
@@ -23,8 +25,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mcast.neighbours import SocketAddress
+from mcast.sockets.errors import AddressError, MembershipError
 from mcast.sockets.group import Group, parse_address
-from mcast.sockets.interface import Interface, interface_index
+from mcast.sockets.interface import Interface, first_ipv4, interface_index, is_interface
 from mcast.sockets.joins import Joins
 from mcast.sockets.opening import PortSockets, open_sockets, outgoing_source
 from mcast.sockets.options import Options
@@ -45,6 +48,8 @@ class GroupPort:
     ``(host, port, flow, scope)``; bytes that it returns are sent back by the interface the datagram came
     from, the fastest way to answer. Any other protocol gets ``datagramReceived(data, (host, port))``, the
     host of a link-local sender with its scope (``fe80::1%2``), so that an answer can be sent there.
+
+    Where the protocol is ``noisy`` the log says what Twisted's says when a port starts and ends.
     """
 
     disconnected = False
@@ -61,6 +66,9 @@ class GroupPort:
         self.protocol = protocol
         self.binding = binding
         self.ipv6 = binding.ipv6
+        self.addressFamily = socket.AF_INET6 if binding.ipv6 else socket.AF_INET
+        self.peer: SocketAddress | None = None
+        """Host and port that it is connected to."""
         self.counters: Counter[str] = Counter()
         """received, truncated, not_joined, read_errors, protocol_errors, send_full, send_refused."""
         self._port = binding.port
@@ -68,10 +76,10 @@ class GroupPort:
         self._hop_limit = settings.hop_limit
         self._loopback = settings.loopback
         self._broadcast = False
-        self._connected = False
         self._sockets: PortSockets | None = None
         self._sender: socket.socket | None = None
         self._outgoing = binding.pinned  # what the sockets are set to
+        self._outgoing_address = ""
         self._failures = FailureLog(self.counters, self._log, ipv6=self.ipv6)
         self._stopping = False
         self._waiting: list[defer.Deferred[None]] = []
@@ -84,7 +92,7 @@ class GroupPort:
     def startListening(self) -> None:
         """Open and bind the socket, and start reading.
 
-        :raises OSError: what is wrong with the port or address, in one line; and whatever the protocol
+        :raises ListenError: what is wrong with the port or address, in one line; and whatever the protocol
             raises when it starts, the socket being closed then.
         """
         sockets = self._open_sockets()
@@ -95,6 +103,7 @@ class GroupPort:
             self._options, ipv6=self.ipv6, pinned=sockets.pinned, source=_bound_address(self.binding)
         )
         self._joins = Joins(self._options, self._routes, ipv6=self.ipv6)
+        self._say(f"{self._name_in_log()} starting on {self._port}", "{name} starting on {port}")
         try:
             self._reader = Reader(self, sockets, self._joins, self._failures, self._settings)
             self.protocol.makeConnection(self)
@@ -132,6 +141,7 @@ class GroupPort:
         if reason is not None and reason.check(ConnectionDone) and self._sockets is not None:
             self._reader.take_errors()
             return
+        self._say(f"(UDP Port {self._port} Closed)", "(UDP Port {port} Closed)")
         self._close()
         self.protocol.doStop()
         waiting, self._waiting = self._waiting, []
@@ -146,6 +156,16 @@ class GroupPort:
             self._sockets.close()
         self._sockets = self._sender = None
 
+    def _say(self, text: str, log_format: str) -> None:
+        """Log what Twisted's ports log; one that reads the old events finds the same there, too."""
+        if getattr(self.protocol, "noisy", True):
+            self._log.info(log_format, name=self._name_in_log(), port=self._port, message=(text,))
+
+    def _name_in_log(self) -> str:
+        if ILoggingContext.providedBy(self.protocol):
+            return str(self.protocol.logPrefix())
+        return type(self.protocol).__name__
+
     # What the reactor asks
 
     def fileno(self) -> int:
@@ -153,7 +173,7 @@ class GroupPort:
         return -1 if self._sockets is None else self._sockets.receiver.fileno()
 
     def logPrefix(self) -> str:
-        return f"{self.protocol.__class__.__name__} (UDP)"
+        return f"{self._name_in_log()} (UDP)"
 
     def getHost(self) -> IPv4Address | IPv6Address:
         """Return where the receiving socket is bound."""
@@ -165,6 +185,11 @@ class GroupPort:
     def getHandle(self) -> socket.socket | None:
         """Return the receiving socket."""
         return None if self._sockets is None else self._sockets.receiver
+
+    @property
+    def _realPortNumber(self) -> int | None:
+        """The bound port, None when closed; by this name Twisted's own tests ask a port for it."""
+        return None if self._sockets is None else self._port
 
     # Receiving
 
@@ -181,8 +206,9 @@ class GroupPort:
         :param address: (host, port) or what a datagram came from; the host may have a zone.
         :returns: `SendResult.SENT`, or why the system refused it: a full buffer, no route, a datagram too
             large. A refusal is counted, and logged once for each interface and cause; the port stays open.
-        :raises ValueError: no address of this family, an unknown zone, a group of scope 0, or a
-            group that needs an interface and got none on a host with several.
+        :raises AddressError: no address of this family.
+        :raises ValueError: an unknown zone, a group of scope 0, or a group that needs an interface and got
+            none on a host with several.
         """
         sock = self._require_sender()
         target, ancillary, outgoing = self._routes.find(address, interface)
@@ -195,20 +221,37 @@ class GroupPort:
                 sock.sendmsg((data,), ancillary, 0, target)
         except OSError as problem:
             scope = target[3] if len(target) > 2 else 0
-            return self._failures.send_failed(problem, interface or scope or self._routes.outgoing)
+            return self._refused(problem, interface or scope or self._routes.outgoing)
         return _SENT
 
+    def _refused(self, problem: OSError, interface: int) -> SendResult:
+        if problem.errno == errno.ECONNREFUSED and self.peer is not None:
+            self.protocol.connectionRefused()
+        return self._failures.send_failed(problem, interface)
+
     def write(self, datagram: bytes, addr: SocketAddress | None = None) -> None:
-        """Send as `send` does, by the outgoing interface that was set; None where connected."""
-        if addr is None:
-            if not self._connected:
-                raise ValueError("no address to send to: the port is not connected")
-            try:
-                self._require_socket().send(datagram)
-            except OSError as problem:
-                self._failures.send_failed(problem, self._routes.outgoing)
-            return
-        self.send(datagram, addr)
+        """Send as `send` does, by the outgoing interface that was set.
+
+        :param addr: may be None where the port is connected.
+        :raises AddressError: no address of this family; a host name is none.
+        :raises ValueError: as `send` does, and for no address where the port is not connected.
+        :raises MessageLengthError: it is larger than UDP, or the interface, carries.
+        """
+        if addr is not None:
+            result = self.send(datagram, addr)
+        elif self.peer is None:
+            raise ValueError("no address to send to: the port is not connected")
+        else:
+            result = self._send_to_peer(datagram)
+        if result is SendResult.TOO_LARGE:
+            raise MessageLengthError("message too long")
+
+    def _send_to_peer(self, datagram: bytes) -> SendResult:
+        try:
+            self._require_socket().send(datagram)
+        except OSError as problem:
+            return self._refused(problem, self._routes.outgoing)
+        return _SENT
 
     def writeSequence(self, seq: list[bytes], addr: SocketAddress | None = None) -> None:
         """Send the parts as one datagram."""
@@ -256,30 +299,67 @@ class GroupPort:
     def joinGroup(
         self, addr: Group | str, interface: Interface | int | str = "", source: str | None = None
     ) -> defer.Deferred[None]:
-        """Join as `join` does; fires with None, or fails with what that raises."""
-        return defer.execute(self.join, addr, interface, source)
+        """Join as `join` does; fires with None, or fails with a `MembershipError` whatever the cause."""
+        return defer.execute(self._change_membership, self.join, addr, interface, source)
 
     def leaveGroup(
         self, addr: Group | str, interface: Interface | int | str = "", source: str | None = None
     ) -> defer.Deferred[None]:
-        """Leave as `leave` does; fires with None, or fails with what that raises."""
-        return defer.execute(self.leave, addr, interface, source)
+        """Leave as `leave` does; fires with None, or fails with a `MembershipError` whatever the cause."""
+        return defer.execute(self._change_membership, self.leave, addr, interface, source)
+
+    def _change_membership(
+        self,
+        change: Callable[[Group | str, Interface | int | str, str | None], None],
+        group: Group | str,
+        interface: Interface | int | str,
+        source: str | None,
+    ) -> None:
+        try:
+            refused = abstract.isIPAddress if self.ipv6 else abstract.isIPv6Address
+            if isinstance(interface, str) and refused(interface):
+                raise AddressError(
+                    interface, f"interface {interface}: not an IPv{6 if self.ipv6 else 4} address"
+                )
+            change(group, interface, source)
+        except ValueError as problem:
+            raise MembershipError(errno.EINVAL, str(problem)) from None
 
     # Settings
 
-    def getOutgoingInterface(self) -> int:
-        """Return the index of the interface for multicast that names none; 0: the system chooses."""
-        return self._routes.outgoing
+    def getOutgoingInterface(self) -> str | int:
+        """Return the interface for multicast that names none: for IPv4 an address of it, for IPv6 its index.
+
+        "0.0.0.0" or 0 says that the system chooses.
+        """
+        if self.ipv6:
+            return self._routes.outgoing
+        return self._outgoing_address or first_ipv4(self._routes.outgoing)
 
     def setOutgoingInterface(self, addr: Interface | int | str) -> defer.Deferred[int]:
-        """Choose the interface for multicast that names none; fires with its index."""
-        return defer.execute(self._choose_outgoing, addr)
+        """Choose the interface for multicast that names none; fires with its index.
 
-    def _choose_outgoing(self, interface: Interface | int | str) -> int:
+        :param addr: the interface, or its index, name or address; or, for IPv4, a host name, which is
+            looked up.
+        """
+        return defer.Deferred.fromCoroutine(self._choose_outgoing(addr))
+
+    async def _choose_outgoing(self, interface: Interface | int | str) -> int:
+        if isinstance(interface, str) and not self.ipv6 and not is_interface(interface):
+            interface = await self._look_up(interface)
         index = interface_index(interface)
         self._set_outgoing(index)
         self._routes.outgoing = index
+        is_address = isinstance(interface, str) and abstract.isIPAddress(interface)
+        self._outgoing_address = str(interface) if is_address else ""
         return index
+
+    async def _look_up(self, host: str) -> str:
+        """Return the address of a host name; what has none as it is."""
+        try:
+            return str(await IReactorCore(self.reactor).resolve(host))
+        except (DNSLookupError, TypeError):  # TypeError: the reactor looks up nothing
+            return host
 
     def _set_outgoing(self, index: int) -> None:
         source = outgoing_source(index, self.ipv6)
@@ -320,10 +400,13 @@ class GroupPort:
     def connect(self, host: str, port: int) -> None:
         """Send to, and receive from, one address only.
 
-        :raises ValueError: no address of this family.
+        :raises AddressError: no address of this family.
+        :raises RuntimeError: it is connected already.
         """
+        if self.peer is not None:
+            raise RuntimeError(f"already connected to {self.peer[0]}; a port is connected once")
         self._require_socket().connect(self._routes.find((host, port), 0).target)
-        self._connected = True
+        self.peer = (host, port)
 
     def _all_options(self) -> list[Options]:
         if self._sockets is None:

@@ -209,8 +209,9 @@ class Reader:
         if self.stopped or problem.errno in (errno.EINTR, errno.EAGAIN):
             return
         if problem.errno == errno.ECONNREFUSED:
-            # An earlier datagram met a closed port; only a connected socket is told.
-            self._port.protocol.connectionRefused()
+            # An earlier datagram met a closed port; a socket that is not connected cannot tell which one.
+            if self._port.peer is not None:
+                self._port.protocol.connectionRefused()
             return
         if problem.errno == errno.EMSGSIZE or getattr(problem, "winerror", None) == 10040:
             self._counters["truncated"] += 1

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from mcast.neighbours import SocketAddress
+from mcast.sockets.errors import AddressError
 from mcast.sockets.group import Group, parse_address
 from mcast.sockets.interface import default_interfaces, interfaces, loopback_source, zone_index
 from mcast.sockets.options import AncillaryData, Options
@@ -57,8 +58,9 @@ class Routes:
     def find(self, address: SocketAddress, interface: int) -> Route:
         """Return the route to an address by the interface with this index, 0 where none is named.
 
-        :raises ValueError: no address of this family, an unknown zone, a zone that is not the
-            interface, a group of scope 0, or one that needs an interface and got none.
+        :raises ValueError: an unknown zone, a zone that is not the interface, a group of scope 0, or one
+            that needs an interface and got none.
+        :raises AddressError: no address of this family.
         """
         key = (address, interface)
         try:
@@ -88,7 +90,7 @@ class Routes:
         target, zone = parse_address(address[0])
         port = address[1]
         if (target.version == 6) is not self._ipv6:
-            raise ValueError(f"{target}: not an IPv{6 if self._ipv6 else 4} address")
+            raise AddressError(address[0], f"{target}: not an IPv{6 if self._ipv6 else 4} address")
         group = Group(target, port) if target.is_multicast else None  # refuses scope 0 and a wrong port
         scope = zone_index(zone) or (address[3] if len(address) > 3 else 0)
         if scope and interface and scope != interface:

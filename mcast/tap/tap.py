@@ -115,9 +115,9 @@ def makeService(options: Options) -> IService:
 
 
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     cause = getattr(error, "socketError", None)
     if isinstance(cause, OSError):  # CannotListenError
         return f"port {getattr(error, 'port', '')}: {cause.strerror or cause}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
     return " ".join(str(error).split())

@@ -7,8 +7,8 @@ import socket
 import struct
 from pathlib import Path
 
+from mcast.sockets.errors import MembershipError
 from mcast.sockets.held import is_port_held
-from mcast.sockets.joins import MembershipError
 from tests.network.reactors import ReactorLanTestCase, Recorder, group_sender
 
 PORT = 7645

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from mcast.sockets.errors import MembershipError
 from mcast.sockets.group import Group
-from mcast.sockets.joins import MembershipError
 from mcast.sockets.listen import listen_group
 from tests.network.listeners import RecordingGroups
 from tests.network.reactors import ReactorLanTestCase, Recorder, group_sender

@@ -7,6 +7,7 @@ import re
 import socket
 from typing import Any, cast
 
+from twisted.internet.error import MessageLengthError, MulticastJoinError
 from twisted.internet.interfaces import (
     IListeningPort,
     IMulticastTransport,
@@ -122,6 +123,42 @@ class InterfaceTests(PortTestCase):
         peer.doRead()
         self.assertEqual(self.protocol.data, [b"hello"])
 
+    def test_too_large_to_write(self) -> None:
+        """As Twisted's own, write raises for it; send tells."""
+        port = self.open()
+        data, address = b"x" * 65508, ("127.0.0.1", port.getHost().port)
+        self.assertRaises(MessageLengthError, port.write, data, address)
+        self.assertIs(port.send(data, address), SendResult.TOO_LARGE)
+
+    def test_outgoing_interface(self) -> None:
+        """An IPv4 port tells an address, an IPv6 port an index."""
+        ipv4, ipv6 = self.open(), self.open(DatagramProtocol(), ipv6=True)
+        self.assertEqual((ipv4.getOutgoingInterface(), ipv6.getOutgoingInterface()), ("0.0.0.0", 0))
+        for port in (ipv4, ipv6):
+            self.assertEqual(self.successResultOf(port.setOutgoingInterface("lo")), 1)
+        self.assertEqual((ipv4.getOutgoingInterface(), ipv6.getOutgoingInterface()), ("127.0.0.1", 1))
+
+    def test_outgoing_interface_of_no_name(self) -> None:
+        """Where the reactor looks up no names, a name that is no interface is told at once."""
+        failure = self.failureResultOf(self.open().setOutgoingInterface("nosuch0"), ValueError)
+        self.assertIn("interface nosuch0: no such interface", str(failure.value))
+
+    def test_silent_for_a_silent_protocol(self) -> None:
+        """What starts and ends is logged as Twisted does, unless the protocol is not noisy."""
+        events: list[LogEvent] = []
+        observer = cast(ILogObserver, events.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        for noisy in (False, True):
+            protocol = Recorder()
+            protocol.noisy = noisy
+            port = self.open(protocol)
+            number = port.getHost().port
+            port.connectionLost()
+        # Between them stands what the protocol says itself.
+        texts = [formatEvent(event) for event in events if event.get("message")]
+        self.assertEqual(texts[::2], [f"Recorder starting on {number}", f"(UDP Port {number} Closed)"])
+
     def test_parts_are_one_datagram(self) -> None:
         port = self.open()
         port.writeSequence([b"a", b"b"], ("127.0.0.1", port.getHost().port))
@@ -233,7 +270,7 @@ class BadInputTests(PortTestCase):
 
     def test_join_group_fails(self) -> None:
         """As Twisted's own, joinGroup tells by its Deferred."""
-        self.failureResultOf(self.open().joinGroup("192.0.2.1"), ValueError)
+        self.failureResultOf(self.open().joinGroup("192.0.2.1"), MulticastJoinError)
 
     def test_leave_group_fails(self) -> None:
         """G-1112-7.1-1: leaving what was not joined is an error to the caller."""
@@ -316,9 +353,11 @@ class SystemErrorTests(PortTestCase):
         port = self.refuse(errno.ENETDOWN)
         self.assertIs(port.send(b"x", ("127.0.0.1", port.getHost().port)), SendResult.SENT)
 
-    def read_with(self, *problems: OSError) -> GroupPort:
+    def read_with(self, *problems: OSError, connected: bool = False) -> GroupPort:
         """Read once for each error, and once more what then comes."""
         port = self.open(arrivals=False)
+        if connected:
+            port.connect("127.0.0.1", port.getHost().port)
         self.fail_next(port, "recvfrom", *problems)
         self.send_to(port, b"after")
         for _ in problems:
@@ -337,8 +376,15 @@ class SystemErrorTests(PortTestCase):
 
     def test_refused_peer(self) -> None:
         """ECONNREFUSED is news of an earlier datagram, and no error of reading."""
-        port = self.read_with(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"))
+        port = self.read_with(
+            ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), connected=True
+        )
         self.assertEqual((self.protocol.refused, port.counters["read_errors"]), (1, 0))
+
+    def test_refused_by_somebody(self) -> None:
+        """A port without a peer cannot say who refused, and says nothing."""
+        port = self.read_with(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"))
+        self.assertEqual((self.protocol.refused, port.counters["read_errors"]), (0, 0))
 
     def test_too_long_on_windows(self) -> None:
         """Where the system fails for a datagram it had to cut, that is counted as one that was cut."""

@@ -1,0 +1,79 @@
+"""Twisted's own tests of UDP and multicast ports, on ours.
+
+`test_contract` runs them, in a namespace, on each reactor. Nothing of them is copied: their classes come
+from the installed Twisted, and find ``reactor.listenMulticast`` and ``reactor.listenUDP`` replaced. All of
+them are to pass: there is no list of exceptions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import reactor as global_reactor
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.test import test_udp as built
+from twisted.test import test_udp
+
+from mcast.sockets.listen import listen_multicast
+from mcast.sockets.settings import PortSettings
+
+REACTORS = [
+    "twisted.internet.selectreactor.SelectReactor",
+    "twisted.internet.pollreactor.PollReactor",
+    "twisted.internet.epollreactor.EPollReactor",
+    "twisted.internet.test.reactormixins.AsyncioSelectorReactor",
+]
+"""Those on which Twisted's reactor builder runs each of its tests."""
+
+
+def stand_in(case: Any, reactor: Any) -> None:
+    """Let a reactor open ports of ours until the test ends."""
+
+    def open_port(
+        port: int,
+        protocol: DatagramProtocol,
+        interface: str = "",
+        maxPacketSize: int = 8192,
+        listenMultiple: bool = False,
+    ) -> Any:
+        settings = PortSettings(max_packet_size=maxPacketSize, shared=listenMultiple)
+        return listen_multicast(reactor, port, protocol, interface=interface, settings=settings)
+
+    case.patch(reactor, "listenUDP", open_port)
+    case.patch(reactor, "listenMulticast", open_port)
+
+
+class _OnTheGlobalReactor:
+    def setUp(self) -> Any:
+        stand_in(self, global_reactor)
+        return super().setUp()  # type: ignore[misc]
+
+
+class UDPTests(_OnTheGlobalReactor, test_udp.UDPTests):
+    """``twisted.test.test_udp.UDPTests``."""
+
+
+class ReactorShutdownInteractionTests(_OnTheGlobalReactor, test_udp.ReactorShutdownInteractionTests):
+    """``twisted.test.test_udp.ReactorShutdownInteractionTests``."""
+
+
+class MulticastTests(_OnTheGlobalReactor, test_udp.MulticastTests):
+    """``twisted.test.test_udp.MulticastTests``."""
+
+
+class MulticastTestsIPv6(_OnTheGlobalReactor, test_udp.MulticastTestsIPv6):
+    """``twisted.test.test_udp.MulticastTestsIPv6``."""
+
+
+class Built(built.UDPServerTestsBuilder):
+    """``twisted.internet.test.test_udp.UDPServerTestsBuilder``."""
+
+    _reactors = REACTORS
+
+    def buildReactor(self) -> Any:
+        reactor = super().buildReactor()
+        stand_in(self, reactor)
+        return reactor
+
+
+globals().update(Built.makeTestCaseClasses())

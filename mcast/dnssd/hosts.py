@@ -144,12 +144,22 @@ def next_instance(instance: str) -> str:
 
     A name that has no room for the number is shortened between two characters.
     """
-    return _next(instance, _INSTANCE_NUMBER, " ({})")
+    return _numbered(instance, _INSTANCE_NUMBER, " ({})")
+
+
+def numbered_instance(instance: str, number: int) -> str:
+    """Return the instance name with this number in place of any other: "Music (57)"."""
+    return _numbered(instance, _INSTANCE_NUMBER, " ({})", number)
 
 
 def next_host(label: str) -> str:
     """Return the host label to try after this one: "printer", "printer-2", "printer-3"…."""
-    return _next(label, _HOST_NUMBER, "-{}")
+    return _numbered(label, _HOST_NUMBER, "-{}")
+
+
+def numbered_host(label: str, number: int) -> str:
+    """Return the host label with this number in place of any other: "printer-57"."""
+    return _numbered(label, _HOST_NUMBER, "-{}", number)
 
 
 def shortened(text: str, limit: int = LABEL_LIMIT) -> str:
@@ -161,8 +171,9 @@ def shortened(text: str, limit: int = LABEL_LIMIT) -> str:
     return octets[:limit].decode("utf-8", "ignore")
 
 
-def _next(name: str, numbered: re.Pattern[str], form: str) -> str:
+def _numbered(name: str, numbered: re.Pattern[str], form: str, number: int | None = None) -> str:
+    """Return a name with a number, by default the next one."""
     found = numbered.match(name)
-    base, number = (found["base"], int(found["number"]) + 1) if found else (name, 2)
-    suffix = form.format(number)
+    base, following = (found["base"], int(found["number"]) + 1) if found else (name, 2)
+    suffix = form.format(following if number is None else number)
     return shortened(base, LABEL_LIMIT - len(suffix)).rstrip(" -" if form.startswith("-") else " ") + suffix

@@ -12,7 +12,15 @@ from twisted.internet.defer import Deferred
 
 from mcast.dns.names import Name
 from mcast.dns.records import Record
-from mcast.dnssd.hosts import Auto, Host, host_name, next_host, next_instance
+from mcast.dnssd.hosts import (
+    Auto,
+    Host,
+    host_name,
+    next_host,
+    next_instance,
+    numbered_host,
+    numbered_instance,
+)
 from mcast.dnssd.publishing import alias_records, host_records, service_records
 from mcast.dnssd.service import Service
 from mcast.mdns.constants import DEFAULT_MTU
@@ -70,6 +78,8 @@ class Item(ABC):
         """Whether it was in use on every working link when the publisher looked last."""
         self.begun_at: float | None = None
         """Since when a name is being claimed; None while none is."""
+        self.losses = 0
+        """How many names it has lost in a row, without any that was claimed."""
         self.is_lost = False
         """Whether another host has turned out to have the name, and the item is given up."""
         self.updates: list[Deferred[None]] = []
@@ -86,7 +96,11 @@ class Item(ABC):
 
     @abstractmethod
     def next_label(self) -> str:
-        """Return the name to try after a conflict."""
+        """Return the name to try after a conflict: the one with the next number."""
+
+    @abstractmethod
+    def numbered_label(self, number: int) -> str:
+        """Return the name with a number that was chosen for it."""
 
     def names(self, other: Item) -> bool:
         """Whether the records of this item hold the name of another one."""
@@ -132,6 +146,9 @@ class HostItem(Item):
 
     def next_label(self) -> str:
         return next_host(self.label)
+
+    def numbered_label(self, number: int) -> str:
+        return numbered_host(self.wanted, number)
 
 
 class ServiceItem(Item):
@@ -180,6 +197,9 @@ class ServiceItem(Item):
     def next_label(self) -> str:
         return next_instance(self.label)
 
+    def numbered_label(self, number: int) -> str:
+        return numbered_instance(self.wanted, number)
+
     def names(self, other: Item) -> bool:
         return self._hosts.get(self.service.host) is other
 
@@ -217,6 +237,9 @@ class AliasItem(Item):
 
     def next_label(self) -> str:
         return next_host(self.label)
+
+    def numbered_label(self, number: int) -> str:
+        return numbered_host(self.wanted, number)
 
     def names(self, other: Item) -> bool:
         return other is self._host
@@ -260,6 +283,9 @@ class RecordItem(Item):
 
     def next_label(self) -> str:
         raise AssertionError(f"{self.full_name} has no other name to take")
+
+    def numbered_label(self, number: int) -> str:
+        return self.next_label()
 
 
 def own_addresses(interface: Interface) -> list[IPv4Address | IPv6Address]:

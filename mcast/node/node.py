@@ -127,7 +127,7 @@ class Node(TwistedService):
         )
         network = SocketNetwork(reactor) if network is None else network
         self._links = Links(reactor, network, self._rng, settings)
-        self._publisher = Publisher(self._links, {} if state is None else state)
+        self._publisher = Publisher(self._links, {} if state is None else state, self._rng)
         self._searches = Searches(reactor, self._links)
         self._links.observers += (self._publisher, self._searches)
         self._shutdown: Any = None

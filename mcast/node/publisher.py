@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
+from random import Random
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.logger import Logger
@@ -27,17 +28,19 @@ from mcast.node.durations import Durations
 from mcast.node.items import HostItem, Item
 from mcast.node.link_driver import LinkChange, LinkDriver
 from mcast.node.links import Links
+from mcast.node.naming import NameChooser
 
 
 class Publisher:
     """Keeps every item registered on every link that it wants, and merges what the links report.
 
     :param state: remembers names taken after conflicts, for the next start (RFC 6762 §9).
+    :param rng: chooses names after conflicts.
     """
 
     _log = Logger()
 
-    def __init__(self, links: Links, state: MutableMapping[str, str]) -> None:
+    def __init__(self, links: Links, state: MutableMapping[str, str], rng: Random) -> None:
         self.hosts: dict[Name | None, HostItem] = {}
         """The hosts that are published, by the name that was asked for; None is the host that we run on."""
         self.counters: Counter[str] = Counter()
@@ -48,6 +51,7 @@ class Publisher:
         self._state = state
         self._items: dict[Item, None] = {}
         self._names: dict[Name, Item] = {}
+        self._chooser = NameChooser(rng, self._is_taken)
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items)
@@ -83,8 +87,9 @@ class Publisher:
             # Two of ours do not hear each other's probes, so they are kept apart here.
             if item.full_name in self._names and not item.renames:
                 raise ValueError(f"{item.full_name} is published by this node already")
-            while item.full_name in self._names:
-                item.take(item.next_label())
+            item.losses = 0
+            if item.full_name in self._names:
+                self._chooser.take_another(item)
             self._names[item.full_name] = item
         if isinstance(item, HostItem):
             self.hosts.setdefault(host_name(item.wanted), item)
@@ -204,6 +209,10 @@ class Publisher:
 
     # Parts of these
 
+    def _is_taken(self, name: Name) -> bool:
+        """Whether an item of ours has a name, or another host was heard to want it."""
+        return name in self._names or any(driver.link.responder.was_seen(name) for driver in self._links)
+
     def _register(self, item: Item, driver: LinkDriver) -> None:
         if not item.wants(driver.interface):
             return
@@ -287,6 +296,7 @@ class Publisher:
         if item.label != item.wanted and self._state.get(item.memory_key) != item.label:
             # RFC 6762 §9: recorded only when it is ours.
             self._state[item.memory_key] = item.label
+        item.losses = 0
         if item.begun_at is not None:
             self.claiming.add(self._links.now() - item.begun_at)
             item.begun_at = None
@@ -309,6 +319,7 @@ class Publisher:
         self._leave(item, driver)
         self.counters["conflicts"] += 1
         lost = item.full_name
+        self._chooser.note_taken(lost)
         self._leave_interface(item, lost, driver.interface.index)
         if item.renames:
             self._rename(item, driver)
@@ -326,9 +337,8 @@ class Publisher:
         """Let an item take its next name that is not one of ours already, and publish it under that."""
         old, lost = item.label, item.full_name
         del self._names[lost]
-        item.take(item.next_label())
-        while item.full_name in self._names:
-            item.take(item.next_label())
+        item.losses += 1
+        self._chooser.take_another(item)
         self._names[item.full_name] = item
         self._log.warn(
             "{name} is taken by another host on {link}; trying {new} instead",

@@ -14,6 +14,7 @@ from mcast.mdns.context import LinkContext
 from mcast.mdns.responder.prober import ProbedName, probe_data
 from mcast.mdns.responder.publications import Publications
 from mcast.mdns.responder.response_plan import MulticastPlan, Reason
+from mcast.mdns.responder.seen_names import SeenNames
 from mcast.mdns.responder.zone import RecordSet
 
 
@@ -28,10 +29,13 @@ class Watcher:
         self._plan: Final = plan
         self._counters: Final = context.counters
         self._is_own: Final = context.others.holds
+        self.seen: Final = SeenNames()
+        """What other hosts have, or want, as far as it was heard while we probed."""
 
     def watch_probe(self, message: Message, now: float) -> None:
         """Take in a query with proposed records."""
         if self._prober.is_active:
+            self.seen.note(message.authorities)
             self._break_ties(message, now)
         self._make_way(message, now)
 
@@ -78,6 +82,8 @@ class Watcher:
         """
         if not multicast and not (self._context.settings.unicast_responses and self._prober.is_active):
             return
+        if self._prober.is_active:
+            self.seen.note([record for record in message.answers if record.cache_flush and record.ttl])
         opposed: dict[Identity, Record] = {}
         contested: dict[bytes, ProbedName] = {}
         copies: dict[RecordSet, dict[Identity, int]] = {}

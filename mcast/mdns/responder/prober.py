@@ -58,6 +58,8 @@ class ProbedName:
     """Whether the name is ours."""
     probes: int = 0
     """Probes sent in this attempt."""
+    was_deferred: bool = False
+    """Whether this attempt waited for a host that won the tie-break."""
     wake_at: float | None = None
     """When the next probe leaves or, after the last one, the name is ours."""
     started_at: float = 0.0
@@ -159,7 +161,7 @@ class Prober:
         self.timers.clear()
 
     def _start(self, probed: ProbedName, now: float) -> None:
-        probed.is_held = probed.was_incomplete = False
+        probed.is_held = probed.was_incomplete = probed.was_deferred = False
         probed.probes = 0
         probed.missing.clear()
         self.timers.rearm(probed, self._first_probe_at(now))
@@ -187,6 +189,7 @@ class Prober:
     def defer(self, probed: ProbedName, now: float) -> None:
         """Wait a second for a host that won the tie-break, then probe for the name again (RFC 6762 §8.2)."""
         probed.probes = 0
+        probed.was_deferred = True
         probed.missing.clear()
         self.timers.rearm(probed, now + DEFER_DELAY)
         self._struggle(now)

@@ -428,14 +428,16 @@ class Publications:
         return pack_probes(questions, self._context.sizes)
 
     def _wants_unicast(self, probed: ProbedName) -> bool:
-        """Whether the probe that leaves now is a QU question: the first of an attempt alone is.
+        """Whether the probe that leaves now is a QU question: the first one for a name alone is.
 
         The owner then answers it at once even if it has multicast the record just now. RFC 6762 §8.1 has all
         three so; but the system gives a unicast response to one of the programs on port 5353, on Linux to the
         one bound last, and nobody tells us when one is bound after us (RFC 6762 §15.1). The answers to the
-        others come by multicast, and those we hear in any case.
+        others come by multicast, and those we hear in any case. After a lost tie-break there is a winner, and
+        perhaps dozens of losers at the same moment: it answers all of them by one multicast.
         """
-        return self._context.settings.unicast_responses and probed.probes == 1
+        is_first = probed.probes == 1 and not probed.was_deferred
+        return is_first and self._context.settings.unicast_responses
 
     def report_failure(self, now: float) -> None:
         """Report that no free name was found, when the time has come (RFC 6762 §9)."""

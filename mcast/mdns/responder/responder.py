@@ -116,6 +116,13 @@ class Responder:
         """Whether we answer with this record now, whatever TTL it has here."""
         return self._zone.published(record) is not None
 
+    def was_seen(self, name: Name) -> bool:
+        """Whether another host was heard to have, or want, a name while we probed for ours.
+
+        For the choice of another name alone: what we probe for counts as taken when its owner says so.
+        """
+        return name.key in self._watcher.seen
+
     def holds(self, record: Record) -> bool:
         """Whether this record is in any of our groups, published or still being probed for.
 
@@ -162,6 +169,7 @@ class Responder:
         self._publications.set_down(now)
 
     def _forget_plans(self) -> None:
+        self._watcher.seen.clear()
         self._plan.clear()
         self._answerer.clear()
 

@@ -145,6 +145,7 @@ class Inquiry:
         self._plan = plan
         self._clock = clock_of(reactor)
         self._askers = [Asker(reactor, target, self._heard) for target in targets]
+        self._names: dict[int, str] = {}
         self._timers: list[IDelayedCall] = []
         self._started_at = 0.0
         self._looked = 0
@@ -235,8 +236,8 @@ class Inquiry:
             self.late += 1
             return
         self._looked += 1
-        interface = interface_name(arrival.interface) if arrival.interface else ""
-        host = source_host(address, interface_name)
+        interface = self._name_of(arrival.interface) if arrival.interface else ""
+        host = source_host(address, self._name_of)
         seconds = self._clock.seconds() - self._started_at
         reply = Reply(data, host, address[1], interface, seconds, address)
         try:
@@ -249,6 +250,13 @@ class Inquiry:
             self._tell()
             if self.gathering.is_enough:
                 self._end()
+
+    def _name_of(self, index: int) -> str:
+        # Asked of the system once: a thousand answers come within a moment.
+        name = self._names.get(index)
+        if name is None:
+            name = self._names[index] = interface_name(index)
+        return name
 
     def _tell(self) -> None:
         waiting = self._waiting

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import MultiService
@@ -23,8 +25,9 @@ from mcast.node.node import Node
 from mcast.node.state import StateFile
 from mcast.rate_limit import MAX_RATE
 from mcast.sockets.interface import select_interfaces
+from mcast.tap.hangup import Hangups
 from mcast.tap.options import Options as CommonOptions
-from mcast.tap.services_file_service import ServicesFollower
+from mcast.tap.services_follower import ServicesFollower, service_files
 
 MAX_MAX_RATE = 10_000_000
 """The largest ``--max-rate``. Our choice: more than any host answers; 0 stands for no limit."""
@@ -65,8 +68,8 @@ class Options(CommonOptions):
         self["services"].append(_checked("service", parse_service_string, text))
 
     def opt_services(self, path: str) -> None:
-        """File of services, in TOML or in the XML of Avahi, read again when it changes or on SIGHUP; may be
-        repeated."""
+        """File of services, in TOML or in the XML of Avahi, or folder of files named *.toml and *.service;
+        followed as they change, and read again on SIGHUP; may be repeated."""
         self["files"].append(path)
 
     def opt_record(self, text: str) -> None:
@@ -116,15 +119,14 @@ class MDNSService(MultiService):
 
     def __init__(self, reactor: Any, options: Options, network: Network | None = None) -> None:
         super().__init__()
-        self._reactor = reactor
         self._network = SocketNetwork(reactor) if network is None else network
         self._selectors = options["interfaces"]
-        self._previous_handler: Any = None
+        self._hangups = Hangups(reactor, self._read_again)
         self._followers: list[ServicesFollower] = []
         hostname = options["hostname"]
         label = host_label(socket.gethostname()) if hostname is None else hostname
         for path in options["files"]:
-            named = _readable(path, read_services, path, label).hostname
+            named = _readable(path, _named_hostname, path, label)
             hostname = named if hostname is None else hostname
         self.node = Node(
             reactor,
@@ -159,14 +161,11 @@ class MDNSService(MultiService):
             # Later an interface may go and come back; at the start it is more likely to be misspelt.
             select_interfaces(self._selectors, self._network.interfaces())
         super().startService()
-        if hasattr(signal, "SIGHUP"):
-            self._previous_handler = signal.signal(signal.SIGHUP, self._on_hangup)
+        self._hangups.start()
 
     def stopService(self) -> Deferred[None]:
         """Say goodbye and stop; fires when that is done."""
-        if self._previous_handler is not None:
-            signal.signal(signal.SIGHUP, self._previous_handler)
-            self._previous_handler = None
+        self._hangups.stop()
         stopped: Deferred[None] = super().stopService()
         return stopped
 
@@ -187,10 +186,6 @@ class MDNSService(MultiService):
         except ValueError as error:
             raise UsageError(f"--record: {error}") from None
 
-    def _on_hangup(self, number: int, frame: object) -> None:
-        # From the reactor, not in the middle of whatever runs now.
-        self._reactor.callFromThread(self._read_again)
-
     def _read_again(self) -> None:
         for follower in self._followers:
             follower.read_again()
@@ -208,6 +203,19 @@ def makeService(options: Options) -> MDNSService:
         return MDNSService(reactor, options)
     except UsageError as error:
         raise SystemExit(f"mcast: {error}") from None
+
+
+def _named_hostname(path: str, label: str) -> str | None:
+    """Return the label that a file says the host is to have, or the first file of a folder that says one."""
+    if not os.path.isdir(path):
+        return read_services(path, label).hostname
+    for name in service_files(Path(path)):
+        # The follower tells what is wrong with a file of a folder.
+        with suppress(OSError, ServicesFileError):
+            named = read_services(Path(path, name), label).hostname
+            if named is not None:
+                return named
+    return None
 
 
 _T = TypeVar("_T")

@@ -16,6 +16,7 @@ from twisted.python.usage import UsageError
 
 from mcast.errors import McastError
 from mcast.tap.echo import EchoOptions, make_echo_service
+from mcast.tap.hangup import hold_hangups
 
 SUBCOMMANDS: tuple[tuple[str, str, str], ...] = (
     ("mdns", "mcast.tap.mdns", "Publish this host and services by multicast DNS."),
@@ -54,7 +55,12 @@ class Options(EchoOptions):
 
 
 def _parser_of(module: str) -> Callable[[], Any]:
-    return lambda: import_module(module).Options()
+    def parser() -> Any:
+        # Before the import, in which most of the start is spent.
+        hold_hangups()
+        return import_module(module).Options()
+
+    return parser
 
 
 class McastService(MultiService):

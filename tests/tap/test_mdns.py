@@ -18,7 +18,7 @@ from mcast.dns.presentation import show_data, show_record
 from mcast.errors import ServicesFileError
 from mcast.node.node import Node
 from mcast.tap.mdns import MDNSService, Options
-from mcast.tap.services_file_service import POLL_INTERVAL, ServicesFollower
+from mcast.tap.services_follower import POLL_INTERVAL, ServicesFollower
 from tests.node.node_lab import (
     SETTLED,
     NodeTestCase,

@@ -36,6 +36,7 @@ from mcast.dns.names import Name
 from mcast.dns.presentation import parse_type
 from mcast.dnssd.files.contents import RecordEntry, ServicesFile
 from mcast.dnssd.files.record_string import record_to_publish
+from mcast.dnssd.files.toml_limits import INTEGER_LIMIT, beyond_limits, line_of_digits
 from mcast.dnssd.files.toml_lines import Path, TomlLines
 from mcast.dnssd.hosts import checked_host_label
 from mcast.dnssd.service import Service
@@ -97,6 +98,8 @@ def parse_toml(data: bytes, source: str, hostname: str) -> ServicesFile:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ServicesFileError(source, data.count(b"\n", 0, error.start) + 1, "this is not UTF-8") from None
+    if beyond := beyond_limits(text):
+        raise ServicesFileError(source, *beyond)
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -104,6 +107,9 @@ def parse_toml(data: bytes, source: str, hostname: str) -> ServicesFile:
         at_end = text.rstrip("\n").count("\n") + 1
         line = int(place["line"]) if place and place["line"] else at_end
         raise ServicesFileError(source, line, _PLACE.sub("", str(error))) from None
+    except ValueError:
+        # Not its own error but that of int().
+        raise ServicesFileError(source, line_of_digits(text), "a number has too many digits") from None
     except RecursionError:
         raise ServicesFileError(source, 1, "it is nested too deep") from None
     return _DocumentReader(source, hostname, TomlLines(text)).read(document)
@@ -155,6 +161,9 @@ class _DocumentReader:
             kind, description = kinds[key]
             if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
                 raise self._fault((*path, key), f"{key} is {description}")
+            if isinstance(value, int) and abs(value) >= INTEGER_LIMIT:
+                # Also where only hexadecimal digits could write it: such a number cannot even be shown.
+                raise self._fault((*path, key), f"{key} has more than 64 bits")
         for key in required:
             if key not in table:
                 raise self._fault(path, f"the {path[0]} has no {key}")
@@ -226,6 +235,8 @@ def _text_value(value: object) -> TextValue:
     if isinstance(value, str) or value is True:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) >= INTEGER_LIMIT:
+            raise ValueError("a number has at most 64 bits")
         return str(value)
     if isinstance(value, dict) and len(value) == 1:
         ((form, digits),) = value.items()

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.presentation import show_record
 from mcast.dnssd.files.contents import ServicesFile
 from mcast.dnssd.files.toml import parse_toml
+from mcast.dnssd.files.toml_limits import LINE_LIMIT
 from mcast.dnssd.service import Service
 from mcast.errors import ServicesFileError
 
@@ -204,13 +205,17 @@ class HostileTests(SynchronousTestCase):
             self.assertGreaterEqual(error.line, 1)
 
 
-class RecordTests(SynchronousTestCase):
-    """``[[record]]``: a record of any type."""
+class RefusingTestCase(SynchronousTestCase):
+    """Asserts a fault and its line."""
 
     def refused(self, text: str, line: int, reason: str) -> None:
         error = self.assertRaises(ServicesFileError, parsed, text)
         self.assertEqual(error.line, line, str(error))
         self.assertIn(reason, error.reason)
+
+
+class RecordTests(RefusingTestCase):
+    """``[[record]]``: a record of any type."""
 
     def test_record(self) -> None:
         (entry,) = parsed(RECORD).records
@@ -257,3 +262,37 @@ class RecordTests(SynchronousTestCase):
 
     def test_one_table_in_place_of_a_list(self) -> None:
         self.refused('[record]\nname = "a"\n', 1, "write [[record]]")
+
+
+class LimitTests(RefusingTestCase):
+    """No file takes long, and none raises anything but its fault."""
+
+    def test_number_of_many_digits(self) -> None:
+        self.refused("[[service]]\nport = " + "9" * 5000 + "\n", 2, "a number has too many digits")
+        self.refused(SERVICE.replace("80", "0x" + "f" * 5000), 4, "port has more than 64 bits")
+        self.refused(SERVICE + "txt = { a = 0x" + "f" * 5000 + " }\n", 5, "at most 64 bits")
+
+    def test_dotted_key(self) -> None:
+        """The reader's time grows with the square of the parts."""
+        for key in ("a." * 100_000 + "a", '"a" . ' * 50_000 + "a", "a.'b'." * 60_000 + "a"):
+            for text in (f"{key} = 1\n", f"[{key}]\n", f"a = {{ {key} = 1 }}\n"):
+                with self.subTest(text=text[:20]):
+                    self.refused(text, 1, "than")
+
+    def test_deep_key_on_many_lines(self) -> None:
+        lines = [".".join([f"k{number}", *["a"] * 120]) + " = 1\n" for number in range(2000)]
+        self.assertRaises(ServicesFileError, parsed, "".join(lines))
+
+    def test_text_with_dots(self) -> None:
+        """A reverse name has 34 labels, and words of a text may be parted by dots."""
+        text = ".".join(["0"] * 32) + ".ip6.arpa"
+        strings = [f'{key} = "{text}"' for key in "abcdef"]
+        (service,) = parsed(SERVICE + f"txt = {{ {', '.join(strings)} }}\n").services
+        self.assertEqual(service.txt["f"], text.encode())
+
+    def test_long_line(self) -> None:
+        self.refused("#" * (LINE_LIMIT + 1), 1, "the line is longer than")
+
+    def test_long_key_is_shortened(self) -> None:
+        error = self.assertRaises(ServicesFileError, parsed, "k" * 10_000 + " = 1\n")
+        self.assertLess(len(str(error)), 400)

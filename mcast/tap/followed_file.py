@@ -1,4 +1,4 @@
-"""A file of services that is published, and followed as it changes."""
+"""A file of services that is published, and read again when it changes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from twisted.application.service import Service as TwistedService
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mcast.clock import clock_of
 from mcast.dns.names import Name
 from mcast.dnssd.files.contents import RecordEntry, ServicesFile
 from mcast.dnssd.files.read import read_services
@@ -24,9 +21,6 @@ from mcast.errors import NameTaken, ServicesFileError
 from mcast.node.node import Node
 from mcast.node.registrations import SERVICE_DETAILS, RecordRegistration, ServiceRegistration
 
-POLL_INTERVAL = 2.0
-"""Seconds between two looks at a file. Our choice: a person who saves a file sees the effect at once."""
-
 ServiceKey = tuple[tuple[str | None, ServiceType, Name], int]
 RecordKey = tuple[tuple[Name, int, bool], int]
 """What stays when an entry of the file is changed, and a number for entries that are alike in it."""
@@ -35,65 +29,72 @@ Stamp = tuple[int, int, int]
 """Time of change, size and inode of the file."""
 
 
-class ServicesFollower(TwistedService):
-    """Publishes what a file says while it runs.
+class FollowedFile:
+    """What a file says, published by a node.
 
     :param hostname: the host's label, for ``%h`` in the file.
-    :raises OSError: the file cannot be read.
-    :raises ServicesFileError: naming file, line and fault.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, node: Node, path: str, hostname: str) -> None:
-        self._clock = clock_of(reactor)
+    def __init__(self, node: Node, path: Path, hostname: str) -> None:
         self._node = node
-        self._path = Path(path)
+        self._path = path
         self._hostname = hostname
-        self._stamp = self._look()
-        self._contents = read_services(path, hostname)
+        self._stamp: Stamp | None = None
+        self._contents: ServicesFile | None = None
         self._services: dict[ServiceKey, ServiceRegistration] = {}
         self._records: dict[RecordKey, RecordRegistration] = {}
-        self._timer: IDelayedCall | None = None
 
-    def startService(self) -> None:
-        """Publish what the file says, and begin to follow it."""
-        super().startService()
-        self._apply(self._contents)
-        self._timer = self._clock.callLater(POLL_INTERVAL, self._poll)
+    @property
+    def hostname(self) -> str | None:
+        """The label that the host is to have, when the file says so."""
+        return None if self._contents is None else self._contents.hostname
 
-    def stopService(self) -> None:
-        """Follow the file no more; the node withdraws what is published."""
-        super().stopService()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def load(self) -> None:
+        """Read the file for the first time.
+
+        :raises OSError: it cannot be read.
+        :raises ServicesFileError: naming file, line and fault.
+        """
+        self._stamp = self._look()
+        self._contents = read_services(self._path, self._hostname)
+
+    def publish(self) -> None:
+        """Publish what the file says; nothing when it could not be read."""
+        if self._contents is not None:
+            self._apply(self._contents)
+
+    def withdraw(self) -> None:
+        """Take back all that was published."""
+        self._apply(ServicesFile(()))
+        self._contents = None
+
+    def look(self) -> None:
+        """Read the file again when it has changed."""
+        if self._look() != self._stamp:
+            self.read_again()
 
     def read_again(self) -> None:
         """Read the file, and publish what it says now; while it has a fault, all stays as it is."""
-        self._stamp = self._look()
+        before = self._contents
         try:
-            contents = read_services(self._path, self._hostname)
+            self.load()
         except ServicesFileError as problem:
-            self._log.error("{problem}; what it said before stays published", problem=str(problem))
+            self._tell(str(problem))
             return
         except OSError as problem:
-            self._log.error(
-                "{path}: {cause}; what it said before stays published",
-                path=str(self._path),
-                cause=problem.strerror,
-            )
+            self._tell(f"{self._path}: {problem.strerror}")
             return
-        if contents.hostname != self._contents.hostname:
+        assert self._contents is not None
+        if before is not None and self._contents.hostname != before.hostname:
             self._log.warn("{path}: another host name is taken at the next start", path=str(self._path))
-        self._contents = contents
         self._log.info("read {path} again", path=str(self._path))
-        self._apply(contents)
+        self._apply(self._contents)
 
-    def _poll(self) -> None:
-        self._timer = self._clock.callLater(POLL_INTERVAL, self._poll)
-        if self._look() != self._stamp:
-            self.read_again()
+    def _tell(self, problem: str) -> None:
+        kept = "nothing of it" if self._contents is None else "what it said before"
+        self._log.error("{problem}; {kept} stays published", problem=problem, kept=kept)
 
     def _look(self) -> Stamp | None:
         try:

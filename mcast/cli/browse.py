@@ -22,6 +22,7 @@ from twisted.internet.interfaces import IDelayedCall
 from mcast.cli.command import GOOD, NOT_ALL, CommandError, Output, checked, decimal, tell
 from mcast.cli.finding import (
     add_node_arguments,
+    plain_addresses,
     plain_attributes,
     plain_endpoint,
     service_fields,
@@ -34,7 +35,7 @@ from mcast.dnssd.types import ServiceType, is_type_enumeration
 from mcast.node.browsers import ServiceBrowser, TypesBrowser
 from mcast.node.network import Network
 from mcast.node.node import Node
-from mcast.showing import shown, table
+from mcast.showing import shown
 
 QUIET = 2.0
 """Seconds without news after which a list of names is taken to be complete.
@@ -261,8 +262,7 @@ class Listing:
             self._services.values(),
             key=lambda one: (one.type.key, one.full_name.labels[0].lower(), one.full_name.key),
         )
-        for line in table([head, *map(self._row, services)]):
-            self._output.text(line)
+        self._output.table([head, *map(self._row, services)], lead=3)
 
     def _row(self, service: FoundService) -> list[str]:
         kind = str(service.type)
@@ -270,8 +270,7 @@ class Listing:
             kind = ",".join([kind, *map(shown, service.subtypes)])
         row = [shown(service.name), kind, " ".join(service.interfaces)]
         if self._resolve:
-            addresses = " ".join([str(found.address) for found in service.addresses])
-            row += [plain_endpoint(service), addresses, plain_attributes(service)]
+            row += [plain_endpoint(service), plain_addresses(service), plain_attributes(service)]
         return row
 
 
@@ -305,8 +304,7 @@ class TypesListing:
         """Print the table, if there is to be one."""
         rows = [[str(each), where] for each, where in sorted(self._types.items(), key=lambda one: one[0].key)]
         if rows:
-            for line in table([["TYPE", "INTERFACE"], *rows]):
-                self._output.text(line)
+            self._output.table([["TYPE", "INTERFACE"], *rows], lead=2)
 
 
 def _event(change: Change) -> str:

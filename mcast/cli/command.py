@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, NoReturn, TextIO
 
+from mcast.cli.layout import fits, folded, laid_out, terminal_columns
 from mcast.errors import McastError
 from mcast.showing import shown, shown_as_json
 
@@ -31,10 +32,15 @@ class Output:
     """Standard output, as text for people or as JSON for programs, one object a line.
 
     Each line is flushed at once: it may be read by a program that waits for it.
+
+    :param columns: tells how wide the terminal is, which may change; None for no terminal, and whole lines.
     """
 
-    def __init__(self, stream: TextIO, *, json_lines: bool) -> None:
+    def __init__(
+        self, stream: TextIO, *, json_lines: bool, columns: Callable[[], int | None] = lambda: None
+    ) -> None:
         self._stream = stream
+        self._columns = columns
         self.json = json_lines
         """Whether the reader wants JSON."""
         self.closed = False
@@ -46,7 +52,22 @@ class Output:
         """Print one line for people; nothing when the reader wants JSON."""
         if not self.json:
             # Here too, so that no command can forget it; what is escaped already stays as it is.
-            self._write(shown(line))
+            line = shown(line)
+            columns = self._columns()
+            for part in [line] if columns is None else folded(line, columns):
+                self._write(part)
+
+    def holds(self, rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> bool:
+        """Tell whether a table is not too wide."""
+        return fits(rows, self._columns(), numbers)
+
+    def table(self, rows: Sequence[Sequence[str]], *, lead: int, numbers: Sequence[int] = ()) -> None:
+        """Print a table for people, or a block for each row where a terminal is too narrow.
+
+        See `mcast.cli.layout.laid_out`.
+        """
+        for line in laid_out(rows, self._columns(), lead=lead, numbers=numbers):
+            self.text(line)
 
     def event(self, **fields: Any) -> None:
         """Print one JSON object; nothing when the reader wants text."""
@@ -161,7 +182,8 @@ def main_of(command: ModuleType, name: str, description: str, argv: Sequence[str
         arguments = parser.parse_intermixed_args(argv)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else FAILED
-    return run_command(name, command.run, arguments, Output(sys.stdout, json_lines=arguments.json))
+    output = Output(sys.stdout, json_lines=arguments.json, columns=lambda: terminal_columns(sys.stdout))
+    return run_command(name, command.run, arguments, output)
 
 
 def run_command(name: str, run: Run, arguments: argparse.Namespace, output: Output) -> int:

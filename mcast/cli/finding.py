@@ -14,6 +14,7 @@ from mcast.dns.presentation import show_data
 from mcast.dns.records import Record, show_type
 from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.errors import NotFound
+from mcast.mdns.domains import is_multicast_name
 from mcast.node.network import Network, OwnPorts, SocketNetwork
 from mcast.node.node import Node
 from mcast.node.troubles import missing_interfaces
@@ -105,6 +106,15 @@ def plain_attributes(service: FoundService) -> str:
 def plain_endpoint(service: FoundService) -> str:
     """Return host and port, or nothing while they are not known."""
     return "" if service.host is None else f"{plain_name(service.host)}:{service.port}"
+
+
+def plain_addresses(service: FoundService) -> str:
+    """Return the addresses with spaces between, or in brackets why none is known."""
+    if service.addresses or service.host is None:
+        return " ".join([str(found.address) for found in service.addresses])
+    if is_multicast_name(service.host):
+        return "(no address heard)"
+    return "(outside of .local; the system's resolver knows no address)"
 
 
 def service_fields(service: FoundService) -> dict[str, Any]:

@@ -30,7 +30,6 @@ from mcast.echo.client import EchoClient, Pace
 from mcast.echo.counters import Drop
 from mcast.echo.probe import DEFAULT_PROBE_SIZE, MAX_PROBE_SIZE
 from mcast.echo.session import EchoReply, HeardResponder, Session
-from mcast.showing import table
 from mcast.sockets.settings import PortSettings
 
 MIN_INTERVAL = 0.0001
@@ -147,8 +146,10 @@ class Report:
             f"--- {counted(session.total_sent, 'probe')} sent, {counted(len(rows), 'responder')}"
         )
         if rows:
-            for line in _table(rows):
-                self._output.text(line)
+            cells = _table(rows)
+            numbers = range(_WORDS, len(_HEADINGS))
+            for part in [cells] if self._output.holds(cells, numbers) else _halves(cells):
+                self._output.table(part, lead=len(part[0]), numbers=numbers)
         for row in rows:
             if row["duplicates"] >= row["received"]:
                 self._output.text(
@@ -214,12 +215,21 @@ _HEADINGS = {
 }
 
 
-def _table(rows: list[dict[str, Any]]) -> list[str]:
-    """Return the rows under their headings, words to the left and numbers to the right."""
+def _table(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """Return the rows under their headings."""
     cells = [list(_HEADINGS.values())]
     for row in rows:
         cells.append([f"{row[key]:.3f}" if key in _MILLISECONDS else str(row[key]) for key in _HEADINGS])
-    return table(cells, numbers=range(2, len(_HEADINGS)))
+    return cells
 
+
+def _halves(cells: list[list[str]]) -> list[list[list[str]]]:
+    """Return the table of all numbers as two, with the counts and with the times of each responder."""
+    times = len(_HEADINGS) - len(_MILLISECONDS)
+    return [[row[:times] for row in cells], [row[:_WORDS] + row[times:] for row in cells]]
+
+
+_WORDS = 2
+"""Columns of words before those of numbers."""
 
 _MILLISECONDS = ("min", "median", "p95", "max", "first")

@@ -32,7 +32,6 @@ from mcast.mdns.domains import is_multicast_name
 from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import Network
 from mcast.oneshot import OneShotReply, ask
-from mcast.showing import table
 from mcast.sockets.group import parse_address
 
 _FLAGS = (
@@ -201,5 +200,5 @@ class Report:
     def end(self) -> None:
         """Print the table."""
         if self._rows:
-            for line in table([["NAME", "TTL", "FLAGS", "TYPE", "FROM", "INTERFACE", "DATA"], *self._rows]):
-                self._output.text(line)
+            head = ["NAME", "TTL", "FLAGS", "TYPE", "FROM", "INTERFACE", "DATA"]
+            self._output.table([head, *self._rows], lead=len(head) - 1)

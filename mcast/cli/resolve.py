@@ -21,6 +21,7 @@ from mcast.cli.command import FAILED, GOOD, NOT_ALL, CommandError, Output, check
 from mcast.cli.finding import (
     add_node_arguments,
     address_fields,
+    plain_addresses,
     plain_name,
     service_fields,
     started_node,
@@ -179,6 +180,8 @@ class Report:
                 write(f"weight     {service.weight}")
         for found in service.addresses:
             write(f"address    {found.address}{f' on {found.interface}' * bool(found.interface)}")
+        if not service.addresses:
+            write(f"address    {plain_addresses(service)}".rstrip())
         if self._verbose:
             write(f"links      {' '.join(map(str, service.links))}")
         for key, value in service.txt.items():

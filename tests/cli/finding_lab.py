@@ -25,6 +25,9 @@ class FindingTestCase(SynchronousTestCase):
     command: ModuleType
     """What is tested."""
 
+    columns: int | None = None
+    """How wide the terminal is; None for no terminal."""
+
     def setUp(self) -> None:
         self.lan = SimulatedLan(seed=1)
         self.here = self.lan.host("here")
@@ -46,7 +49,7 @@ class FindingTestCase(SynchronousTestCase):
         parser = Parser(prog="mcast")
         self.command.configure(parser)
         self.stream = StringIO()
-        output = Output(self.stream, json_lines=json_lines)
+        output = Output(self.stream, json_lines=json_lines, columns=lambda: self.columns)
         arguments = parser.parse_args(words)
         return Deferred.fromCoroutine(self.command.run(self.lan.clock, arguments, output, network=self.here))
 

@@ -28,6 +28,27 @@ class TableTests(FindingTestCase):
             row, "My Web  _http._tcp  eth0       there.local:80  10.0.1.2 fe80::1:2%eth0  path=/ flag"
         )
 
+    def test_resolved_on_a_terminal(self) -> None:
+        """A block for each service, since no table has the room; and all that is known of it."""
+        self.publish(txt={"path": "/", "note": "long " * 20})
+        self.columns = 80
+        self.run_command("_http._tcp", "--resolve")
+        self.assertEqual(
+            self.lines[:3],
+            ["My Web  _http._tcp  eth0", "    there.local:80", "    10.0.1.2 fe80::1:2%eth0"],
+        )
+        self.assertEqual(" ".join(self.lines).count("long"), 20)
+        self.assertLessEqual(max(map(len, self.lines)), 80)
+
+    def test_address_that_is_not_known(self) -> None:
+        """The reason stands in its place."""
+        self.publish(host="intranet.example.com")
+        self.run_command("_http._tcp", "--resolve")
+        self.assertIn(
+            "intranet.example.com:80  (outside of .local; the system's resolver knows no address)",
+            self.lines[1],
+        )
+
     def test_nothing(self) -> None:
         began = self.lan.now
         self.assertEqual(self.run_command("_http._tcp"), NOT_ALL)

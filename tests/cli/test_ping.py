@@ -124,6 +124,23 @@ class SummaryTests(PingTestCase):
             "192.0.2.9  eth0     4     3   25.0    1      0     0  1.000   2.000  3.000   3.000     1.000",
         )
 
+    def test_on_a_terminal(self) -> None:
+        """The counts and the times are two tables where one has no room."""
+        self.answered(0, 0.001)
+        report = ping.Report(
+            Output(self.stream, json_lines=False, columns=lambda: 80), {2: "eth0"}, port=7645, quiet=False
+        )
+        report.summary(self.session)
+        self.assertEqual(
+            self.lines()[1:],
+            [
+                "responder  if    sent  recv  loss%  dup  reord  late",
+                "192.0.2.9  eth0     1     1    0.0    0      0     0",
+                "responder  if      min  median    p95  max ms  first ms",
+                "192.0.2.9  eth0  1.000   1.000  1.000   1.000     1.000",
+            ],
+        )
+
     def test_json(self) -> None:
         self.answered(0, 0.002)
         self.answered(1, 0.004)

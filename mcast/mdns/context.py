@@ -75,7 +75,7 @@ class LinkSettings:
     mtu: int = DEFAULT_MTU
     """Octets of an IP packet on this interface; no more than 1500 of them are used (RFC 6762 §17)."""
     unicast_responses: bool = True
-    """Whether questions may ask for unicast responses.
+    """Whether questions may ask for unicast responses at first; see `Link.unicast_responses`.
 
     False when another program on the host holds port 5353 too and would get them (RFC 6762 §15.1).
     """
@@ -143,6 +143,7 @@ class LinkContext:
         "schedule",
         "settings",
         "sizes",
+        "unicast_responses",
         "up_since",
     )
 
@@ -166,6 +167,8 @@ class LinkContext:
         """When the parts of the link are to be woken."""
         self.counters: Final[Counter[str]] = Counter()
         """What happened so far, above all what was dropped and why."""
+        self.unicast_responses = settings.unicast_responses
+        """Whether questions may ask for unicast responses now: another program may have come or gone."""
         self.neighbours = neighbours
         """Replaced when the addresses of the interface change."""
         self.is_up = True

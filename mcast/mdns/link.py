@@ -140,6 +140,19 @@ class Link:
         if not is_ours:
             self.querier.observe_query(message, source, multicast, now)
 
+    @property
+    def unicast_responses(self) -> bool:
+        """Whether questions may ask for unicast responses.
+
+        To be set whenever another program on this host took port 5353 or gave it up: the system gives a
+        unicast response to one of them (RFC 6762 §15.1).
+        """
+        return self._context.unicast_responses
+
+    @unicast_responses.setter
+    def unicast_responses(self, wanted: bool) -> None:
+        self._context.unicast_responses = wanted
+
     def next_wakeup(self) -> float | None:
         """Return when to call `advance`, or None while there is nothing to wait for."""
         return self._context.schedule.next_at()

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.link import Event, Link
 from mcast.neighbours import SocketAddress
 from mcast.node.network import MulticastPort
@@ -130,6 +131,8 @@ class LinkDriver:
 
     def begin(self) -> None:
         """Begin to call the link, as `Links.calling` does for all of them; `calling` serves for one."""
+        if not self._calls:
+            self._look_at_port()
         self._calls += 1
 
     def end(self) -> None:
@@ -137,6 +140,18 @@ class LinkDriver:
         self._calls -= 1
         if not self._calls:
             self._settle(self._clock.seconds())
+
+    def _look_at_port(self) -> None:
+        """Ask for unicast responses only while no other program takes them (RFC 6762 §15.1)."""
+        alone = not self.port.shared
+        if alone is not self.link.unicast_responses:
+            self.link.unicast_responses = alone
+            self._log.info(
+                "{label}: port {port} is {held}",
+                label=self.label,
+                port=MDNS_PORT,
+                held="ours alone" if alone else "held by another program too: no unicast answers",
+            )
 
     def _settle(self, now: float) -> None:
         """Send what the link has to say, pass on its events, arm the timer."""
@@ -266,6 +281,8 @@ class LinkDriver:
         self._timer = self._timer_at = None
         # Rounding can wake us too early by very little: the link is told the time it asked for.
         now = max(at, self._clock.seconds())
+        if self.link.responder.is_probing:
+            self._look_at_port()
         self.link.advance(now)
         self._settle(now)
 

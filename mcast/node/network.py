@@ -20,7 +20,7 @@ from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP, MAX_PACKET, MDNS_PORT
 from mcast.neighbours import SocketAddress, broadcast_addresses
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.held import is_port_held
+from mcast.sockets.held import is_port_held, is_port_held_beside
 from mcast.sockets.interface import Interface, interfaces
 from mcast.sockets.listen import listen_multicast
 from mcast.sockets.monitor import InterfaceMonitor
@@ -44,6 +44,12 @@ Our choice: the announcement of some thousand services; only a link that is stuc
 BACKLOG_DELAY = 0.005
 """Seconds after which a full send buffer is tried again. Our choice: 100 Mbit/s drain 64 kB meanwhile."""
 
+HOLDERS_INTERVAL = 1.0
+"""Seconds between two looks at who holds the port.
+
+Our choice: with thousands of sockets a look takes some ms.
+"""
+
 Receiver = Callable[[bytes, SocketAddress, bool], bytes | None]
 """Called for each datagram of an interface, ``(datagram, source, multicast)``; may return an answer.
 
@@ -62,7 +68,7 @@ class MulticastPort(Protocol):
 
     @property
     def shared(self) -> bool:
-        """Whether another socket on this host held port 5353 when this one opened.
+        """Whether another socket on this host holds port 5353 now, as far as the system tells.
 
         Unicast datagrams may then reach the other one, so questions must not ask for them (RFC 6762 §15.1).
         """
@@ -161,8 +167,9 @@ class SocketPort(DatagramProtocol):
 
     def __init__(self, reactor: Any, ipv6: bool, own_port: bool = False) -> None:
         self.is_own = own_port
-        self.shared = not own_port and is_port_held(MDNS_PORT, ipv6=ipv6)
+        self._shared = not own_port and is_port_held(MDNS_PORT, ipv6=ipv6)
         self._clock = clock_of(reactor)
+        self._shared_until = self._clock.seconds() + HOLDERS_INTERVAL
         self._ipv6 = ipv6
         self._group = IPV6_GROUP if ipv6 else IPV4_GROUP
         self._membership = Group.parse(self._group, MDNS_PORT)
@@ -188,6 +195,17 @@ class SocketPort(DatagramProtocol):
                 receive_buffer=RECEIVE_BUFFER,
             ),
         )
+
+    @property
+    def shared(self) -> bool:
+        own = self._port.getHandle()
+        now = self._clock.seconds()
+        if not self.is_own and own is not None and now >= self._shared_until:
+            told = is_port_held_beside(own)
+            if told is not None:
+                self._shared = told
+            self._shared_until = now + HOLDERS_INTERVAL
+        return self._shared
 
     @property
     def counters(self) -> Mapping[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -40,21 +41,40 @@ def is_port_held(port: int, *, ipv6: bool, tables: Path = _TABLES) -> bool:
     return False
 
 
-def _told_by_tables(port: int, ipv6: bool, tables: Path) -> bool | None:
-    """Return what the kernel's tables tell; None when they tell nothing certain."""
+def is_port_held_beside(own: socket.socket, *, tables: Path = _TABLES) -> bool | None:
+    """Tell whether another socket than this one has its port now; None where the system does not tell.
+
+    A socket for both families, bound to "::" by another program, is overlooked for IPv4: the tables do not
+    tell it from one for IPv6 alone.
+    """
+    if sys.platform != "linux":
+        return None
+    table = tables / ("udp6" if own.family == socket.AF_INET6 else "udp")
     try:
-        if ipv6:
-            return port in (bound for _, bound in _bound(tables / "udp6"))
-        if port in (bound for _, bound in _bound(tables / "udp")):
-            return True
-        # A socket bound to "::" may take IPv4 as well, which the table does not tell.
-        return None if ("0" * 32, port) in _bound(tables / "udp6") else False
+        port, inode = own.getsockname()[1], os.fstat(own.fileno()).st_ino
+        return any(other != inode for _, bound, other in _bound(table) if bound == port)
     except (OSError, ValueError, IndexError):
         return None
 
 
-def _bound(table: Path) -> Iterator[tuple[str, int]]:
-    """Yield address and port, the address in hexadecimal, of each socket in a table."""
+def _told_by_tables(port: int, ipv6: bool, tables: Path) -> bool | None:
+    """Return what the kernel's tables tell; None when they tell nothing certain."""
+    try:
+        if ipv6:
+            return port in (bound for _, bound, _ in _bound(tables / "udp6"))
+        if port in (bound for _, bound, _ in _bound(tables / "udp")):
+            return True
+        # A socket bound to "::" may take IPv4 as well, which the table does not tell.
+        any_address = "0" * 32
+        taken = any((each, bound) == (any_address, port) for each, bound, _ in _bound(tables / "udp6"))
+        return None if taken else False
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _bound(table: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield address, in hexadecimal, port and inode of each socket in a table."""
     for line in table.read_text("ascii").splitlines()[1:]:
-        address, _, port = line.split()[1].partition(":")
-        yield address, int(port, 16)
+        fields = line.split()
+        address, _, port = fields[1].partition(":")
+        yield address, int(port, 16), int(fields[9])

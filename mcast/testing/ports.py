@@ -27,11 +27,16 @@ class SimulatedPort(Endpoint):
     def __init__(self, host: SimulatedHost, clock: Clock, ipv6: bool, own_port: bool = False) -> None:
         super().__init__(host, ipv6, host.ports.free_port() if own_port else MDNS_PORT)
         self.is_own = own_port
-        self.shared = not own_port and bool(host.ports.bound(ipv6, MDNS_PORT))
-        """Whether another port of the host had 5353 before."""
+        self._host = host
         self._clock = clock
         self._group = IPV6_GROUP if ipv6 else IPV4_GROUP
         self._receivers: dict[int, Receiver] = {}
+
+    @property
+    def shared(self) -> bool:
+        """Whether another port of the host has 5353 now."""
+        others = [each for each in self._host.ports.bound(self.ipv6, MDNS_PORT) if each is not self]
+        return not self.is_own and bool(others)
 
     def join(self, interface: Interface, received: Receiver) -> None:
         """Become a member of the mDNS group on an interface.

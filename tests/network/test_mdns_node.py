@@ -69,6 +69,22 @@ class RealNodeTests(ReactorLanTestCase):
         assert registration is not None
         self.assertEqual(registration.name, "Web")
 
+    def test_port_bound_by_another_program(self) -> None:
+        """RFC 6762 §15.1: it takes the unicast responses from then on, so none is asked for."""
+        self.turn(1.2)  # the socket tables were read a second ago
+        other = self.here.udp_socket(port=5353)
+        self.addCleanup(other.close)
+        self.probers[0].sniffer.poll().clear()
+        self.wait(self.node.publish(Service("Web", "_http._tcp", 80)).when_claimed())
+        probes = [each for each in self.probers[0].sniffer.poll() if is_probe(each)]
+        classes = {
+            question.rclass
+            for each in probes
+            if each.source == self.here.ipv4(0)
+            for question in each.message.questions
+        }
+        self.assertEqual(classes, {1})
+
     def test_interface_down_and_up(self) -> None:
         """M-8-2, M-10.2-1: probed anew on the link that was down, and on no other."""
         self.here.ip("link", "set", "eth0", "down")

@@ -10,15 +10,14 @@ from unittest import skipUnless
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.sockets import held
-from mcast.sockets.held import is_port_held
+from mcast.sockets.held import is_port_held, is_port_held_beside
 
 HEADINGS = (
     "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 )
-IPV4_LINE = "  407: 7B0000E0:1DDD 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 25\n"
-IPV6_LINE = (
-    f"  407: {'0' * 32}:1DDD {'0' * 32}:0000 07 00000000:00000000 00:00000000 00000000     0        0 26\n"
-)
+REST = "07 00000000:00000000 00:00000000 00000000     0        0 25 2 0000000000000000 0\n"
+IPV4_LINE = f"  407: 7B0000E0:1DDD 00000000:0000 {REST}"
+IPV6_LINE = f"  407: {'0' * 32}:1DDD {'0' * 32}:0000 {REST}"
 
 
 class _NoTrial:
@@ -66,3 +65,30 @@ class TableTests(SynchronousTestCase):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind(("127.0.0.1", 0))
             self.assertTrue(is_port_held(taken.getsockname()[1], ipv6=False, tables=Path(self.mktemp())))
+
+
+@skipUnless(sys.platform == "linux", "the tables are Linux's")
+class BesideTests(SynchronousTestCase):
+    """Whether another socket has the port of ours, whenever it was bound."""
+
+    def setUp(self) -> None:
+        self.ours = self.bound(0)
+
+    def bound(self, port: int) -> socket.socket:
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(made.close)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(("127.0.0.1", port))
+        return made
+
+    def test_alone(self) -> None:
+        self.assertIs(is_port_held_beside(self.ours), False)
+
+    def test_bound_after_ours(self) -> None:
+        later = self.bound(self.ours.getsockname()[1])
+        self.assertIs(is_port_held_beside(self.ours), True)
+        later.close()
+        self.assertIs(is_port_held_beside(self.ours), False)
+
+    def test_without_tables(self) -> None:
+        self.assertIsNone(is_port_held_beside(self.ours, tables=Path(self.mktemp())))

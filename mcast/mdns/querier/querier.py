@@ -307,7 +307,7 @@ class Querier:
             # sleep or interface activation".
             is_new_link = now - self._context.up_since <= ACTIVATION_PERIOD
             settings = self._context.settings
-            series.is_unicast = settings.unicast_responses and is_new_link and not settings.own_port
+            series.is_unicast = self._context.unicast_responses and is_new_link and not settings.own_port
         self._arm(series)
 
     def _arm(self, series: QuestionSeries) -> None:

@@ -80,7 +80,7 @@ class Watcher:
 
         A unicast response counts only while we probe with questions that ask for one (RFC 6762 §6).
         """
-        if not multicast and not (self._context.settings.unicast_responses and self._prober.is_active):
+        if not multicast and not (self._context.unicast_responses and self._prober.is_active):
             return
         if self._prober.is_active:
             self.seen.note([record for record in message.answers if record.cache_flush and record.ttl])

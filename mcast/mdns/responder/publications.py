@@ -437,7 +437,7 @@ class Publications:
         perhaps dozens of losers at the same moment: it answers all of them by one multicast.
         """
         is_first = probed.probes == 1 and not probed.was_deferred
-        return is_first and self._context.settings.unicast_responses
+        return is_first and self._context.unicast_responses
 
     def report_failure(self, now: float) -> None:
         """Report that no free name was found, when the time has come (RFC 6762 §9)."""

@@ -108,6 +108,11 @@ class Responder:
         return self._publications.is_announced(owner)
 
     @property
+    def is_probing(self) -> bool:
+        """Whether any name is being probed for."""
+        return self._prober.is_active
+
+    @property
     def goodbye_done(self) -> bool:
         """Whether every goodbye has left."""
         return not self._publications.goodbyes

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from mcast.showing import shown
+
 REASON_LIMIT = 300
 """Characters of a reason. Our choice: what a person reads; a file may hold a word of a megabyte."""
 
 
 def brief(reason: str) -> str:
-    """Return a reason that is short enough to be read."""
-    return reason if len(reason) <= REASON_LIMIT else f"{reason[:REASON_LIMIT]}…"
+    """Return a reason that is short enough to be read, as one line.
+
+    It quotes what a person wrote, or what they copied from somebody else.
+    """
+    return shown(reason if len(reason) <= REASON_LIMIT else f"{reason[:REASON_LIMIT]}…")
 
 
 class McastError(Exception):
@@ -36,7 +41,8 @@ class InvalidService(McastError, ValueError):
     """
 
     def __init__(self, part: str, reason: str) -> None:
-        super().__init__(f"{part}: {reason}")
+        # Both quote what a person wrote, or copied from somebody else: it stays one line.
+        super().__init__(shown(f"{part}: {reason}"))
         self.part = part
         self.reason = reason
 

@@ -26,6 +26,7 @@ from mcast.dnssd.types import ServiceType, parse_types
 from mcast.endpoints.client import CONNECT_TIMEOUT, ConnectOptions, Pick, ServiceClientEndpoint
 from mcast.endpoints.server import ServiceServerEndpoint
 from mcast.errors import InvalidService
+from mcast.showing import shown
 
 SERVER_KEYS = ("name", "endpoint", "txt", "subtype", "interface", "hostname")
 CLIENT_KEYS = ("name", "subtype", "timeout", "pick")
@@ -42,7 +43,7 @@ def parse_server(reactor: Any, arguments: Sequence[str], options: Mapping[str, s
     service_type, subtypes = _type(arguments)
     _check_keys(options, SERVER_KEYS)
     if not options.get("endpoint"):
-        raise ValueError(r"mdns endpoint: endpoint=… is missing: where to listen, such as endpoint=tcp\:8080")
+        raise _fault(r"endpoint=… is missing: where to listen, such as endpoint=tcp\:8080")
     try:
         service = Service(
             options.get("name"),
@@ -55,7 +56,7 @@ def parse_server(reactor: Any, arguments: Sequence[str], options: Mapping[str, s
         if hostname is not None:
             hostname = checked_host_label(hostname)
     except InvalidService as error:
-        raise ValueError(f"mdns endpoint: {error}") from None
+        raise _fault(str(error)) from None
     return ServiceServerEndpoint(
         reactor,
         _inner(reactor, options["endpoint"]),
@@ -74,7 +75,7 @@ def parse_client(reactor: Any, arguments: Sequence[str], options: Mapping[str, s
     _check_keys(options, CLIENT_KEYS)
     name, subtype = options.get("name"), options.get("subtype")
     if name is not None and (subtypes or subtype is not None):
-        raise ValueError("mdns endpoint: subtype=… and name=… together: a name needs no subtype")
+        raise _fault("subtype=… and name=… together: a name needs no subtype")
     connect = ConnectOptions(timeout=_timeout(options.get("timeout")), pick=_pick(options.get("pick")))
     try:
         return ServiceClientEndpoint(
@@ -84,30 +85,35 @@ def parse_client(reactor: Any, arguments: Sequence[str], options: Mapping[str, s
             options=connect,
         )
     except InvalidService as error:
-        raise ValueError(f"mdns endpoint: {error}") from None
+        raise _fault(str(error)) from None
+
+
+def _fault(text: str) -> ValueError:
+    """Return the error for a mistake in a string; it quotes the string, and is one line whatever is in it."""
+    return ValueError(f"mdns endpoint: {shown(text)}")
 
 
 def _type(arguments: Sequence[str], *, strict: bool = True) -> tuple[ServiceType, tuple[str | bytes, ...]]:
     """Return the type, and the subtypes that are written with it."""
     if not arguments or not arguments[0]:
-        raise ValueError("mdns endpoint: the service type is missing, such as mdns:_http._tcp")
+        raise _fault("the service type is missing, such as mdns:_http._tcp")
     if len(arguments) > 1:
-        raise ValueError(
-            f"mdns endpoint: {arguments[1]!r}: after the service type comes KEY=VALUE; "
+        raise _fault(
+            f"{arguments[1]!r}: after the service type comes KEY=VALUE; "
             r"a colon that belongs to a value has a backslash before it (endpoint=tcp\:8080)"
         )
     try:
         return parse_types(arguments[0], strict=strict)
     except InvalidService as error:
-        raise ValueError(f"mdns endpoint: {error}") from None
+        raise _fault(str(error)) from None
 
 
 def _check_keys(options: Mapping[str, str], known: Sequence[str]) -> None:
     for key in repeated_keys(_whole_string()):
-        raise ValueError(f"mdns endpoint: {key}=… is there twice; lists have commas: txt=a=1,b=2")
+        raise _fault(f"{key}=… is there twice; lists have commas: txt=a=1,b=2")
     for key in options:
         if key not in known:
-            raise ValueError(f"mdns endpoint: {key}=… is unknown; there are {', '.join(known)}")
+            raise _fault(f"{key}=… is unknown; there are {', '.join(known)}")
 
 
 def repeated_keys(description: str) -> list[str]:
@@ -145,9 +151,10 @@ def _inner(reactor: Any, description: str) -> IStreamServerEndpoint:
     try:
         inner: IStreamServerEndpoint = serverFromString(reactor, description)
         return inner
-    except (ValueError, TypeError, LookupError) as error:
-        # Twisted's parsers are functions: a missing or unknown part raises TypeError or KeyError.
-        raise ValueError(f"mdns endpoint: endpoint={description}: {error}") from None
+    except (ValueError, TypeError, LookupError, OSError, ImportError) as error:
+        # Twisted's parsers are functions: a missing or unknown part raises TypeError or KeyError, a missing
+        # file of keys OSError, and a string with TLS ImportError where pyOpenSSL is not installed.
+        raise _fault(f"endpoint={description}: {error}") from None
 
 
 def _items(key: str, text: str | None) -> tuple[str, ...]:
@@ -162,7 +169,7 @@ def _items(key: str, text: str | None) -> tuple[str, ...]:
         else:
             items[-1] += next(characters, "\\") if one == "\\" else one
     if not all(items):
-        raise ValueError(f"mdns endpoint: {key}={text}: an item is empty")
+        raise _fault(f"{key}={text}: an item is empty")
     return tuple(items)
 
 
@@ -179,7 +186,7 @@ def _timeout(text: str | None) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < math.inf:
-        raise ValueError(f"mdns endpoint: timeout={text}: not a number of seconds above 0")
+        raise _fault(f"timeout={text}: not a number of seconds above 0")
     return seconds
 
 
@@ -188,4 +195,4 @@ def _pick(text: str | None) -> Pick:
         return Pick.BEST if text is None else Pick(text)
     except ValueError:
         known = " or ".join(pick.value for pick in Pick)
-        raise ValueError(f"mdns endpoint: pick={text}: there is {known}") from None
+        raise _fault(f"pick={text}: there is {known}") from None

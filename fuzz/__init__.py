@@ -1,0 +1,1 @@
+"""Fuzzing: targets for everything that reads what a stranger wrote. See README.md."""

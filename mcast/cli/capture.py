@@ -1,8 +1,9 @@
-"""Reading multicast DNS packets from capture files (pcap and pcapng)."""
+"""Multicast DNS packets of capture files."""
 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -10,6 +11,7 @@ from typing import BinaryIO
 
 import dpkt
 
+from mcast.cli.capture_files import CutShort, Frame, read_frames
 from mcast.mdns.constants import MDNS_PORT
 
 _NULL = 0
@@ -20,6 +22,13 @@ _LINUX_COOKED = 113
 _LINUX_COOKED_2 = 276
 
 _VLAN_TYPES = frozenset({0x8100, 0x88A8})
+
+
+_KNOWN = frozenset({_NULL, _ETHERNET, _LOOP, _LINUX_COOKED, _LINUX_COOKED_2, *_RAW})
+
+
+class IncompleteCapture(ValueError):
+    """Not all packets of a capture could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +44,42 @@ class CapturedDatagram:
     hop_limit: int
     """IP TTL or hop limit as it was on the wire where the capture was made."""
     payload: bytes
+    interface: str = ""
+    """Name of the interface; empty where the capture does not tell, and has but one."""
 
 
 def read_capture(stream: BinaryIO) -> Iterator[CapturedDatagram]:
     """Yield the multicast DNS datagrams of a capture, in its order; every other packet is passed over.
 
-    :raises ValueError: this is no capture file, it is damaged, or its link type is none that we know.
+    :raises IncompleteCapture: after all that could be read, when there is more than that.
+    :raises ValueError: this is no capture file, or its packets are of a link type that we do not know.
     """
+    unknown: Counter[int] = Counter()
+    known = 0
+    troubles = []
     try:
-        reader = dpkt.pcap.UniversalReader(stream)
-    except (ValueError, dpkt.dpkt.UnpackError, struct.error) as error:
-        raise ValueError(f"not a pcap or pcapng file: {error}") from None
-    link_type = reader.datalink()
-    if link_type not in {_NULL, _ETHERNET, _LOOP, _LINUX_COOKED, _LINUX_COOKED_2, *_RAW}:
-        raise ValueError(f"packets of link type {link_type} cannot be read")
-    packets = iter(reader)
-    while True:
-        try:
-            at, frame = next(packets)
-        except StopIteration:
-            return
-        except (ValueError, dpkt.dpkt.UnpackError, struct.error) as error:
-            raise ValueError(f"the capture is damaged or cut short: {error}") from None
-        try:
-            datagram = _read_ip(float(at), _ip_packet(link_type, frame))
-        except (dpkt.dpkt.UnpackError, struct.error, IndexError):
-            # The packet is cut by the snapshot length, or is garbage.
-            continue
-        if datagram is not None:
-            yield datagram
+        for frame in read_frames(stream):
+            if frame.link_type not in _KNOWN:
+                unknown[frame.link_type] += 1
+                continue
+            known += 1
+            try:
+                datagram = _read_ip(frame, _ip_packet(frame.link_type, frame.data))
+            except (dpkt.dpkt.UnpackError, struct.error, IndexError):
+                # The packet is cut by the snapshot length, or is garbage.
+                continue
+            if datagram is not None:
+                yield datagram
+    except CutShort as error:
+        troubles.append(f"the capture is damaged or cut short: {error}; what comes before was read")
+    if unknown and not known:
+        raise ValueError(f"packets of link type {next(iter(unknown))} cannot be read")
+    troubles += [
+        f"{count} packet{'s' * (count != 1)} of link type {link_type} cannot be read"
+        for link_type, count in unknown.items()
+    ]
+    if troubles:
+        raise IncompleteCapture("; ".join(troubles))
 
 
 def _ip_packet(link_type: int, frame: bytes) -> bytes:
@@ -86,7 +102,7 @@ def _ip_packet(link_type: int, frame: bytes) -> bytes:
     return frame[protocol_at + 2 :] if protocol in (0x0800, 0x86DD) else b""
 
 
-def _read_ip(at: float, packet: bytes) -> CapturedDatagram | None:
+def _read_ip(frame: Frame, packet: bytes) -> CapturedDatagram | None:
     if not packet:
         return None
     ipv6 = packet[0] >> 4 == 6
@@ -98,11 +114,20 @@ def _read_ip(at: float, packet: bytes) -> CapturedDatagram | None:
     if MDNS_PORT not in (udp.sport, udp.dport):
         return None
     return CapturedDatagram(
-        at,
+        frame.at,
         ipv6,
         str(ip_address(ip.src)),
         udp.sport,
         str(ip_address(ip.dst)),
         ip.hlim if ipv6 else ip.ttl,
         bytes(udp.data[: udp.ulen - 8]),
+        frame.interface or _cooked_interface(frame),
     )
+
+
+def _cooked_interface(frame: Frame) -> str:
+    """Return what the cooked header says of the interface, which a capture of all of them has."""
+    if frame.link_type != _LINUX_COOKED_2:
+        return ""
+    (index,) = struct.unpack_from("!I", frame.data, 4)
+    return f"if{index}" if index else ""

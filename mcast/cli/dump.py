@@ -75,7 +75,7 @@ async def run(
 
 def _read_file(path: str, dump: Dump) -> None:
     # dpkt takes a tenth of a second to import, and most dumps are of live packets.
-    from mcast.cli.capture import read_capture
+    from mcast.cli.capture import IncompleteCapture, read_capture
 
     try:
         with open(path, "rb") as stream:
@@ -89,10 +89,14 @@ def _read_file(path: str, dump: Dump) -> None:
                         ipv6=datagram.ipv6,
                         multicast=ip_address(datagram.destination).is_multicast,
                         hop_limit=datagram.hop_limit,
+                        interface=datagram.interface,
                     )
                 )
                 if dump.is_done:
                     return
+    except IncompleteCapture as trouble:
+        # Whoever interrupts a capture cuts it short: no reason to hide what was seen in it.
+        tell("dump", f"{path}: {trouble}")
     except ValueError as error:
         raise CommandError(f"{path}: {error}") from None
 
@@ -173,7 +177,7 @@ class SeenPacket:
     at: float
     """When it was seen, seconds since 1970."""
     interface: str = ""
-    """Name of the interface; empty for a packet of a capture file."""
+    """Name of the interface; empty for a packet of a capture file that does not tell."""
     ipv6: bool = False
     multicast: bool = False
     hop_limit: int | None = None
@@ -183,7 +187,11 @@ class SeenPacket:
     def head(self) -> str:
         """The words that begin each line about this packet: time, interface and source."""
         fraction = int(self.at % 1 * 1000)
-        clock = time.strftime("%H:%M:%S", time.localtime(self.at)) + f".{fraction:03d}"
+        try:
+            clock = time.strftime("%H:%M:%S", time.localtime(self.at)) + f".{fraction:03d}"
+        except (OverflowError, ValueError, OSError):
+            # A capture may tell any time, one beyond all calendars among them.
+            clock = f"{self.at:.0f}"
         return f"{clock} {self.interface or '-'} {self.source}"
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
+from dataclasses import replace
 from io import BytesIO
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.cli.capture import CapturedDatagram, read_capture
+from mcast.cli.capture import CapturedDatagram, IncompleteCapture, read_capture
 
 PAYLOAD = bytes.fromhex("000000000001000000000000")
 UDP = struct.pack("!HHHH", 5353, 5353, 8 + len(PAYLOAD), 0) + PAYLOAD
@@ -35,21 +37,33 @@ def pcap(link_type: int, *frames: bytes) -> BytesIO:
     return BytesIO(head + b"".join(packets))
 
 
+def block(kind: int, body: bytes, order: str = "<") -> bytes:
+    size = 12 + len(body)
+    return struct.pack(f"{order}II", kind, size) + body + struct.pack(f"{order}I", size)
+
+
+def section(order: str = "<") -> bytes:
+    return block(0x0A0D0D0A, struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1), order)
+
+
+def interface(link_type: int, options: bytes = b"", order: str = "<") -> bytes:
+    return block(1, struct.pack(f"{order}HHI", link_type, 0, 65535) + options, order)
+
+
+def option(code: int, value: bytes, order: str = "<") -> bytes:
+    return struct.pack(f"{order}HH", code, len(value)) + value + bytes(-len(value) % 4)
+
+
+def packet(frame: bytes, place: int = 0, time: int = 100_500_000, order: str = "<") -> bytes:
+    """An enhanced packet block; the time is in microseconds unless the interface says otherwise."""
+    size = len(frame)
+    head = struct.pack(f"{order}IIIII", place, time >> 32, time & 0xFFFFFFFF, size, size)
+    return block(6, head + frame + bytes(-size % 4), order)
+
+
 def pcapng(frame: bytes) -> BytesIO:
     """A capture of one Ethernet frame in the newer format."""
-
-    def block(kind: int, body: bytes) -> bytes:
-        size = 12 + len(body)
-        return struct.pack("<II", kind, size) + body + struct.pack("<I", size)
-
-    section = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
-    interface = block(1, struct.pack("<HHI", 1, 0, 65535))
-    padded = frame + bytes(-len(frame) % 4)
-    micros = 100_500_000
-    packet = block(
-        6, struct.pack("<IIIII", 0, micros >> 32, micros & 0xFFFFFFFF, len(frame), len(frame)) + padded
-    )
-    return BytesIO(section + interface + packet)
+    return BytesIO(section() + interface(1) + packet(frame))
 
 
 class ReadCaptureTests(SynchronousTestCase):
@@ -79,6 +93,91 @@ class ReadCaptureTests(SynchronousTestCase):
     def test_pcapng(self) -> None:
         self.assertEqual(list(read_capture(pcapng(ETHERNET + IPV4))), [FROM_IPV4])
 
+    def test_pcapng_of_the_other_order(self) -> None:
+        data = section(">") + interface(1, order=">") + packet(ETHERNET + IPV4, order=">")
+        self.assertEqual(list(read_capture(BytesIO(data))), [FROM_IPV4])
+
+    def test_interfaces_of_several_link_types(self) -> None:
+        """Each packet is read by its own interface, which has a name or a number."""
+        names = [option(2, b"eth0"), b"", option(2, b"lo")]
+        data = section() + interface(1, names[0]) + interface(101, names[1]) + interface(0, names[2])
+        data += packet(ETHERNET + IPV4) + packet(IPV6, 1) + packet(b"\x02\0\0\0" + IPV4, 2)
+        self.assertEqual(
+            list(read_capture(BytesIO(data))),
+            [
+                replace(FROM_IPV4, interface="eth0"),
+                replace(FROM_IPV6, interface="#1"),
+                replace(FROM_IPV4, interface="lo"),
+            ],
+        )
+
+    def test_several_sections(self) -> None:
+        """Each has its own interfaces; captures are joined by writing one after the other."""
+        data = pcapng(ETHERNET + IPV4).getvalue() + section() + interface(101) + packet(IPV6)
+        self.assertEqual(list(read_capture(BytesIO(data))), [FROM_IPV4, FROM_IPV6])
+
+    def test_link_type_that_is_not_known_beside_one_that_is(self) -> None:
+        """What was left out is told, after what was read."""
+        data = section() + interface(147) + interface(1) + packet(b"") * 2 + packet(ETHERNET + IPV4, 1)
+        self.assert_incomplete(
+            data, [replace(FROM_IPV4, interface="#1")], "2 packets of link type 147 cannot"
+        )
+
+    def test_old_and_simple_packets(self) -> None:
+        frame = ETHERNET + IPV4
+        padded = frame + bytes(-len(frame) % 4)
+        old = struct.pack("<HHIIII", 0, 0, 0, 100_500_000, len(frame), len(frame)) + padded
+        simple = struct.pack("<I", len(frame)) + padded
+        data = section() + interface(1) + block(2, old) + block(3, simple)
+        self.assertEqual(list(read_capture(BytesIO(data))), [FROM_IPV4, replace(FROM_IPV4, at=0.0)])
+
+    def test_times(self) -> None:
+        """Resolutions by powers of ten and two, an offset, and a time beyond all calendars."""
+        for options, time, at in (
+            (option(9, b"\x09"), 100_500_000_000, 100.5),
+            (option(9, b"\x81"), 201, 100.5),
+            (option(9, b"\x03") + option(14, struct.pack("<q", 100)), 500, 100.5),
+            (option(9, b"\x00"), 2**64 - 1, float(2**64 - 1)),
+        ):
+            with self.subTest(options=options):
+                data = section() + interface(1, options) + packet(ETHERNET + IPV4, time=time)
+                self.assertEqual([each.at for each in read_capture(BytesIO(data))], [at])
+
+    def test_interface_of_a_cooked_header(self) -> None:
+        header = b"\x86\xdd\0\0" + struct.pack("!I", 3) + bytes(12)
+        self.assertEqual(list(read_capture(pcap(276, header + IPV6))), [replace(FROM_IPV6, interface="if3")])
+
+    def assert_incomplete(self, data: bytes, expected: list[CapturedDatagram], reason: str) -> None:
+        found = []
+        with self.assertRaisesRegex(IncompleteCapture, reason):
+            for datagram in read_capture(BytesIO(data)):
+                found.append(datagram)
+        self.assertEqual(found, expected)
+
+    def test_cut_short(self) -> None:
+        """Every interrupted capture is: it is read to where it ends."""
+        whole = pcap(1, ETHERNET + IPV4, ETHERNET + IPV4).getvalue()
+        for missing in (1, len(ETHERNET + IPV4), len(ETHERNET + IPV4) + 15):
+            with self.subTest(missing=missing):
+                self.assert_incomplete(whole[:-missing], [FROM_IPV4], "cut short: it ends in the middle")
+        block_ng = packet(ETHERNET + IPV4)
+        whole = pcapng(ETHERNET + IPV4).getvalue() + block_ng
+        for missing in (1, 5, len(block_ng) - 3, len(block_ng) - 7):
+            with self.subTest(missing=missing):
+                self.assert_incomplete(whole[:-missing], [FROM_IPV4], "cut short: it ends in the middle")
+
+    def test_damaged(self) -> None:
+        good = pcapng(ETHERNET + IPV4).getvalue()
+        for data in (
+            good + struct.pack("<II", 6, 0xFFFFFFF0),
+            good + struct.pack("<II", 6, 4),
+            good + packet(IPV4, 7),
+            good + block(6, b""),
+            good + packet(IPV4)[:-4] + bytes(4),
+        ):
+            with self.subTest(data=data[-20:]):
+                self.assert_incomplete(data, [FROM_IPV4], "damaged")
+
     def test_padding_of_short_frames_is_no_payload(self) -> None:
         self.assertEqual(list(read_capture(pcap(1, ETHERNET + IPV4 + bytes(6)))), [FROM_IPV4])
 
@@ -107,3 +206,10 @@ class ReadCaptureTests(SynchronousTestCase):
     def test_any_frame_is_survived(self, frame: bytes) -> None:
         for link_type in (0, 1, 101, 113, 276):
             self.assertLessEqual(len(list(read_capture(pcap(link_type, frame)))), 1)
+
+    @settings(deadline=None, max_examples=200)
+    @given(st.binary(max_size=200), st.sampled_from(["pcap", "pcapng"]))
+    def test_any_file_is_survived(self, data: bytes, kind: str) -> None:
+        start = pcap(1).getvalue() if kind == "pcap" else section() + interface(1)
+        with contextlib.suppress(ValueError):
+            list(read_capture(BytesIO(start + data)))

@@ -32,11 +32,44 @@ class CommandTests(FindingTestCase):
 
     def test_empty_capture(self) -> None:
         """Silence is told, and no fault."""
-        path = self.mktemp()
+        path: str = self.mktemp()
         with open(path, "wb") as stream:
             stream.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
         self.assertEqual(self.run_command("--pcap", path), NOT_ALL)
         self.assertEqual(self.errors.getvalue(), f"mcast dump: no multicast DNS packet was seen in {path}\n")
+
+    def capture(self, *packets: bytes, cut: int = 0) -> str:
+        """Return the path of a capture of raw IPv4 packets to the group, cut short by some octets."""
+        path: str = self.mktemp()
+        with open(path, "wb") as stream:
+            data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
+            for payload in packets:
+                datagram = struct.pack("!HHHH", 5353, 5353, 8 + len(payload), 0) + payload
+                addresses = bytes((192, 0, 2, 1, 224, 0, 0, 251))
+                head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 1, 0, 255, 17, 0) + addresses
+                frame = head + datagram
+                data += struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame
+            stream.write(data[: len(data) - cut])
+        return path
+
+    def test_cut_capture_does_not_hide_what_lint_found(self) -> None:
+        path = self.capture(WRONG, RESPONSE, cut=3)
+        self.assertEqual(self.run_command("--pcap", path, "--lint"), NOT_ALL)
+        self.assertIn("cache-flush-on-shared", self.lines[0])
+        self.assertEqual(
+            self.errors.getvalue(),
+            f"mcast dump: {path}: the capture is damaged or cut short: it ends in the middle of a packet; "
+            "what comes before was read\n",
+        )
+
+    def test_cut_capture_of_good_packets(self) -> None:
+        self.assertEqual(self.run_command("--pcap", self.capture(RESPONSE, RESPONSE, cut=1), "--lint"), GOOD)
+        self.assertIn("cut short", self.errors.getvalue())
+
+    def test_time_beyond_all_calendars(self) -> None:
+        """A capture may tell any: pcapng counts to 2^64 - 1 seconds."""
+        found = SeenPacket(RESPONSE, "192.0.2.1", 5353, float(2**64 - 1))
+        self.assertEqual(found.head, "18446744073709551616 - 192.0.2.1")
 
 
 class DumpTests(SynchronousTestCase):

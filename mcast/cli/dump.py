@@ -1,7 +1,11 @@
 """Print every multicast DNS packet, one line a record.
 
-With --lint only what breaks RFC 6762 is printed, and which host does it. Live packets are those sent to the
-groups 224.0.0.251 and ff02::fb on the chosen interfaces; --pcap reads a capture file instead.
+With --lint only what breaks RFC 6762 is printed, and which host does it; at the end, how often each host
+broke each rule. Live packets are those sent to the groups 224.0.0.251 and ff02::fb on the chosen interfaces;
+--pcap reads a capture file instead.
+
+WHAT is the address of a host that sends, a name such as kitchen.local or _http._tcp, which stands for all
+names in it and for what leads there, or a type such as SRV. Of several of a kind one is enough.
 
 exit status: 0 packets were seen (with --lint: and none broke a rule), 1 none was seen (with --lint: a rule
 was broken), 2 error
@@ -11,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,12 +31,15 @@ from mcast.cli.command import (
     CommandError,
     Output,
     add_interface_argument,
+    checked,
+    counted,
     decimal,
     one_line,
     tell,
     whole,
 )
 from mcast.cli.finding import record_fields
+from mcast.cli.wanted import EVERYTHING, Wanted, parse_word
 from mcast.clock import clock_of
 from mcast.dns.codes import RecordClass
 from mcast.dns.messages import Message, Question, decode
@@ -44,11 +52,21 @@ from mcast.neighbours import SocketAddress
 from mcast.node.network import Network, SocketNetwork
 from mcast.sockets.interface import Interface, select_interfaces
 
+MAX_KINDS = 1000
+"""Hosts and rules that are counted apart. Our choice: more than a person reads; others are added up."""
+
 _SECTIONS = (("answers", "an"), ("authorities", "au"), ("additionals", "ad"))
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mcast dump``."""
+    parser.add_argument(
+        "wanted",
+        metavar="WHAT",
+        nargs="*",
+        type=checked(parse_word),
+        help="show this only: HOST, NAME or TYPE",
+    )
     add_interface_argument(parser)
     parser.add_argument("--pcap", metavar="FILE", help="read a pcap or pcapng file instead of the network")
     parser.add_argument("--lint", action="store_true", help="print breaches of RFC 6762 instead of packets")
@@ -62,14 +80,16 @@ async def run(
     reactor: Any, arguments: argparse.Namespace, output: Output, network: Network | None = None
 ) -> int:
     """Run ``mcast dump``; return the exit status."""
-    dump = Dump(output, lint=arguments.lint, count=arguments.count)
+    dump = Dump(output, lint=arguments.lint, count=arguments.count, wanted=Wanted.of(arguments.wanted))
     if arguments.pcap is not None:
         _read_file(arguments.pcap, dump)
     else:
         await _watch(reactor, arguments, dump, network)
+    dump.end()
     if not dump.packets:
         where = "" if arguments.pcap is None else f" in {arguments.pcap}"
-        tell("dump", f"no multicast DNS packet was seen{where}")
+        which = " of these" if arguments.wanted else ""
+        tell("dump", f"no multicast DNS packet{which} was seen{where}")
     return dump.status
 
 
@@ -198,13 +218,15 @@ class SeenPacket:
 class Dump:
     """Prints packets, or what is wrong with them, and counts."""
 
-    def __init__(self, output: Output, *, lint: bool, count: int | None) -> None:
+    def __init__(self, output: Output, *, lint: bool, count: int | None, wanted: Wanted = EVERYTHING) -> None:
         self._output = output
+        self._wanted = wanted
         self._lint = lint
         self._left = count
         self.packets = 0
         """How many were seen."""
-        self._breaches = 0
+        self._breaches: Counter[tuple[str, str, str]] = Counter()
+        """By host, rule and section."""
         self._linters: dict[tuple[str, bool], Linter] = {}
 
     @property
@@ -221,18 +243,42 @@ class Dump:
 
     def packet(self, packet: SeenPacket) -> None:
         """Print one packet, or which rules it breaks."""
-        self.packets += 1
-        if self._left is not None:
-            self._left -= 1
+        is_host = self._wanted.is_host(packet.source)
         try:
             message = decode(packet.payload)
         except MalformedMessage as error:
-            self._malformed(packet, error)
+            if is_host and self._wanted.is_any_message:
+                self._count()
+                self._malformed(packet, error)
             return
+        is_wanted = self._wanted.is_message(message)
+        if is_host and is_wanted:
+            self._count()
+            if not self._lint:
+                self._message(packet, message)
+        if self._lint and packet.multicast:
+            # All packets, since a rule is broken with regard to those before.
+            self._examine(packet, message, is_wanted)
+
+    def end(self) -> None:
+        """Print how often each host broke each rule."""
         if not self._lint:
-            self._message(packet, message)
-        elif packet.multicast:
-            self._examine(packet, message)
+            return
+        total = sum(self._breaches.values())
+        self._output.text(
+            f"--- {counted(self.packets, 'packet')} seen, {total or 'no'} breach{'es' * (total != 1)}"
+        )
+        rows = [["HOST", "RULE", "SECTION", "COUNT"]]
+        for (source, rule, section), count in sorted(self._breaches.items(), key=_by_host):
+            rows.append([source, rule, section, str(count)])
+            self._output.event(event="summary", source=source, rule=rule, section=section, count=count)
+        if total:
+            self._output.table(rows, lead=4, numbers=[3])
+
+    def _count(self) -> None:
+        self.packets += 1
+        if self._left is not None:
+            self._left -= 1
 
     def _malformed(self, packet: SeenPacket, error: MalformedMessage) -> None:
         if self._lint:
@@ -249,16 +295,20 @@ class Dump:
             reason=str(error),
         )
 
-    def _examine(self, packet: SeenPacket, message: Message) -> None:
+    def _examine(self, packet: SeenPacket, message: Message, is_wanted: bool) -> None:
         key = (packet.interface, packet.ipv6)
         linter = self._linters.setdefault(key, Linter(ipv6=packet.ipv6))
         for breach in linter.examine(
             message, len(packet.payload), packet.source, packet.source_port, packet.at, packet.hop_limit
         ):
-            self._breach(packet, breach)
+            if is_wanted and self._wanted.is_host(breach.source):
+                self._breach(packet, breach)
 
     def _breach(self, packet: SeenPacket, breach: Breach) -> None:
-        self._breaches += 1
+        key = (breach.source, breach.rule, breach.section)
+        if key not in self._breaches and len(self._breaches) >= MAX_KINDS:
+            key = ("others", "", "")
+        self._breaches[key] += 1
         # The source of a breach is the host that broke the rule, and not always that of this packet.
         head = replace(packet, source=breach.source).head
         self._output.text(f"{head} {breach.rule} ({breach.section}): {breach.detail}")
@@ -293,10 +343,12 @@ class Dump:
             self._output.text(f"{head} empty ({len(packet.payload)} octets)")
             self._output.event(event="empty", **common)
         for question in message.questions:
-            self._question(head, common, question)
+            if self._wanted.is_part(question):
+                self._question(head, common, question)
         for section, short in _SECTIONS:
             for record in getattr(message, section):
-                self._record(f"{head} {short}", common | {"section": section}, record)
+                if self._wanted.is_part(record):
+                    self._record(f"{head} {short}", common | {"section": section}, record)
 
     def _question(self, head: str, common: dict[str, Any], question: Question) -> None:
         name, rtype = str(question.name), show_type(question.type)
@@ -317,3 +369,9 @@ class Dump:
         what = f"{record.name} {show_type(record.type)} {record.ttl}{flush}"
         self._output.text(f"{head} {what} {show_data(record)}")
         self._output.event(event="record", **common, **record_fields(record))
+
+
+def _by_host(entry: tuple[tuple[str, str, str], int]) -> tuple[str, int, str]:
+    """Sort by host, and what it does most first."""
+    (source, rule, _), count = entry
+    return source, -count, rule

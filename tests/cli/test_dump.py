@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,10 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.cli import dump
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, Output
 from mcast.cli.dump import Dump, SeenPacket
+from mcast.cli.wanted import Wanted, parse_word
 from mcast.dns.codes import RESPONSE_FLAGS, RecordType
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
-from mcast.dns.records import pointer, raw
+from mcast.dns.records import address, pointer, raw, service
 from mcast.showing import is_plain
 from tests.cli.finding_lab import FindingTestCase
 
@@ -22,6 +24,12 @@ TYPE = Name.parse("_http._tcp.local.")
 PTR = pointer(TYPE, Name.from_labels(("My Web", "_http", "_tcp", "local")), 4500)
 RESPONSE = encode(Message(flags=RESPONSE_FLAGS, answers=(PTR,)))
 QUERY = encode(Message(questions=(Question(TYPE, RecordType.PTR, unicast=True),)))
+OTHER_WRONG = encode(
+    Message(
+        flags=RESPONSE_FLAGS,
+        answers=(pointer(Name.parse("_ipp._tcp.local."), Name.parse("x._ipp._tcp.local"), 4500, True),),
+    )
+)
 WRONG = encode(Message(flags=RESPONSE_FLAGS, answers=(PTR.with_cache_flush(True),)))
 
 
@@ -72,14 +80,20 @@ class CommandTests(FindingTestCase):
         self.assertEqual(found.head, "18446744073709551616 - 192.0.2.1")
 
 
-class DumpTests(SynchronousTestCase):
+class DumpTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.stream = StringIO()
 
     def dump(
-        self, *payloads: bytes, lint: bool = False, json_lines: bool = False, count: int | None = None
+        self,
+        *payloads: bytes,
+        lint: bool = False,
+        json_lines: bool = False,
+        count: int | None = None,
+        wanted: Sequence[str] = (),
     ) -> Dump:
-        dump = Dump(Output(self.stream, json_lines=json_lines), lint=lint, count=count)
+        output = Output(self.stream, json_lines=json_lines)
+        dump = Dump(output, lint=lint, count=count, wanted=Wanted.of([parse_word(word) for word in wanted]))
         for payload in payloads:
             dump.packet(SeenPacket(payload, "192.0.2.1", 5353, 0.0, "eth0", multicast=True, hop_limit=255))
         return dump
@@ -87,6 +101,8 @@ class DumpTests(SynchronousTestCase):
     def lines(self) -> list[str]:
         return self.stream.getvalue().splitlines()
 
+
+class DumpTests(DumpTestCase):
     def test_record(self) -> None:
         self.dump(RESPONSE)
         (line,) = self.lines()
@@ -165,3 +181,71 @@ class DumpTests(SynchronousTestCase):
 
     def test_count(self) -> None:
         self.assertTrue(self.dump(QUERY, QUERY, count=2).is_done)
+
+
+class WantedTests(DumpTestCase):
+    """`mcast dump HOST`, `NAME` and `TYPE`."""
+
+    WEB = Name.from_labels(("My Web", "_http", "_tcp", "local"))
+    KITCHEN = Name.parse("kitchen.local")
+    MANY = encode(
+        Message(
+            flags=RESPONSE_FLAGS,
+            answers=(PTR, service(WEB, 0, 0, 80, KITCHEN, 120), address(KITCHEN, "192.0.2.1", 120)),
+        )
+    )
+
+    def kinds(self, *wanted: str) -> list[str]:
+        """Return the types of the records that are shown."""
+        self.shown = self.dump(self.MANY, wanted=wanted, json_lines=True)
+        return [json.loads(line)["type"] for line in self.lines()]
+
+    def test_type(self) -> None:
+        self.assertEqual(self.kinds("SRV"), ["SRV"])
+
+    def test_name_and_what_leads_there(self) -> None:
+        self.assertEqual(self.kinds("kitchen"), ["SRV", "A"])
+
+    def test_name_and_all_in_it(self) -> None:
+        self.assertEqual(self.kinds("_http._tcp"), ["PTR", "SRV"])
+
+    def test_both_a_name_and_a_type(self) -> None:
+        self.assertEqual(self.kinds("kitchen.local", "A"), ["A"])
+
+    def test_host(self) -> None:
+        self.assertEqual(self.kinds("192.0.2.1"), ["PTR", "SRV", "A"])
+
+    def test_another_host(self) -> None:
+        """What is not shown is not counted as seen."""
+        self.assertEqual(self.kinds("192.0.2.9"), [])
+        self.assertEqual(self.shown.status, NOT_ALL)
+
+    def test_lint_of_a_host(self) -> None:
+        self.assertEqual(self.dump(WRONG, lint=True, wanted=["192.0.2.9"]).status, FAILED)
+        self.assertEqual(self.dump(WRONG, lint=True, wanted=["_http._tcp"]).status, NOT_ALL)
+        self.assertEqual(self.dump(WRONG, lint=True, wanted=["TXT"]).status, FAILED)
+
+
+class SummaryTests(DumpTestCase):
+    """What `--lint` says at the end."""
+
+    def test_by_host_and_rule(self) -> None:
+        self.dump(WRONG, OTHER_WRONG, b"short", lint=True).end()
+        self.assertEqual(
+            self.lines()[-4:],
+            [
+                "--- 3 packets seen, 3 breaches",
+                "HOST       RULE                   SECTION         COUNT",
+                "192.0.2.1  cache-flush-on-shared  RFC 6762 §10.2      2",
+                "192.0.2.1  malformed              RFC 1035 §4         1",
+            ],
+        )
+
+    def test_none(self) -> None:
+        self.dump(RESPONSE, lint=True).end()
+        self.assertEqual(self.lines(), ["--- 1 packet seen, no breaches"])
+
+    def test_json(self) -> None:
+        self.dump(WRONG, lint=True, json_lines=True).end()
+        last = json.loads(self.lines()[-1])
+        self.assertEqual((last["event"], last["source"], last["count"]), ("summary", "192.0.2.1", 1))

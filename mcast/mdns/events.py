@@ -42,14 +42,15 @@ class GroupClaimed(GroupEvent):
 
 @dataclass(frozen=True, slots=True)
 class GroupReprobing(GroupEvent):
-    """A name of a claimed group is probed for once more (RFC 6762 §9).
+    """A name of a claimed group, or one of ours that it points to, is probed for once more (RFC 6762 §9).
 
-    The group is out of use until `GroupClaimed` or `GroupLost`.
+    The group is out of use until `GroupClaimed` or `GroupLost`; where another host has won the name that it
+    points to, until an update gives it another one.
     """
 
     name: Name
     contested: bool = True
-    """Whether another host wants it; False when the link has just come up (RFC 6762 §8)."""
+    """Whether another host wants a name of the group itself; False, too, when the link has just come up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mcast.dns.codes import RecordType
 from mcast.dns.names import Name
 from mcast.dns.records import address
 from mcast.dnssd.hosts import Host
@@ -131,3 +132,20 @@ class ThirtyTests(NodeTestCase):
         names = {each.name for node in nodes for each in node.registrations if each.name.startswith("Camera")}
         self.assertEqual(len(names), self.hosts)
         self.assertLessEqual(max(counts.values()), 2 * 40)
+
+
+class ClaimTogetherTests(NodeTestCase):
+    """Two hosts of one name that start together, each with a service."""
+
+    def test_no_service_at_the_other_host(self) -> None:
+        """M-8.2-5, M-8.1-10: from the first announcement on, each service is at the host that it is on."""
+        nodes = []
+        for number in (1, 2):
+            node = self.node(f"h{number}", hostname="raspi")
+            node.publish(Service(f"Camera {number}", WEB, 80))
+            nodes.append(node)
+        self.lan.advance(10.0)
+        self.assertEqual({node.hostname for node in nodes}, {"raspi", "raspi-2"})
+        for number, node in enumerate(nodes, 1):
+            said = self.lan.packets.sent_by(f"h{number}").responses.records(RecordType.SRV)
+            self.assertEqual({str(record.data.target) for record in said}, {f"{node.hostname}.local."})  # type: ignore[union-attr]  # an SRV record

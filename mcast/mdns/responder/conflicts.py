@@ -91,7 +91,9 @@ class Watcher:
             key = record.name.key
             if self._prober.probing(key):
                 opposed[record.identity] = record
-            elif multicast and key in self._zone and self._conflicts(record, copies, now):
+            elif not multicast:
+                continue
+            elif self._conflicts(record, copies, now) if key in self._zone else self._claims(record):
                 probed = self._prober.get(key)
                 if probed is not None:
                     contested[key] = probed
@@ -183,6 +185,14 @@ class Watcher:
         if record.cache_flush and now >= ours.multicast_at + MULTICAST_INTERVAL:
             self._announce_again(ours, now)
         return False
+
+    def _claims(self, record: Record) -> bool:
+        """Whether a record takes a name of ours that is not in use, since what it points to is contested."""
+        probed = self._prober.get(record.name.key)
+        if probed is None or not probed.is_held or probed.verified or not record.ttl:
+            return False
+        proposed = {own.identity for own in self._publications.proposals(probed)}
+        return record.cache_flush and record.identity not in proposed and not self._is_own(record)
 
     def _announce_again(self, ours: RecordSet, now: float) -> None:
         """Multicast a set within the second after which others would forget it (RFC 6762 §10.1, §10.2).

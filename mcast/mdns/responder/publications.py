@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable
-from dataclasses import dataclass, field
 from typing import Final
 
 from mcast.dns.codes import RecordType
@@ -20,60 +19,15 @@ from mcast.mdns.events import (
     NameLost,
     RecordOversized,
 )
-from mcast.mdns.responder.announcer import Announcer, UpdateLimit
+from mcast.mdns.responder.announcer import Announcer
 from mcast.mdns.responder.goodbyes import Goodbyes
 from mcast.mdns.responder.packing import pack_probes, size_alone
 from mcast.mdns.responder.prepared import ReadyAnswers
 from mcast.mdns.responder.prober import ProbedName, Prober
+from mcast.mdns.responder.publication import Pointing, Publication
 from mcast.mdns.responder.record_group import RecordGroup
-from mcast.mdns.responder.zone import Entry, FormerRecord, RecordSet, Zone
+from mcast.mdns.responder.zone import Entry, FormerRecord, Zone
 from mcast.mdns.schedule import Timers
-
-
-@dataclass(slots=True, eq=False)
-class Publication:
-    """One record group on this link."""
-
-    owner: Hashable
-    group: RecordGroup
-    update: RecordGroup | None = None
-    """What the group will be, once its new names are claimed and the time has come."""
-    wake_at: float | None = None
-    """When to try the update; None while it waits for its names."""
-    is_published: bool = False
-    published: list[Entry] = field(default_factory=list)
-    """What the zone has of it."""
-    former: list[FormerRecord] = field(default_factory=list)
-    """What others still have in their caches while the group is out of use."""
-    lost_names: set[bytes] = field(default_factory=set)
-    """Verified names that another host turned out to have."""
-    limit: UpdateLimit = field(default_factory=UpdateLimit)
-    announcing: dict[RecordSet, float] = field(default_factory=dict)
-    """Sets that an update has changed, and when each was last multicast before that."""
-
-    @property
-    def is_announced(self) -> bool:
-        """Whether the group as it was asked for last is in use, and what an update changed was multicast."""
-        return (
-            self.is_published
-            and self.update is None
-            and not any(each.is_current and each.multicast_at == at for each, at in self.announcing.items())
-        )
-
-    @property
-    def wanted(self) -> RecordGroup:
-        """The group as it was asked for last."""
-        return self.update or self.group
-
-    def probed_names(self) -> dict[bytes, Name]:
-        """The names that the group needs, those of a pending update included."""
-        names = self.group.probed_names
-        return {**names, **self.update.probed_names} if self.update else names
-
-    def verified_names(self) -> dict[bytes, Name]:
-        """The same for the names that need no probing."""
-        names = self.group.verified_names
-        return {**names, **self.update.verified_names} if self.update else names
 
 
 class Publications:
@@ -92,6 +46,7 @@ class Publications:
         self._context: Final = context
         self._events: Final = context.events
         self._ready: Final = ready
+        self._pointing: Final = Pointing()
         self._publications: Final[dict[Hashable, Publication]] = {}
         """By owner."""
         self._unannounced: Final[dict[Hashable, Publication]] = {}
@@ -154,6 +109,11 @@ class Publications:
             return
         contested = self._contested(publication)
         former = self._remove(publication, now)
+        for key in publication.probed_names():
+            for waiting in self._pointing.at(key):
+                if not waiting.is_published:
+                    # Its owner may have another target for it, in the same breath.
+                    self.updates.arm(waiting, now)
         if goodbye and self._context.is_up:
             for one in former:
                 if not _concerns(one.record, contested):
@@ -167,6 +127,7 @@ class Publications:
             return
         contested = self._contested(publication)
         former = self._remove(publication, now)
+        self._hide_pointing(lost, now, is_lost=True)
         if self._context.is_up:
             for one in former:
                 self._leave_to_winner(one, lost, contested, (), now)
@@ -188,13 +149,27 @@ class Publications:
             self.prober.want(name, publication.owner, now)
         for name in publication.verified_names().values():
             self.prober.want(name, publication.owner, now, verified=True)
+        self._pointing.note(publication)
 
     def _release(self, publication: Publication, names: Iterable[bytes]) -> None:
         for key in names:
             self.prober.release(key, publication.owner)
 
-    def _is_ready(self, group: RecordGroup) -> bool:
-        return self._context.is_up and all(map(self.prober.holds, group.probed_names))
+    def _is_ready(self, publication: Publication, group: RecordGroup) -> bool:
+        """Whether a group may be in use: its names are ours, and so are those that it points to.
+
+        What would point to a name that we only probe for might lead to the host that has it. A name that no
+        group here wants is that of another host, and may be pointed to.
+        """
+        if not self._context.is_up or not all(map(self.prober.holds, group.probed_names)):
+            return False
+        return not any(self._is_uncertain(key, publication) for key in group.targets)
+
+    def _is_uncertain(self, target: bytes, publication: Publication) -> bool:
+        probed = self.prober.get(target)
+        if probed is None:
+            return target in publication.lost_targets
+        return not probed.is_held
 
     def _contested(self, publication: Publication) -> set[bytes]:
         """The names of a group that are not ours at the moment."""
@@ -240,7 +215,7 @@ class Publications:
 
     def _publish_ready(self, publications: Iterable[Publication], now: float) -> None:
         for publication in publications:
-            if not publication.is_published and self._is_ready(publication.group):
+            if not publication.is_published and self._is_ready(publication, publication.group):
                 publication.is_published = True
                 self._sync(publication, now)
                 for former in publication.former:
@@ -260,6 +235,7 @@ class Publications:
         self._hide(publication, now)
         self._release(publication, [*publication.probed_names(), *publication.verified_names()])
         del self._publications[publication.owner]
+        self._pointing.forget(publication)
         self.updates.disarm(publication)
         self._unannounced.pop(publication.owner, None)
         return publication.former
@@ -281,6 +257,7 @@ class Publications:
         self.updates.disarm(publication)
         new = {**publication.group.probed_names, **publication.group.verified_names}
         self._release(publication, [key for key in old if key not in new])
+        self._pointing.note(publication)
 
     def _try_update(self, publication: Publication, now: float) -> None:
         update = publication.update
@@ -290,7 +267,7 @@ class Publications:
         if at > now:
             self.updates.arm(publication, at)
             return
-        if not self._is_ready(update):
+        if not self._is_ready(publication, update):
             # Tried again when a name becomes ours.
             return
         before = set(publication.published)
@@ -317,6 +294,15 @@ class Publications:
 
     # Conflicts
 
+    def _hide_pointing(self, name: Name, now: float, *, is_lost: bool) -> None:
+        """Take out of use what points to a name that is contested, or was found to be another host's."""
+        for publication in self._pointing.at(name.key):
+            if is_lost:
+                publication.lost_targets.add(name.key)
+            if publication.is_published and name.key in publication.group.targets:
+                self._hide(publication, now)
+                self._events.append(GroupReprobing(publication.owner, name, contested=False))
+
     def reprobe(self, probed: ProbedName, now: float) -> None:
         """Probe again for a name of ours after a conflicting response (RFC 6762 §9)."""
         self.prober.count_conflict(now)
@@ -327,6 +313,7 @@ class Publications:
                 self._events.append(GroupReprobing(publication.owner, probed.name))
             elif publication.is_published:
                 publication.former += self._sync(publication, now)
+        self._hide_pointing(probed.name, now, is_lost=False)
 
     def lose_name(self, probed: ProbedName, heard: Collection[int], now: float) -> None:
         """Give up a name that another host answers for (RFC 6762 §8.1, §9).
@@ -344,6 +331,7 @@ class Publications:
                 self._events.append(GroupLost(publication.owner, probed.name))
             else:
                 self._lose_verified_records(publication, probed.name, now)
+        self._hide_pointing(probed.name, now, is_lost=True)
 
     def lose_verified(self, probed: ProbedName, now: float) -> None:
         """Give up a verified name to a host that shows more right to it."""
@@ -394,6 +382,7 @@ class Publications:
                 for name in publication.group.probed_names.values():
                     self._events.append(GroupReprobing(publication.owner, name, contested=False))
             publication.lost_names.clear()
+            publication.lost_targets.clear()
             self._want(publication, now)
         self.prober.reset(now)
         self._publish_ready(list(self._publications.values()), now)
@@ -448,11 +437,14 @@ class Publications:
     def try_updates(self, now: float) -> None:
         """Bring updates into force whose time has come."""
         for publication in self.updates.due(now):
-            self._try_update(publication, now)
+            if publication.is_published:
+                self._try_update(publication, now)
+            else:
+                self._publish_ready([publication], now)
         self.report_announced()
 
     def _take_over(self, won: Iterable[ProbedName], now: float) -> None:
-        """Publish what the names that we have won make possible."""
+        """Publish what the names that we have won make possible: under them, and pointing to them."""
         for publication in dict.fromkeys([one for probed in won for one in self._wanting(probed)]):
             if not publication.is_published:
                 self._publish_ready([publication], now)
@@ -462,6 +454,13 @@ class Publications:
                 # A verified name that no other host defended is published again.
                 self._sync(publication, now)
                 publication.former.clear()
+        for publication in dict.fromkeys(
+            [one for probed in won for one in self._pointing.at(probed.name.key)]
+        ):
+            if not publication.is_published:
+                self._publish_ready([publication], now)
+            elif publication.update is not None:
+                self._try_update(publication, now)
 
 
 def _concerns(record: Record, names: set[bytes]) -> bool:

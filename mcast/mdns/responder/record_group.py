@@ -15,6 +15,9 @@ _REFUSED_TYPES = PSEUDO_TYPES | {RecordType.NSEC, RecordType.ANY}
 _ZONE_TYPES = frozenset({RecordType.NS, RecordType.SOA})
 """A Multicast DNS domain is no zone: it has no name servers and no start of authority (RFC 6762 §12)."""
 
+_TARGET_AT: dict[int, int] = {RecordType.PTR: 0, RecordType.CNAME: 0, RecordType.SRV: 6}
+"""Where in the rdata of a type the name is that it points to: an SRV record has three numbers before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordGroup:
@@ -55,6 +58,15 @@ class RecordGroup:
     def probed_names(self) -> dict[bytes, Name]:
         """The names to be probed for, by their keys."""
         return {record.name.key: record.name for record in self.unique}
+
+    @property
+    def targets(self) -> set[bytes]:
+        """The keys of the names that records point to and that are not owned by the group itself."""
+        own = {record.name.key for record in self.unique}
+        found = {
+            record.rdata[_TARGET_AT[record.type] :].lower() for record in self if record.type in _TARGET_AT
+        }
+        return found - own
 
     @property
     def verified_names(self) -> dict[bytes, Name]:

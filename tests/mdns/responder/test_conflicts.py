@@ -201,7 +201,7 @@ class LateConflictTests(ConflictCase):
         """M-8.3-7: and for ever after."""
         self.lab.pass_time(3600.0)
         self.lab.hear(RIVAL_A)
-        self.assertEqual(self.lab.events[-1], GroupReprobing(self.host, HOST))
+        self.assertEqual(self.lab.events[0], GroupReprobing(self.host, HOST))
 
     def test_other_type(self) -> None:
         """M-9-1: another type of the name is no conflict once it is ours."""

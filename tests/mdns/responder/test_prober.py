@@ -405,7 +405,7 @@ class TieBreakTests(SynchronousTestCase):
     def test_only_the_contested_name_waits(self) -> None:
         """RFC 6762 §8.2: "begins probing for this record again"; other names go on."""
         lab = Lab(point=0.0)
-        lab.register(RecordGroup(unique=(self.LOW,)), WEB_GROUP)
+        lab.register(RecordGroup(unique=(self.LOW,)), RecordGroup(unique=(WEB_TXT,)))
         lab.run(0.1)
         lab.probe(HOST, self.HIGH)
         lab.run(0.8)

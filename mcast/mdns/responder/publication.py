@@ -1,0 +1,100 @@
+"""One record group of a link, and which groups point to a name (RFC 6762 §8)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Final
+
+from mcast.dns.names import Name
+from mcast.mdns.responder.announcer import UpdateLimit
+from mcast.mdns.responder.record_group import RecordGroup
+from mcast.mdns.responder.zone import Entry, FormerRecord, RecordSet
+
+
+@dataclass(slots=True, eq=False)
+class Publication:
+    """One record group on this link."""
+
+    owner: Hashable
+    group: RecordGroup
+    update: RecordGroup | None = None
+    """What the group will be, once its new names are claimed and the time has come."""
+    wake_at: float | None = None
+    """When to try the update; None while it waits for its names."""
+    is_published: bool = False
+    published: list[Entry] = field(default_factory=list)
+    """What the zone has of it."""
+    former: list[FormerRecord] = field(default_factory=list)
+    """What others still have in their caches while the group is out of use."""
+    lost_names: set[bytes] = field(default_factory=set)
+    """Verified names that another host turned out to have."""
+    lost_targets: set[bytes] = field(default_factory=set)
+    """Names of ours that it pointed to and that another host turned out to have."""
+    limit: UpdateLimit = field(default_factory=UpdateLimit)
+    announcing: dict[RecordSet, float] = field(default_factory=dict)
+    """Sets that an update has changed, and when each was last multicast before that."""
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether the group as it was asked for last is in use, and what an update changed was multicast."""
+        return (
+            self.is_published
+            and self.update is None
+            and not any(each.is_current and each.multicast_at == at for each, at in self.announcing.items())
+        )
+
+    @property
+    def wanted(self) -> RecordGroup:
+        """The group as it was asked for last."""
+        return self.update or self.group
+
+    def probed_names(self) -> dict[bytes, Name]:
+        """The names that the group needs, those of a pending update included."""
+        names = self.group.probed_names
+        return {**names, **self.update.probed_names} if self.update else names
+
+    def verified_names(self) -> dict[bytes, Name]:
+        """The same for the names that need no probing."""
+        names = self.group.verified_names
+        return {**names, **self.update.verified_names} if self.update else names
+
+    def targets(self) -> set[bytes]:
+        """The names that it points to, with those of a pending update."""
+        targets = self.group.targets
+        return targets | self.update.targets if self.update else targets
+
+
+class Pointing:
+    """Which groups have records that point to a name, as an SRV record does to its host."""
+
+    __slots__ = ("_by_target", "_targets")
+
+    def __init__(self) -> None:
+        self._by_target: Final[dict[bytes, dict[Publication, None]]] = {}
+        self._targets: Final[dict[Publication, set[bytes]]] = {}
+
+    def at(self, name_key: bytes) -> list[Publication]:
+        """Return the groups that point to a name, oldest first."""
+        return list(self._by_target.get(name_key, ()))
+
+    def note(self, publication: Publication) -> None:
+        """Take note of what a group points to now."""
+        before, after = self._targets.get(publication, set()), publication.targets()
+        if before == after:
+            return
+        self._drop(publication, before - after)
+        for key in after:
+            self._by_target.setdefault(key, {})[publication] = None
+        self._targets[publication] = after
+
+    def forget(self, publication: Publication) -> None:
+        """Take note that a group is no more."""
+        self._drop(publication, self._targets.pop(publication, set()))
+
+    def _drop(self, publication: Publication, keys: set[bytes]) -> None:
+        for key in keys:
+            groups = self._by_target[key]
+            groups.pop(publication, None)
+            if not groups:
+                del self._by_target[key]

@@ -1,8 +1,9 @@
-"""The memberships of one socket."""
+"""The memberships of one port, on as many sockets as they need."""
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
 from mcast.sockets.arrival import Arrival
@@ -15,68 +16,59 @@ from mcast.sockets.routes import Routes
 Address = IPv4Address | IPv6Address
 
 
-class Joins:
-    """Joins and leaves groups on one socket, and knows what is joined.
+FULL = (errno.ENOBUFS, errno.ENOMEM)
+"""What a system says when a socket has no room for a membership."""
 
-    :param routes: tells the link where none is named.
+
+class Seat:
+    """What one socket has joined.
+
+    :param bound: the group that the socket is bound to, and the interface or 0; None for a socket that takes
+        any.
+    :param close: called when nothing is joined any more; None for a socket that stays.
     """
 
-    def __init__(self, options: Options, routes: Routes, *, ipv6: bool) -> None:
-        self._options = options
-        self._routes = routes
-        self._ipv6 = ipv6
-        self._joined: dict[tuple[Address, int], set[Address | None]] = {}
+    def __init__(
+        self,
+        options: Options,
+        bound: tuple[Address, int] | None = None,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        self.options = options
+        self.close = close
+        self.joined: dict[tuple[Address, int], set[Address | None]] = {}
+        """Group and interface index; the sources, None for any."""
+        self._bound = bound
 
-    @property
-    def memberships(self) -> tuple[tuple[str, int, str | None], ...]:
-        """What is joined: group, interface index, source or None."""
-        return tuple(
-            (str(group), index, None if source is None else str(source))
-            for (group, index), sources in self._joined.items()
-            for source in sources
-        )
+    def fits(self, group: Address, index: int) -> bool:
+        """Tell whether the socket can receive this group there."""
+        return self._bound is None or (group == self._bound[0] and self._bound[1] in (0, index))
 
-    def join(self, group: Group, interface: Interface | int | str, source: str | None) -> None:
-        """Join; see `GroupPort.join`.
+    def join(self, group: Address, index: int, origin: Address | None) -> None:
+        """Join, and remember it.
 
-        :raises ValueError: what was asked for makes no sense.
-        :raises MembershipError: the system refused.
+        :raises OSError: the system refused.
         """
-        address, index, origin = self._checked(group, interface, source)
-        sources = self._joined.get((address, index))
-        if sources and (None in sources) is not (origin is None):
-            # RFC 3678 §4.1.3 wants EINVAL; Linux silently turns "any source" into "this one".
-            mode = "any source" if None in sources else "some sources"
-            mixed = OSError(errno.EINVAL, f"already joined for {mode}")
-            raise _membership_error("join", address, index, mixed)
-        try:
-            self._options.join(address, index, origin)
-        except OSError as problem:
-            raise _membership_error("join", address, index, problem) from None
-        self._joined.setdefault((address, index), set()).add(origin)
+        self.options.join(group, index, origin)
+        self.joined.setdefault((group, index), set()).add(origin)
 
-    def leave(self, group: Group, interface: Interface | int | str, source: str | None) -> None:
-        """Undo one `join`.
+    def leave(self, group: Address, index: int, origin: Address | None) -> None:
+        """Leave, and forget it.
 
-        :raises ValueError: as `join` does.
-        :raises MembershipError: it was not joined.
+        :raises OSError: the system refused.
         """
-        address, index, origin = self._checked(group, interface, source)
-        sources = self._joined.get((address, index), set())
-        if origin not in sources:
-            problem = OSError(errno.EADDRNOTAVAIL, "not joined")
-            raise _membership_error("leave", address, index, problem)
+        sources = self.joined[group, index]
         sources.discard(origin)
         if not sources:
-            del self._joined[address, index]
+            del self.joined[group, index]
         try:
-            self._options.leave(address, index, origin)
+            self.options.leave(group, index, origin)
         except OSError as problem:
             # The interface went. Linux took the membership with it, or keeps an empty entry.
             if not sources and origin is not None and problem.errno == errno.ENODEV:
-                self._options.leave(address, index)
+                self.options.leave(group, index)
             elif problem.errno not in (errno.ENODEV, errno.EADDRNOTAVAIL, errno.ENXIO):
-                raise _membership_error("leave", address, index, problem) from None
+                raise
 
     def covers(self, arrival: Arrival) -> bool:
         """Tell whether a datagram is unicast, or for a group that was joined where it arrived.
@@ -89,7 +81,100 @@ class Joins:
         address, _ = parse_address(arrival.destination)
         if not address.is_multicast:
             return True
-        return (address, arrival.interface) in self._joined or (address, 0) in self._joined
+        return (address, arrival.interface) in self.joined or (address, 0) in self.joined
+
+
+class Joins:
+    """Joins and leaves groups on the sockets of one port, and knows what is joined.
+
+    :param first: the seat of the port's own socket.
+    :param further: opens a socket more, for a group on an interface, when the others have no room.
+    :param routes: tells the link where none is named.
+    """
+
+    def __init__(
+        self, first: Seat, further: Callable[[Group, int], Seat], routes: Routes, *, ipv6: bool
+    ) -> None:
+        self._seats = [first]
+        self._further = further
+        self._routes = routes
+        self._ipv6 = ipv6
+
+    @property
+    def memberships(self) -> tuple[tuple[str, int, str | None], ...]:
+        """What is joined: group, interface index, source or None."""
+        return tuple(
+            (str(group), index, None if source is None else str(source))
+            for seat in self._seats
+            for (group, index), sources in seat.joined.items()
+            for source in sources
+        )
+
+    def join(self, group: Group, interface: Interface | int | str, source: str | None) -> None:
+        """Join; see `GroupPort.join`.
+
+        :raises ValueError: what was asked for makes no sense.
+        :raises MembershipError: the system refused.
+        """
+        address, index, origin = self._checked(group, interface, source)
+        holders = [seat for seat in self._seats if (address, index) in seat.joined]
+        joined = {each for seat in holders for each in seat.joined[address, index]}
+        if joined and (None in joined) is not (origin is None):
+            # RFC 3678 §4.1.3 wants EINVAL; Linux silently turns "any source" into "this one".
+            mode = "any source" if None in joined else "some sources"
+            mixed = OSError(errno.EINVAL, f"already joined for {mode}")
+            raise _membership_error("join", address, index, mixed)
+        try:
+            if origin in joined:
+                # On another socket it would succeed, and each datagram come twice.
+                for seat in holders:
+                    if origin in seat.joined[address, index]:
+                        seat.join(address, index, origin)
+            else:
+                self._take_seat(group, index, origin)
+        except OSError as problem:
+            raise _membership_error("join", address, index, problem) from None
+
+    def _take_seat(self, group: Group, index: int, origin: Address | None) -> None:
+        """Join by the first socket that has room, or by one more."""
+        for seat in self._seats:
+            if seat.fits(group.address, index):
+                try:
+                    seat.join(group.address, index, origin)
+                    return
+                except OSError as problem:
+                    if problem.errno not in FULL or not seat.options.binds_groups:
+                        raise
+        seat = self._further(group, index)
+        try:
+            seat.join(group.address, index, origin)
+        except OSError:
+            if seat.close is not None:
+                seat.close()
+            raise
+        self._seats.append(seat)
+
+    def leave(self, group: Group, interface: Interface | int | str, source: str | None) -> None:
+        """Undo one `join`.
+
+        :raises ValueError: as `join` does.
+        :raises MembershipError: it was not joined.
+        """
+        address, index, origin = self._checked(group, interface, source)
+        for seat in self._seats:
+            if origin in seat.joined.get((address, index), ()):
+                break
+        else:
+            problem = OSError(errno.EADDRNOTAVAIL, "not joined")
+            raise _membership_error("leave", address, index, problem)
+        try:
+            seat.leave(address, index, origin)
+        except OSError as problem:
+            raise _membership_error("leave", address, index, problem) from None
+        finally:
+            if not seat.joined and seat.close is not None:
+                self._seats.remove(seat)
+                seat.close()
 
     def _checked(
         self, group: Group, interface: Interface | int | str, source: str | None

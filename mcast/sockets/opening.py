@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from mcast.sockets.errors import ListenError
@@ -46,6 +47,35 @@ def open_sockets(binding: Binding, settings: PortSettings) -> PortSockets:
     except OSError as problem:
         raise _listen_error(binding, problem) from None
     return PortSockets(receiver, sender, pinned)
+
+
+def open_further(
+    binding: Binding, settings: PortSettings, beside: Sequence[socket.socket]
+) -> tuple[socket.socket, int]:
+    """Open one more receiving socket, bound to a group, on the port that other sockets have.
+
+    :param beside: those sockets. Where the port is not shared it is shared with them for a moment.
+    :returns: the socket, and the index of the only interface it receives from, or 0.
+    :raises ListenError: what is wrong, in one line.
+    """
+    sharing = [] if settings.shared else [Options(each, ipv6=binding.ipv6) for each in beside]
+    try:
+        receiver = _open(binding, settings, binding.pinned)
+        try:
+            for options in sharing:
+                options.share_port()
+            pinned = _bind(receiver, binding, replace(settings, shared=True))
+            if not settings.shared:
+                sharing.append(Options(receiver, ipv6=binding.ipv6))
+        except BaseException:
+            receiver.close()
+            raise
+        finally:
+            for options in sharing:
+                options.keep_port()
+    except OSError as problem:
+        raise _listen_error(binding, problem) from None
+    return receiver, pinned
 
 
 def _listen_error(binding: Binding, problem: OSError) -> ListenError:

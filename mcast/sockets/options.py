@@ -64,6 +64,12 @@ class Options:
         if self._platform.reuse_port is not None:
             self._sock.setsockopt(socket.SOL_SOCKET, self._platform.reuse_port, 1)
 
+    def keep_port(self) -> None:
+        """Undo `share_port`: sockets that are bound stay, and no other is let in."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        if self._platform.reuse_port is not None:
+            self._sock.setsockopt(socket.SOL_SOCKET, self._platform.reuse_port, 0)
+
     def set_v6only(self) -> None:
         """Keep IPv4 away from an IPv6 socket (RFC 3493 §5.3)."""
         self._sock.setsockopt(IPPROTO_IPV6, self._platform.ipv6_v6only, 1)

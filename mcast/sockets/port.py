@@ -26,9 +26,10 @@ from zope.interface import implementer
 
 from mcast.neighbours import SocketAddress
 from mcast.sockets.errors import AddressError, MembershipError
+from mcast.sockets.further import FurtherSockets
 from mcast.sockets.group import Group, parse_address
 from mcast.sockets.interface import Interface, first_ipv4, interface_index, is_interface
-from mcast.sockets.joins import Joins
+from mcast.sockets.joins import Joins, Seat
 from mcast.sockets.opening import PortSockets, open_sockets, outgoing_source
 from mcast.sockets.options import Options
 from mcast.sockets.reading import Reader
@@ -72,7 +73,7 @@ class GroupPort:
         self.counters: Counter[str] = Counter()
         """received, truncated, not_joined, read_errors, protocol_errors, send_full, send_refused."""
         self._port = binding.port
-        self._settings = settings
+        self.settings = settings
         self._hop_limit = settings.hop_limit
         self._loopback = settings.loopback
         self._broadcast = False
@@ -102,10 +103,12 @@ class GroupPort:
         self._routes = Routes(
             self._options, ipv6=self.ipv6, pinned=sockets.pinned, source=_bound_address(self.binding)
         )
-        self._joins = Joins(self._options, self._routes, ipv6=self.ipv6)
+        seat = Seat(self._options)
+        self._further = FurtherSockets(self, sockets, self._failures)
+        self._joins = Joins(seat, self._open_further, self._routes, ipv6=self.ipv6)
         self._say(f"{self._name_in_log()} starting on {self._port}", "{name} starting on {port}")
         try:
-            self._reader = Reader(self, sockets, self._joins, self._failures, self._settings)
+            self._reader = Reader(self, sockets, seat, self._failures, self)
             self.protocol.makeConnection(self)
         except BaseException:
             # Not started, so it is not stopped either; but it may be given to another port.
@@ -117,7 +120,7 @@ class GroupPort:
 
     def _open_sockets(self) -> PortSockets:
         """Open the sockets; a test overrides this to have some that fail."""
-        return open_sockets(self.binding, self._settings)
+        return open_sockets(self.binding, self.settings)
 
     def stopListening(self) -> defer.Deferred[None]:
         """Leave every group and close the socket; fires when the protocol has been told."""
@@ -125,6 +128,7 @@ class GroupPort:
             return defer.succeed(None)
         if not self._stopping:
             self._stopping = self._reader.stopped = True
+            self._further.stop()
             self.reactor.removeReader(self)
             # Not at once: a port may be stopped from within its own datagram_arrived.
             self.reactor.callLater(0, self.connectionLost)  # type: ignore[attr-defined]
@@ -153,6 +157,7 @@ class GroupPort:
         self.reactor.removeReader(self)
         if self._sockets is not None:
             self._reader.stopped = True
+            self._further.close()
             self._sockets.close()
         self._sockets = self._sender = None
 
@@ -268,10 +273,11 @@ class GroupPort:
         :raises ValueError: no group of this family, an unknown interface, a link-local group without
             an interface on a host with several links (RFC 4007 §6), a source-specific group without
             source (RFC 4604 §2.2), a source of the other family.
-        :raises MembershipError: the system refused.
+        :raises MembershipError: the system refused. That one socket has no room for more is no reason: the
+            port takes a further one, where a socket can be bound to a group.
         """
         self._joins.join(self._group(group), interface, source)
-        self._reader.forget()
+        self._forget()
 
     def leave(
         self, group: Group | str, interface: Interface | int | str = 0, source: str | None = None
@@ -281,8 +287,17 @@ class GroupPort:
         :raises ValueError: as `join` does.
         :raises MembershipError: it was not joined.
         """
-        self._reader.forget()
+        self._forget()
         self._joins.leave(self._group(group), interface, source)
+
+    def _forget(self) -> None:
+        self._reader.forget()
+        self._further.forget()
+
+    def _open_further(self, group: Group, interface: int) -> Seat:
+        if self.ipv6:
+            self._reader.ask()  # or it would take what a further socket has joined, see `Seat.covers`
+        return self._further.open(group, interface)
 
     @property
     def memberships(self) -> tuple[tuple[str, int, str | None], ...]:

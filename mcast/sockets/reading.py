@@ -8,16 +8,16 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 
 from mcast.clock import clock_of
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
-from mcast.sockets.joins import Joins
+from mcast.sockets.joins import Seat
 from mcast.sockets.opening import PortSockets
 from mcast.sockets.options import Options
 from mcast.sockets.sending import FailureLog
-from mcast.sockets.settings import PortSettings
 
 if TYPE_CHECKING:
     from mcast.sockets.port import GroupPort
@@ -41,7 +41,8 @@ class Reader:
     """Reads the socket of a port.
 
     :param port: whose datagrams these are. What its protocol returns goes back by its ``send``.
-    :param joins: what is joined; decides whether a datagram is for us.
+    :param seat: what the socket has joined; decides whether a datagram is for us.
+    :param descriptor: what the reactor watches.
     """
 
     _log = Logger()
@@ -50,17 +51,18 @@ class Reader:
         self,
         port: GroupPort,
         sockets: PortSockets,
-        joins: Joins,
+        seat: Seat,
         failures: FailureLog,
-        settings: PortSettings,
+        descriptor: IReadDescriptor,
     ) -> None:
         self.stopped = False
         """Set to deliver nothing more, whatever has arrived."""
         self._port = port
         self._sockets = sockets
-        self._joins = joins
+        self._seat = seat
         self._failures = failures
-        self._settings = settings
+        self._settings = port.settings
+        self._descriptor = descriptor
         self._options = Options(sockets.receiver, ipv6=port.ipv6)
         self._counters = port.counters
         self._seen: dict[tuple[tuple[int, int, bytes], ...], Arrival | None] = {}
@@ -71,7 +73,12 @@ class Reader:
         )
         self._asks = self._asks_the_system(tells=arrived is not None)
         if self._asks:
-            self._options.receive_arrival()
+            self.ask()
+
+    def ask(self) -> None:
+        """Ask the system from now on how each datagram arrived."""
+        self._asks = True
+        self._options.receive_arrival()
 
     def _asks_the_system(self, tells: bool) -> bool:
         """Must the system be asked how each datagram arrived?
@@ -185,7 +192,7 @@ class Reader:
     def _arrival(self, key: tuple[tuple[int, int, bytes], ...]) -> Arrival | None:
         arrival: Arrival | None = Arrival(*self._options.read_arrival(key))
         assert arrival is not None
-        if not self._joins.covers(arrival):
+        if not self._seat.covers(arrival):
             arrival = None
         if len(self._seen) >= MAX_ARRIVALS:
             self._seen.clear()
@@ -222,17 +229,17 @@ class Reader:
         if self._errors >= MAX_READ_ERRORS:
             self._errors = 0
             reactor = self._port.reactor
-            reactor.removeReader(self._port)
+            reactor.removeReader(self._descriptor)
             clock_of(reactor).callLater(READ_PAUSE, self._resume)
 
     def _resume(self) -> None:
         if not self.stopped:
-            self._port.reactor.addReader(self._port)
+            self._port.reactor.addReader(self._descriptor)
 
     def take_errors(self) -> None:
         """Read what is wrong with the socket, in which the epoll and poll reactors see its end."""
         sock = self._sockets.receiver
-        self._port.reactor.addReader(self._port)
+        self._port.reactor.addReader(self._descriptor)
         number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
             self.failed(OSError(number, os.strerror(number)))

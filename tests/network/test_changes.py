@@ -178,9 +178,17 @@ class ChangeTests(ReactorLanTestCase):
     def test_refused_for_a_while(self) -> None:
         """M-B-1: a join refused for lack of room is tried again, and succeeds when there is some."""
         limit = Path("/proc/sys/net/ipv4/igmp_max_memberships")
-        limit.write_text("1")
         self.addCleanup(limit.write_text, "20")
-        self.protocol = RecordingGroups([IPV4])
+
+        class Filling(RecordingGroups):
+            """Leaves no room on any socket once it has joined."""
+
+            def group_joined(self, group: Group, interface: Interface) -> None:
+                super().group_joined(group, interface)
+                if len(self.events) == 1:
+                    limit.write_text("0")
+
+        self.protocol = Filling([IPV4])
         self.close_later(listen_multicast(self.reactor, PORT, self.protocol, ipv6=False))
         self.told(("joined", IPV4.host, "eth0"), ("refused", IPV4.host, "eth1"))
         limit.write_text("20")

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from mcast.node.state import StateFile
     from mcast.sockets.arrival import Arrival
     from mcast.sockets.group import Group, Scope
-    from mcast.sockets.interface import Interface, InterfaceAddress, interfaces
+    from mcast.sockets.interface import AddressState, Interface, InterfaceAddress, interfaces
     from mcast.sockets.listen import GroupListener, listen_group, listen_multicast
     from mcast.sockets.port import GroupPort
     from mcast.sockets.protocol import GroupProtocol
@@ -129,7 +129,7 @@ _HOMES = {
     "mcast.node.state": ("StateFile",),
     "mcast.sockets.arrival": ("Arrival",),
     "mcast.sockets.group": ("Group", "Scope"),
-    "mcast.sockets.interface": ("Interface", "InterfaceAddress", "interfaces"),
+    "mcast.sockets.interface": ("AddressState", "Interface", "InterfaceAddress", "interfaces"),
     "mcast.sockets.listen": ("GroupListener", "listen_group", "listen_multicast"),
     "mcast.sockets.port": ("GroupPort",),
     "mcast.sockets.protocol": ("GroupProtocol",),
@@ -143,6 +143,7 @@ __all__ = [
     "AUTO",
     "LOCAL",
     "Added",
+    "AddressState",
     "Alias",
     "AliasRegistration",
     "AnnouncedPort",

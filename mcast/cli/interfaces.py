@@ -13,7 +13,14 @@ from typing import Any
 from mcast.cli.check import check
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, CommandError, Output, add_interface_argument
 from mcast.cli.kernel import joined_groups
-from mcast.sockets.interface import Interface, default_interfaces, find_interface, interfaces
+from mcast.sockets.interface import (
+    AddressState,
+    Interface,
+    InterfaceAddress,
+    default_interfaces,
+    find_interface,
+    interfaces,
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +100,12 @@ def describe(output: Output, interface: Interface, groups: list[IPv4Address | IP
         groups=None if groups is None else [str(each) for each in groups],
     )
     output.text(f"{interface.index}: {interface.name}  {' '.join(flags)}  mtu {interface.mtu}")
-    output.text(f"    addresses: {' '.join(map(str, interface.addresses)) or 'none'}")
+    output.text(f"    addresses: {' '.join(map(_shown, interface.addresses)) or 'none'}")
     if groups is not None:
         output.text(f"    groups: {' '.join(map(str, groups)) or 'none'}")
+
+
+def _shown(address: InterfaceAddress) -> str:
+    if address.state is AddressState.PREFERRED:
+        return str(address)
+    return f"{address} ({address.state.name.lower()})"

@@ -28,7 +28,7 @@ from mcast.mdns.context import Sizes
 from mcast.mdns.responder.packing import size_alone
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.node.link_driver import LinkDriver
-from mcast.sockets.interface import Interface, select_interfaces
+from mcast.sockets.interface import AddressState, Interface, InterfaceAddress, select_interfaces
 
 LARGEST = Sizes.of_link(DEFAULT_MTU, ipv6=True).single
 """Octets of a message with one record alone, in fragments, that both families can carry (RFC 6762 §17)."""
@@ -293,6 +293,20 @@ def own_addresses(interface: Interface) -> list[IPv4Address | IPv6Address]:
 
     Those of both families, whichever the packet goes by: both links of an interface publish the same, and so
     the NSEC record of neither denies what the other one has (RFC 6762 §20).
+
+    An IPv6 address that another host has, or may have, is none of ours; a deprecated one stands for no new
+    connection while its scope has another (RFC 4862 §5.4, §5.5.4). A temporary one is published like any
+    other: it is valid on this interface, and RFC 6762 §6.2 wants all of these.
     """
-    own = (each.address for each in interface.addresses)
-    return [address for address in own if interface.loopback or not address.is_loopback]
+    own = [each for each in interface.addresses if each.is_ours]
+    good = {_scope(each) for each in own if each.state is not AddressState.DEPRECATED}
+    return [
+        each.address
+        for each in own
+        if (each.state is not AddressState.DEPRECATED or _scope(each) not in good)
+        and (interface.loopback or not each.address.is_loopback)
+    ]
+
+
+def _scope(own: InterfaceAddress) -> tuple[int, bool]:
+    return own.address.version, own.address.is_link_local

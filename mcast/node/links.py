@@ -252,7 +252,7 @@ class Links:
         driver.interface = interface
         if before.name != interface.name:
             self.link_changed(driver, LinkChange.RENAMED)
-        if before.networks != interface.networks:
+        if before.addresses != interface.addresses:
             self._log.info("addresses of {interface} changed", interface=interface.name)
             with driver.calling() as now:
                 driver.link.set_networks(_networks(interface, driver.ipv6), now)

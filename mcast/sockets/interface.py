@@ -7,7 +7,9 @@ import struct
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
+from pathlib import Path
 
 import ifaddr
 
@@ -17,12 +19,32 @@ DEFAULT_MTU = 1500
 """Octets assumed where the system does not tell: Ethernet's (RFC 894)."""
 
 
+class AddressState(IntEnum):
+    """What may be done with an address, the best first; where the system does not tell it is `PREFERRED`."""
+
+    PREFERRED = 0
+    TEMPORARY = 1
+    """It is replaced after some hours, so that others cannot follow the host by it (RFC 8981)."""
+    DEPRECATED = 2
+    """Old connections may go on with it, new ones should not begin (RFC 4862 §5.5.4)."""
+    TENTATIVE = 3
+    """Another host may have it: that is being found out (RFC 4862 §5.4)."""
+    DUPLICATE = 4
+    """Another host has it (RFC 4862 §5.4.5)."""
+
+
 @dataclass(frozen=True, slots=True)
 class InterfaceAddress:
     """An address of an interface, with the length of the prefix that is on the link."""
 
     address: IPv4Address | IPv6Address
     prefix_length: int
+    state: AddressState = AddressState.PREFERRED
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it may be used: not while another host has it, or may have it."""
+        return self.state <= AddressState.DEPRECATED
 
     @property
     def ip_interface(self) -> IPv4Interface | IPv6Interface:
@@ -53,7 +75,8 @@ class Interface:
 
     def __post_init__(self) -> None:
         # Kept, not computed on each call: the neighbours are asked for each datagram.
-        object.__setattr__(self, "_networks", tuple(each.ip_interface for each in self.addresses))
+        ours = tuple(each.ip_interface for each in self.addresses if each.is_ours)
+        object.__setattr__(self, "_networks", ours)
         object.__setattr__(self, "_neighbours", Neighbours(self._networks, loopback=self.loopback))
 
     @property
@@ -68,12 +91,12 @@ class Interface:
 
     @property
     def networks(self) -> tuple[IPv4Interface | IPv6Interface, ...]:
-        """The addresses with their networks."""
+        """The addresses that are ours, with their networks."""
         return self._networks
 
     def has_family(self, ipv6: bool) -> bool:
-        """Has the interface an address of this family?"""
-        return any((each.address.version == 6) is ipv6 for each in self.addresses)
+        """Has the interface an address of this family that is ours?"""
+        return any((each.version == 6) is ipv6 for each in self._networks)
 
     def has_neighbour(self, host: str) -> bool:
         """Tell whether a source address is that of a host on this link; a zone (``%eth0``) is ignored."""
@@ -89,6 +112,7 @@ def interfaces() -> tuple[Interface, ...]:
     :raises OSError: as the system says.
     """
     found: dict[int, tuple[str, list[InterfaceAddress]]] = {}
+    states = address_states()
     for adapter in ifaddr.get_adapters(include_unconfigured=True):
         if adapter.index is None:  # gone between two system calls
             continue
@@ -98,7 +122,9 @@ def interfaces() -> tuple[Interface, ...]:
             found[adapter.index] = (adapter.nice_name, addresses)
         for each in adapter.ips:
             text = each.ip if isinstance(each.ip, str) else each.ip[0]
-            address = InterfaceAddress(ip_address(text.partition("%")[0]), each.network_prefix)
+            parsed = ip_address(text.partition("%")[0])
+            state = states.get((adapter.index, parsed), AddressState.PREFERRED)
+            address = InterfaceAddress(parsed, each.network_prefix, state)
             if address not in addresses:
                 addresses.append(address)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -106,6 +132,35 @@ def interfaces() -> tuple[Interface, ...]:
             _described(probe, name, index, tuple(addresses))
             for index, (name, addresses) in sorted(found.items())
         )
+
+
+_STATES = Path("/proc/thread-self/net/if_inet6")
+"""The IPv6 addresses of the network namespace of this thread."""
+
+_STATE_FLAGS = (
+    (0x08, AddressState.DUPLICATE),
+    (0x40, AddressState.TENTATIVE),
+    (0x20, AddressState.DEPRECATED),
+    (0x01, AddressState.TEMPORARY),
+)
+"""The flags of linux/if_addr.h and what they mean, the gravest first."""
+
+
+def address_states(table: Path = _STATES) -> dict[tuple[int, IPv4Address | IPv6Address], AddressState]:
+    """Return the state of each IPv6 address that is not as usual, by it and the index of its interface."""
+    states: dict[tuple[int, IPv4Address | IPv6Address], AddressState] = {}
+    if sys.platform != "linux":
+        return states
+    try:
+        for line in table.read_text("ascii").splitlines():
+            address, index, _, _, flags, _ = line.split()
+            for flag, state in _STATE_FLAGS:
+                if int(flags, 16) & flag:
+                    states[int(index, 16), IPv6Address(int(address, 16))] = state
+                    break
+    except (OSError, ValueError):
+        pass  # no such table: no IPv6, or a sandbox that does not show it
+    return states
 
 
 @dataclass(frozen=True, slots=True)

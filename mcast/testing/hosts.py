@@ -10,7 +10,7 @@ from random import Random
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 
-from mcast.sockets.interface import Interface, InterfaceAddress
+from mcast.sockets.interface import AddressState, Interface, InterfaceAddress
 from mcast.testing.captures import Packet
 from mcast.testing.endpoints import PortTable
 from mcast.testing.links import SimulatedLink
@@ -79,7 +79,10 @@ class SimulatedInterface:
         return str(fitting[0])
 
     def set_addresses(self, *addresses: str) -> None:
-        """Have these addresses and no others, each with its prefix length (``192.0.2.7/24``)."""
+        """Have these addresses and no others, each with its prefix length (``192.0.2.7/24``).
+
+        A state may follow, as `AddressState` has it: ``"fe80::7/64 tentative"``.
+        """
         self.addresses = tuple(map(_interface_address, addresses))
         self.host.changed()
 
@@ -303,5 +306,7 @@ class SimulatedHost:
 
 
 def _interface_address(text: str) -> InterfaceAddress:
-    parsed = ip_interface(text)
-    return InterfaceAddress(parsed.ip, parsed.network.prefixlen)
+    address, _, state = text.partition(" ")
+    parsed = ip_interface(address)
+    known = AddressState[state.upper()] if state else AddressState.PREFERRED
+    return InterfaceAddress(parsed.ip, parsed.network.prefixlen, known)

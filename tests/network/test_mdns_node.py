@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 from mcast.dnssd.hosts import Host
 from mcast.dnssd.service import Service
 from mcast.node.node import STOP_LIMIT, Node
 from tests.interop.probe import Packet, Prober
-from tests.interop.wire import A, Question, address_record, labels, query, response
+from tests.interop.wire import AAAA, A, Question, address_record, labels, query, response
 from tests.network.reactors import ReactorLanTestCase
 
 HOST = labels("kitchen.local")
@@ -106,6 +107,28 @@ class RealNodeTests(ReactorLanTestCase):
         found = {each.address for each in packet.message.answers_for(HOST, A)}
         self.assertEqual(found, {self.here.ipv4(0), "10.77.0.200"})
         self.assertEqual([each for each in self.probers[0].sniffer.poll() if is_probe(each)], [])
+
+    def test_address_of_another_host(self) -> None:
+        """RFC 4862 §5.4: one that duplicate address detection found to be another host's is not published."""
+        mine, theirs = "fd77:0:0:0::42", "fd77:0:0:0::43"
+        self.there.ip("addr", "add", f"{theirs}/64", "dev", "eth0", "nodad")
+        self.addCleanup(self.there.ip, "addr", "del", f"{theirs}/64", "dev", "eth0")
+        for part in ("all", "eth0"):
+            Path(f"/proc/sys/net/ipv6/conf/{part}/accept_dad").write_text("1")
+            self.addCleanup(Path(f"/proc/sys/net/ipv6/conf/{part}/accept_dad").write_text, "0")
+        self.probers[0].sniffer.poll().clear()
+        for address in (theirs, mine):
+            self.here.ip("addr", "add", f"{address}/64", "dev", "eth0")
+            self.addCleanup(self.here.ip, "addr", "del", f"{address}/64", "dev", "eth0")
+
+        def found(packet: Packet) -> set[str]:
+            return {each.address for each in packet.message.answers_for(HOST, AAAA)}
+
+        packet = self.sees(0, lambda each: "fd77::42" in found(each), 6.0)
+        self.assertNotIn("fd77::43", found(packet))
+        self.turn(1.0)
+        seen = [found(each) for each in self.probers[0].sniffer.poll()]
+        self.assertFalse(any("fd77::43" in each for each in seen))
 
     def test_interface_comes_and_goes(self) -> None:
         self.lan.unplug(self.here, 1)

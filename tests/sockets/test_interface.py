@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import ip_interface
+import sys
+from ipaddress import ip_address, ip_interface
+from pathlib import Path
+from unittest import skipUnless
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.sockets.interface import (
+    AddressState,
     Interface,
     InterfaceAddress,
+    address_states,
     default_interfaces,
     find_interface,
     interfaces,
@@ -135,3 +140,37 @@ class EnumerationTests(SynchronousTestCase):
     def test_by_index(self) -> None:
         found = [each.index for each in interfaces()]
         self.assertEqual(found, sorted(set(found)))
+
+
+class StateTests(SynchronousTestCase):
+    """What may be done with an IPv6 address, from its flags."""
+
+    def states(self, *flags: str) -> list[AddressState]:
+        table = Path(self.mktemp())
+        lines = [f"fe80000000000000000000000000000{n} 02 40 20 {each} eth0" for n, each in enumerate(flags)]
+        table.write_text("".join(f"{line}\n" for line in lines))
+        found = address_states(table)
+        return [found.get((2, ip_address(f"fe80::{n}")), AddressState.PREFERRED) for n in range(len(flags))]
+
+    @skipUnless(sys.platform == "linux", "the table is Linux's")
+    def test_flags(self) -> None:
+        """Permanent; temporary; deprecated and temporary; tentative; tentative and found to be another's."""
+        self.assertEqual(
+            self.states("80", "01", "21", "c0", "48"),
+            [
+                AddressState.PREFERRED,
+                AddressState.TEMPORARY,
+                AddressState.DEPRECATED,
+                AddressState.TENTATIVE,
+                AddressState.DUPLICATE,
+            ],
+        )
+
+    def test_without_table(self) -> None:
+        self.assertEqual(address_states(Path(self.mktemp())), {})
+
+    def test_not_ours(self) -> None:
+        tentative = InterfaceAddress(ip_address("fe80::1"), 64, AddressState.TENTATIVE)
+        waiting = Interface("eth0", 2, (tentative,))
+        self.assertFalse(waiting.has_family(ipv6=True))
+        self.assertEqual(waiting.networks, ())

@@ -236,11 +236,13 @@ def run_command(name: str, run: Run, arguments: argparse.Namespace, output: Outp
 
 def one_line(error: BaseException) -> str:
     """Return what an error says, with the system's own words for a system error, in one line."""
-    cause = getattr(error, "socketError", None)
-    if isinstance(cause, OSError):  # twisted.internet.error.CannotListenError
-        return f"port {getattr(error, 'port', '')}: {one_line(cause)}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    cause = getattr(error, "socketError", None)
+    if isinstance(
+        cause, OSError
+    ):  # twisted.internet.error.CannotListenError, as Twisted's own ports raise it
+        return f"port {getattr(error, 'port', '')}: {one_line(cause)}"
     return shown(" ".join(str(error).split()))
 
 

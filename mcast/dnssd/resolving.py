@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import chain
 from random import Random
 from typing import Final, Protocol, TypeVar
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
+from mcast.dnssd.addresses import HostAddresses
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.link_id import LinkId
@@ -21,12 +23,6 @@ MAX_ALIASES = 8
 
 LEAST_WEIGHT = 0.01
 """What weight 0 counts. Our choice: "a very small chance" beside other weights (RFC 2782)."""
-
-FAMILY_DELAY = 0.25
-"""How long a look-up that has addresses waits for the other family, or the other link.
-
-Our choice: links begin to ask up to 100 ms apart, and answers wait up to 120 ms (RFC 6762 §5.2, §6).
-"""
 
 
 class Resolver(ServiceTracker):
@@ -50,6 +46,14 @@ class Resolver(ServiceTracker):
         hosts = [one.host.name for one in self._instances.values() if one.host is not None]
         return hosts[0] if hosts else None
 
+    def hurry(self, now: float) -> FoundService | None:
+        """Return the service as it is known, without waiting for what may be missing."""
+        for key, instance in self._instances.items():
+            instance.due = now
+            self._changed[key] = instance
+        self.changes(now)
+        return self.service
+
     def _begin_on(self, link: LinkId, now: float) -> None:
         for name in self.names:
             self._follow(name, link, now)
@@ -68,52 +72,40 @@ class HostLookup(Follower):
     def __init__(self, name: Name, *, ipv4: bool = True, ipv6: bool = True) -> None:
         super().__init__()
         self.name: Final = name
-        self._types: Final = (RecordType.A,) * ipv4 + (RecordType.AAAA,) * ipv6
+        self._types: Final = (int(RecordType.A),) * ipv4 + (int(RecordType.AAAA),) * ipv6
         self._names: Final[list[Name]] = [name]
         """The name, and those that it is an alias of."""
-        self._found: Final[dict[tuple[LinkId, bytes, bytes], None]] = {}
-        """Addresses, each with the link and the key of the name it was found under."""
-        self._denied_on: Final[set[tuple[LinkId, bytes, int]]] = set()
-        self._found_at: float | None = None
-        self._found_elsewhere: Final[dict[bytes, Collection[bytes]]] = {}
-        """Addresses by the system's resolver, by the key of the name."""
+        self._found: Final = {name.key: HostAddresses(self._types)}
+        """What is known of each of them, by the keys of the names."""
         if not is_multicast_name(name):
             self._want_elsewhere(name)
 
     @property
     def addresses(self) -> tuple[FoundAddress, ...]:
         """The addresses that are known now, ordered by interface, IPv4 first."""
-        distinct = {(link.interface, len(rdata), rdata) for link, _, rdata in self._found}
-        sizes = [_SIZES[rtype] for rtype in self._types]
-        for addresses in self._found_elsewhere.values():
-            distinct |= {("", len(rdata), rdata) for rdata in addresses if len(rdata) in sizes}
-        return tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
+        found = dict.fromkeys(chain.from_iterable([one.found() for one in self._found.values()]))
+        return tuple(sorted(found, key=lambda one: (one.interface, one.address.version, one.address.packed)))
 
     @property
     def is_complete(self) -> bool:
         """Whether no more addresses are to be expected; there may be none at all."""
-        key = self._names[-1].key
-        if key in self.elsewhere:
-            return key in self._found_elsewhere
-        return any(
-            all(
-                (link, key, int(rtype)) in self._denied_on
-                or any(where == link and len(rdata) == _SIZES[rtype] for where, _, rdata in self._found)
-                for rtype in self._types
-            )
-            for link in self._links
-        )
+        return self._last.is_complete()
 
     def is_done(self, now: float) -> bool:
         """Whether to wait no longer.
 
         It is complete, or the first address came so long ago that any other would have come too.
         """
-        return self.is_complete or (self._found_at is not None and now >= self._found_at + FAMILY_DELAY)
+        return self.is_complete or (bool(self._last) and (self._last.settles_at() or 0.0) <= now)
 
     def next_wakeup(self) -> float | None:
         """Return when `is_done` may become true though nothing is heard until then."""
-        return None if self._found_at is None or self.is_complete else self._found_at + FAMILY_DELAY
+        return self._last.settles_at() if self._last and not self.is_complete else None
+
+    @property
+    def _last(self) -> HostAddresses:
+        """What is known of the name that all others are aliases of."""
+        return self._found[self._names[-1].key]
 
     def _questions(self, name: Name) -> list[Question]:
         if name.key in self.elsewhere:
@@ -129,29 +121,16 @@ class HostLookup(Follower):
         for name in self._names:
             for question in self._questions(name):
                 self._cancel(link, question, now)
-        for entry in [entry for entry in self._found if entry[0] == link]:
-            del self._found[entry]
-        self._denied_on.difference_update([entry for entry in self._denied_on if entry[0] == link])
+        for found in self._found.values():
+            found.forget(link)
 
     def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
-        is_gone = isinstance(change, RecordFlushed | RecordRemoved)
         if record.type == RecordType.CNAME:
-            if not is_gone:
+            if not isinstance(change, RecordFlushed | RecordRemoved):
                 self._follow_alias(Name.from_wire(record.rdata), now)
-            return
-        if record.type not in self._types:
-            return
-        entry = (link, record.name.key, record.rdata)
-        if is_gone:
-            self._found.pop(entry, None)
-        else:
-            self._found[entry] = None
-            self._denied_on.discard((link, record.name.key, record.type))
-        if not self._found:
-            self._found_at = None
-        elif self._found_at is None:
-            self._found_at = now
+        elif record.type in self._types:
+            self._found[record.name.key].hear(link, change, now)
 
     def _follow_alias(self, target: Name, now: float) -> None:
         if target in self._names:
@@ -160,6 +139,7 @@ class HostLookup(Follower):
             self.counters["aliases beyond the limit"] += 1
             return
         self._names.append(target)
+        self._found[target.key] = HostAddresses(self._types)
         if not is_multicast_name(target):
             self._want_elsewhere(target)
             return
@@ -168,13 +148,10 @@ class HostLookup(Follower):
                 self._ask(link, question, now)
 
     def learn(self, host: Name, addresses: Collection[bytes]) -> None:
-        self._found_elsewhere[host.key] = addresses
+        self._found[host.key].learn(addresses)
 
     def _denied(self, link: LinkId, question: Question, now: float) -> None:
-        self._denied_on.add((link, question.name.key, question.type))
-
-
-_SIZES: Final = {RecordType.A: 4, RecordType.AAAA: 16}
+        self._found[question.name.key].deny(link, question.type, now)
 
 
 class _Weighted(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from itertools import islice
 from typing import Final
 
@@ -12,18 +12,12 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import ServiceData
+from mcast.dnssd.addresses import ADDRESS_TYPES, HostAddresses, Seen, forget, take_in
 from mcast.dnssd.following import Listing
-from mcast.dnssd.found import Change, FoundAddress, FoundService, service_change
+from mcast.dnssd.found import Change, FoundService, service_change
 from mcast.dnssd.link_id import LinkId, interfaces_of
 from mcast.mdns.domains import is_multicast_name
-from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
-
-SETTLE_DELAY = 0.05
-"""How long a service with SRV, TXT and an address waits for addresses of the other family.
-
-Our choice: most hosts send both together, or say by NSEC that there is only one. Others send only what was
-asked for; they are behind by this time at most.
-"""
+from mcast.mdns.events import RecordChange, RecordRemoved
 
 PATIENCE = 3.0
 """How long a service with an SRV record waits for what is missing, before it is shown without that.
@@ -53,38 +47,12 @@ Our choice: about five milliseconds, when the host of thousands of instances get
 
 _SRV: Final = int(RecordType.SRV)
 _TXT: Final = int(RecordType.TXT)
-_ADDRESS_TYPES: Final = (int(RecordType.A), int(RecordType.AAAA))
-
-_Seen = list[tuple[LinkId, bytes]]
-"""The rdata of records and the link on which each was seen, the newest last."""
-
-
-def take_in(seen: _Seen, link: LinkId, change: RecordChange) -> None:
-    """Bring a list up to date with what happened to a record."""
-    rdata = change.record.rdata
-    if isinstance(change, RecordFlushed):
-        # The host has said on this interface that the record is no longer true. What it said by the other
-        # family is as old, and is about to be corrected too. A user who saw both would see one change twice.
-        index = link.index
-        seen[:] = [entry for entry in seen if entry[1] != rdata or entry[0].index != index]
-        return
-    if (link, rdata) in seen:
-        seen.remove((link, rdata))
-    if not isinstance(change, RecordRemoved):
-        seen.append((link, rdata))
-
-
-def forget(seen: _Seen, link: LinkId) -> bool:
-    """Take out what was seen on a link; return whether there was anything."""
-    size = len(seen)
-    seen[:] = [entry for entry in seen if entry[0] != link]
-    return len(seen) != size
 
 
 class Host:
     """A host that services are on."""
 
-    __slots__ = ("_views", "addresses", "denied", "elsewhere", "is_elsewhere", "links", "name", "users")
+    __slots__ = ("addresses", "is_elsewhere", "links", "name", "users")
 
     def __init__(self, name: Name) -> None:
         self.name: Final = name
@@ -92,47 +60,9 @@ class Host:
         """The keys of the instances on this host."""
         self.links: Final[Counter[LinkId]] = Counter()
         """The links on which its addresses are asked for, with the number of instances that need them."""
-        self.addresses: Final[_Seen] = []
-        self.denied: Final[set[tuple[LinkId, int]]] = set()
-        """Where the host has denied addresses of a type."""
+        self.addresses: Final = HostAddresses()
         self.is_elsewhere: Final = not is_multicast_name(name)
         """Whether its addresses are not those of multicast DNS."""
-        self.elsewhere: Collection[bytes] | None = None
-        """Its addresses by the system's resolver; None until that was asked."""
-        self._views: Final[dict[tuple[str, ...], tuple[FoundAddress, ...]]] = {}
-
-    def changed(self) -> None:
-        """Forget what `found` has computed, since the addresses are others now."""
-        self._views.clear()
-
-    def found(self, interfaces: tuple[str, ...]) -> tuple[FoundAddress, ...]:
-        """Return the addresses on these interfaces.
-
-        A name belongs to a host on one link only (RFC 6762 §3): on another interface, it may be another
-        host's.
-        """
-        view = self._views.get(interfaces)
-        if view is None:
-            distinct = {
-                (link.interface, len(rdata), rdata)
-                for link, rdata in self.addresses
-                if link.interface in interfaces
-            }
-            distinct |= {("", len(rdata), rdata) for rdata in self.elsewhere or ()}
-            view = tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
-            self._views[interfaces] = view
-        return view
-
-    def is_complete(self, links: Iterable[LinkId]) -> bool:
-        """Whether on each of these links both families are known or denied."""
-        if self.is_elsewhere:
-            return self.elsewhere is not None
-        known = {(link, len(rdata)) for link, rdata in self.addresses}
-        return all(
-            ((link, 4) in known or (link, _ADDRESS_TYPES[0]) in self.denied)
-            and ((link, 16) in known or (link, _ADDRESS_TYPES[1]) in self.denied)
-            for link in links
-        )
 
 
 class Instance:
@@ -146,8 +76,8 @@ class Instance:
         """The links on which it is followed."""
         self.pointers: Final[list[tuple[LinkId, bytes]]] = []
         """The links on which it is listed, each with the key of a name that lists it there."""
-        self.services: Final[_Seen] = []
-        self.texts: Final[_Seen] = []
+        self.services: Final[Seen] = []
+        self.texts: Final[Seen] = []
         self.without_text: Final[set[LinkId]] = set()
         self.host: Host | None = None
         self.due: float | None = None
@@ -229,7 +159,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
             return
         questions = [Question(name, _SRV)]
         if instance.host is not None:
-            questions += [Question(instance.host.name, rtype) for rtype in _ADDRESS_TYPES]
+            questions += [Question(instance.host.name, rtype) for rtype in ADDRESS_TYPES]
         for link in instance.links:
             querier = self._links[link]
             for question in questions:
@@ -298,7 +228,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
     def _use_host(self, host: Host, link: LinkId, now: float) -> None:
         host.links[link] += 1
         if host.links[link] == 1 and not host.is_elsewhere:
-            for rtype in _ADDRESS_TYPES:
+            for rtype in ADDRESS_TYPES:
                 self._ask(link, Question(host.name, rtype), now)
 
     def _leave_host(self, host: Host, link: LinkId, now: float) -> None:
@@ -306,11 +236,9 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         if host.links[link]:
             return
         del host.links[link]
-        for rtype in _ADDRESS_TYPES:
+        for rtype in ADDRESS_TYPES:
             self._cancel(link, Question(host.name, rtype), now)
-            host.denied.discard((link, rtype))
-        forget(host.addresses, link)
-        host.changed()
+        host.addresses.forget(link)
         if not host.links:
             self._hosts.pop(host.name.key, None)
             self.elsewhere.pop(host.name.key, None)
@@ -321,8 +249,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         key = host.key
         known = self._hosts.get(key)
         if known is not None:
-            known.elsewhere = addresses
-            known.changed()
+            known.addresses.learn(addresses)
             self._changed_hosts[key] = known
 
     def _begin_on(self, link: LinkId, now: float) -> None:
@@ -335,12 +262,10 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
     def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
         key = record.name.key
-        if record.type in _ADDRESS_TYPES:
+        if record.type in ADDRESS_TYPES:
             host = self._hosts.get(key)
             if host is not None and link in host.links:
-                take_in(host.addresses, link, change)
-                host.denied.discard((link, record.type))
-                host.changed()
+                host.addresses.hear(link, change, now)
                 self._changed_hosts[key] = host
                 if not host.addresses and isinstance(change, RecordRemoved):
                     self._reconfirm_services(host, link, now)
@@ -366,10 +291,10 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
 
     def _denied(self, link: LinkId, question: Question, now: float) -> None:
         key = question.name.key
-        if question.type in _ADDRESS_TYPES:
+        if question.type in ADDRESS_TYPES:
             host = self._hosts.get(key)
             if host is not None and link in host.links:
-                host.denied.add((link, question.type))
+                host.addresses.deny(link, question.type, now)
                 self._changed_hosts[key] = host
         elif question.type == _TXT:
             instance = self._instances.get(key)
@@ -401,10 +326,9 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         if service is None or host is None:
             return None
         interfaces = interfaces_of(instance.links)
-        addresses = host.found(interfaces)
-        has_text = bool(instance.texts or instance.without_text)
-        if not (has_text and addresses and host.is_complete(instance.links)):
-            due = now + self._patience(instance, host, bool(has_text and addresses))
+        addresses = host.addresses.found(interfaces)
+        due = self._due_at(instance, host, bool(addresses), now)
+        if due > now:
             if instance.due is None or instance.due > due:
                 instance.due = due
                 heapq.heappush(self._due, (due, instance.name.key))
@@ -419,13 +343,17 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
             self._subtypes(instance),
         )
 
-    def _patience(self, instance: Instance, host: Host, is_usable: bool) -> float:
-        """Return how long to wait for what is missing."""
-        if is_usable:
-            return SETTLE_DELAY
+    def _due_at(self, instance: Instance, host: Host, has_addresses: bool, now: float) -> float:
+        """Return when to show a service though something is missing; in the past when nothing is."""
+        seen_on = interfaces_of([link for link, _ in instance.services])
+        settles_at = host.addresses.settles_at(seen_on)
+        has_text = bool(instance.texts or instance.without_text)
+        is_denied = not has_addresses and host.addresses.is_complete(seen_on)
         shown = self.table.get(instance.name.key)
         has_lost = shown is not None and bool(shown.addresses) and shown.host == host.name
-        return LOSS_PATIENCE if has_lost else PATIENCE
+        if has_text and settles_at is not None and (has_addresses or (is_denied and not has_lost)):
+            return settles_at
+        return now + (LOSS_PATIENCE if has_lost and not has_addresses else PATIENCE)
 
     def _subtypes(self, instance: Instance) -> tuple[bytes, ...]:
         return ()

@@ -39,7 +39,7 @@ def resolve(
     def news(now: float) -> None:
         resolver.changes(now)
         service = resolver.service
-        if service is not None:
+        if service is not None and service.addresses:
             found.succeed(service)
         else:
             found.wake_at(resolver.next_wakeup())
@@ -50,7 +50,11 @@ def resolve(
             return NotFound(what, f"no answer within {timeout:g} s")
         return NotFound(what, without_address(host, timeout))
 
-    found = _LookUp[FoundService](searches, timeout, missing, durations=searches.resolving)
+    def partial() -> FoundService | None:
+        service = resolver.hurry(searches.now())
+        return service if service is not None and service.addresses else None
+
+    found = _LookUp[FoundService](searches, timeout, missing, partial, searches.resolving)
     return found.start(resolver, interfaces, news)
 
 

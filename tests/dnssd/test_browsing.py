@@ -214,8 +214,25 @@ class ServiceTests(SynchronousTestCase):
         """When a host says nothing of its other family, the service is told without delay that anybody
         would notice."""
         self.lab.hear(*whole()[:4])
+        self.lab.pass_time(0.24)
         self.assertEqual(self.lab.told(), [])
-        self.lab.pass_time(0.05)
+        self.lab.pass_time(0.01)
+        self.assertEqual(self.lab.told(), [("Added", "One")])
+
+    def test_denied_addresses(self) -> None:
+        """A host that denies all addresses is shown without, after the same time."""
+        self.lab.hear(*whole()[:3], only(SRV))
+        self.lab.pass_time(0.24)
+        self.assertEqual(self.lab.told(), [])
+        self.lab.pass_time(0.01)
+        self.assertEqual(self.lab.last().addresses, ())
+        self.assertEqual(self.lab.told(), [("Added", "One")])
+
+    def test_address_after_denial(self) -> None:
+        self.lab.hear(*whole()[:3], only(SRV))
+        self.lab.pass_time(0.1)
+        self.lab.hear(at(9), only(A))
+        self.assertEqual(shown(self.lab.last()), ["192.168.1.9"])
         self.assertEqual(self.lab.told(), [("Added", "One")])
 
     def test_late_service(self) -> None:

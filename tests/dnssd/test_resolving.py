@@ -51,10 +51,9 @@ class ResolverTests(SynchronousTestCase):
         self.assertEqual(self.lab.asked(WLAN0), expected)
 
     def test_answer(self) -> None:
+        """What one interface tells is whole; another one that is silent is not waited for."""
         self.assertIsNone(self.resolver.service)
         self.lab.hear(*whole()[1:])
-        self.assertEqual(self.lab.told(), [])
-        self.lab.pass_time(0.05)
         found = self.resolver.service
         assert found is not None
         self.assertEqual((found.port, shown(found)), (80, ["192.168.1.9"]))

@@ -49,6 +49,14 @@ class SeveralLinksTests(SynchronousTestCase):
         (found,) = self.browser.snapshot()
         self.assertEqual(shown(found), ["192.168.1.9", "fe80::9%eth0"])
 
+    def test_each_family_on_its_own_link(self) -> None:
+        """M-20-1: a host that sends A by IPv4 and AAAA by IPv6 alone is told once, as a whole."""
+        self.lab.hear(*whole()[:4], link=ETH0)
+        self.lab.pass_time(0.2)
+        self.lab.hear(*whole()[:3], at_v6("9"), link=ETH0_V6)
+        self.assertEqual(shown(self.lab.last()), ["192.168.1.9", "fe80::9%eth0"])
+        self.assertEqual(self.lab.told(), [("Added", "One")])
+
     def test_two_interfaces(self) -> None:
         """M-14-5: one service on several links; each address has its interface, link-local ones as
         zone."""

@@ -1,0 +1,163 @@
+"""The addresses of a host as its links tell them, and how long to wait for more of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+from mcast.dns.codes import RecordType
+from mcast.dnssd.found import FoundAddress
+from mcast.dnssd.link_id import LinkId
+from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
+
+FAMILY_DELAY = 0.25
+"""How long a host of which an address is known is waited for, to tell those of the other family or interface.
+
+Our choice: links begin to ask up to 100 ms apart, and answers wait up to 120 ms (RFC 6762 §5.2, §6).
+"""
+
+SIZES: Final = {int(RecordType.A): 4, int(RecordType.AAAA): 16}
+"""Octets of an address, by the type of its record."""
+
+ADDRESS_TYPES: Final = tuple(SIZES)
+
+Seen = list[tuple[LinkId, bytes]]
+"""The rdata of records and the link on which each was seen, the newest last."""
+
+
+def take_in(seen: Seen, link: LinkId, change: RecordChange) -> None:
+    """Bring a list up to date with what happened to a record."""
+    rdata = change.record.rdata
+    if isinstance(change, RecordFlushed):
+        # The host has said on this interface that the record is no longer true. What it said by the other
+        # family is as old, and is about to be corrected too. A user who saw both would see one change twice.
+        index = link.index
+        seen[:] = [entry for entry in seen if entry[1] != rdata or entry[0].index != index]
+        return
+    if (link, rdata) in seen:
+        seen.remove((link, rdata))
+    if not isinstance(change, RecordRemoved):
+        seen.append((link, rdata))
+
+
+def forget(seen: Seen, link: LinkId) -> bool:
+    """Take out what was seen on a link; return whether there was anything."""
+    size = len(seen)
+    seen[:] = [entry for entry in seen if entry[0] != link]
+    return len(seen) != size
+
+
+class HostAddresses:
+    """The addresses of one host name.
+
+    A host may send A records by IPv4 and AAAA records by IPv6 alone, say on each link what it has, or deny
+    that there is the other family (RFC 6762 §6.1, §20). Whoever looks for addresses waits as this says.
+
+    :param types: the types of the addresses that are looked for.
+    """
+
+    __slots__ = ("_denied", "_heard_at", "_seen", "_types", "_views", "elsewhere")
+
+    def __init__(self, types: Sequence[int] = ADDRESS_TYPES) -> None:
+        self._types: Final = types
+        self._seen: Final[Seen] = []
+        self._denied: Final[dict[tuple[LinkId, int], None]] = {}
+        self._heard_at: float | None = None
+        """When the first address that is still known was heard, or else the first denial."""
+        self.elsewhere: Collection[bytes] | None = None
+        """What the system's resolver knows of a host that is not multicast DNS's; None until it was asked."""
+        self._views: Final[dict[tuple[str, ...] | None, tuple[FoundAddress, ...]]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._seen or self.elsewhere)
+
+    def hear(self, link: LinkId, change: RecordChange, now: float) -> None:
+        """Take in what happened to an address record."""
+        were_known = bool(self._seen)
+        take_in(self._seen, link, change)
+        self._denied.pop((link, change.record.type), None)
+        if bool(self._seen) is not were_known:
+            self._heard_at = None if were_known else now
+        self._views.clear()
+
+    def deny(self, link: LinkId, rtype: int, now: float) -> None:
+        """Take in that the host has no addresses of a type, as it says on a link."""
+        self._denied[link, rtype] = None
+        if self._heard_at is None:
+            self._heard_at = now
+
+    def learn(self, addresses: Collection[bytes]) -> None:
+        """Take in what the system's resolver says."""
+        self.elsewhere = addresses
+        self._views.clear()
+
+    def forget(self, link: LinkId) -> None:
+        """Forget what was learned on a link."""
+        forget(self._seen, link)
+        for rtype in self._types:
+            self._denied.pop((link, rtype), None)
+        if not self._seen and not self._denied:
+            self._heard_at = None
+        self._views.clear()
+
+    def found(self, interfaces: tuple[str, ...] | None = None) -> tuple[FoundAddress, ...]:
+        """Return the addresses, ordered by interface, IPv4 first.
+
+        A name belongs to a host on one link only (RFC 6762 §3): on another interface, it may be another
+        host's.
+
+        :param interfaces: only those on these interfaces; None for all.
+        """
+        view = self._views.get(interfaces)
+        if view is None:
+            sizes = [SIZES[rtype] for rtype in self._types]
+            distinct = {
+                (link.interface, len(rdata), rdata)
+                for link, rdata in self._seen
+                if interfaces is None or link.interface in interfaces
+            }
+            distinct |= {("", len(rdata), rdata) for rdata in self.elsewhere or () if len(rdata) in sizes}
+            view = tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
+            self._views[interfaces] = view
+        return view
+
+    def is_complete(self, interfaces: Iterable[str] = ()) -> bool:
+        """Whether no more are to be expected; there may be none at all.
+
+        That is so when on each interface both families are known, or denied on the link that tells of the
+        other.
+
+        :param interfaces: those on which the host is known to be, besides those where it told an address.
+        """
+        if self.elsewhere is not None:
+            return True
+        where = {link.interface for link, _ in self._seen}
+        if not where:
+            return any(self._is_told_on(link) for link, _ in self._denied)
+        return all(self._is_complete_on(interface) for interface in where.union(interfaces))
+
+    def _is_complete_on(self, interface: str) -> bool:
+        known = {len(rdata) for link, rdata in self._seen if link.interface == interface}
+        if all(SIZES[rtype] in known for rtype in self._types):
+            return True
+        links = {link for link, _ in self._seen} | {link for link, _ in self._denied}
+        return any(self._is_told_on(link) for link in links if link.interface == interface)
+
+    def _is_told_on(self, link: LinkId) -> bool:
+        """Whether each family is known or denied on a link."""
+        known = {len(rdata) for where, rdata in self._seen if where == link}
+        return all(SIZES[rtype] in known or (link, rtype) in self._denied for rtype in self._types)
+
+    def settles_at(self, interfaces: Iterable[str] = ()) -> float | None:
+        """Return when to wait no longer for more, perhaps in the past; None while nothing is known.
+
+        :param interfaces: as for `is_complete`.
+        """
+        if self.elsewhere is not None:
+            return 0.0
+        if self._heard_at is None:
+            return None
+        if self._seen and self.is_complete(interfaces):
+            return self._heard_at
+        return self._heard_at + FAMILY_DELAY

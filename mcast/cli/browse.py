@@ -25,10 +25,12 @@ from mcast.cli.finding import (
     plain_addresses,
     plain_attributes,
     plain_endpoint,
+    plain_name,
     service_fields,
     started_node,
 )
 from mcast.clock import clock_of
+from mcast.dns.names import Name
 from mcast.dnssd.found import Added, Change, FoundService, Removed, TypeAdded, TypeChange
 from mcast.dnssd.sought import sought_types
 from mcast.dnssd.types import ServiceType, is_type_enumeration
@@ -46,6 +48,9 @@ Our choice: an answer may be 120 ms late, and the question is repeated after one
 QUIET_RESOLVING = 3.5
 """The same when services are resolved: the patience with a host that does not tell its addresses, and some
 time more."""
+
+UNLOCATED = 5
+"""Names that are told of services that do not say where they are. Our choice: a line or two."""
 
 MARKS = {"added": "+", "updated": "=", "removed": "-"}
 
@@ -88,11 +93,7 @@ async def run(
     """Run ``mcast browse``; return the exit status."""
     # A program that reads JSON gets all fields, whether it thought of asking or not.
     resolve = arguments.resolve or output.json
-    wait: float | None = None
-    if not arguments.follow:
-        wait = arguments.wait
-        if wait is None:
-            wait = QUIET_RESOLVING if resolve else QUIET
+    wait = _wait(arguments, resolve)
     only_types = any(map(is_type_enumeration, arguments.type))
     if only_types and len(arguments.type) > 1:
         raise CommandError(f"{' '.join(arguments.type)}: the list of all types is asked for alone")
@@ -120,12 +121,14 @@ async def run(
         browser = node.browse(*arguments.type, resolve=resolve)
         browser.add_listener(changed)
     trouble = None
+    unlocated: tuple[Name, ...] = ()
     try:
         await done
     except CancelledError:
         pass
     finally:
         trouble = node.trouble
+        unlocated = browser.hurry() if isinstance(browser, AllTypes | ServiceBrowser) and resolve else ()
         # First, lest what we cease to see be taken for gone.
         browser.close()
         quiet.stop()
@@ -134,13 +137,36 @@ async def run(
     types.end()
     if types.found:
         return GOOD
-    if not listing.found:
-        kinds = f"service of {', '.join(arguments.type)}" if arguments.type else "service"
-        limit = "" if wait is None else f" within {wait:g} s of silence"
-        tell("browse", trouble or f"no {kinds} was found{limit}")
-    elif listing.has_gone:
+    if not arguments.follow:
+        _tell_unlocated(unlocated)
+    if listing.found and listing.has_gone:
         tell("browse", "what was found has gone again")
+    elif not listing.found:
+        tell("browse", trouble or _nothing_found(arguments.type, wait))
     return GOOD if listing.found else NOT_ALL
+
+
+def _wait(arguments: argparse.Namespace, resolve: bool) -> float | None:
+    """Return after how many seconds without news the list ends; None for never."""
+    if arguments.follow:
+        return None
+    if arguments.wait is None:
+        return QUIET_RESOLVING if resolve else QUIET
+    return float(arguments.wait)
+
+
+def _nothing_found(types: Sequence[str], wait: float | None) -> str:
+    kinds = f"service of {', '.join(types)}" if types else "service"
+    limit = "" if wait is None else f" within {wait:g} s of silence"
+    return f"no {kinds} was found{limit}"
+
+
+def _tell_unlocated(unlocated: Sequence[Name]) -> None:
+    """Tell of services that are listed and not shown."""
+    if unlocated:
+        names = [plain_name(name) for name in unlocated[:UNLOCATED]]
+        more = f" and {len(unlocated) - UNLOCATED} more" * (len(unlocated) > UNLOCATED)
+        tell("browse", f"listed, but nobody says on which host: {', '.join(names)}{more}")
 
 
 class _Quiet:
@@ -184,6 +210,10 @@ class AllTypes:
         self._browsers: dict[ServiceType, ServiceBrowser] = {}
         self._types = node.browse_types()
         self._types.add_listener(self._type_changed)
+
+    def hurry(self) -> tuple[Name, ...]:
+        """Have what is known of each service told now; see `ServiceBrowser.hurry`."""
+        return tuple([name for browser in tuple(self._browsers.values()) for name in browser.hurry()])
 
     def close(self) -> None:
         """Browse no longer."""

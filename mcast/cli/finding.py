@@ -131,8 +131,16 @@ def service_fields(service: FoundService) -> dict[str, Any]:
         "txt": texts,
         "txt_base64": others,
         "addresses": address_fields(service.addresses),
+        "unknown": unknown_fields(service),
         "interfaces": list(service.interfaces),
     }
+
+
+def unknown_fields(service: FoundService) -> list[str]:
+    """Return which fields of a service are empty since nothing is known, and not since there is nothing."""
+    if service.host is None:
+        return ["host", "port", "txt", "addresses"]
+    return [] if service.addresses else ["addresses"]
 
 
 def attribute_fields(

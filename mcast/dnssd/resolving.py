@@ -46,14 +46,6 @@ class Resolver(ServiceTracker):
         hosts = [one.host.name for one in self._instances.values() if one.host is not None]
         return hosts[0] if hosts else None
 
-    def hurry(self, now: float) -> FoundService | None:
-        """Return the service as it is known, without waiting for what may be missing."""
-        for key, instance in self._instances.items():
-            instance.due = now
-            self._changed[key] = instance
-        self.changes(now)
-        return self.service
-
     def _begin_on(self, link: LinkId, now: float) -> None:
         for name in self.names:
             self._follow(name, link, now)

@@ -146,6 +146,17 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         changes = [self._look(key, changed.pop(key), now) for key in list(islice(changed, CHANGES))]
         return [change for change in changes if change is not None]
 
+    def hurry(self, now: float) -> None:
+        """Have `changes` tell what is known of each service, without waiting for what may be missing."""
+        for key, instance in self._instances.items():
+            if key not in self.table:
+                instance.due = now
+                self._changed[key] = instance
+
+    def unlocated(self) -> tuple[Name, ...]:
+        """Return the names of services of which no SRV record is known."""
+        return tuple([one.name for one in self._instances.values() if not one.services])
+
     @staticmethod
     def key_of(change: Change) -> bytes:
         return change.service.full_name.key

@@ -50,7 +50,7 @@ class _LiveList(Generic[_S, _C]):
         self._consumers = 0
         self._listeners: list[Callable[[_C], object]] = []
         self._waiting: list[tuple[Callable[[_S], object], Deferred[_S]]] = []
-        self._search: Search[Any] = searches.start(listing, interfaces, self._news)
+        self._search: Search[Any] = searches.start(listing, interfaces, self._news, self._stopped)
 
     def snapshot(self) -> tuple[_S, ...]:
         """Return what there is now."""
@@ -64,14 +64,20 @@ class _LiveList(Generic[_S, _C]):
     def close(self) -> None:
         """Ask no more: every iteration ends, and each `wait_for` fails with `NotFound`.
 
-        May be called twice.
+        May be called twice. The node calls it when it stops.
         """
+        self._end("the browser was closed")
+
+    def _stopped(self) -> None:
+        self._end("the node was stopped")
+
+    def _end(self, reason: str) -> None:
         self._search.close()
         for feed in list(self._feeds):
             feed.close()
         waiting, self._waiting = self._waiting, []
         for _, found in waiting:
-            found.errback(NotFound(self._subject, "the browser was closed"))
+            found.errback(NotFound(self._subject, reason))
 
     async def __aenter__(self: _L) -> _L:
         return self
@@ -220,6 +226,19 @@ class ServiceBrowser(_LiveList[FoundService, Change]):
         """
         with self._searches.calling():
             self._browser.reconfirm(service.full_name, self._searches.now())
+
+    def hurry(self) -> tuple[Name, ...]:
+        """Tell what is known of each service now, without waiting for what may be missing.
+
+        Otherwise a service is told some seconds late when its host has no address or no TXT record comes.
+
+        :returns: the names of services that are listed and do not say where they are.
+        """
+        now = self._searches.now()
+        self._browser.hurry(now)
+        while self._browser.has_news:
+            self._news(now)
+        return self._browser.unlocated()
 
     def _seen(self, timeout: float) -> str:
         count = len(self.snapshot())

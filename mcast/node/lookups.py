@@ -51,7 +51,10 @@ def resolve(
         return NotFound(what, without_address(host, timeout))
 
     def partial() -> FoundService | None:
-        service = resolver.hurry(searches.now())
+        now = searches.now()
+        resolver.hurry(now)
+        resolver.changes(now)
+        service = resolver.service
         return service if service is not None and service.addresses else None
 
     found = _LookUp[FoundService](searches, timeout, missing, partial, searches.resolving)
@@ -174,7 +177,7 @@ class _LookUp(Generic[_T]):
     ) -> Deferred[_T]:
         """Begin; cancelling the Deferred ends the look-up."""
         try:
-            self._search = self._searches.start(follower, interfaces, news)
+            self._search = self._searches.start(follower, interfaces, news, self._stopped)
         except BaseException:
             self._close()
             raise
@@ -199,12 +202,18 @@ class _LookUp(Generic[_T]):
 
     def _give_up(self) -> None:
         self._timer = None
+        self._end(None if self._search is None else self._searches.trouble(self._search))
+
+    def _stopped(self) -> None:
+        self._end("the node was stopped")
+
+    def _end(self, reason: str | None) -> None:
+        """End with what there is, or for a reason."""
         result = self._partial()
         # Asked before the search is closed and forgets what it heard.
         error = self._missing()
-        trouble = None if self._search is None else self._searches.trouble(self._search)
-        if trouble is not None:
-            error = NotFound(error.what, trouble)
+        if reason is not None:
+            error = NotFound(error.what, reason)
         if result:
             self.succeed(result)
         else:

@@ -429,13 +429,18 @@ class Node(TwistedService):
             self._shutdown = self._reactor.addSystemEventTrigger("before", "shutdown", self._on_shutdown)
 
     def stopService(self) -> Deferred[None]:
-        """Say goodbye on every link and close everything; fires when that is done, within a second."""
+        """Say goodbye on every link and close everything; fires when that is done, within a second.
+
+        Browsers are closed and look-ups end: an ``async for`` ends, and is not told that all services have
+        gone.
+        """
         if self.running:
             super().stopService()
             if self._shutdown is not None:
                 self._reactor.removeSystemEventTrigger(self._shutdown)
                 self._shutdown = None
             self._links.stop_following()
+            self._searches.stop()
             self._publisher.say_goodbye()
             sent = DeferredList([driver.goodbyes_sent() for driver in self._links], consumeErrors=True)
             sent.addTimeout(STOP_LIMIT, clock_of(self._reactor))

@@ -28,6 +28,7 @@ class Search(Generic[_F]):
     :param follower: asks and hears; it does no I/O.
     :param interfaces: names, indexes or addresses of the interfaces to ask on; empty for all.
     :param news: called with the time, soon after the follower heard something and when `wake_at` said.
+    :param stopped: called when the node stops; it ends what the search serves.
     """
 
     def __init__(
@@ -36,8 +37,10 @@ class Search(Generic[_F]):
         follower: _F,
         interfaces: Sequence[str],
         news: Callable[[float], object],
+        stopped: Callable[[], object],
     ) -> None:
         self.follower = follower
+        self.stopped = stopped
         self._searches = searches
         self.interfaces = checked_selectors(interfaces)
         self._news = news
@@ -139,9 +142,15 @@ class Searches:
         """Return the time, in seconds on the reactor's clock."""
         return float(self.clock.seconds())
 
-    def start(self, follower: _F, interfaces: Sequence[str], news: Callable[[float], object]) -> Search[_F]:
+    def start(
+        self,
+        follower: _F,
+        interfaces: Sequence[str],
+        news: Callable[[float], object],
+        stopped: Callable[[], object],
+    ) -> Search[_F]:
         """Begin a search on the links that exist and on those to come; ``news`` is called soon."""
-        search = Search(self, follower, interfaces, news)
+        search = Search(self, follower, interfaces, news, stopped)
         self.by_follower[follower] = search
         now = self.now()
         with self.calling():
@@ -150,6 +159,11 @@ class Searches:
                     follower.add_link(link_id_of(driver), driver.link.querier, now)
         search.wake_soon()
         return search
+
+    def stop(self) -> None:
+        """End every search, before the links go: what we cease to hear has not left the network."""
+        for search in tuple(self.by_follower.values()):
+            search.stopped()
 
     def handle(self, driver: LinkDriver, events: Sequence[Event]) -> None:
         """Take in what a link reports."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from mcast.cli import browse
 from mcast.cli.command import GOOD, NOT_ALL, CommandError
+from mcast.dns.names import Name
+from mcast.dns.records import pointer, service, text
+from mcast.dnssd.types import type_enumeration_name
 from tests.cli.finding_lab import FindingTestCase
 
 
@@ -156,6 +159,51 @@ class TableTests(FindingTestCase):
             self.run_command("_http._tcp")
 
 
+class IncompleteTests(FindingTestCase):
+    """What is known is shown, and what is not is said."""
+
+    command = browse
+
+    def announce(self, *, located: bool = True) -> None:
+        """Publish a service on a host that has no address."""
+        name = Name.from_labels(["Ghost", "_http", "_tcp", "local"])
+        listing = Name.from_labels(name.labels[1:])
+        self.there.publish(pointer(type_enumeration_name(), listing, 4500), shared=True)
+        self.there.publish(pointer(listing, name, 4500), shared=True)
+        if located:
+            self.there.publish(service(name, 0, 0, 80, Name.parse("nowhere.local"), 120))
+            self.there.publish(text(name, [b"a=b"], 4500))
+        self.lan.advance(5)
+
+    def test_no_address(self) -> None:
+        self.announce()
+        self.assertEqual(self.run_command("_http._tcp", "-r"), GOOD)
+        self.assertEqual(
+            self.lines[1], "Ghost  _http._tcp  eth0       nowhere.local:80  (no address heard)  a=b"
+        )
+
+    def test_sooner_than_patience(self) -> None:
+        """Whatever time there was, nothing that is known is lost."""
+        self.announce()
+        for words in (("_http._tcp",), ("_http._tcp", "--wait", "0.5"), ()):
+            with self.subTest(words=words):
+                self.assertEqual(self.run_command(*words, json_lines=True), GOOD)
+                (found,) = self.objects
+                self.assertEqual(
+                    (found["host"], found["port"], found["addresses"], found["unknown"]),
+                    ("nowhere.local.", 80, [], ["addresses"]),
+                )
+
+    def test_no_host(self) -> None:
+        """What is listed alone may be gone: it is not shown as a service, but told of."""
+        self.announce(located=False)
+        self.assertEqual(self.run_command("_http._tcp", "-r"), NOT_ALL)
+        self.assertIn(
+            "mcast browse: listed, but nobody says on which host: Ghost._http._tcp.local\n",
+            self.errors.getvalue(),
+        )
+
+
 class TypesTests(FindingTestCase):
     """``_services._dns-sd._udp`` is the list of types (RFC 6763 §9)."""
 
@@ -273,6 +321,7 @@ class JsonTests(FindingTestCase):
                 "host": "there.local.",
                 "port": 80,
                 "txt": {"text": "Zoë", "flag": None},
+                "unknown": [],
                 "txt_base64": {"octets": "/wA="},
                 "addresses": [
                     {"address": "10.0.1.2", "interface": "eth0"},

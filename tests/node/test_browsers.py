@@ -328,3 +328,73 @@ class WaitForTests(TwoNodes):
         self.lan.advance(5)
         error = self.failureResultOf(found, NotFound).value
         self.assertEqual(str(error), "_http._tcp: not found within 5 s, among 1 service")
+
+
+class StopTests(TwoNodes):
+    """A regular stop of a node is no news about the network."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.publish()
+
+    def test_iteration_ends(self) -> None:
+        """Nobody is told that what is still there has left, and the loop is left."""
+        told: list[object] = []
+
+        async def follow(browser: Any) -> str:
+            async for change in browser:
+                told.append(type(change))
+            return "over"
+
+        loops = [
+            Deferred.fromCoroutine(follow(browser))
+            for browser in (
+                self.here.browse("_http._tcp"),
+                self.here.browse("_http._tcp", resolve=False),
+                self.here.browse_types(),
+                self.here.follow("Web", "_http._tcp"),
+            )
+        ]
+        self.lan.advance(5)
+        self.assertCountEqual(told, [TypeAdded, Added, Added, Added])
+        self.lan.result(self.here.stopService())
+        self.assertEqual([self.successResultOf(loop) for loop in loops], ["over"] * 4)
+        self.assertEqual(len(told), 4)
+
+    def test_listeners_hear_nothing(self) -> None:
+        told: list[Change] = []
+        browser = self.here.browse("_http._tcp")
+        browser.add_listener(told.append)
+        self.lan.advance(5)
+        self.lan.result(self.here.stopService())
+        self.assertEqual([type(change) for change in told], [Added])
+        self.assertTrue(browser.is_closed)
+
+    def test_whoever_waits(self) -> None:
+        """A look-up ends at once, with the reason."""
+        browser = self.here.browse("_http._tcp")
+        waiting = [
+            browser.wait_for(lambda service: False, timeout=100),
+            self.here.resolve("Nobody", "_http._tcp", timeout=100),
+            self.here.resolve_host("nobody", timeout=100),
+            self.here.query("nobody.local", timeout=100),
+        ]
+        self.lan.advance(5)
+        self.lan.result(self.here.stopService())
+        for each in waiting:
+            error = self.failureResultOf(each, NotFound).value
+            self.assertTrue(str(error).endswith(": the node was stopped"), str(error))
+
+    def test_a_link_that_goes_is_news(self) -> None:
+        told: list[Change] = []
+        self.here.browse("_http._tcp").add_listener(told.append)
+        self.lan.advance(5)
+        self.lan.host("here").unplug()
+        self.lan.advance(5)
+        self.assertEqual([type(change) for change in told], [Added, Removed])
+
+    def test_anew_after_a_restart(self) -> None:
+        self.lan.result(self.here.stopService())
+        self.here.startService()
+        found = self.lan.result(self.here.browse("_http._tcp").wait_for(lambda service: True))
+        self.assertEqual(found.name, "Web")

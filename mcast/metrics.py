@@ -42,6 +42,7 @@ _SENT = {
 }
 _DROPPED = frozenset(
     {
+        "answers over octet rate",
         "answers over rate",
         "datagrams with opcode or rcode",
         "malformed datagrams",

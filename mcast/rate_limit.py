@@ -9,6 +9,14 @@ Our choice: a busy resolver asks some dozens of questions a second. Any host on 
 address of another one into a query: without a limit, we could be used to flood that other host.
 """
 
+MAX_OCTET_RATE = 250_000
+"""Octets in unicast answers of a multicast DNS link to one source in a second, where `MAX_RATE` is a limit.
+
+Our choice: a thousand common answers, or the list of a thousand services ten times; two megabits a second are
+little to a link, and a nuisance at worst to the host whose address was forged. The answer that exceeds it is
+still sent whole, so the most that one source gets is this and one response more.
+"""
+
 WINDOW = 1.0
 """Seconds after which every source has its full allowance again, since limits are told for a second."""
 
@@ -50,8 +58,12 @@ class RateLimit:
         self.left.clear()
         return True
 
-    def take(self, source: str) -> bool:
-        """Count one more answer to ``source`` in this window; False when it has had all of them."""
+    def take(self, source: str, amount: int = 1) -> bool:
+        """Count one more answer to ``source`` in this window; False when it has had all of them.
+
+        :param amount: how much the answer counts, where other things than answers are. The last one may go
+            beyond the limit; the source then gets nothing more in this window.
+        """
         left = self.left.get(source)
         if left is None:
             if len(self.left) >= MAX_SOURCES:
@@ -59,16 +71,19 @@ class RateLimit:
             left = self.left.get(source, self._rate)
         if left <= 0:
             return False
-        self.left[source] = left - 1
+        self.left[source] = left - amount
         return True
 
-    def allows(self, source: str, now: float) -> bool:
-        """Count one more answer to ``source`` at ``now``; False when it has had all of this second."""
+    def allows(self, source: str, now: float, amount: int = 1) -> bool:
+        """Count one more answer to ``source`` at ``now``; False when it has had all of this second.
+
+        :param amount: see `take`; 0 to look whether there is something left.
+        """
         # As `turn` and `take`, without their calls for the source that has been counted before.
         if not self._ends_at - WINDOW <= now < self._ends_at:
             self.turn(now)
         left = self.left.get(source)
         if left is None or left <= 0:
-            return self.take(source)
-        self.left[source] = left - 1
+            return self.take(source, amount)
+        self.left[source] = left - amount
         return True

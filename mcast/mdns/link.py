@@ -123,10 +123,16 @@ class Link:
     def _receive_query(
         self, message: Message, datagram: bytes, source: SocketAddress, multicast: bool, now: float
     ) -> None:
-        if not multicast and self._context.neighbours.classify(source[0]) is not SourceKind.ON_LINK:
-            # RFC 6762 §5.5: direct queries are answered for the link only.
-            self.counters["queries from off the link"] += 1
-            return
+        if not multicast or source[1] != MDNS_PORT:
+            # What is answered by unicast is answered for the link only. RFC 6762 §5.5 says so of direct
+            # queries; a legacy query with a forged source would have us send to anywhere in the world.
+            kind = self._context.neighbours.classify(source[0])
+            if kind is not SourceKind.ON_LINK:
+                counter = (
+                    "unanswerable sources" if kind is SourceKind.NO_HOST else "queries from off the link"
+                )
+                self.counters[counter] += 1
+                return
         self.counters["queries received"] += 1
         is_plain = datagram[4:12] == _ONE_QUESTION and not message.truncated
         self.responder.handle_query(message, source, multicast, now, datagram[2:] if is_plain else b"")

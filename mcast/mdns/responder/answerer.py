@@ -21,7 +21,7 @@ from mcast.mdns.responder.prepared import ReadyAnswer, ReadyAnswers
 from mcast.mdns.responder.response_plan import MulticastPlan, Reason
 from mcast.mdns.responder.zone import RecordSet, Zone
 from mcast.neighbours import SocketAddress, SourceKind
-from mcast.rate_limit import RateLimit
+from mcast.rate_limit import MAX_OCTET_RATE, RateLimit
 
 _Wanted = dict[RecordSet, bool]
 """Sets to send, and whether a unicast response is wanted for each."""
@@ -44,6 +44,8 @@ class Answerer:
         max_rate = context.settings.max_rate
         self._rate: Final = RateLimit(max_rate) if max_rate else None
         """How many unicast answers a source gets; None for any number."""
+        self._octets: Final = RateLimit(MAX_OCTET_RATE) if max_rate else None
+        """How many octets of them."""
         self._zone: Final = zone
         self._plan: Final = plan
         self._ready: Final = ready
@@ -182,7 +184,7 @@ class Answerer:
         if answers and self._may_send(source, now):
             extras = self._zone.additionals(answers)
             payload = pack_legacy(message.id, message.questions, answers, extras, self._sizes)
-            self._outbox.unicast(payload, source)
+            self._send(payload, source, now)
             if key:
                 self._ready.make(key, message).legacy = payload[2:]
             self._counters["legacy responses"] += 1
@@ -198,19 +200,26 @@ class Answerer:
         return neighbours.classify(host) is SourceKind.ON_LINK and not neighbours.is_own(host)
 
     def _may_send(self, source: SocketAddress, now: float) -> bool:
-        if self._context.neighbours.classify(source[0]) is SourceKind.NO_HOST:
-            self._counters["unanswerable sources"] += 1
+        """Whether a source on the link gets one more unicast answer; if so, count it."""
+        if self._octets is not None and not self._octets.allows(source[0], now, 0):
+            self._counters["answers over octet rate"] += 1
             return False
         if self._rate is not None and not self._rate.allows(source[0], now):
             self._counters["answers over rate"] += 1
             return False
         return True
 
+    def _send(self, payload: bytes, destination: SocketAddress, now: float) -> None:
+        """Send by unicast what `_may_send` has allowed, and count its octets."""
+        self._outbox.unicast(payload, destination)
+        if self._octets is not None:
+            self._octets.allows(destination[0], now, len(payload))
+
     def _send_unicast(self, answers: list[RecordSet], destination: SocketAddress, now: float) -> None:
         if self._may_send(destination, now):
             payloads = self._pack_with_additionals(answers)
             for payload in payloads:
-                self._outbox.unicast(payload, destination)
+                self._send(payload, destination, now)
             self._counters["unicast responses"] += len(payloads)
 
     def _pack_with_additionals(self, answers: Collection[RecordSet]) -> list[bytes]:
@@ -272,13 +281,8 @@ class Answerer:
         that wants a unicast response gets it if the records were multicast within a quarter of their TTL, at
         once or, for shared records, after a random delay.
         """
-        origin = self._context.neighbours.classify(source[0])
         if source[1] != MDNS_PORT:
-            if (
-                not ready.legacy
-                or origin is SourceKind.NO_HOST
-                or (origin is SourceKind.OFF_LINK and not multicast)
-            ):
+            if not ready.legacy or self._context.neighbours.classify(source[0]) is not SourceKind.ON_LINK:
                 return None
             payload = datagram[:2] + ready.legacy
         elif now < ready.unicast_until and self._hears_unicast(source[0]):
@@ -289,8 +293,9 @@ class Answerer:
                 return b"" if is_added else None
         else:
             return None
-        if self._rate is None or self._rate.allows(source[0], now):
-            self._counters["ready answers"] += 1
-            return payload
-        self._counters["answers over rate"] += 1
-        return b""
+        if not self._may_send(source, now):
+            return b""
+        if self._octets is not None:
+            self._octets.allows(source[0], now, len(payload))
+        self._counters["ready answers"] += 1
+        return payload

@@ -16,7 +16,7 @@ MCAST = TOP / "mcast"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("mcast.showing",),
-    ("mcast.errors", "mcast.neighbours", "mcast.rate_limit", "mcast.clock", "mcast.version"),
+    ("mcast.errors", "mcast.neighbours", "mcast.rate_limit", "mcast.clock", "mcast.version", "mcast.streams"),
     ("mcast.dns", "mcast.sockets"),
     ("mcast.mdns", "mcast.echo"),
     ("mcast.mdns.responder", "mcast.mdns.querier"),
@@ -38,6 +38,7 @@ CORE = (
     "mcast.errors",
     "mcast.neighbours",
     "mcast.rate_limit",
+    "mcast.streams",
     "mcast.showing",
     "mcast.dns",
     "mcast.mdns",

@@ -24,6 +24,10 @@ FAILED = 2
 """Exit status: nothing, or an error; argparse uses the same for its errors."""
 
 
+CLEAR = "\x1b[H\x1b[J"
+"""Cursor to the first line, and everything below it erased (ECMA-48 §8.3.21, §8.3.39)."""
+
+
 class CommandError(McastError):
     """What keeps a command from its work, in one line for the person who gave it."""
 
@@ -41,6 +45,7 @@ class Output:
     ) -> None:
         self._stream = stream
         self._columns = columns
+        self._before = ""
         self.json = json_lines
         """Whether the reader wants JSON."""
         self.closed = False
@@ -69,6 +74,15 @@ class Output:
         for line in laid_out(rows, self._columns(), lead=lead, numbers=numbers):
             self.text(line)
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person looks at a terminal, where what was printed can be replaced."""
+        return self._columns() is not None
+
+    def clear(self) -> None:
+        """Have the next line be the first one of the terminal, and nothing stand below it."""
+        self._before = CLEAR
+
     def event(self, **fields: Any) -> None:
         """Print one JSON object; nothing when the reader wants text."""
         if self.json:
@@ -78,7 +92,8 @@ class Output:
         if self.closed:
             return
         try:
-            self._stream.write(line + "\n")
+            before, self._before = self._before, ""
+            self._stream.write(before + line + "\n")
             self._stream.flush()
         except BrokenPipeError:
             self.closed = True

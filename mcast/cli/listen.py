@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -25,25 +27,30 @@ from mcast.cli.command import (
     tell,
     whole,
 )
-from mcast.cli.groups import parse_group
+from mcast.cli.flows import Flows, Place, show_period, show_summary
+from mcast.cli.groups import parse_channels
 from mcast.clock import clock_of
 from mcast.neighbours import SocketAddress
 from mcast.showing import shown
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
-from mcast.sockets.listen import listen_group, reads_descriptors
+from mcast.sockets.listen import GroupListener, listen_group, reads_descriptors
 from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.settings import PortSettings
 
-MAX_FLOWS = 4096
-"""Sources told apart in one period of --stats. Our choice: more than a person reads; others are added up."""
+STREAM_PERIOD = 1.0
+"""Seconds between two tables of streams when --stats does not say. Our choice: what a person can follow."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "groups", metavar="GROUP[:PORT]", nargs="+", type=parse_group, help="such as 224.0.0.123:7645"
+        "channels",
+        metavar="GROUP[:PORT]",
+        nargs="+",
+        type=parse_channels,
+        help="such as 224.0.0.123:7645; 239.1.2.0/28 or 239.1.2.3+5 for many, SOURCE,GROUP for one source",
     )
     add_interface_argument(parser)
     parser.add_argument("-c", "--count", type=whole(1), help="end after this many datagrams")
@@ -61,39 +68,87 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--stats",
         type=decimal(0.1),
         metavar="SECONDS",
-        help="print packets and octets a second for each source and group, in place of datagrams",
+        help="print a table of sources and groups in place of datagrams: rates, and of streams the loss, "
+        "reordering, duplicates and jitter",
+    )
+    parser.add_argument(
+        "--rtp", action="store_true", help="take all that can be RTP for it, and print the table every second"
+    )
+    parser.add_argument(
+        "--clock-rate",
+        type=whole(1, 1_000_000_000),
+        metavar="HZ",
+        help="timestamp units a second of RTP payload types that have no fixed rate, for the jitter",
     )
 
 
 async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> int:
     """Print until the count is reached or the user interrupts."""
     done: Deferred[None] = Deferred()
+    if arguments.rtp and arguments.hex:
+        raise CommandError("--hex prints datagrams, and --rtp a table: give one of them")
+    period = arguments.stats or (STREAM_PERIOD if arguments.rtp else None)
+    printer = Table(arguments, output, done) if period else Printer(arguments, output, done)
+    settings = PortSettings(arrivals=reads_descriptors(reactor))
+    listeners: list[GroupListener] = []
     try:
-        printer: Printer = (
-            Summer(arguments, output, done) if arguments.stats else Printer(arguments, output, done)
-        )
-        listener = listen_group(reactor, printer, PortSettings(arrivals=reads_descriptors(reactor)))
-    except ValueError as error:
-        raise CommandError(str(error)) from None
+        for ear in ears(arguments, printer):
+            listeners.append(listen_group(reactor, ear, settings))
+    except BaseException as error:
+        for listener in listeners:
+            listener.stopListening()
+        if isinstance(error, ValueError):
+            raise CommandError(str(error)) from None
+        raise
     ticking = LoopingCall(printer.tick)
     ticking.clock = clock_of(reactor)
-    ticking.start(arguments.stats or 1.0, now=False)
+    ticking.start(period or STREAM_PERIOD, now=False)
     with suppress(CancelledError):  # Ctrl-C
         await done
     ticking.stop()
-    printer.tick()
-    await listener.stopListening()
+    printer.end()
+    for listener in listeners:
+        await listener.stopListening()
     if not printer.received:
         tell("listen", "nothing arrived")
         return FAILED
     return GOOD if printer.received >= (arguments.count or 1) else NOT_ALL
 
 
-class Printer(GroupProtocol):
+class Ear(GroupProtocol):
+    """Hears the groups that are received from the same sources, and hands all on to what prints."""
+
+    def __init__(
+        self, groups: Iterable[Group], printer: Printer, *, interfaces: Sequence[str], sources: Sequence[str]
+    ) -> None:
+        super().__init__(groups, interfaces=interfaces, sources=sources)
+        self.group_joined = printer.group_joined  # type: ignore[method-assign]
+        self.datagram_arrived = printer.datagram_arrived  # type: ignore[method-assign]
+
+
+def ears(arguments: argparse.Namespace, printer: Printer) -> list[Ear]:
+    """Return what hears the channels of the command line, one for each set of sources.
+
+    :raises ValueError: sources and groups that do not fit.
+    """
+    sources_of: dict[Group, list[str]] = {}
+    for channel in chain.from_iterable(arguments.channels):
+        own = sources_of.setdefault(channel.group, [])
+        if channel.source is not None and channel.source not in own:
+            own.append(channel.source)
+    together: dict[tuple[str, ...], list[Group]] = {}
+    for group, sources in sources_of.items():
+        together.setdefault(tuple(sources) or tuple(arguments.sources), []).append(group)
+    return [
+        Ear(groups, printer, interfaces=arguments.interfaces, sources=sources)
+        for sources, groups in together.items()
+    ]
+
+
+class Printer:
     """Prints each datagram."""
 
     def __init__(self, arguments: argparse.Namespace, output: Output, done: Deferred[None]) -> None:
-        super().__init__(arguments.groups, interfaces=arguments.interfaces, sources=arguments.sources)
         self.received = 0
         self._output = output
         self._hex = arguments.hex
@@ -102,10 +157,12 @@ class Printer(GroupProtocol):
         self._names: dict[int, str] = {}
 
     def group_joined(self, group: Group, interface: Interface) -> None:
+        """Say that a group is received now."""
         self._names[interface.index] = interface.name
         self._output.text(f"LISTEN {group} on {interface.name}")
 
     def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
+        """Count a datagram, and print it or note it."""
         if self._left == 0:
             return
         self.received += 1
@@ -142,6 +199,9 @@ class Printer(GroupProtocol):
     def tick(self) -> None:
         """Do what is due once in a period; nothing here."""
 
+    def end(self) -> None:
+        """Sum up."""
+
     def name_of(self, index: int) -> str:
         """Return the name of an interface on which a group is joined."""
         return self._names.get(index, str(index))
@@ -153,41 +213,26 @@ class Printer(GroupProtocol):
         return str(address[0])
 
 
-class Summer(Printer):
-    """Prints the rates of each source and group."""
+class Table(Printer):
+    """Prints what each source sends to each group, once in a period."""
 
     def __init__(self, arguments: argparse.Namespace, output: Output, done: Deferred[None]) -> None:
         super().__init__(arguments, output, done)
-        self._flows: dict[tuple[str, str, str], list[int]] = {}
+        self._flows = Flows(rtp=arguments.rtp, clock_rate=arguments.clock_rate)
         self._since = time.monotonic()
 
     def take(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
-        flow = (self.source(address), arrival.destination or "?", self.name_of(arrival.interface))
-        if flow not in self._flows and len(self._flows) >= MAX_FLOWS:
-            flow = ("others", "", "")
-        counts = self._flows.setdefault(flow, [0, 0])
-        counts[0] += 1
-        counts[1] += len(data)
+        place = Place(
+            self.name_of(arrival.interface), self.source(address), address[1], arrival.destination or "?"
+        )
+        self._flows.take(place, data, time.monotonic())
 
     def tick(self) -> None:
         """Print the rates since the last time."""
         now = time.monotonic()
         seconds, self._since = max(now - self._since, 1e-6), now
-        flows, self._flows = self._flows, {}
-        for (source, destination, interface), (packets, octets) in sorted(flows.items()):
-            self._output.event(
-                event="stats",
-                source=source,
-                destination=destination,
-                interface=interface,
-                packets=packets,
-                octets=octets,
-                packets_per_second=round(packets / seconds, 1),
-                octets_per_second=round(octets / seconds, 1),
-            )
-            self._output.text(
-                f"{interface} {source} > {destination}: {packets / seconds:.1f} packets/s, "
-                f"{octets / seconds:.1f} octets/s"
-            )
-        if not flows:
-            self._output.text("nothing arrived")
+        show_period(self._flows, seconds, self._output)
+
+    def end(self) -> None:
+        self.tick()
+        show_summary(self._flows, self._output)

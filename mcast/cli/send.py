@@ -6,6 +6,7 @@ Exit status: 0 when all were sent, 1 when some were, 2 when none was or somethin
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from mcast.cli.command import (
     FAILED,
     GOOD,
     NOT_ALL,
+    CommandError,
     Output,
     add_interface_argument,
     decimal,
@@ -33,6 +35,7 @@ from mcast.sockets.interface import Interface
 from mcast.sockets.listen import listen_multicast, reads_descriptors
 from mcast.sockets.sending import SendResult
 from mcast.sockets.settings import PortSettings
+from mcast.streams import numbered_text
 
 FULL_PAUSE = 0.001
 """Seconds to wait when a buffer is full. Our choice: a buffer of 200 kB drains in that at 1.6 Gbit/s."""
@@ -59,6 +62,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=whole(0, MAX_PROBE_SIZE),
         help="repeat or cut the payload to this many octets (default: as it is)",
     )
+    parser.add_argument(
+        "--sequence",
+        action="store_true",
+        help='number the datagrams, for "mcast listen --stats" or mcjoin to tell what is lost',
+    )
     add_interface_argument(parser)
     add_sending_arguments(parser)
 
@@ -67,7 +75,12 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     """Send until everything has been sent or the user interrupts."""
     group = arguments.group
     size = arguments.size
-    payload = sized(read_payload(text=arguments.text, file=arguments.file, cut=size is not None), size)
+    if arguments.sequence:
+        if arguments.text is not None or arguments.file is not None:
+            raise CommandError("--sequence makes the payload itself: give neither TEXT nor --file")
+        payload = numbered_text(os.getpid(), str(group), 0, arguments.rate, size)
+    else:
+        payload = sized(read_payload(text=arguments.text, file=arguments.file, cut=size is not None), size)
     interfaces = sending_interfaces(group, arguments.interfaces)
     port = listen_multicast(
         reactor,
@@ -81,7 +94,9 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
             loopback=not arguments.no_loopback,
         ),
     )
-    sender = Sender(reactor, port, Load(group, interfaces, payload, arguments.count, arguments.rate))
+    numbering = os.getpid() if arguments.sequence else None
+    load = Load(group, interfaces, payload, arguments.count, arguments.rate, numbering)
+    sender = Sender(reactor, port, load)
     with suppress(CancelledError):  # Ctrl-C
         await sender.start()
     await port.stopListening()
@@ -122,6 +137,14 @@ class Load:
     """Datagrams by each interface."""
     rate: float | None = None
     """Datagrams a second by each interface; None for as fast as the system takes them."""
+    numbering: int | None = None
+    """Who sends, where the datagrams are numbered and filled up to the size of the payload; else None."""
+
+    def datagram(self, turn: int) -> bytes:
+        """Return what is sent by each interface, counted from 0."""
+        if self.numbering is None:
+            return self.payload
+        return numbered_text(self.numbering, str(self.group), turn, self.rate, len(self.payload))
 
 
 class Sender:
@@ -146,7 +169,7 @@ class Sender:
         self._port = port
         self._address = (load.group.host, load.group.port)
         self._indexes = [each.index for each in load.interfaces]
-        self._payload = load.payload
+        self._load = load
         self._rate = load.rate
         self._clock = clock
         self._started_at = 0.0
@@ -173,14 +196,14 @@ class Sender:
                 delay = self._started_at + turn / self._rate - self._clock()
                 if delay > 0:
                     break
-            if not self._send_one(self._indexes[place]):
+            if not self._send_one(self._load.datagram(turn), self._indexes[place]):
                 delay = FULL_PAUSE
                 break
         self._timer = clock_of(self._reactor).callLater(max(delay, 0.0), self._send_some)
 
-    def _send_one(self, interface: int) -> bool:
+    def _send_one(self, data: bytes, interface: int) -> bool:
         """Send or count one datagram; False when it has to be tried again."""
-        result = self._port.send(self._payload, self._address, interface)
+        result = self._port.send(data, self._address, interface)
         if result is SendResult.FULL:
             self.waits += 1
             return False

@@ -51,6 +51,15 @@ class SenderTests(SynchronousTestCase):
         self.successResultOf(done)
         self.assertEqual((self.port.sent, self.sender.sent), ([2, 2, 2], 3))
 
+    def test_numbered(self) -> None:
+        """The same number by each interface, the pace of the numbers, and the size that was asked for."""
+        load = Load(Group.parse("224.0.0.123:7645"), (ETH0, ETH1), bytes(80), 3, 10.0, 4711)
+        datagrams = [load.datagram(turn) for turn in (0, 12)]
+        self.assertEqual(
+            datagrams[1], b"Sender PID 4711, MC group 224.0.0.123:7645, count: 12, freq: 100".ljust(80, b"\0")
+        )
+        self.assertEqual([len(data) for data in datagrams], [80, 80])
+
     def test_each_interface(self) -> None:
         self.start(2, both=True)
         self.assertEqual(self.port.sent, [2, 3, 2, 3])

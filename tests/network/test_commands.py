@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -226,6 +227,47 @@ class ListenTests(LanTestCase):
         counted = objects(program.end(), "stats")
         self.assertEqual(
             (sum(each["packets"] for each in counted), sum(each["octets"] for each in counted)), (100, 10000)
+        )
+
+    def test_stream(self) -> None:
+        """Numbered datagrams arrive all, evenly, over 16 groups of which one is sent to."""
+        program = Program(self.listener, *MCAST, "listen", "239.1.2.0/28", "--stats", "0.2", "--json")
+        wait_until(lambda: "0F0201EF" in self.listener.run("cat", "/proc/net/igmp"), "the last join")
+        command(self.sender, "send", "239.1.2.7", "--sequence", "-c", "50", "-r", "200", "-s", "200")
+        program.wait_for('"received": 50')
+        program.process.send_signal(signal.SIGINT)
+        self.assertEqual(program.process.wait(5), 0)
+        (stream,) = objects(program.end(), "summary")
+        self.assertEqual(
+            (stream["destination"], stream["kind"], stream["octets"], stream["lost"], stream["duplicates"]),
+            ("239.1.2.7", "text", 10000, 0, 0),
+        )
+        self.assertLess(stream["jitter_ms"], 100)
+
+    def test_rtp(self) -> None:
+        """RTP is seen by itself: here 20 packets of which two are missing and one comes twice."""
+        program = self.listen(f"{IPV4}:5004", "--stats", "0.2", "--json")
+        sending = self.sender.udp_socket()
+        for number in (*range(5), *range(7, 20), 19):
+            header = struct.pack("!BBHII", 0x80, 0, 65530 + number & 0xFFFF, 160 * number, 4711)
+            sending.sendto(header + bytes(160), (IPV4, 5004))
+        program.wait_for('"received": 18')
+        program.process.send_signal(signal.SIGINT)
+        self.assertEqual(program.process.wait(5), 0)
+        (stream,) = objects(program.end(), "summary")
+        self.assertEqual(
+            (stream["kind"], stream["sender"], stream["lost"], stream["duplicates"]), ("RTP", 4711, 2, 1)
+        )
+
+    def test_source_of_one_group(self) -> None:
+        """SOURCE,GROUP beside a group of any source."""
+        stranger = f"10.77.0.200,{IPV4}"
+        program = self.listen(stranger, "239.1.2.3", "--json", "-c", "1")
+        command(self.sender, "send", IPV4, "from another source")
+        command(self.sender, "send", "239.1.2.3", "from any source")
+        self.assertEqual(program.process.wait(5), 0)
+        self.assertEqual(
+            [each["payload"] for each in objects(program.end(), "datagram")], ["from any source"]
         )
 
     def test_port_taken(self) -> None:

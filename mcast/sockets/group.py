@@ -217,6 +217,9 @@ def port_in_address(text: str) -> str:
     The solicited-node groups end in any digits (RFC 4291 §2.7.1), and nobody gives them a port.
     """
     start, _, last = text.rpartition(":")
+    if "%" in text:
+        # A zone ends the address, and a port may follow it.
+        return ""
     try:
         if not (last.isascii() and last.isdigit() and len(last) >= 4) or IPv6Address(text) in SOLICITED_NODE:
             return ""

@@ -45,6 +45,7 @@ class ParsingTests(SynchronousTestCase):
             "ff02::1:ff12:3456",
             "ff0e:0:0:0:0:0:1:2345",
             "ff02::1:23",
+            "ff02::123%eth0:7645",
             "224.0.0.1:7645",
         ):
             with self.subTest(text=text):

@@ -21,6 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.cli import COMMANDS, groups, interfaces, listen, main, ping, send
 from mcast.cli.command import CommandError, Output, Parser, one_line
 from mcast.sockets import protocol
+from mcast.sockets.errors import ListenError
 from mcast.sockets.interface import Interface, InterfaceAddress
 
 ETH0 = Interface(
@@ -351,6 +352,12 @@ class OneLineTests(SynchronousTestCase):
     def test_stock_port(self) -> None:
         error = CannotListenError("", 7645, OSError(98, "Address already in use"))
         self.assertEqual(one_line(error), "port 7645: Address already in use")
+
+    def test_port_of_ours(self) -> None:
+        """It says more than what the system said of it."""
+        refused = OSError(98, "Address already in use")
+        error = ListenError("224.0.0.123", 7645, refused, "UDP port 7645 on 224.0.0.123: already in use")
+        self.assertEqual(one_line(error), "UDP port 7645 on 224.0.0.123: already in use")
 
     def test_several_lines(self) -> None:
         self.assertEqual(one_line(CommandError("one\n  two")), "one two")

@@ -78,7 +78,7 @@ class PingTests(SceneTestCase):
         self.assert_both(done, [each.ipv4() for each in self.servers], 3)
 
     def test_ipv6(self) -> None:
-        done = self.ping("ff02::123%eth0:7645", *["-c", "3", "-i", "0.1", "-w", "0.3", "--json"])
+        done = self.ping("[ff02::123%eth0]:7645", *["-c", "3", "-i", "0.1", "-w", "0.3", "--json"])
         self.assert_both(done, [f"{each.link_local()}%eth0" for each in self.servers], 3)
 
     def test_table(self) -> None:

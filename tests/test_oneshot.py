@@ -65,6 +65,14 @@ class OneShotTestCase(SynchronousTestCase):
 class ServerTests(OneShotTestCase):
     """A question to one host."""
 
+    def test_group_is_not_asked_for_any_name(self) -> None:
+        """M-13-1: anybody on the link could answer for it."""
+        error = self.assertRaises(ValueError, ask, self.lan.clock, "www.example.com", "A", listen=self.listen)
+        self.assertIn("www.example.com.: outside of .local", str(error))
+        asked = ask(self.lan.clock, "www.example.com", "A", listen=self.listen, outside_local=True)
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+
     def test_plain_query_from_another_port(self) -> None:
         """M-5.1-1, M-5.1-2: a standard query, and not from port 5353."""
         asked = self.ask()

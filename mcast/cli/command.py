@@ -254,9 +254,7 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     cause = getattr(error, "socketError", None)
-    if isinstance(
-        cause, OSError
-    ):  # twisted.internet.error.CannotListenError, as Twisted's own ports raise it
+    if isinstance(cause, OSError):  # a CannotListenError of Twisted's own ports
         return f"port {getattr(error, 'port', '')}: {one_line(cause)}"
     return shown(" ".join(str(error).split()))
 

@@ -169,7 +169,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         if instance is None:
             return
         questions = [Question(name, _SRV)]
-        if instance.host is not None:
+        if instance.host is not None and not instance.host.is_elsewhere:
             questions += [Question(instance.host.name, rtype) for rtype in ADDRESS_TYPES]
         for link in instance.links:
             querier = self._links[link]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import redirect_stderr
+import sys
 from io import StringIO
 from random import Random
 from types import ModuleType
@@ -32,6 +32,8 @@ class FindingTestCase(SynchronousTestCase):
         self.lan = SimulatedLan(seed=1)
         self.here = self.lan.host("here")
         self.there = self.node("there")
+        self.errors = StringIO()
+        self.patch(sys, "stderr", self.errors)
 
     def node(self, name: str) -> Node:
         node = Node(self.lan.clock, network=self.lan.host(name), hostname=name, rng=Random(name))
@@ -55,9 +57,9 @@ class FindingTestCase(SynchronousTestCase):
 
     def run_command(self, *words: str, json_lines: bool = False) -> int:
         """Run the command to its end; return its status."""
-        self.errors = StringIO()
-        with redirect_stderr(self.errors):
-            return self.lan.result(self.start(*words, json_lines=json_lines))
+        self.errors.seek(0)
+        self.errors.truncate()
+        return self.lan.result(self.start(*words, json_lines=json_lines))
 
     @property
     def lines(self) -> list[str]:

@@ -108,6 +108,18 @@ class ServiceTests(ElsewhereTestCase):
         self.lan.result(connecting)
         self.assertEqual(self.reactor.tried, [(TRUE, 80)])
 
+    def test_unreachable(self) -> None:
+        """Nor is it asked for when a connection has failed, though a stranger has spoken of it."""
+        self.publish()
+        browser = self.here.follow("Web", WEB)
+        self.addCleanup(browser.close)
+        found = self.lan.result(browser.wait_for(lambda service: bool(service.addresses)))
+        self.lie()
+        self.lan.advance(2)
+        browser.reconfirm(found)
+        self.lan.advance(10)
+        self.assertNotIn(f"{INTRANET}.", self.asked())
+
     def test_unknown_there(self) -> None:
         """The error says where the host was looked up, and that it is not there."""
         self.publish("nobody.example.com")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.application.service import IServiceCollection
 from twisted.internet.defer import Deferred
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.usage import UsageError
 from zope.interface.verify import verifyObject
 
@@ -233,6 +233,25 @@ class ServiceTests(NodeTestCase):
 
 def _query() -> bytes:
     return bytes.fromhex("000100000001000000000000") + b"\x07kitchen\x05local\x00\x00\x01\x00\x01"
+
+
+class NoInterfaceTests(NodeTestCase):
+    def test_waits_and_says_so(self) -> None:
+        """A machine boots before its network."""
+        host = self.lan.host("kitchen")
+        host.interface("eth0").set_up(False)
+        options = Options()
+        options.parseOptions(["--hostname", "kitchen"])
+        service = MDNSService(self.lan.clock, options, network=host)
+        with capturedLogs() as logged:
+            service.startService()
+        self.addCleanup(lambda: self.lan.result(service.stopService()))
+        self.assertIn(
+            "no link works: no interface is up and does multicast; waiting for one", map(formatEvent, logged)
+        )
+        host.interface("eth0").set_up(True)
+        self.lan.advance(3)
+        self.assertTrue(service.node.registrations[0].is_claimed)
 
 
 class FollowerTests(NodeTestCase):

@@ -31,7 +31,7 @@ from mcast.dns.codes import RecordType
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.found import FoundService
 from mcast.dnssd.publishing import reverse_name
-from mcast.dnssd.sought import on_link, sought_services, sought_type
+from mcast.dnssd.sought import on_link, sought_hosts, sought_services, sought_type
 from mcast.dnssd.types import ServiceType, read_type
 from mcast.errors import InvalidService, NotFound
 from mcast.node.lookups import LOOKUP_TIMEOUT
@@ -50,7 +50,15 @@ class Instance(NamedTuple):
     type: ServiceType | None = None
 
 
-Subject = Instance | Name | IPv4Address | IPv6Address
+class HostName(NamedTuple):
+    """A host to resolve."""
+
+    text: str
+    """As it was typed: it may be published in one form or another."""
+    name: Name
+
+
+Subject = Instance | HostName | IPv4Address | IPv6Address
 """What can be resolved: a service, a host, an address."""
 
 
@@ -99,9 +107,9 @@ async def run(
 async def _resolve(node: Node, subject: Subject, timeout: float, report: Report) -> None:
     if isinstance(subject, Instance):
         report.service(await node.resolve(*subject, timeout))
-    elif isinstance(subject, Name):
-        found = await node.resolve_host(subject, timeout)
-        report.host(subject, [(str(one.address), one.interface) for one in found], address_fields(found))
+    elif isinstance(subject, HostName):
+        found = await node.resolve_host(subject.text, timeout)
+        report.host(subject.name, [(str(one.address), one.interface) for one in found], address_fields(found))
     else:
         answers = await node.query(reverse_name(subject), RecordType.PTR, timeout, outside_local=True)
         for answer in dict.fromkeys(
@@ -133,13 +141,10 @@ def parse_subject(text: str, service_type: ServiceType | None) -> tuple[Subject,
             on_link(one)
         return Instance(text), ()
     _refuse_type(text)
-    name = Name.parse(text)
-    if len(name.labels) == 1:
-        # RFC 6762 §21: the one thing "local." is appended to.
-        name = Name.from_labels((*name.labels, *LOCAL.labels))
+    (name, *_) = sought_hosts(text)
     if not name.is_within(LOCAL):
         raise ValueError(f"{text}: multicast DNS knows only hosts in .local")
-    return name, ()
+    return HostName(text, name), ()
 
 
 def _refuse_type(text: str) -> None:

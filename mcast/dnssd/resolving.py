@@ -57,20 +57,23 @@ class HostLookup(Follower):
     It asks for both families at once. The answer is complete as soon as both are known or denied on one link
     (RFC 6762 §6.1).
 
+    :param also: other names that may be meant (see `sought_hosts`).
     :param ipv4: ask for A records.
     :param ipv6: ask for AAAA records.
     """
 
-    def __init__(self, name: Name, *, ipv4: bool = True, ipv6: bool = True) -> None:
+    def __init__(self, name: Name, *also: Name, ipv4: bool = True, ipv6: bool = True) -> None:
         super().__init__()
         self.name: Final = name
         self._types: Final = (int(RecordType.A),) * ipv4 + (int(RecordType.AAAA),) * ipv6
-        self._names: Final[list[Name]] = [name]
+        self._names: Final[list[Name]] = [name, *also]
         """The name, and those that it is an alias of."""
-        self._found: Final = {name.key: HostAddresses(self._types)}
+        self._aliases = 0
+        self._found: Final = {one.key: HostAddresses(self._types) for one in self._names}
         """What is known of each of them, by the keys of the names."""
-        if not is_multicast_name(name):
-            self._want_elsewhere(name)
+        for one in self._names:
+            if not is_multicast_name(one):
+                self._want_elsewhere(one)
 
     @property
     def addresses(self) -> tuple[FoundAddress, ...]:
@@ -96,8 +99,9 @@ class HostLookup(Follower):
 
     @property
     def _last(self) -> HostAddresses:
-        """What is known of the name that all others are aliases of."""
-        return self._found[self._names[-1].key]
+        """What is known of the name that all others are aliases of, as far as anything is."""
+        known = [self._found[one.key] for one in reversed(self._names)]
+        return next((one for one in known if one.settles_at() is not None), known[0])
 
     def _questions(self, name: Name) -> list[Question]:
         if name.key in self.elsewhere:
@@ -127,7 +131,8 @@ class HostLookup(Follower):
     def _follow_alias(self, target: Name, now: float) -> None:
         if target in self._names:
             return
-        if len(self._names) > MAX_ALIASES:
+        self._aliases += 1
+        if self._aliases > MAX_ALIASES:
             self.counters["aliases beyond the limit"] += 1
             return
         self._names.append(target)

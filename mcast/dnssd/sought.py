@@ -5,6 +5,7 @@ A name that came from the network is looked for exactly as it came, in whatever 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from mcast.dns.names import LOCAL, Name
@@ -50,6 +51,16 @@ def on_link(name: Name) -> Name:
     return name
 
 
+def sought_hosts(host: SoughtName) -> tuple[Name, ...]:
+    """Return the whole names under which a host is looked for, mostly one; see `sought_services`.
+
+    :raises TypeError: it is none of the forms of a name.
+    :raises ValueError: the text or the octets are no name.
+    """
+    names = _spellings(host) if isinstance(host, str) else (sought_name(host),)
+    return tuple(map(sought_host, names))
+
+
 def sought_host(host: SoughtName) -> Name:
     """Return the whole name of a host: "local." is appended to a single label only (RFC 6762 §21).
 
@@ -93,11 +104,13 @@ def sought_types(*types: SoughtType) -> tuple[tuple[ServiceType, bytes | None], 
 
 
 def sought_services(
-    name: SoughtName, service_type: SoughtType | None = None, domain: str | Name = LOCAL
+    name: SoughtName, service_type: SoughtType | None = None, domain: SoughtName = LOCAL
 ) -> tuple[Name, ...]:
     """Return the whole names under which a service is looked for, mostly one.
 
     Text is looked for as it was typed, and in NFC, in which it should have been published (RFC 6762 §16).
+    Octets that are no UTF-8 may stand in it as they are shown (``\\xe9``), or as Python takes them from a
+    command line (PEP 383).
 
     :param name: beside a type, text and octets are the instance name alone, one label; without, the whole.
     :param service_type: may be left out when the name is whole.
@@ -147,10 +160,15 @@ def _labels_of(instance: str | bytes) -> tuple[bytes, ...]:
     if isinstance(instance, bytes):
         labels = [instance]
     else:
-        labels = [
-            encoded("instance name", instance, normalize=False),
-            encoded("instance name", instance),
-        ]
+        if _OCTETS.search(instance):
+            labels = [instance.encode("utf-8", "surrogateescape")]
+        else:
+            labels = [
+                encoded("instance name", instance, normalize=False),
+                encoded("instance name", instance),
+            ]
+        if _SHOWN.search(instance):
+            labels.append(_SHOWN.sub(_surrogates, instance).encode("utf-8", "surrogateescape"))
     fitting = tuple(dict.fromkeys([label for label in labels if 1 <= len(label) <= INSTANCE_LIMIT]))
     if not fitting:
         raise InvalidService(
@@ -168,11 +186,41 @@ def _completed(name: Name) -> Name:
 
 def _wholes_of(name: SoughtName) -> tuple[InstanceName, ...]:
     try:
-        names = [sought_name(name)]
-        if isinstance(name, str):
-            names.insert(0, Name.parse(name, normalize=False))
+        names: Sequence[Name] = _spellings(name) if isinstance(name, str) else (sought_name(name),)
     except ValueError as error:
         raise InvalidService(f"instance name {name!r}", str(error)) from None
     names = [_completed(one) for one in names]
+    return tuple([InstanceName.from_name(one) for one in names])
+
+
+def _spellings(text: str) -> tuple[Name, ...]:
+    """Return the whole names that a text may mean: as it stands, in NFC, and as it would be shown."""
+    octets = _OCTETS.sub(_zone_form, text)
+    names = [Name.parse(octets, normalize=False), Name.parse(octets)]
+    if _SHOWN.search(text):
+        names.append(Name.parse(_SHOWN.sub(_zone_form, octets), normalize=False))
     # Two names are equal when they differ at most in the case of ASCII letters.
-    return tuple([InstanceName.from_name(one) for one in dict.fromkeys(names)])
+    return tuple(dict.fromkeys(names))
+
+
+_OCTETS = re.compile("[\udc80-\udcff]")
+"""Octets that are no UTF-8, as Python takes them from a command line (PEP 383)."""
+
+_SHOWN = re.compile(r"\\x([89a-f][0-9a-f])|\\u([0-9a-f]{4})|\\U(00[01][0-9a-f]{5})")
+"""Octets and characters that are not shown as they are; see `mcast.showing`."""
+
+
+def _surrogates(found: re.Match[str]) -> str:
+    """Return what was shown: octets by PEP 383, so that all is text."""
+    octet, *characters = found.groups()
+    if octet is not None:
+        return chr(0xDC00 + int(octet, 16))
+    character = chr(int(characters[0] or characters[1], 16))
+    # A surrogate is no character, and stays as it was typed.
+    return found[0] if "\ud800" <= character <= "\udfff" else character
+
+
+def _zone_form(found: re.Match[str]) -> str:
+    """Return a match of `_OCTETS` or of `_SHOWN` as the text of zone files has it."""
+    text = found[0] if found.re is _OCTETS else _surrogates(found)
+    return "".join([f"\\{octet:03d}" for octet in text.encode("utf-8", "surrogateescape")])

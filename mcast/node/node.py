@@ -28,7 +28,7 @@ from mcast.dnssd.sought import (
     SoughtName,
     SoughtType,
     on_link,
-    sought_host,
+    sought_hosts,
     sought_name,
     sought_record_type,
     sought_services,
@@ -230,7 +230,7 @@ class Node(TwistedService):
     def browse(
         self,
         *types: SoughtType,
-        domain: str | Name = LOCAL,
+        domain: SoughtName = LOCAL,
         interfaces: Sequence[str] = (),
         resolve: bool = True,
     ) -> ServiceBrowser:
@@ -251,7 +251,7 @@ class Node(TwistedService):
             resolve=resolve,
         )
 
-    def browse_types(self, *, domain: str | Name = LOCAL, interfaces: Sequence[str] = ()) -> TypesBrowser:
+    def browse_types(self, *, domain: SoughtName = LOCAL, interfaces: Sequence[str] = ()) -> TypesBrowser:
         """Follow which service types there are (RFC 6763 §9)."""
         return TypesBrowser(self._searches, domain=on_link(sought_name(domain)), interfaces=interfaces)
 
@@ -260,7 +260,7 @@ class Node(TwistedService):
         name: SoughtName,
         type: SoughtType | None = None,
         *,
-        domain: str | Name = LOCAL,
+        domain: SoughtName = LOCAL,
         interfaces: Sequence[str] = (),
     ) -> InstanceBrowser:
         """Follow one service wherever it moves (RFC 6763 §3); `resolve` finds out where it is now.
@@ -278,7 +278,7 @@ class Node(TwistedService):
         type: SoughtType | None = None,
         timeout: float = LOOKUP_TIMEOUT,
         *,
-        domain: str | Name = LOCAL,
+        domain: SoughtName = LOCAL,
         interfaces: Sequence[str] = (),
     ) -> Deferred[FoundService]:
         """Find out where a service is now (RFC 6763 §5); cancelling ends the search.
@@ -315,7 +315,7 @@ class Node(TwistedService):
         """
         if not (ipv4 or ipv6):
             raise ValueError("neither IPv4 nor IPv6: there is no address to look for")
-        wanted = HostLookup(sought_host(host), ipv4=ipv4, ipv6=ipv6)
+        wanted = HostLookup(*sought_hosts(host), ipv4=ipv4, ipv6=ipv6)
         return lookups.resolve_host(self._searches, wanted, timeout, interfaces)
 
     def query(
@@ -345,7 +345,7 @@ class Node(TwistedService):
     def domains(
         self,
         which: DomainList = DomainList.BROWSING,
-        domain: str | Name = LOCAL,
+        domain: SoughtName = LOCAL,
         timeout: float = LOOKUP_TIMEOUT,
         *,
         interfaces: Sequence[str] = (),

@@ -12,6 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.cli import resolve
 from mcast.cli.command import GOOD, NOT_ALL, CommandError
 from mcast.cli.resolve import hex_dump
+from mcast.dns.names import Name
+from mcast.dns.records import service, text
+from mcast.dnssd.hosts import Host
 from tests.cli.finding_lab import FindingTestCase
 
 
@@ -39,6 +42,20 @@ class ServiceTests(FindingTestCase):
         self.publish("A web page. Really")
         self.assertEqual(self.run_command("A web page\\. Really._http._tcp.local"), GOOD)
         self.assertEqual(self.lines[0], "name       A web page. Really")
+
+    def test_as_browse_shows_it(self) -> None:
+        """M-16-1: octets that are no UTF-8, and letters that are not composed."""
+        host = Name.parse("there.local")
+        self.there.publish(Host())
+        for label in (b"caf\xe9", "Bu\u0308ro".encode()):
+            whole = Name.from_labels([label, b"_http", b"_tcp", b"local"])
+            self.there.publish(service(whole, 0, 0, 80, host, 120))
+            self.there.publish(text(whole, [], 120))
+        self.lan.advance(5)
+        for name in ("caf\\xe9", "caf\udce9", "Bu\u0308ro"):
+            with self.subTest(name=name):
+                self.assertEqual(self.run_command(name, "_http._tcp"), GOOD)
+                self.assertEqual(self.run_command(f"{name}._http._tcp.local"), GOOD)
 
     def test_octets_beside_text(self) -> None:
         """S-6.5-4: values as a hex dump, with what they are as UTF-8 beside it."""

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.names import Name
 from mcast.dnssd.instances import InstanceName
-from mcast.dnssd.sought import sought_host, sought_name, sought_services, sought_types
+from mcast.dnssd.sought import sought_host, sought_hosts, sought_name, sought_services, sought_types
 from mcast.dnssd.types import ServiceType
 from mcast.errors import InvalidService
 
@@ -57,6 +57,12 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(str(sought_host("printer")), "printer.local.")
         self.assertEqual(str(sought_host("printer.example")), "printer.example.")
 
+    def test_spellings_of_a_host(self) -> None:
+        hosts = [name.labels[0] for name in sought_hosts(CAFE)]
+        self.assertEqual(hosts, [CAFE.encode(), "Caf\u00e9".encode()])
+        self.assertEqual([name.wire for name in sought_hosts("caf\udce9.local")], [b"\x04caf\xe9\x05local\0"])
+        self.assertEqual(sought_hosts(b"\x04caf\xe9\x05local\0")[0].labels[0], b"caf\xe9")
+
 
 class ServiceTests(SynchronousTestCase):
     """Under which names a service is looked for (RFC 6763 §4.1)."""
@@ -87,6 +93,26 @@ class ServiceTests(SynchronousTestCase):
         expected = [CAFE.encode(), "Caf\u00e9".encode()]
         self.assertEqual([name.labels[0] for name in sought_services(CAFE, HTTP)], expected)
         self.assertEqual([name.labels[0] for name in sought_services(f"{CAFE}._http._tcp.local.")], expected)
+
+    def test_octets_from_a_command_line(self) -> None:
+        """Latin-1 in a terminal of UTF-8; Python takes it as PEP 383 says."""
+        (name,) = sought_services("caf\udce9", HTTP)
+        self.assertEqual(name.labels[0], b"caf\xe9")
+        self.assertEqual(sought_services("caf\udce9._http._tcp.local"), (name,))
+
+    def test_octets_as_they_are_shown(self) -> None:
+        """What a list shows can be typed; and so can a name that looks like it."""
+        for label in (b"caf\xe9", b"\xff\xfe", b"a\x1b[2J", "a\u202e".encode()):
+            with self.subTest(label=label):
+                shown = InstanceName.from_label(label, HTTP).display
+                found = [name.labels[0] for name in sought_services(shown, HTTP)]
+                self.assertEqual(found, [shown.encode(), label])
+                self.assertIn(label, [one.labels[0] for one in sought_services(f"{shown}._http._tcp.local")])
+
+    def test_shown_surrogate(self) -> None:
+        """It is no character of any name."""
+        labels = [name.labels[0] for name in sought_services("a\\ud800", HTTP)]
+        self.assertEqual(labels, [b"a\\ud800"])
 
     def test_too_long_as_typed(self) -> None:
         """S-4.1.1-7: 31 accented letters fit only when they are composed."""

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError
 
 from mcast.dns.codes import RecordType
 from mcast.dns.names import Name
-from mcast.dns.records import pointer, service, text
+from mcast.dns.records import address, pointer, service, text
 from mcast.dnssd.enumeration import DomainList
 from mcast.dnssd.hosts import Host
 from mcast.dnssd.instances import InstanceName
@@ -99,6 +99,19 @@ class ResolveHostTests(TwoNodes):
         """M-21-1: "local." is appended to a single label."""
         self.lan.result(self.there.publish(Host()).when_claimed())
         self.assertTrue(self.lan.result(self.here.resolve_host("there")))
+
+    def test_name_that_is_not_in_nfc(self) -> None:
+        """M-16-1: what a service points to can be typed as it was received, and a composed name as well."""
+        for label in ("Bu\u0308ro", "B\u00fcro"):
+            whole = Name.from_labels([label.encode(), b"local"])
+            registration = self.there.publish(address(whole, "10.0.1.99", 120))
+            self.lan.result(registration.when_claimed())
+            for name in (whole, whole.wire, "Bu\u0308ro.local", "Bu\u0308ro"):
+                with self.subTest(label=label, name=name):
+                    (found,) = self.lan.result(self.here.resolve_host(name))
+                    self.assertEqual(str(found.address), "10.0.1.99")
+            self.lan.result(registration.withdraw())
+            self.lan.advance(5)
 
     def test_denied_at_once(self) -> None:
         """M-6.1-10: an NSEC answers before the time limit."""

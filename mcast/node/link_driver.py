@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
@@ -22,6 +23,22 @@ UNREACHABLE_DELAY = 1.0
 
 Our choice: duplicate address detection, the usual cause on IPv6, takes about two seconds (RFC 4862 §5.4).
 """
+
+RESEND_DELAY = 0.1
+"""Seconds after which what the system refused to multicast is sent again.
+
+Our choice: hardly later than it was meant to leave; a further refusal costs one system call.
+"""
+
+FAILING_LIMIT = 3.0
+"""Seconds of refusals after which a link counts as down.
+
+Our choice: a firewall rule that matches now and then, or a route that is just being set, refuses single
+datagrams; a link that carries nothing for longer is one whose names others may take (RFC 6762 §8).
+"""
+
+UNSENT_LIMIT = 64
+"""Messages kept for sending again, the latest. Our choice: what a link says in `FAILING_LIMIT` seconds."""
 
 UNREACHABLE_DELAY_LIMIT = 60.0
 """Seconds to which the delay grows. Our choice: a link that mends without a sign is back within a minute."""
@@ -92,6 +109,9 @@ class LinkDriver:
         self._is_settling = False
         self._is_called_again = False
         self._waiting: list[Deferred[None]] = []
+        self._unsent: deque[bytes] = deque()
+        self._resend: IDelayedCall | None = None
+        self._failing_since: float | None = None
 
     def __repr__(self) -> str:
         return f"<LinkDriver {self.label}>"
@@ -103,7 +123,7 @@ class LinkDriver:
 
     @property
     def is_working(self) -> bool:
-        """Whether the interface is up, and the last thing multicast could be sent."""
+        """Whether the interface is up, and has not refused to multicast for some seconds."""
         return self.is_up and self._retry is None
 
     def receive(self, datagram: bytes, source: SocketAddress, multicast: bool) -> bytes | None:
@@ -172,12 +192,16 @@ class LinkDriver:
         finally:
             self._is_settling = False
         self._arm(now)
-        if self._waiting and self.link.responder.goodbye_done:
+        if self._waiting and self._has_said_goodbye:
             self._tell_waiting()
+
+    @property
+    def _has_said_goodbye(self) -> bool:
+        return self.link.responder.goodbye_done and not self._unsent
 
     def goodbyes_sent(self) -> Deferred[None]:
         """Fire when every goodbye that the link has to say has left, or never will."""
-        if self.link.responder.goodbye_done:
+        if self._has_said_goodbye:
             return succeed(None)
         sent: Deferred[None] = Deferred(self._forget_waiting)
         self._waiting.append(sent)
@@ -189,6 +213,8 @@ class LinkDriver:
             return
         self.is_up = False
         self._cancel_retry()
+        self._forget_unsent()
+        self._failing_since = None
         with self.calling() as now:
             self.link.link_down(now)
         self._observer.link_changed(self, LinkChange.WORKS)
@@ -197,11 +223,15 @@ class LinkDriver:
         """Take note that the interface carries packets again: everything is probed for and asked anew."""
         self.is_up = True
         self._cancel_retry()
+        self._forget_unsent()
+        self._failing_since = None
         self._retry_delay = UNREACHABLE_DELAY
         self._link_up()
 
     def stop(self) -> None:
         """Send and receive no more; the link reports what that makes invalid."""
+        if self._unsent:
+            self._send_unsent(self._clock.seconds())
         self.suspend()
         if self._timer is not None:
             self._timer.cancel()
@@ -218,13 +248,57 @@ class LinkDriver:
         index = self.interface.index
         send = self.port.send
         for payload, destination in self.link.transmissions():
-            if not send(payload, index, destination) and destination is None:
+            if destination is not None:
+                send(payload, index, destination)
+            elif self._unsent or not send(payload, index, None):
+                self._keep(payload, now)
+                if self._is_failing(now):
+                    self._unreachable(now)
+                    return
+            else:
+                self._has_sent(payload)
+
+    def _is_failing(self, now: float) -> bool:
+        return self._failing_since is not None and now - self._failing_since >= FAILING_LIMIT
+
+    def _has_sent(self, payload: bytes) -> None:
+        self._count_records(payload)
+        self._failing_since = None
+        self._retry_delay = UNREACHABLE_DELAY
+
+    def _keep(self, payload: bytes, now: float) -> None:
+        """Keep what the system refused to multicast, and send it again: one refusal is no end of a link."""
+        if self._failing_since is None:
+            self._failing_since = now
+        if _is_probe(payload):
+            # It would leave too late: a name is ours when others had time to object (RFC 6762 §8.1).
+            self.link.responder.probes_unsent(now)
+            return
+        self._unsent.append(payload)
+        if len(self._unsent) > UNSENT_LIMIT:
+            self._unsent.popleft()
+            self.link.counters["multicasts given up"] += 1
+        if self._resend is None:
+            self._resend = self._clock.callLater(RESEND_DELAY, self._send_again)
+
+    def _send_again(self) -> None:
+        self._resend = None
+        with self.calling() as now:
+            self._send_unsent(now)
+            if self._unsent and self._is_failing(now):
                 self._unreachable(now)
-                return
-            if destination is None:
-                self._count_records(payload)
-            if destination is None and self._retry_delay != UNREACHABLE_DELAY:
-                self._retry_delay = UNREACHABLE_DELAY
+            elif self._unsent:
+                self._resend = self._clock.callLater(RESEND_DELAY, self._send_again)
+
+    def _send_unsent(self, now: float) -> None:
+        while self._unsent and self.port.send(self._unsent[0], self.interface.index, None):
+            self._has_sent(self._unsent.popleft())
+
+    def _forget_unsent(self) -> None:
+        self._unsent.clear()
+        if self._resend is not None:
+            self._resend.cancel()
+            self._resend = None
 
     def _count_records(self, payload: bytes) -> None:
         # The header says how many there are (RFC 1035 §4.1.1): answers, authorities, additionals.
@@ -235,12 +309,13 @@ class LinkDriver:
             self.link.counters[kind] += count
 
     def _unreachable(self, now: float) -> None:
-        """The system refuses to send: it is as if the cable were out, but nobody will tell when it is back.
+        """The system went on refusing: it is as if the cable were out, but nobody will tell when it is back.
 
         A name claimed by probes that never left would be no claim (RFC 6762 §8.1).
         """
         if not self.is_working:
             return
+        self._forget_unsent()
         self._log.debug(
             "{label} cannot be sent to, trying again in {delay} s", label=self.label, delay=self._retry_delay
         )
@@ -293,3 +368,8 @@ class LinkDriver:
 
     def _forget_waiting(self, sent: Deferred[None]) -> None:
         self._waiting.remove(sent)
+
+
+def _is_probe(payload: bytes) -> bool:
+    """Whether a message of ours is a query with proposed records (RFC 6762 §8.2)."""
+    return not payload[2] & 0x80 and bool(payload[8] or payload[9])

@@ -44,15 +44,20 @@ def is_port_held(port: int, *, ipv6: bool, tables: Path = _TABLES) -> bool:
 def is_port_held_beside(own: socket.socket, *, tables: Path = _TABLES) -> bool | None:
     """Tell whether another socket than this one has its port now; None where the system does not tell.
 
-    A socket for both families, bound to "::" by another program, is overlooked for IPv4: the tables do not
-    tell it from one for IPv6 alone.
+    A socket that is bound to a group takes no unicast datagrams, and does not count. A socket for both
+    families, bound to "::" by another program, is overlooked for IPv4: the tables do not tell it from one for
+    IPv6 alone.
     """
     if sys.platform != "linux":
         return None
     table = tables / ("udp6" if own.family == socket.AF_INET6 else "udp")
     try:
         port, inode = own.getsockname()[1], os.fstat(own.fileno()).st_ino
-        return any(other != inode for _, bound, other in _bound(table) if bound == port)
+        return any(
+            other != inode and not _is_group(address)
+            for address, bound, other in _bound(table)
+            if bound == port
+        )
     except (OSError, ValueError, IndexError):
         return None
 
@@ -78,3 +83,9 @@ def _bound(table: Path) -> Iterator[tuple[str, int, int]]:
         fields = line.split()
         address, _, port = fields[1].partition(":")
         yield address, int(port, 16), int(fields[9])
+
+
+def _is_group(address: str) -> bool:
+    """Whether an address of a table, in hexadecimal words of this machine, is that of a group."""
+    first = int(address[6:8] if sys.byteorder == "little" else address[:2], 16)
+    return first == 0xFF if len(address) > 8 else 224 <= first < 240

@@ -74,11 +74,11 @@ class BesideTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.ours = self.bound(0)
 
-    def bound(self, port: int) -> socket.socket:
+    def bound(self, port: int, address: str = "127.0.0.1") -> socket.socket:
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(made.close)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(("127.0.0.1", port))
+        made.bind((address, port))
         return made
 
     def test_alone(self) -> None:
@@ -88,6 +88,11 @@ class BesideTests(SynchronousTestCase):
         later = self.bound(self.ours.getsockname()[1])
         self.assertIs(is_port_held_beside(self.ours), True)
         later.close()
+        self.assertIs(is_port_held_beside(self.ours), False)
+
+    def test_bound_to_a_group(self) -> None:
+        """It takes no unicast datagrams: such as a further socket of ours, for more memberships."""
+        self.bound(self.ours.getsockname()[1], "224.0.0.251")
         self.assertIs(is_port_held_beside(self.ours), False)
 
     def test_without_tables(self) -> None:

@@ -141,6 +141,13 @@ class Prober:
         probed.started_at = now
         self._start(probed, now)
 
+    def restart(self, now: float) -> None:
+        """Begin anew, soon, with each name that is probed for: a probe did not leave."""
+        for probed in self._active.values():
+            if probed.probes:
+                probed.probes = 0
+                self.timers.rearm(probed, now + PROBE_INTERVAL)
+
     def reset(self, now: float) -> None:
         """Probe for all names again, as on a new link; the verified ones are ours at once (RFC 6762 §8)."""
         self._is_suspended = False

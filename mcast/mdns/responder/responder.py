@@ -107,6 +107,10 @@ class Responder:
         """Whether the group of an owner is in use here, and what its updates changed was multicast."""
         return self._publications.is_announced(owner)
 
+    def probes_unsent(self, now: float) -> None:
+        """Probe anew for what is being probed for: the shell could not send a probe."""
+        self._prober.restart(now)
+
     @property
     def is_probing(self) -> bool:
         """Whether any name is being probed for."""

@@ -148,6 +148,8 @@ def ears(arguments: argparse.Namespace, printer: Printer) -> list[Ear]:
 class Printer:
     """Prints each datagram."""
 
+    takes_unicast = False  # it may watch a group whose port another program of this host has
+
     def __init__(self, arguments: argparse.Namespace, output: Output, done: Deferred[None]) -> None:
         self.received = 0
         self._output = output

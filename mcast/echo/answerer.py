@@ -43,6 +43,8 @@ class Answerer(GroupProtocol):
     :param groups: what to join; see `GroupProtocol` for ``interfaces``, ``sources`` and others.
     """
 
+    takes_unicast = False  # only what was sent to a group is answered
+
     def __init__(
         self,
         groups: Iterable[Group],

@@ -17,6 +17,7 @@ from zope.interface import implementer
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group, parse_address
+from mcast.sockets.options import PLATFORM
 from mcast.sockets.port import GroupPort
 from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.sending import SendResult
@@ -123,7 +124,9 @@ class GroupListener:
     Bound to the group and joined on one interface, a socket receives nothing else, and the arrival
     interface is known without asking the system with each datagram, which takes time.
 
-    What it sends comes from the port of the group.
+    What it sends comes from the port of the group. What is sent to that port at this host's own addresses,
+    such as answers, comes by one more socket; where the protocol's ``takes_unicast`` is false it is left to
+    others.
 
     :param apart: UDP ports, each with whether it is of IPv6, whose groups are answered from another port
         that the system chooses.
@@ -143,6 +146,7 @@ class GroupListener:
         self._settings = settings
         self._ports: dict[tuple[Group, int], GroupPort | StockPort] = {}
         self._senders: dict[tuple[bool, int], GroupPort | StockPort] = {}
+        self._homes: dict[tuple[int, bool], GroupPort | StockPort] = {}  # by port and family; for unicast
         self._past: Counter[str] = Counter()
         self._closing: set[defer.Deferred[None]] = set()
         self._listening = False
@@ -154,11 +158,12 @@ class GroupListener:
     @property
     def counters(self) -> Counter[str]:
         """The counters of all ports, those that were closed included; see `GroupPort`."""
-        return sum((port.counters for port in self._ports.values()), Counter(self._past))
+        ports = (*self._ports.values(), *self._homes.values())
+        return sum((port.counters for port in ports), Counter(self._past))
 
     @property
     def ports(self) -> tuple[GroupPort | StockPort, ...]:
-        """The ports open now."""
+        """The ports of groups open now."""
         return tuple(self._ports.values())
 
     def startListening(self) -> None:
@@ -200,21 +205,37 @@ class GroupListener:
         key = (group, interface)
         port = self._ports.get(key)
         if port is None:
-            port = listen_multicast(
-                self.reactor,
-                group.port,
-                _Member(self.protocol, interface),
-                group=group,
-                pinned=interface,
-                settings=self._settings_of(group),
-            )
+            port = self._open(Binding(group.port, group.ipv6, "", group, interface), self._settings_of(group))
             self._ports[key] = port
         try:
             port.join(group, interface, source)
+            self._open_home(group)
         except BaseException:
             self.leave(group, interface, source)
             raise
         self._senders.setdefault((group.ipv6, interface), port)
+
+    def _open(self, binding: Binding, settings: PortSettings) -> GroupPort | StockPort:
+        """Open one port, bound to a group or to all addresses."""
+        return listen_multicast(
+            self.reactor,
+            binding.port,
+            _Member(self.protocol, binding.pinned),
+            group=binding.group,
+            ipv6=binding.ipv6,
+            interface="::" if binding.ipv6 and binding.group is None else "",
+            pinned=binding.pinned,
+            settings=settings,
+        )
+
+    def _open_home(self, group: Group) -> None:
+        """Open the port that receives unicast, where those of groups receive none."""
+        key = (group.port, group.ipv6)
+        if self.protocol.takes_unicast and key not in self._homes and self._binds_groups():
+            self._homes[key] = self._open(Binding(*key), replace(self._settings, arrivals=True))
+
+    def _binds_groups(self) -> bool:
+        return reads_descriptors(self.reactor) and PLATFORM.bind_group
 
     def _settings_of(self, group: Group) -> PortSettings:
         """Return the settings of the ports of a group."""
@@ -227,9 +248,14 @@ class GroupListener:
             self._close((group, interface))
 
     def _close(self, key: tuple[Group, int]) -> None:
-        port = self._ports.pop(key)
-        self._past.update(port.counters)
+        self._stop(self._ports.pop(key))
         self._senders = {(group.ipv6, index): port for (group, index), port in self._ports.items()}
+        used = {(group.port, group.ipv6) for group, _ in self._ports}
+        for home in self._homes.keys() - used:
+            self._stop(self._homes.pop(home))
+
+    def _stop(self, port: GroupPort | StockPort) -> None:
+        self._past.update(port.counters)
         closing = port.stopListening()
         self._closing.add(closing)
         closing.addBoth(lambda _: self._closing.discard(closing))
@@ -239,11 +265,15 @@ class GroupListener:
 
         :raises ValueError: as `GroupPort.send` does.
         """
-        sender = self._senders.get((":" in address[0], interface)) or self._any_sender(":" in address[0])
+        ipv6 = ":" in address[0]
+        sender = self._senders.get((ipv6, interface)) or self._any_sender(ipv6)
         return SendResult.CLOSED if sender is None else sender.send(data, address, interface)
 
     def _any_sender(self, ipv6: bool) -> GroupPort | StockPort | None:
-        found = next((port for (of, _), port in self._senders.items() if of is ipv6), None)
+        # One that is tied to no interface, if there is one: unicast may have come by one that is not joined.
+        found = next((port for (_, of), port in self._homes.items() if of is ipv6), None)
+        if found is None:
+            found = next((port for (of, _), port in self._senders.items() if of is ipv6), None)
         if found is None:
             self._past["send_refused"] += 1
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -36,6 +37,10 @@ class GroupProtocol(DatagramProtocol):
     """
 
     noisy = False  # Twisted would log the start and end of each port
+    takes_unicast = True
+    """Is what is sent to its UDP ports at this host's own addresses received, too? The system gives it to the
+    program that opened the port last; one that only watches a group of others says False, and takes nothing
+    away from them. A `GroupListener` heeds it; a single port receives both."""
     _log = Logger()
 
     def __init__(
@@ -108,12 +113,16 @@ class GroupProtocol(DatagramProtocol):
         """Send to a group by one interface, or by each on which it is joined.
 
         :returns: by how many interfaces it left.
+        :raises OSError: no interface is named, and the group is joined on none: the port is not open, or the
+            interfaces went.
         """
-        if self._transport is None or self.memberships is None:
-            return 0
-        places = (interface,) if interface is not None else self.memberships.interfaces_of(group)
+        places: Sequence[Interface] = () if interface is None else (interface,)
+        if interface is None and self.memberships is not None:
+            places = self.memberships.interfaces_of(group)
+        if not places:
+            raise OSError(errno.ENETUNREACH, f"cannot send to {group}: it is joined on no interface")
         address = (group.host, group.port)
-        return sum(bool(self._transport.send(data, address, each.index)) for each in places)
+        return sum(bool(self.send(data, address, each.index)) for each in places)
 
     # What Twisted calls
 

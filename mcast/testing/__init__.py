@@ -20,12 +20,14 @@ from mcast.testing.captures import Capture, Packet
 from mcast.testing.hosts import SimulatedHost, SimulatedInterface
 from mcast.testing.lan import SimulatedLan
 from mcast.testing.links import LinkConditions, SimulatedLink
+from mcast.testing.listeners import MemoryListener
 from mcast.testing.ports import SimulatedPort
 from mcast.testing.transports import MemoryPort
 
 __all__ = [
     "Capture",
     "LinkConditions",
+    "MemoryListener",
     "MemoryPort",
     "Packet",
     "SimulatedHost",

@@ -11,9 +11,12 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 
 from mcast.sockets.interface import AddressState, Interface, InterfaceAddress
+from mcast.sockets.protocol import GroupProtocol
+from mcast.sockets.settings import DEFAULT_SETTINGS, PortSettings
 from mcast.testing.captures import Packet
 from mcast.testing.endpoints import PortTable
 from mcast.testing.links import SimulatedLink
+from mcast.testing.listeners import MemoryListener
 from mcast.testing.ports import SimulatedPort
 from mcast.testing.transports import MemoryPort
 
@@ -262,6 +265,18 @@ class SimulatedHost:
         memory.is_shared = listenMultiple
         memory.startListening()
         return memory
+
+    def listen_group(
+        self, protocol: GroupProtocol, settings: PortSettings = DEFAULT_SETTINGS
+    ) -> MemoryListener:
+        """Receive the groups of a protocol on this host, as `mcast.listen_group` does on a real one.
+
+        :raises ValueError: an unknown interface or zone, one that is down, or none usable.
+        :raises OSError: nothing could be joined, or the port is taken.
+        """
+        listener = MemoryListener(self, self._clock, protocol, settings)
+        listener.startListening()
+        return listener
 
     def transmit(
         self,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import socket
+from ipaddress import IPv4Address as IPv4
+from ipaddress import IPv6Address as IPv6
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +19,8 @@ from zope.interface import implementer
 
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
-from mcast.sockets.group import Group
+from mcast.sockets.errors import AddressError
+from mcast.sockets.group import Group, parse_address
 from mcast.sockets.sending import SendResult, send_result
 from mcast.testing.captures import Packet
 from mcast.testing.endpoints import LARGEST_PAYLOAD, Endpoint, scope_of
@@ -48,6 +52,7 @@ class MemoryPort(Endpoint):
     ) -> None:
         ipv6 = ":" in interface
         super().__init__(host, ipv6, port, "" if interface in ("", "0.0.0.0", "::") else interface)
+        self.addressFamily = socket.AF_INET6 if ipv6 else socket.AF_INET
         self.reactor: Any = clock
         self.protocol = protocol
         self.is_open = False
@@ -111,20 +116,36 @@ class MemoryPort(Endpoint):
 
     def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> SendResult:
         """Send as `GroupPort.send` does, and tell what became of the datagram."""
-        host, _, zone = address[0].partition("%")
+        target, zone = self._parsed(address[0])
+        host = str(target)
         scope = address[3] if len(address) > 3 else 0
-        is_group = ip_address(host).is_multicast
         try:
             index = interface or self._index(zone) or scope or self._route(host)
-            hop_limit = self._hop_limit if is_group else UNICAST_HOP_LIMIT
+            hop_limit = self._hop_limit if target.is_multicast else UNICAST_HOP_LIMIT
             self.transmit(data, host, address[1], index, hop_limit, self._loopback)
         except OSError as problem:
             return send_result(problem)
         return SendResult.SENT
 
     def connect(self, host: str, port: int) -> None:
-        """Send to, and receive from, one address only."""
-        self._peer = (host, port)
+        """Send to, and receive from, one address only.
+
+        :raises AddressError: no address of this family.
+        :raises RuntimeError: it is connected already.
+        """
+        if self._peer is not None:
+            raise RuntimeError(f"already connected to {self._peer[0]}; a port is connected once")
+        self._peer = (str(self._parsed(host)[0]), port)
+
+    def _parsed(self, host: str) -> tuple[IPv4 | IPv6, str]:
+        """Return address and zone.
+
+        :raises AddressError: no address of this family.
+        """
+        target, zone = parse_address(host)
+        if (target.version == 6) is not self.ipv6:
+            raise AddressError(host, f"{target}: not an IPv{6 if self.ipv6 else 4} address")
+        return target, zone
 
     def take(self, packet: Packet, interface: SimulatedInterface) -> None:
         """Hand over a datagram."""
@@ -175,14 +196,15 @@ class MemoryPort(Endpoint):
 
     def _join_group(self, addr: str, interface: str) -> None:
         try:
-            self.join_group(str(ip_address(addr)), self._index(interface) or self._route(addr))
-        except OSError as problem:
+            group = Group(self._parsed(addr)[0], self.port)
+            self.join_group(group.host, self._index(interface) or self._route(group.host))
+        except (OSError, ValueError) as problem:
             raise MulticastJoinError(addr, interface, *problem.args) from None
 
     def _leave_group(self, addr: str, interface: str) -> None:
         try:
             self._leave(str(ip_address(addr)), self._index(interface))
-        except OSError as problem:
+        except (OSError, ValueError) as problem:
             raise MulticastJoinError(addr, interface, *problem.args) from None
 
     def _leave(self, group: str, index: int) -> None:
@@ -193,8 +215,12 @@ class MemoryPort(Endpoint):
 
     # Settings
 
-    def getOutgoingInterface(self) -> int:
-        return self._outgoing
+    def getOutgoingInterface(self) -> str | int:
+        """Return what was chosen: for IPv4 an address of it, for IPv6 its index; "0.0.0.0" or 0 for none."""
+        if self.ipv6:
+            return self._outgoing
+        chosen = (each for each in self.host.interfaces() if each.index == self._outgoing and each.ipv4)
+        return next((str(each.ipv4[0].address) for each in chosen), "0.0.0.0")
 
     def setOutgoingInterface(self, addr: str | int) -> Deferred[int]:
         """Choose the interface for what names none, by index, name or address; fires with its index."""

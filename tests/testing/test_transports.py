@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.error import CannotListenError, MessageLengthError, MulticastJoinError
+from twisted.internet.error import (
+    CannotListenError,
+    InvalidAddressError,
+    MessageLengthError,
+    MulticastJoinError,
+)
 from twisted.internet.interfaces import IListeningPort, IMulticastTransport
 from twisted.internet.protocol import DatagramProtocol
 from twisted.trial.unittest import SynchronousTestCase
@@ -167,7 +172,7 @@ class TransportTests(SynchronousTestCase):
         self.a.connect(self.lan.link("second"))
         _, port = self.listen()
         self.assertEqual(self.successResultOf(port.setOutgoingInterface("10.0.2.1")), 3)
-        self.assertEqual(port.getOutgoingInterface(), 3)
+        self.assertEqual(port.getOutgoingInterface(), "10.0.2.1")
         port.write(b"x", (GROUP, 7645))
         self.assertEqual(self.lan.packets[0].link, "second")
 
@@ -182,6 +187,20 @@ class TransportTests(SynchronousTestCase):
         other.write(b"from another", ("10.0.1.1", 7645))
         self.lan.advance(1)
         self.assertEqual(protocol.events, [(b"from the peer", ("10.0.1.2", 1000))])
+
+    def test_connected_badly(self) -> None:
+        """As a port of a real host has it, and Twisted's own."""
+        _, port = self.listen()
+        for host in ("localhost", "::1"):
+            self.assertRaises(InvalidAddressError, port.connect, host, 1)
+            self.assertRaises(InvalidAddressError, port.write, b"x", (host, 1))
+        port.connect("10.0.1.2", 1000)
+        self.assertRaises(RuntimeError, port.connect, "10.0.1.2", 1000)
+
+    def test_joining_no_group(self) -> None:
+        _, port = self.listen()
+        for address in ("10.0.1.1", "ff02::123"):
+            self.failureResultOf(port.joinGroup(address), MulticastJoinError)
 
     def test_not_connected(self) -> None:
         _, port = self.listen()
@@ -256,3 +275,32 @@ class GroupProtocolTests(SynchronousTestCase):
         self.lan.advance(10)
         self.assertEqual(port.memberships, set())
         self.assertEqual(self.lan.clock.getDelayedCalls(), [])
+
+    def test_unicast_to_a_listener(self) -> None:
+        """What a listener of groups sent is answered by unicast, and it gets the answer."""
+        protocol = Answering(f"{GROUP}:7645", enumerate_interfaces=self.host.interfaces)
+        self.host.listen_group(protocol)
+        peer = self.lan.host("b", "two").listenMulticast(7645, Plain(), listenMultiple=True)
+        peer.write(b"unicast", ("10.0.2.1", 7645))
+        self.lan.advance(1)
+        self.assertEqual(protocol.arrivals, [Arrival(3, "10.0.2.1", 64)])
+
+    def test_unicast_left_to_others(self) -> None:
+        """A protocol that only watches takes no unicast away from another program."""
+        other = Plain()
+        self.host.listenMulticast(7645, other, listenMultiple=True)
+        protocol = Answering(f"{GROUP}:7645", enumerate_interfaces=self.host.interfaces)
+        protocol.takes_unicast = False
+        self.host.listen_group(protocol)
+        self.lan.host("b", "two").listenMulticast(7645, Plain()).write(b"unicast", ("10.0.2.1", 7645))
+        self.lan.advance(1)
+        self.assertEqual(other.events, ["start", (b"unicast", ("10.0.2.2", 7645))])
+
+    def test_sending_where_nothing_is_joined(self) -> None:
+        group = Group.parse(f"{GROUP}:7645")
+        protocol = Answering(f"{GROUP}:7645", enumerate_interfaces=self.host.interfaces)
+        self.assertRaises(OSError, protocol.send_to_group, b"before the start", group)
+        self.host.listen_group(protocol)
+        self.assertEqual(protocol.send_to_group(b"joined", group), 2)
+        with self.assertRaisesRegex(OSError, "cannot send to 239.7.7.7:7645: it is joined on no interface"):
+            protocol.send_to_group(b"of others", Group.parse("239.7.7.7:7645"))

@@ -24,6 +24,9 @@ UNREACHABLE_DELAY = 1.0
 Our choice: duplicate address detection, the usual cause on IPv6, takes about two seconds (RFC 4862 §5.4).
 """
 
+ERROR_DELAY = 1.0
+"""Seconds until a link goes on after a mistake in this program. Our choice: seldom enough for the log."""
+
 RESEND_DELAY = 0.1
 """Seconds after which what the system refused to multicast is sent again.
 
@@ -189,8 +192,11 @@ class LinkDriver:
                 if events:
                     self._observer.handle(self, events)
                 again = self._is_called_again
-        finally:
+        except BaseException:
             self._is_settling = False
+            self._arm(now, now + ERROR_DELAY)
+            raise
+        self._is_settling = False
         self._arm(now)
         if self._waiting and self._has_said_goodbye:
             self._tell_waiting()
@@ -334,8 +340,10 @@ class LinkDriver:
             self._retry.cancel()
             self._retry = None
 
-    def _arm(self, now: float) -> None:
+    def _arm(self, now: float, earliest: float = 0.0) -> None:
         at = self.link.next_wakeup()
+        if at is not None:
+            at = max(at, earliest)
         if at == self._timer_at:
             return
         self._timer_at = at
@@ -358,8 +366,10 @@ class LinkDriver:
         now = max(at, self._clock.seconds())
         if self.link.responder.is_probing:
             self._look_at_port()
-        self.link.advance(now)
-        self._settle(now)
+        try:
+            self.link.advance(now)
+        finally:
+            self._settle(now)
 
     def _tell_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -178,7 +178,7 @@ class Links:
     def _woke(self, asleep: float) -> None:
         self._log.info("nothing ran for {asleep:.0f} s: all is probed for and asked anew", asleep=asleep)
         # The interfaces first: this may be another place.
-        self._interfaces_changed(self._network.interfaces())
+        self._look()
         self.reconnect()
 
     # Following the interfaces
@@ -311,7 +311,17 @@ class Links:
 
     def _try_again(self) -> None:
         self._retry = None
-        self._interfaces_changed(self._network.interfaces())
+        self._look()
+
+    def _look(self) -> None:
+        """Look at the interfaces anew; when there is no descriptor to do it with, look later."""
+        try:
+            available = self._network.interfaces()
+        except OSError as problem:
+            self._trouble(f"the interfaces cannot be listed: {problem.strerror or problem}")
+            self._tell()
+            return
+        self._interfaces_changed(available)
 
     # What the drivers tell
 

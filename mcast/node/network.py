@@ -238,19 +238,18 @@ class SocketPort(DatagramProtocol):
         if destination is not None:
             # The routing table might choose another interface than the one whose addresses we gave; with only
             # one in use it is left the choice, since naming one costs a third of the time of a send.
-            try:
-                named = interface if self._unicast_needs_interface else 0
-                return bool(self._port.send(payload, destination, named))
-            except ValueError:  # a forged source, from which nobody can be reached
-                self._unroutable += 1
-                return False
+            named = interface if self._unicast_needs_interface else 0
+            return bool(self._send(payload, destination, named))
         if self._backlog:
             return self._keep(payload, interface)
         return self._send_to_group(payload, interface)
 
     def close(self) -> Deferred[None]:
-        while self._backlog and self._send_to_group(*self._backlog.popleft()):
-            pass
+        # Each is tried once: a buffer that stays full must not keep us for ever.
+        waiting, self._backlog = self._backlog, deque()
+        for payload, interface in waiting:
+            if not self._send_multicast(payload, interface):
+                self._lost += 1
         if self._backlog_call is not None:
             self._backlog_call.cancel()
             self._backlog_call = None
@@ -289,9 +288,23 @@ class SocketPort(DatagramProtocol):
 
     def _send_to_group(self, payload: bytes, interface: int) -> bool:
         """Send, or keep what finds the buffer full; False when the system refuses it for another reason."""
-        target = (self._group, MDNS_PORT, 0, interface) if self._ipv6 else (self._group, MDNS_PORT)
-        result = self._port.send(payload, target, interface)
+        result = self._send_multicast(payload, interface)
         return self._keep(payload, interface) if result is SendResult.FULL else bool(result)
+
+    def _send_multicast(self, payload: bytes, interface: int) -> SendResult:
+        target = (self._group, MDNS_PORT, 0, interface) if self._ipv6 else (self._group, MDNS_PORT)
+        return self._send(payload, target, interface)
+
+    def _send(self, payload: bytes, address: SocketAddress, interface: int) -> SendResult:
+        """Send; raises nothing, whatever the address is and whatever the system is short of."""
+        try:
+            return self._port.send(payload, address, interface)
+        except ValueError:  # a forged source, from which nobody can be reached
+            self._unroutable += 1
+            return SendResult.UNREACHABLE
+        except OSError:  # no descriptor is free to look at the interfaces with, or the port is closed
+            self._unroutable += 1
+            return SendResult.REFUSED
 
     def _keep(self, payload: bytes, interface: int) -> bool:
         if len(self._backlog) >= BACKLOG_LIMIT:

@@ -158,7 +158,7 @@ def address_states(table: Path = _STATES) -> dict[tuple[int, IPv4Address | IPv6A
                 if int(flags, 16) & flag:
                     states[int(index, 16), IPv6Address(int(address, 16))] = state
                     break
-    except (OSError, ValueError):
+    except (FileNotFoundError, PermissionError, ValueError):
         pass  # no such table: no IPv6, or a sandbox that does not show it
     return states
 

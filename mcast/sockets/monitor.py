@@ -33,6 +33,14 @@ SETTLE_LIMIT = 1.0
 POLL_INTERVAL = 1.0
 """Seconds between two looks where nothing rings. Our choice: enumerating costs less than a millisecond."""
 
+AGAIN_DELAY = 1.0
+"""Seconds until the interfaces are looked at again after that failed; doubled each time, to `AGAIN_LIMIT`.
+
+Our choice: it fails while no descriptor is free, which mostly is over soon."""
+
+AGAIN_LIMIT = 30.0
+"""Seconds to which the delay grows. Our choice: what came meanwhile is used within half a minute."""
+
 MAX_LOSSES = 1024
 """Losses remembered until the next look; beyond, everything counts as lost once. Our choice."""
 
@@ -84,6 +92,7 @@ class InterfaceMonitor:
         self._all_lost = False
         self._timer: IDelayedCall | None = None
         self._first_at: float | None = None
+        self._again_delay = AGAIN_DELAY
         self._running = False
 
     def start(self) -> None:
@@ -141,8 +150,18 @@ class InterfaceMonitor:
         try:
             now = self._enumerate()
         except OSError as problem:
-            self._log.warn("cannot enumerate interfaces: {cause}", cause=problem.strerror)
-            now = self.interfaces
+            self._losses |= losses
+            self._all_lost |= all_lost
+            if self._again_delay == AGAIN_DELAY:
+                self._log.warn(
+                    "cannot enumerate interfaces: {cause}; tried again until it succeeds",
+                    cause=problem.strerror,
+                )
+            if self._running:
+                self._timer = self._clock.callLater(self._again_delay, self._look)
+            self._again_delay = min(2 * self._again_delay, AGAIN_LIMIT)
+            return
+        self._again_delay = AGAIN_DELAY
         between = () if all_lost else without(losses, now)
         if between != now:
             self._tell(between)

@@ -101,3 +101,22 @@ class RefusalTests(NodeTestCase):
         self.lan.result(self.here.stopService())
         goodbyes = [packet for packet in self.sent() if any(not each.ttl for each in packet.message.answers)]
         self.assertEqual((self.port.refused, len(goodbyes)), (1, 1))
+
+
+class MistakeTests(NodeTestCase):
+    """A mistake in this program stops no link for good."""
+
+    def test_timer_is_armed_again(self) -> None:
+        node = self.settled("here", ipv6=False)
+        driver = drivers(node)[0]
+        advance = driver.link.advance
+
+        def fails(now: float) -> None:
+            driver.link.advance = advance  # type: ignore[method-assign]
+            raise ZeroDivisionError
+
+        registration = node.publish(Service("Mine", WEB, 80))
+        driver.link.advance = fails  # type: ignore[method-assign]
+        self.assertRaises(ZeroDivisionError, self.lan.advance, SETTLED)
+        self.lan.advance(2 * SETTLED)
+        self.assertTrue(registration.is_claimed)

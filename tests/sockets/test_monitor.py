@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.sockets.interface import Interface
 from mcast.sockets.monitor import (
+    AGAIN_LIMIT,
     MAX_LOSSES,
     POLL_INTERVAL,
     SETTLE_DELAY,
@@ -159,6 +160,18 @@ class MonitorTests(SynchronousTestCase):
         self.problem = None
         self.found = (LO,)
         self.clock.advance(POLL_INTERVAL)
+        self.assertEqual(self.told, [(LO,)])
+
+    def test_failing_for_long(self) -> None:
+        """While no descriptor is free it is looked again and again, ever less often, with nothing ringing."""
+        self.monitor.start()
+        self.problem = OSError(24, "Too many open files")
+        self.monitor.ring([])
+        self.clock.pump([1.0] * 300)
+        self.assertLess(self.looks, 20)
+        self.problem = None
+        self.found = (LO,)
+        self.clock.pump([1.0] * int(AGAIN_LIMIT))
         self.assertEqual(self.told, [(LO,)])
 
     def test_failing_listener(self) -> None:

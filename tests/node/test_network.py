@@ -1,0 +1,76 @@
+"""The port of a node on sockets: what waits for room in the send buffer."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.neighbours import SocketAddress
+from mcast.node import network
+from mcast.node.network import BACKLOG_DELAY, SocketPort
+from mcast.sockets.sending import SendResult
+
+
+class FakePort:
+    """Stands for the port below; it sends as a test says."""
+
+    def __init__(self) -> None:
+        self.counters: dict[str, int] = {}
+        self.result = SendResult.SENT
+        self.problem: Exception | None = None
+        self.sent: list[bytes] = []
+        self.tried = 0
+
+    def send(self, data: bytes, address: SocketAddress, interface: int = 0) -> SendResult:
+        self.tried += 1
+        if self.problem is not None:
+            raise self.problem
+        if self.result is SendResult.SENT:
+            self.sent.append(data)
+        return self.result
+
+    def getHandle(self) -> None:
+        return None
+
+    def stopListening(self) -> Deferred[None]:
+        return succeed(None)
+
+
+class SendingTests(SynchronousTestCase):
+    """A port of IPv4 whose send buffer is full for a while, or for ever."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.below = FakePort()
+        self.patch(network, "listen_multicast", lambda *words, **settings: self.below)
+        self.patch(network, "is_port_held", lambda *words, **settings: False)
+        self.port = SocketPort(cast(Any, self.clock), ipv6=False)
+
+    def test_full_for_a_while(self) -> None:
+        self.below.result = SendResult.FULL
+        self.assertTrue(self.port.send(b"one", 2, None))
+        self.assertTrue(self.port.send(b"two", 2, None))
+        self.below.result = SendResult.SENT
+        self.clock.advance(BACKLOG_DELAY)
+        self.assertEqual(self.below.sent, [b"one", b"two"])
+
+    def test_closed_while_full(self) -> None:
+        """Each datagram that waits is tried once, and the port is closed whatever the system says."""
+        self.below.result = SendResult.FULL
+        for _ in range(5):
+            self.port.send(b"x", 2, None)
+        self.below.tried = 0
+        self.successResultOf(self.port.close())
+        self.assertEqual(self.below.tried, 5)
+        self.assertEqual(self.port.counters["backlog_lost"], 5)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nothing_is_raised(self) -> None:
+        """Not for a forged source, and not when no descriptor is free."""
+        for problem in (ValueError("zone"), OSError(24, "Too many open files")):
+            self.below.problem = problem
+            self.assertFalse(self.port.send(b"x", 2, None))
+            self.assertFalse(self.port.send(b"x", 2, ("10.0.0.1", 5353)))

@@ -157,6 +157,8 @@ def _wait(arguments: argparse.Namespace, resolve: bool) -> float | None:
 
 def _nothing_found(types: Sequence[str], wait: float | None) -> str:
     kinds = f"service of {', '.join(types)}" if types else "service"
+    if any(map(is_type_enumeration, types)):
+        kinds = "service type"
     limit = "" if wait is None else f" within {wait:g} s of silence"
     return f"no {kinds} was found{limit}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from types import ModuleType
@@ -114,6 +115,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(FAILED, f"{self.prog}: {message}\n")
 
 
+class Paragraphs(argparse.HelpFormatter):
+    """Fits the paragraphs of a description to the terminal; one with indented lines stays as it is."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.split("\n\n")
+        return "\n\n".join(
+            [
+                each if "\n " in f"\n{each}" else textwrap.fill(" ".join(each.split()), width)
+                for each in paragraphs
+            ]
+        )
+
+
 def checked(convert: Callable[[str], Any]) -> Callable[[str], Any]:
     """Make an argument type of a function that raises ValueError with a line for people."""
 
@@ -189,7 +203,7 @@ Run = Callable[[Any, argparse.Namespace, Output], Coroutine[Any, Any, int]]
 def main_of(command: ModuleType, name: str, description: str, argv: Sequence[str]) -> int:
     """Run one sub-command and return its exit status."""
     parser = Parser(prog=f"mcast {name}", description=(command.__doc__ or description).strip())
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.formatter_class = Paragraphs
     command.configure(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     try:

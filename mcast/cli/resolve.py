@@ -1,8 +1,8 @@
 """Find out where a service is, the addresses of a host, or the host of an address.
 
-  mcast resolve 'My Web' _http._tcp     host, port, addresses and TXT of a service
-  mcast resolve kitchen.local           addresses of a host
-  mcast resolve 192.0.2.1               host name of an address
+  mcast resolve 'My Web' _http._tcp  host, port, addresses and TXT of a service
+  mcast resolve kitchen.local        addresses of a host
+  mcast resolve 192.0.2.1            host name of an address
 
 exit status: 0 it was found, 1 nothing was found in time, 2 error
 """

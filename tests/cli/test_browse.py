@@ -221,6 +221,7 @@ class TypesTests(FindingTestCase):
 
     def test_nothing(self) -> None:
         self.assertEqual(self.run_command("_services._dns-sd._udp"), NOT_ALL)
+        self.assertIn("no service type was found", self.errors.getvalue())
 
     def test_follow(self) -> None:
         following = self.start("_services._dns-sd._udp", "--follow")

@@ -52,6 +52,16 @@ class MainTests(SynchronousTestCase):
         status, output, _ = called()
         self.assertEqual((status, output[:6]), (2, "usage:"))
 
+    def test_help_fits_the_terminal(self) -> None:
+        """Each page, at 80 columns; the lines of examples stay apart."""
+        self.patch(os, "environ", {**os.environ, "COLUMNS": "80"})
+        for name in COMMANDS:
+            with self.subTest(name=name):
+                status, printed, _ = called(name, "--help")
+                self.assertEqual(status, 0)
+                self.assertEqual([line for line in printed.splitlines() if len(line) > 80], [])
+        self.assertIn("\n  mcast resolve kitchen.local ", called("resolve", "--help")[1])
+
     def test_version(self) -> None:
         self.assertEqual(called("--version")[0], 0)
 

@@ -295,7 +295,8 @@ def unpack_bitmaps(rdata: bytes, start: int) -> frozenset[int]:
                 base = block << 8 | octet << 3
                 types += [base + bit for bit in range(8) if bits & 0x80 >> bit]
         start += length
-    return frozenset(types)
+    # Number 0 is no type, and what is none "MUST be ignored upon being read" (RFC 4034 §4.1.2).
+    return frozenset(types) - {0}
 
 
 def _read_text(rdata: bytes) -> TextData:

@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns import records
 from mcast.dns.codes import RecordType
-from mcast.dns.names import Name
+from mcast.dns.names import ROOT, Name
+from mcast.dns.presentation import show_data
 from mcast.dns.records import HostInfo, NextSecure, Record, ServiceData, TextData
 
 HOST = Name.parse("Host.local.")
@@ -95,6 +96,12 @@ class NextSecureTests(SynchronousTestCase):
         record = records.next_secure(HOST, [RecordType.AAAA, RecordType.A], 120)
         self.assertEqual(record.rdata, b"\x04Host\x05local\x00" + b"\x00\x04\x40\x00\x00\x08")
         self.assertEqual(record.data, NextSecure(HOST, frozenset({1, 28})))
+
+    def test_bit_of_no_type(self) -> None:
+        """Type 0 is none: it is passed over, and what is shown can be read again (RFC 4034 §4.1.2)."""
+        record = Record(ROOT, RecordType.NSEC, 1, 120, b"\0\0\1\xc0")
+        self.assertEqual(record.data, NextSecure(ROOT, frozenset({RecordType.A})))
+        self.assertEqual(show_data(record), ". A")
 
     def test_longest_bitmap(self) -> None:
         """M-6.1-4: type 255 takes 32 octets."""

@@ -98,7 +98,10 @@ def their_rdata(record: Any) -> object:
     if isinstance(rdata, dnslib.TXT):
         return list(rdata.data)
     if isinstance(rdata, dnslib.NSEC):
-        return (rdata.label.label, sorted({dnslib.QTYPE.reverse.get(t) or int(t[4:]) for t in rdata.rrlist} - {0}))
+        return (
+            rdata.label.label,
+            sorted({dnslib.QTYPE.reverse.get(t) or int(t[4:]) for t in rdata.rrlist} - {0}),
+        )
     return bytes(rdata.data)
 
 

@@ -1,0 +1,1 @@
+"""A network that attacks, floods and breaks: see README.md."""

@@ -1,0 +1,124 @@
+"""Many want one name: in the end each has its own, soon and without much ado."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import ClassVar
+
+from tests.hostile.lab import HostileTestCase, Person
+from tests.interop.probe import Sniffer
+from tests.interop.programs import Program
+from tests.network.lan import Host, _run
+
+
+def held_name(program: Program) -> str:
+    """Return the host name that a responder holds in the end; empty when it holds none."""
+    name = ""
+    for line in program.lines:
+        words = line.split()
+        if "published" in words and words[words.index("published") + 1].count(".") == 2:
+            name = words[words.index("published") + 1]
+    return name
+
+
+class CrowdTests(HostileTestCase):
+    """Hosts of one name that start in the same second."""
+
+    hosts = 7
+    patience = 20.0
+    packets: ClassVar[int] = 40
+    """Of each host and family."""
+
+    def test_all_are_unique_and_quiet(self) -> None:
+        watcher, *crowd = self.lan.hosts
+        sniffer = Sniffer(watcher)
+        self.addCleanup(sniffer.close)
+        programs = [self.responder("--hostname", "kitchen", host=host) for host in crowd]
+        for program in programs:
+            program.wait_for("Starting reactor", 60.0)
+        self.eventually(lambda: unique(programs), "each to have a name of its own", self.patience)
+        time.sleep(3.0)  # both announcements of the last one, and then silence
+        at = sniffer.mark()
+        time.sleep(3.0)
+        self.assertTrue(unique(programs))
+        self.assertLessEqual(len(sniffer.poll()) - at, 2)
+        sent = Counter(packet.source for packet in sniffer.packets)
+        self.assertLessEqual(max(sent.values()), self.packets, sent)
+        names = {held_name(program).removesuffix(".") for program in programs}
+        person = Person(watcher)
+        self.assertEqual([name for name in sorted(names) if not person.ask(name)], [])
+
+
+def unique(programs: list[Program]) -> bool:
+    """Whether each holds a name that no other one holds."""
+    names = [held_name(program) for program in programs]
+    return all(names) and len(set(names)) == len(names)
+
+
+class JoinedNetworksTests(HostileTestCase):
+    """Two networks, each with a host of the same name, become one."""
+
+    links = 2
+
+    def test_one_gives_way(self) -> None:
+        left = self.responder("--hostname", "kitchen", "--interface", "eth0", host=self.ours)
+        right = self.responder("--hostname", "kitchen", "--interface", "eth1", host=self.there)
+        for program in (left, right):
+            program.wait_for("published kitchen", 15.0)
+        self.assertEqual((held_name(left), held_name(right)), ("kitchen.local.", "kitchen.local."))
+        switch = self.lan.switch
+        _run("ip", "-n", switch, "link", "add", "ja", "type", "veth", "peer", "name", "jb")
+        self.addCleanup(_run, "ip", "-n", switch, "link", "del", "ja")
+        for end, bridge in (("ja", "br0"), ("jb", "br1")):
+            _run("ip", "-n", switch, "link", "set", end, "master", bridge, "up")
+        # RFC 6762 §9: it is noticed with the next packet that has the records of both.
+        self.eventually(lambda: self.asked_until_unique(left, right), "one to give way", 20.0)
+        self.assert_well(left)
+        self.assert_well(right)
+
+    def asked_until_unique(self, *programs: Program) -> bool:
+        Person(self.lan.hosts[2]).ask("kitchen.local", within=0.5)
+        return unique(list(programs))
+
+
+class ReflectorTests(HostileTestCase):
+    """Avahi reflects all packets between two links; one of our hosts is on both."""
+
+    hosts = 4
+    links = 2
+
+    def test_nobody_loses_a_name(self) -> None:
+        both, left, right, mirror = self.lan.hosts
+        reflector = self.reflect(mirror)
+        programs = [
+            self.responder("--hostname", "both", host=both),
+            self.responder("--hostname", "left", "--interface", "eth0", host=left),
+            self.responder("--hostname", "right", "--interface", "eth1", host=right),
+        ]
+        for program, name in zip(programs, ("both", "left", "right"), strict=True):
+            program.wait_for(f"published {name}", 15.0)
+        time.sleep(5.0)
+        self.assertTrue(Person(left, "eth0").ask("right.local", within=5.0), reflector.output)
+        self.assertEqual(
+            [held_name(program) for program in programs], ["both.local.", "left.local.", "right.local."]
+        )
+        for program in programs:
+            self.assertNotIn("taken", program.output)
+            self.assert_well(program)
+
+    def reflect(self, host: Host) -> Program:
+        configuration = self.folder / "avahi.conf"
+        configuration.write_text(
+            "[server]\nhost-name=mirror\nenable-dbus=no\nallow-interfaces=eth0,eth1\n"
+            "[reflector]\nenable-reflector=yes\n[rlimits]\n"
+        )
+        options = "--no-drop-root --no-chroot --no-proc-title --no-rlimits"
+        script = (
+            "mount -t tmpfs tmpfs /run && mkdir /run/avahi-daemon && "
+            f"exec avahi-daemon --file={configuration} {options}"
+        )
+        program = Program(host.command("sh", "-c", script))
+        self.addCleanup(program.end)
+        program.wait_for("startup complete", 15.0)
+        return program

@@ -1,0 +1,128 @@
+"""Somebody sends as much as the link carries: the others are answered, and afterwards all is as before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+from tests.hostile.lab import QUIET, HostileTestCase, frame
+from tests.hostile.machine import resident
+from tests.interop.probe import Sniffer
+from tests.interop.wire import (
+    A,
+    Question,
+    address_record,
+    labels,
+    pointer_record,
+    query,
+    response,
+    service_record,
+    text_record,
+)
+
+GROWTH = 8 * 1024
+"""KiB that a flood of questions may leave behind. Our choice: tables of sources, and spare memory."""
+
+HOST = labels("kitchen.local")
+
+
+def questions(sources: int) -> Iterator[bytes]:
+    """Yield questions for our name and for a thousand others, in turn from some sources."""
+    for number in count():
+        name = HOST if number % 3 else labels(f"n{number % 1000}.local")
+        payload = query(Question(name, A), id=number & 0xFFFF).encode()
+        yield frame(payload, f"10.77.0.{20 + number % sources}", serial=number % sources + 1)
+
+
+class QuestionFloodTests(HostileTestCase):
+    """20,000 questions a second."""
+
+    def flood(self, sources: int) -> None:
+        program = self.kitchen()
+        self.wait_for_answer()
+        held, memory = self.holding(program), resident(program.pid)
+        with self.attacker.flood(questions(sources), 20_000):
+            answered = self.count_answers(8)
+        self.assertGreaterEqual(answered, 7, f"{self.attacker.sent} frames")
+        self.wait_for_answer(within=2.0)
+        self.assertEqual(self.holding(program), held)
+        self.assertLess(resident(program.pid) - memory, GROWTH)
+        self.assert_well(program)
+        self.assert_ends(program)
+
+    def test_from_one_source(self) -> None:
+        self.flood(1)
+
+    def test_from_two_hundred_sources(self) -> None:
+        self.flood(200)
+
+
+def announcement(kind: str, instance: str, ttl: int = 4500) -> bytes:
+    """Return what a host with one service announces."""
+    name = labels(instance, f"{kind}.local")
+    target = labels(f"{instance}.local")
+    return response(
+        pointer_record(labels(f"{kind}.local"), name, ttl),
+        service_record(name, 80, target, min(ttl, 120)),
+        text_record(name, b"a=1", ttl=ttl),
+        address_record(target, "10.77.0.3", min(ttl, 120)),
+    ).encode()
+
+
+class InventedTests(HostileTestCase):
+    """Services that nobody has."""
+
+    instances = 30_000
+
+    def test_instances(self) -> None:
+        """A real one is shown though thousands were invented before it came."""
+        browser = self.browser("_http._tcp")
+
+        def frames() -> Iterator[bytes]:
+            for start in range(0, self.instances, 20):
+                name = labels("_http._tcp.local")
+                records = [
+                    pointer_record(name, labels(f"fake {number}", "_http._tcp.local"))
+                    for number in range(start, start + 20)
+                ]
+                yield frame(response(*records).encode(), "10.77.0.3", serial=start + 1)
+
+        self.wait_until_joined()
+        self.attacker.pour(frames(), 500)
+        real = self.responder("--hostname", "study", "--service", "Real:_http._tcp:80", host=self.there)
+        real.wait_for("published Real", 15.0)
+        browser.wait_for(lambda line: line.startswith("+") and "Real" in line, QUIET)
+        self.assertTrue(browser.is_running)
+        self.assertNotIn("Traceback", browser.output)
+
+
+class VanishingTests(HostileTestCase):
+    """A power cut: a thousand services end without a goodbye."""
+
+    services = 1_000
+    ttl = 8
+
+    def test_few_questions(self) -> None:
+        """All are seen to go, and the browser asks little."""
+        browser = self.browser("_http._tcp")
+        self.wait_until_joined()
+        self.attacker.pour(
+            (
+                frame(announcement("_http._tcp", f"s{number}", self.ttl), "10.77.0.3", serial=number + 1)
+                for number in range(self.services)
+            ),
+            1000,
+        )
+        self.eventually(lambda: shown(browser.lines) == self.services, "all are shown")
+        with_sniffer = Sniffer(self.there)
+        self.addCleanup(with_sniffer.close)
+        self.eventually(lambda: shown(browser.lines) == 0, "all are gone", self.ttl + 2 * QUIET)
+        asked = [packet for packet in with_sniffer.poll() if packet.source == self.ours.ipv4()]
+        self.assertLessEqual(len(asked), 100)
+        self.assertNotIn("Traceback", browser.output)
+
+
+def shown(lines: list[str]) -> int:
+    """Return how many services a list that follows shows in the end."""
+    marks = [line[0] for line in lines if line]
+    return marks.count("+") - marks.count("-")

@@ -1,0 +1,174 @@
+"""What a program needs of its system is short, refused or odd: it goes on, and is well afterwards."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+import time
+from collections.abc import Iterable
+
+from tests.hostile.lab import HostileTestCase
+from tests.hostile.machine import Refusals
+from tests.interop.programs import Program
+from tests.network.lan import wait_until
+
+SENDING = ("sendto", "sendmsg")
+
+ERRORS = (
+    errno.EAGAIN,
+    errno.ENOBUFS,
+    errno.ENOMEM,
+    errno.EPERM,
+    errno.EACCES,
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.EADDRNOTAVAIL,
+    errno.ENODEV,
+    errno.EINVAL,
+    errno.EMSGSIZE,
+    errno.EIO,
+    errno.ECONNREFUSED,
+)
+"""What Linux's sendto and sendmsg are documented to say, and what has been seen beside that."""
+
+
+class SendErrorTests(HostileTestCase):
+    """Every error that sending can have."""
+
+    def refused(self) -> tuple[Program, Refusals]:
+        refusals = Refusals(self.folder)
+        program = self.kitchen(environment=refusals.environment)
+        self.wait_for_answer()
+        return program, refusals
+
+    def check(self, numbers: Iterable[int]) -> None:
+        program, refusals = self.refused()
+        held = self.holding(program)
+        for number in numbers:
+            refusals.refuse(number, *SENDING)
+            before = refusals.count
+            self.person.ask("kitchen.local", within=0.6, every=0.2)
+            self.assertGreater(refusals.count, before, errno.errorcode[number])
+            refusals.allow()
+            self.wait_for_answer()
+        self.assert_well(program, lines=30 + 6 * len(tuple(numbers)))
+        self.eventually(lambda: self.holding(program) == held, "all is held as before")
+        self.assert_ends(program)
+
+    def test_busy(self) -> None:
+        self.check(ERRORS[:3])
+
+    def test_forbidden(self) -> None:
+        self.check(ERRORS[3:5])
+
+    def test_unreachable(self) -> None:
+        self.check(ERRORS[5:9])
+
+    def test_others(self) -> None:
+        self.check(ERRORS[9:])
+
+    def test_every_third(self) -> None:
+        """A third of all packets does not leave: the person asks again, and is answered."""
+        program, refusals = self.refused()
+        refusals.refuse(errno.ENOBUFS, *SENDING, every=3)
+        self.assertGreaterEqual(self.count_answers(6), 5)
+        refusals.allow()
+        self.assert_well(program)
+
+    def test_filtered(self) -> None:
+        """A packet filter says EPERM (nftables); when it is gone the person is answered."""
+        program = self.kitchen()
+        self.wait_for_answer()
+        rules = (
+            "table inet hostile { chain out { type filter hook output priority 0; udp sport 5353 drop; }; }"
+        )
+        self.ours.run("nft", rules)
+        self.assertEqual(self.person.ask("kitchen.local", within=1.0), ())
+        self.ours.run("nft", "delete table inet hostile")
+        self.wait_for_answer()
+        self.assert_well(program)
+
+
+class DescriptorTests(HostileTestCase):
+    """No descriptor is free."""
+
+    links = 2
+
+    def test_eight_in_all(self) -> None:
+        """One line, and status 1."""
+        program = Program(
+            self.ours.command("sh", "-c", f"ulimit -n 8; exec {sys.executable} -m twisted mcast mdns")
+        )
+        self.addCleanup(program.end)
+        self.assertEqual(program.wait(10.0), 1)
+        self.assertNotIn("Traceback", program.output)
+
+
+class MembershipTests(HostileTestCase):
+    """The system has no more memberships to give."""
+
+    def test_refused_at_first(self) -> None:
+        refusals = Refusals(self.folder)
+        refusals.refuse(errno.ENOBUFS, "join")
+        program = self.responder("--hostname", "kitchen", environment=refusals.environment)
+        wait_until(lambda: refusals.count, "a join to be refused", 10.0)
+        refusals.allow()
+        program.wait_for("published kitchen", 25.0)
+        self.wait_for_answer()
+        self.assert_well(program)
+
+
+class DiskTests(HostileTestCase):
+    """The disk is full."""
+
+    def test_state_file(self) -> None:
+        """A name is taken, and kept, though it cannot be remembered."""
+        other = self.responder("--hostname", "kitchen", host=self.there)
+        other.wait_for("published kitchen", 15.0)
+        state = self.folder / "small"
+        state.mkdir()
+        twist = f"{sys.executable} -m twisted --log-format=text mcast mdns --hostname kitchen"
+        fill = f"mount -t tmpfs -o size=4k tmpfs {state} && head -c 4096 /dev/zero >{state}/full"
+        script = f"{fill}; exec {twist} --state {state}/names"
+        program = Program(self.ours.command("sh", "-c", script))
+        self.addCleanup(program.end)
+        program.wait_for("published kitchen-2", 15.0)
+        self.wait_for_answer("kitchen-2.local")
+        self.assertEqual(program.output.count("not remembered"), 1, program.output)
+        self.assert_well(program)
+
+
+class TimeTests(HostileTestCase):
+    """Time stands still, or jumps."""
+
+    def test_stopped(self) -> None:
+        """Stopped for three seconds it answers as soon as it goes on."""
+        program = self.kitchen()
+        self.wait_for_answer()
+        program.send_signal(signal.SIGSTOP)
+        self.assertEqual(self.person.ask("kitchen.local", within=3.0, every=0.01), ())
+        program.send_signal(signal.SIGCONT)
+        self.wait_for_answer(within=2.0)
+        self.assert_well(program)
+
+    def test_clock_is_set(self) -> None:
+        """The clock of the day is set back an hour, and on a day: nobody notices."""
+        offset = self.folder / "offset"
+        offset.write_text("+0")
+        library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+        program = self.kitchen(
+            environment=(
+                f"LD_PRELOAD={library}",
+                f"FAKETIME_TIMESTAMP_FILE={offset}",
+                "FAKETIME_NO_CACHE=1",
+                "FAKETIME_DONT_FAKE_MONOTONIC=1",
+            )
+        )
+        for step in ("-3600", "+86400", "+0"):
+            offset.write_text(step)
+            time.sleep(1.1)  # the same record is not multicast twice in a second
+            self.assertTrue(self.person.ask("_http._tcp.local", 12, within=2.0), step)
+        self.assert_well(program)
+        self.assert_ends(program)

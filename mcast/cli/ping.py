@@ -28,7 +28,8 @@ from mcast.cli.groups import add_sending_arguments, parse_group, sending_interfa
 from mcast.echo.asker import Target
 from mcast.echo.client import EchoClient, Pace
 from mcast.echo.counters import Drop
-from mcast.echo.probe import DEFAULT_PROBE_SIZE, MAX_PROBE_SIZE
+from mcast.echo.probe import DEFAULT_PROBE_SIZE, MAX_PROBE_SIZE, PROBE_HEADER_SIZE
+from mcast.echo.responder import GROUP_MAX_RATE
 from mcast.echo.session import EchoReply, HeardResponder, Session
 from mcast.sockets.settings import PortSettings
 
@@ -61,6 +62,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_interface_argument(parser)
     add_sending_arguments(parser)
+    parser.add_argument(
+        "--both",
+        action="store_true",
+        help='show whether multicast comes back, too; responders answer the group with "--answer-group"',
+    )
     parser.add_argument("--source", default="", metavar="ADDRESS", help="send from this address of this host")
     parser.add_argument("--expect", type=whole(1), default=1, metavar="N", help="responders expected")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the summary only")
@@ -69,6 +75,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> int:
     """Ping until the count is reached or the user interrupts."""
     group = arguments.group
+    if arguments.both:
+        _check_both(arguments)
     interfaces = sending_interfaces(group, arguments.interfaces, arguments.source)
     names = {each.index: each.name for each in interfaces}
     report = Report(output, names, port=group.port, quiet=arguments.quiet)
@@ -76,13 +84,15 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     client = EchoClient(
         reactor,
         Target(group, interfaces, arguments.source, settings),
-        Pace(arguments.count, arguments.interval, arguments.size, arguments.wait),
+        Pace(arguments.count, arguments.interval, arguments.size, arguments.wait, arguments.both),
         report.answer,
     )
     output.text(f"PING {group}: {arguments.size} octets by {', '.join(names.values())}")
     with suppress(CancelledError):  # Ctrl-C: what was heard until now is summed up
         await client.start()
     report.summary(client.session)
+    if arguments.both:
+        report.groups(client.session)
     report.dropped(client.dropped)
     if client.refused and not client.session.total_sent:
         raise CommandError(f"{group}: no probe could be sent")
@@ -90,6 +100,20 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     if heard == 0:
         return FAILED
     return GOOD if heard >= arguments.expect else NOT_ALL
+
+
+def _check_both(arguments: argparse.Namespace) -> None:
+    if arguments.interval * GROUP_MAX_RATE < 1:
+        raise CommandError(
+            f"--interval {arguments.interval}: with --both not below {1 / GROUP_MAX_RATE}, since a responder "
+            f"answers the group {GROUP_MAX_RATE} times a second at most"
+        )
+    if arguments.size < PROBE_HEADER_SIZE:
+        raise CommandError(f"--size {arguments.size}: with --both not below {PROBE_HEADER_SIZE}")
+    if arguments.group.source_specific:
+        raise CommandError(
+            f"--both: {arguments.group} is source-specific, so no responder can be heard in it"
+        )
 
 
 class Report:
@@ -117,6 +141,7 @@ class Report:
                 ("duplicate", answer.duplicate),
                 ("late", answer.late),
                 ("reordered", answer.reordered),
+                ("to the group", answer.to_group),
             )
             if holds
         ]
@@ -135,6 +160,7 @@ class Report:
             ms=milliseconds,
             duplicate=answer.duplicate,
             late=answer.late,
+            to_group=answer.to_group,
         )
 
     def summary(self, session: Session) -> None:
@@ -151,7 +177,7 @@ class Report:
             for part in [cells] if self._output.holds(cells, numbers) else _halves(cells):
                 self._output.table(part, lead=len(part[0]), numbers=numbers)
         for row in rows:
-            if row["duplicates"] >= row["received"]:
+            if row["duplicates"] >= row["received"] > 0:
                 self._output.text(
                     f"{row['responder']} answers each probe more than once: several responders run on it, or "
                     "the network copies"
@@ -160,6 +186,38 @@ class Report:
             self._output.text(f"{counted(session.foreign, 'datagram')} answered no probe of ours")
         if session.overflow:
             self._output.text(f"{counted(session.overflow, 'answer')} of more responders than are told apart")
+
+    def groups(self, session: Session) -> None:
+        """Print of each responder what of its answers to the group came back."""
+        rows = [["responder", "if", "to the group", "recv", "loss%", "first ms"]]
+        silent = []
+        for each in session.responders:
+            place, promised = self._place(each.host, each.port), each.group_promised
+            interface = self._interface(each.interface)
+            loss = round(100 * (promised - each.group_received) / promised, 2) if promised else None
+            first = None if each.group_first_after is None else round(each.group_first_after * 1000, 3)
+            self._output.event(
+                event="group",
+                responder=place,
+                interface=interface,
+                promised=promised,
+                received=each.group_received,
+                loss=loss,
+                first=first,
+            )
+            if promised:
+                shown_first = "-" if first is None else f"{first:.3f}"
+                counts = [str(promised), str(each.group_received), str(loss), shown_first]
+                rows.append([place, interface, *counts])
+            else:
+                silent.append(place)
+        if len(rows) > 1:
+            self._output.table(rows, lead=2, numbers=range(2, 6))
+        for row in rows[1:]:
+            if row[3] == "0":
+                self._output.text(f"{row[0]}: its unicast arrives and its multicast does not")
+        for place in silent:
+            self._output.text(f"{place}: no answer to the group: it runs without --answer-group, or is busy")
 
     def dropped(self, causes: Mapping[Drop, int]) -> None:
         """Tell what came back and was no answer of one host."""

@@ -47,7 +47,7 @@ Heard = Callable[[bytes, SocketAddress, Arrival], object]
 class Asker(DatagramProtocol):
     """Sends to one group by each interface of a target, and hears what comes back to its own port.
 
-    It joins nothing, and drops what cannot be the answer of one host: see `dropped`.
+    It joins nothing unless told to, and drops what cannot be the answer of one host: see `dropped`.
 
     :param heard: called with each datagram that may be an answer.
     """
@@ -78,6 +78,14 @@ class Asker(DatagramProtocol):
             ipv6=self.target.group.ipv6,
             settings=replace(self.target.settings, shared=False),
         )
+
+    def join(self) -> None:
+        """Receive the group too, on each interface, as far as it is sent to our own port.
+
+        :raises OSError: the system refuses.
+        """
+        for interface in self.target.interfaces:
+            self._port.join(self.target.group, interface.index)
 
     def send(self, data: bytes, interface: int) -> SendResult:
         """Send to the group by the interface with this index."""

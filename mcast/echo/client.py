@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall
 from mcast.clock import clock_of
 from mcast.echo.asker import Asker, Target, source_host
 from mcast.echo.counters import Drop
-from mcast.echo.probe import DEFAULT_PROBE_SIZE
+from mcast.echo.probe import DEFAULT_PROBE_SIZE, ProbeKind
 from mcast.echo.session import EchoReply, Session
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
@@ -36,13 +37,15 @@ class Pace:
     """Octets of a probe."""
     wait: float = 1.0
     """Seconds after the last probe until the end; an answer that takes longer is late."""
+    both: bool = False
+    """Ask responders to answer the group besides, and listen to it."""
 
 
 class EchoClient:
     """Sends numbered probes to one group, each by every interface given, and gathers the answers.
 
-    The answers come to its own port, by unicast; it joins nothing. Answers that do not carry the probe's
-    number are matched by guess, see `Session`.
+    The answers come to its own port, by unicast; those to the group come to that port too. Answers that do
+    not carry the probe's number are matched by guess, see `Session`.
 
     :param answered: called with each answer as it arrives.
     """
@@ -57,7 +60,7 @@ class EchoClient:
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.session = Session(size=pace.size, wait=pace.wait, rng=rng or random.Random())
+        self.session = Session(size=pace.size, wait=pace.wait, rng=rng or random.Random(), both=pace.both)
         self.refused = 0
         """Probes that the system refused to send; the port logs why, once."""
         self._reactor = reactor
@@ -82,6 +85,12 @@ class EchoClient:
         :raises OSError: the port cannot be opened.
         """
         self._asker.open()
+        if self._pace.both:
+            try:
+                self._asker.join()
+            except BaseException:
+                self._close()
+                raise
         self._next_at = self._clock()
         self._send_due()
         return self._done
@@ -134,6 +143,12 @@ class EchoClient:
 
     def _heard(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         now = self._clock()
+        if arrival.destination is not None:
+            by_group = ip_address(arrival.destination).is_multicast
+            if by_group is not data.startswith(ProbeKind.GROUP.value):
+                # Its mark says that it came the other way, or somebody else sends to our port.
+                self.session.foreign += 1
+                return
         host = source_host(address)
         answer = self.session.answer(data, host, address[1], arrival.interface, arrival.hop_limit, now)
         if answer is not None:

@@ -39,6 +39,10 @@ class EchoCounters:
 
     received: int = 0
     answered: int = 0
+    to_group: int = 0
+    """Those that were answered to the group besides."""
+    to_group_limited: int = 0
+    """Those that were not, since that is limited, although they asked for it."""
     dropped: dict[Drop, int] = field(default_factory=lambda: dict.fromkeys(Drop, 0))
 
     def drop(self, cause: Drop) -> None:
@@ -49,12 +53,16 @@ class EchoCounters:
         """Add the counts of ``other``, a port that is closed or one of several."""
         self.received += other.received
         self.answered += other.answered
+        self.to_group += other.to_group
+        self.to_group_limited += other.to_group_limited
         for cause, count in other.dropped.items():
             self.dropped[cause] += count
 
     def __str__(self) -> str:
         causes = ", ".join(f"{cause.value} {count}" for cause, count in self.dropped.items() if count)
         total = sum(self.dropped.values())
-        return f"received {self.received}, answered {self.answered}, dropped {total}" + (
+        to_group = f", to the group {self.to_group}" if self.to_group else ""
+        limited = f" (limited {self.to_group_limited})" if self.to_group_limited else ""
+        return f"received {self.received}, answered {self.answered}{to_group}{limited}, dropped {total}" + (
             f" ({causes})" if causes else ""
         )

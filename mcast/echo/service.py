@@ -70,6 +70,7 @@ class EchoService(Service):
         self.responder = EchoResponder(groups, rules, interfaces=interfaces, sources=sources)
         self._reactor = reactor
         self._settings = PortSettings(
+            hop_limit=1 if ttl is None else ttl,
             # The system sends no unicast with a TTL of 0.
             unicast_hop_limit=None if ttl is None else max(ttl, 1),
             receive_buffer=RECEIVE_BUFFER,
@@ -101,7 +102,9 @@ class EchoService(Service):
         """
         # An EchoPort has to be bound to its group, or it would answer answers.
         able = reads_descriptors(self._reactor)
-        listener = EchoListener if able and PLATFORM.bind_group else GroupListener
+        # It looks at no payload, which answering the group takes.
+        quick = able and PLATFORM.bind_group and not self.responder.rules.answer_group
+        listener = EchoListener if quick else GroupListener
         wanted = [(group.port, group.ipv6) for group in self.responder.groups]
         self._listener = listener(
             self._reactor,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from mcast.echo.probe import Probe
+from mcast.echo.probe import Probe, ProbeKind
 from mcast.echo.statistics import RoundTripTimes
 
 HORIZON = 65_536
@@ -42,6 +42,8 @@ class EchoReply:
     """It took longer than the client waits."""
     reordered: bool
     """A later probe was answered before."""
+    to_group: bool = False
+    """It was sent to the group, and not to us alone."""
 
 
 class HeardResponder:
@@ -66,12 +68,39 @@ class HeardResponder:
         self.late = 0
         self.times = RoundTripTimes(rng)
         """Of the first answer to each probe."""
+        self.group_received = 0
+        """Probes answered to the group, each counted once."""
+        self.group_first_after: float | None = None
+        """Seconds from the first probe of all to its first answer to the group; None when there was none."""
         self._newest = -1
         self._answered: set[int] = set()
+        self._group_answered: set[int] = set()
+        self._promised: set[int] = set()
 
     def has_answered(self, number: int) -> bool:
         """Has it answered this probe before?"""
         return number in self._answered
+
+    @property
+    def group_promised(self) -> int:
+        """Probes that we know to have been answered to the group: the answer by unicast says so too."""
+        return len(self._promised | self._group_answered)
+
+    def note_promise(self, number: int) -> None:
+        """Note that the answer by unicast says that there was one to the group."""
+        self._promised = _noted(self._promised, number)
+
+    def has_answered_group(self, number: int) -> bool:
+        """Has it answered this probe to the group before?"""
+        return number in self._group_answered
+
+    def note_group(self, answer: EchoReply, first_after: float) -> None:
+        """Count an answer to the group."""
+        if self.group_first_after is None:
+            self.group_first_after = first_after
+        if not answer.duplicate:
+            self.group_received += 1
+            self._group_answered = _noted(self._group_answered, answer.number)
 
     def note(self, answer: EchoReply) -> None:
         """Count an answer."""
@@ -83,13 +112,20 @@ class HeardResponder:
         self.late += answer.late
         self.times.add(answer.time)
         self._newest = max(self._newest, answer.number)
-        self._answered.add(answer.number)
-        if len(self._answered) > 2 * HORIZON:
-            self._answered = {each for each in self._answered if each > self._newest - HORIZON}
+        self._answered = _noted(self._answered, answer.number)
 
     def is_behind(self, number: int) -> bool:
         """Has it answered a later probe already?"""
         return number < self._newest
+
+
+def _noted(numbers: set[int], number: int) -> set[int]:
+    """Return the numbers and one more, without those that are too old to matter."""
+    numbers.add(number)
+    if len(numbers) > 2 * HORIZON:
+        newest = max(numbers)
+        return {each for each in numbers if each > newest - HORIZON}
+    return numbers
 
 
 class Session:
@@ -100,9 +136,11 @@ class Session:
     :param size: octets of each probe.
     :param wait: seconds after which an answer is late.
     :param rng: for the session's number and the sampling of times.
+    :param both: ask responders to answer the group as well.
     """
 
-    def __init__(self, *, size: int, wait: float, rng: random.Random) -> None:
+    def __init__(self, *, size: int, wait: float, rng: random.Random, both: bool = False) -> None:
+        self._kind = ProbeKind.BOTH if both else ProbeKind.PLAIN
         self._id = rng.getrandbits(32)
         self._size = size
         self._wait = wait
@@ -118,7 +156,7 @@ class Session:
 
     def probe(self, interface: int, number: int) -> bytes:
         """Return the datagram of one probe."""
-        return Probe(self._id, interface, number).encode(self._size)
+        return Probe(self._id, interface, number, self._kind).encode(self._size)
 
     def sent(self, interface: int, number: int, now: float) -> None:
         """Note that a probe left by an interface."""
@@ -181,7 +219,11 @@ class Session:
             first_after = now - self._started_at
             responder = HeardResponder(host, port, arrived_on, probe.interface, first_after, self._rng)
             self._responders[host, port, arrived_on] = responder
-        duplicate = responder.has_answered(probe.number)
+        to_group = probe.kind is ProbeKind.GROUP
+        if to_group:
+            duplicate = responder.has_answered_group(probe.number)
+        else:
+            duplicate = responder.has_answered(probe.number)
         answer = EchoReply(
             responder=host,
             port=port,
@@ -192,8 +234,15 @@ class Session:
             time=now - sent_at,
             duplicate=duplicate,
             late=now - sent_at > self._wait,
-            reordered=not duplicate and responder.is_behind(probe.number),
+            reordered=not duplicate and not to_group and responder.is_behind(probe.number),
+            to_group=to_group,
         )
+        if to_group:
+            assert self._started_at is not None
+            responder.note_group(answer, now - self._started_at)
+            return answer
+        if probe.kind is ProbeKind.PROMISE:
+            responder.note_promise(probe.number)
         responder.note(answer)
         return answer
 

@@ -29,6 +29,11 @@ class EchoOptions(Options):
 
     optFlags: ClassVar[list[list[str | None]]] = [
         ["no-loopback", None, "Do not answer programs on this host."],
+        [
+            "answer-group",
+            None,
+            "Answer mcast ping --both to the group as well, 20 times a second at most.",
+        ],
     ]
 
     def __init__(self) -> None:
@@ -85,7 +90,9 @@ class EchoOptions(Options):
 
 def make_echo_service(reactor: Any, options: EchoOptions) -> EchoService:
     """Return the service that the options describe."""
-    rules = EchoRules(options["reply"], options["max_rate"], not options["no-loopback"])
+    rules = EchoRules(
+        options["reply"], options["max_rate"], not options["no-loopback"], bool(options["answer-group"])
+    )
     return EchoService(
         reactor,
         options["groups"],

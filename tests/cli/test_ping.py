@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.cli import ping
 from mcast.cli.command import CommandError, Output, Parser
 from mcast.echo.counters import Drop
+from mcast.echo.probe import ProbeKind, marked
 from mcast.echo.session import EchoReply, Session
 from tests.echo.fakes import ETH0, ETH1
 
@@ -97,6 +98,7 @@ class AnswerTests(PingTestCase):
                     "ms": 1.234,
                     "duplicate": False,
                     "late": False,
+                    "to_group": False,
                 }
             ],
         )
@@ -194,6 +196,78 @@ class SummaryTests(PingTestCase):
         self.session.answer(b"Hello", "192.0.2.9", 7645, 2, 64, 0.0)
         self.report().summary(self.session)
         self.assertEqual(self.lines()[-1], "1 datagram answered no probe of ours")
+
+
+class BothTests(PingTestCase):
+    """--both: what came back from the group, told from what came by unicast."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.session = Session(size=56, wait=1.0, rng=random.Random(1), both=True)
+
+    def hear(self, number: int, *kinds: ProbeKind, host: str = "192.0.2.9") -> None:
+        """Send a probe at ``number`` seconds, and hear answers of these kinds 10, 20, … ms later."""
+        self.session.sent(2, number, float(number))
+        data = self.session.probe(2, number)
+        for place, kind in enumerate(kinds, 1):
+            self.session.answer(marked(data, kind), host, 7645, 2, 64, number + place / 100)
+
+    def table(self) -> list[str]:
+        self.report().groups(self.session)
+        return [" ".join(line.split()) for line in self.lines()]
+
+    def test_both_come_back(self) -> None:
+        self.hear(0, ProbeKind.PROMISE, ProbeKind.GROUP)
+        self.assertEqual(
+            self.table(),
+            ["responder if to the group recv loss% first ms", "192.0.2.9 eth0 1 1 0.0 20.000"],
+        )
+
+    def test_multicast_is_lost(self) -> None:
+        self.hear(0, ProbeKind.PROMISE)
+        self.hear(1, ProbeKind.PROMISE)
+        self.assertEqual(
+            self.table()[1:],
+            ["192.0.2.9 eth0 2 0 100.0 -", "192.0.2.9: its unicast arrives and its multicast does not"],
+        )
+
+    def test_unicast_is_lost(self) -> None:
+        self.hear(0, ProbeKind.GROUP)
+        self.assertEqual(self.table()[1:], ["192.0.2.9 eth0 1 1 0.0 10.000"])
+        (responder,) = self.session.responders
+        self.assertEqual((responder.received, responder.group_received), (0, 1))
+
+    def test_not_asked_to(self) -> None:
+        self.hear(0, ProbeKind.BOTH)
+        self.assertEqual(
+            self.table(),
+            [
+                "192.0.2.9: no answer to the group: it runs without --answer-group, or is busy",
+            ],
+        )
+
+    def test_twice(self) -> None:
+        """An answer that the network copied is one."""
+        self.hear(0, ProbeKind.PROMISE, ProbeKind.GROUP, ProbeKind.GROUP)
+        self.assertEqual(self.table()[1:], ["192.0.2.9 eth0 1 1 0.0 20.000"])
+
+    def test_json(self) -> None:
+        self.hear(0, ProbeKind.PROMISE, ProbeKind.GROUP)
+        self.report(json_lines=True).groups(self.session)
+        self.assertEqual(
+            self.objects(),
+            [
+                {
+                    "event": "group",
+                    "responder": "192.0.2.9",
+                    "interface": "eth0",
+                    "promised": 1,
+                    "received": 1,
+                    "loss": 0.0,
+                    "first": 20.0,
+                }
+            ],
+        )
 
 
 class StatusTests(PingTestCase):

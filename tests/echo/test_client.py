@@ -13,7 +13,7 @@ from mcast.echo import asker
 from mcast.echo.asker import Asker, Target
 from mcast.echo.client import EchoClient, Pace
 from mcast.echo.counters import Drop
-from mcast.echo.probe import Probe
+from mcast.echo.probe import Probe, ProbeKind, marked
 from mcast.echo.session import EchoReply
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
@@ -215,3 +215,32 @@ class DroppedTests(ClientTestCase):
         self.start()
         self.asker.datagram_arrived(self.port.sent[0][0], ("192.0.2.1", 7645), Arrival(1, "192.0.2.1", 64))
         self.assertEqual(len(self.answers), 1)
+
+
+class BothTests(ClientTestCase):
+    """The group is joined, and an answer to it is one only when it came to the group."""
+
+    def hear(self, kind: ProbeKind, destination: str) -> None:
+        data = marked(self.port.sent[0][0], kind)
+        self.asker.datagram_arrived(data, ("192.0.2.9", 7645), Arrival(2, destination, 1))
+
+    def test_joined(self) -> None:
+        self.start(both=True, interfaces=(ETH0, ETH1))
+        self.assertEqual(self.port.joined, [("224.0.0.123:7645", 2, None), ("224.0.0.123:7645", 3, None)])
+
+    def test_not_joined(self) -> None:
+        self.start()
+        self.assertEqual(self.port.joined, [])
+
+    def test_both(self) -> None:
+        self.start(both=True)
+        self.hear(ProbeKind.PROMISE, "192.0.2.1")
+        self.hear(ProbeKind.GROUP, "224.0.0.123")
+        self.assertEqual([answer.to_group for answer in self.answers], [False, True])
+
+    def test_the_wrong_way(self) -> None:
+        """What says it came to the group, and did not, or the other way round, is not believed."""
+        self.start(both=True)
+        self.hear(ProbeKind.GROUP, "192.0.2.1")
+        self.hear(ProbeKind.PROMISE, "224.0.0.123")
+        self.assertEqual((self.answers, self.client.session.foreign), ([], 2))

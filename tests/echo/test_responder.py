@@ -7,7 +7,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo.counters import Drop
-from mcast.echo.responder import EchoResponder, EchoRules
+from mcast.echo.probe import Probe, ProbeKind
+from mcast.echo.responder import GROUP_MAX_RATE, EchoResponder, EchoRules
 from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
 from mcast.sockets.group import Group
 from tests.echo.fakes import ETH0, ETH1, FakeTransport
@@ -69,6 +70,48 @@ class AnswerTests(ResponderTestCase):
         responder = self.make()
         self.ask(responder)
         self.assertEqual(str(responder.echo_counters), "received 1, answered 1, dropped 0")
+
+
+class GroupAnswerTests(ResponderTestCase):
+    """A marked probe is answered to the group as well, where that is asked for; see `EchoRules`."""
+
+    probe = Probe(1, 2, 3, ProbeKind.BOTH).encode(56)
+
+    def test_answered_both_ways(self) -> None:
+        """To the group by the port of the client, where no responder hears it."""
+        unicast = Probe(1, 2, 3, ProbeKind.PROMISE).encode(56)
+        group = Probe(1, 2, 3, ProbeKind.GROUP).encode(16)
+        self.assertEqual(
+            self.ask(self.make(answer_group=True), data=self.probe),
+            [(group, (LINK_LOCAL, NEIGHBOUR[1]), ETH0.index), (unicast, NEIGHBOUR, ETH0.index)],
+        )
+
+    def test_only_where_asked_for(self) -> None:
+        self.assertEqual(self.ask(self.make(), data=self.probe), [(self.probe, NEIGHBOUR, ETH0.index)])
+
+    def test_plain_probe(self) -> None:
+        plain = Probe(1, 2, 3).encode(56)
+        self.assertEqual(self.ask(self.make(answer_group=True), data=plain), [(plain, NEIGHBOUR, ETH0.index)])
+
+    def test_never_to_a_port_where_somebody_answers(self) -> None:
+        """Neither to the port of a group, whose responders would answer it, nor to that of a service."""
+        for port in (7645, 7):
+            sent = self.ask(self.make(answer_group=True), ("192.0.2.9", port), LINK_LOCAL, self.probe)
+            self.assertEqual([data for data, _, _ in sent], [self.probe])
+
+    def test_limited(self) -> None:
+        responder = self.make(answer_group=True)
+        sent = [len(self.ask(responder, data=self.probe)) for _ in range(GROUP_MAX_RATE + 2)]
+        self.assertEqual(sent, [2] * GROUP_MAX_RATE + [1, 1])
+        self.assertEqual(
+            str(responder.echo_counters), "received 22, answered 22, to the group 20 (limited 2), dropped 0"
+        )
+
+    def test_limited_over_all_sources(self) -> None:
+        responder = self.make(answer_group=True)
+        for last in range(GROUP_MAX_RATE):
+            self.ask(responder, (f"192.0.2.{last + 10}", 40000), data=self.probe)
+        self.assertEqual(len(self.ask(responder, data=self.probe)), 1)
 
 
 class RefusalTests(ResponderTestCase):

@@ -81,7 +81,7 @@ class Link:
             # A timer that is late must not let this datagram overtake what should have happened before it.
             self.advance(now)
             if message.is_response:
-                self._receive_response(message, source, multicast, now)
+                self._receive_response(message, datagram, source, multicast, now)
             else:
                 self._receive_query(message, datagram, source, multicast, now)
         return None
@@ -107,7 +107,9 @@ class Link:
             return None
         return message
 
-    def _receive_response(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
+    def _receive_response(
+        self, message: Message, datagram: bytes, source: SocketAddress, multicast: bool, now: float
+    ) -> None:
         if source[1] != MDNS_PORT:
             # RFC 6762 §6: "MUST silently ignore".
             self.counters["responses from another port"] += 1
@@ -117,7 +119,7 @@ class Link:
             self.counters["responses from off the link"] += 1
             return
         self.counters["responses received"] += 1
-        self.responder.handle_response(message, multicast, now)
+        self.responder.handle_response(message, source, multicast, now, datagram)
         self.querier.handle_response(message, source, multicast, now)
 
     def _receive_query(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message
+from mcast.dns.records import Identity, Record
 from mcast.mdns.constants import (
     DEFENCE_INTERVAL,
     MDNS_PORT,
@@ -19,6 +20,7 @@ from mcast.mdns.responder.packing import pack_legacy, pack_response
 from mcast.mdns.responder.pending import DelayedResponses, KnownAnswers, TruncatedQueries, is_known
 from mcast.mdns.responder.prepared import ReadyAnswer, ReadyAnswers
 from mcast.mdns.responder.response_plan import MulticastPlan, Reason
+from mcast.mdns.responder.siblings import Siblings
 from mcast.mdns.responder.zone import RecordSet, Zone
 from mcast.neighbours import SocketAddress, SourceKind
 from mcast.rate_limit import MAX_OCTET_RATE, RateLimit
@@ -33,7 +35,14 @@ class Answerer:
     :param ready: the answers kept in encoded form, which this fills.
     """
 
-    def __init__(self, context: LinkContext, zone: Zone, plan: MulticastPlan, ready: ReadyAnswers) -> None:
+    def __init__(
+        self,
+        context: LinkContext,
+        zone: Zone,
+        plan: MulticastPlan,
+        ready: ReadyAnswers,
+        siblings: Siblings,
+    ) -> None:
         self.truncated: Final = TruncatedQueries()
         self.delayed: Final = DelayedResponses()
         self._context: Final = context
@@ -49,6 +58,7 @@ class Answerer:
         self._zone: Final = zone
         self._plan: Final = plan
         self._ready: Final = ready
+        self._siblings: Final = siblings
 
     def clear(self) -> None:
         """Forget the answers that wait."""
@@ -72,6 +82,8 @@ class Answerer:
             self.truncated.strike(host, known)
             self._plan.expect()
         defences, answers, is_complete = self._find_answers(message, known, multicast)
+        if self._context.neighbours.is_own(host):
+            defences = _against(message.authorities, defences)
         if defences:
             self._defend(defences, source, now)
         if message.truncated:
@@ -83,7 +95,7 @@ class Answerer:
         elif answers:
             # RFC 6762 §6, §6.3: no delay only if no other host can have an answer to anything in this
             # message.
-            at_once = is_complete and len(message.questions) == 1 and all(answer.unique for answer in answers)
+            at_once = is_complete and len(message.questions) == 1 and all(map(_is_ours_alone, answers))
             delay = 0.0 if at_once else self._rng.uniform(*SHARED_DELAY)
             self._respond(answers, source, now, now + delay, may_wait=not at_once, key=key)
             if key:
@@ -129,7 +141,11 @@ class Answerer:
         for answer in defences:
             if answer not in direct or now >= answer.unicast_until:
                 at = max(now, answer.multicast_at + DEFENCE_INTERVAL)
-                self._plan.add(answer, at, Reason.DUTY)
+                if answer.has_sibling:
+                    # It defends the set too: whoever draws the shorter delay does it for both.
+                    self._plan.add(answer, at + self._rng.uniform(*SHARED_DELAY), Reason.CORRECTION)
+                else:
+                    self._plan.add(answer, at, Reason.DUTY)
         self._counters["names defended"] += 1
 
     def _respond(
@@ -152,7 +168,7 @@ class Answerer:
         for answer, unicast in answers.items():
             if unicast and may_be_direct and now < answer.unicast_until:
                 direct.append(answer)
-            elif at >= answer.multicast_at + MULTICAST_INTERVAL:
+            elif at >= self.possible_at(answer):
                 self._plan.add(answer, at, Reason.ANSWER, may_wait=may_wait)
             else:
                 # RFC 6762 §6: the querier has seen it just now, or will ask again.
@@ -165,8 +181,12 @@ class Answerer:
             # RFC 6762 Appendix D: one multicast answers all of them.
             self._counters["delayed responses over limit"] += 1
             for answer in direct:
-                if at >= answer.multicast_at + MULTICAST_INTERVAL:
+                if at >= self.possible_at(answer):
                     self._plan.add(answer, at, Reason.ANSWER, may_wait=may_wait)
+
+    def possible_at(self, record_set: RecordSet) -> float:
+        """Return from when on our host may multicast a set again (RFC 6762 §6)."""
+        return max(record_set.multicast_at, self._siblings.said_at(record_set)) + MULTICAST_INTERVAL
 
     def _answer_legacy(
         self, message: Message, known: KnownAnswers, source: SocketAddress, now: float, key: bytes
@@ -256,7 +276,7 @@ class Answerer:
             ready.quiet_until = min([self._quiet_until(answer, now) for answer in answers])
             return
         ready.unicast_until = min([answer.unicast_until for answer in answers])
-        if not all(answer.unique for answer in answers):
+        if not all(map(_is_ours_alone, answers)):
             ready.answers = list(answers)
         elif now < ready.unicast_until:
             payloads = self._pack_with_additionals(answers)
@@ -299,3 +319,26 @@ class Answerer:
             self._octets.allows(source[0], now, len(payload))
         self._counters["ready answers"] += 1
         return payload
+
+
+def _is_ours_alone(answer: RecordSet) -> bool:
+    """Whether nobody else can answer with a set: no other host, and no other program of ours."""
+    return answer.unique and not answer.has_sibling
+
+
+def _against(proposals: Sequence[Record], defences: _Wanted) -> _Wanted:
+    """Return what is to be defended against another program of our own host.
+
+    A name under which it proposes the very records that we have is no matter of dispute (RFC 6762 §9).
+    """
+    theirs: dict[bytes, set[Identity]] = {}
+    ours: dict[bytes, set[Identity]] = {}
+    for record in proposals:
+        theirs.setdefault(record.name.key, set()).add(record.identity)
+    for answer in defences:
+        ours.setdefault(answer.name.key, set()).update(answer.identities)
+    return {
+        answer: unicast
+        for answer, unicast in defences.items()
+        if ours[answer.name.key] != theirs.get(answer.name.key)
+    }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from itertools import chain
+from math import inf
 from typing import Final
 
 from mcast.dns.messages import Message
@@ -20,6 +22,7 @@ from mcast.mdns.responder.prepared import ReadyAnswers
 from mcast.mdns.responder.publications import Publications
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.mdns.responder.response_plan import MulticastPlan, Reason
+from mcast.mdns.responder.siblings import Siblings
 from mcast.mdns.schedule import Schedule
 from mcast.neighbours import SocketAddress
 
@@ -42,8 +45,9 @@ class Responder:
         self._zone: Final = self._publications.zone
         self._prober: Final = self._publications.prober
         self._plan: Final = MulticastPlan()
+        self._siblings: Final = Siblings()
         self._watcher: Final = Watcher(context, self._publications, self._plan)
-        self._answerer: Final = Answerer(context, self._zone, self._plan, self.ready)
+        self._answerer: Final = Answerer(context, self._zone, self._plan, self.ready, self._siblings)
         self.answer_ready: Final = self._answerer.answer_ready
         """See `Answerer.answer_ready`."""
         self._schedule(context.schedule)
@@ -179,6 +183,7 @@ class Responder:
 
     def _forget_plans(self) -> None:
         self._watcher.seen.clear()
+        self._siblings.clear()
         self._plan.clear()
         self._answerer.clear()
 
@@ -196,10 +201,31 @@ class Responder:
         self._answerer.handle(message, source, multicast, now, key)
         self._send_due(now)
 
-    def handle_response(self, message: Message, multicast: bool, now: float) -> None:
-        """Watch for conflicts, for answers that need not be given twice, and for records to be rescued."""
+    def handle_response(
+        self, message: Message, source: SocketAddress, multicast: bool, now: float, datagram: bytes = b""
+    ) -> None:
+        """Watch for conflicts, for answers that need not be given twice, and for records to be rescued.
+
+        :param datagram: tells our own packet, when it comes back, from another program's of our host.
+        """
+        if multicast and self._context.neighbours.is_own(source[0]):
+            self._hear_sibling(datagram, message, now)
         self._watcher.watch_response(message, multicast, now)
         self._send_due(now)
+
+    def _hear_sibling(self, datagram: bytes, message: Message, now: float) -> None:
+        """Take the multicast of another program of our host for ours, since others do so."""
+        if not self._siblings.hear(datagram, message, now):
+            return
+        for record in chain(message.answers, message.additionals):
+            ours = self._zone.published(record)
+            if (
+                ours is not None
+                and self._siblings.said_at(ours) == now
+                and self._plan.spare(ours, by_sibling=True)
+            ):
+                ours.mark_multicast(now)
+                self._counters["duplicates suppressed"] += 1
 
     # What the schedule wakes
 
@@ -211,13 +237,31 @@ class Responder:
 
     def _announce(self, now: float) -> None:
         for record_set in self._publications.announcer.due(now):
-            at = max(now, record_set.multicast_at + MULTICAST_INTERVAL)
-            self._plan.add(record_set, at, Reason.DUTY)
+            said_at = self._siblings.said_at(record_set)
+            if said_at > now - MULTICAST_INTERVAL:
+                # Everybody has just heard it from our host.
+                record_set.mark_multicast(said_at)
+                self._plan.discard(record_set)
+                continue
+            at = max(now, self._may_announce_at, record_set.multicast_at + MULTICAST_INTERVAL)
+            self._plan.add(record_set, at, Reason.ANNOUNCEMENT)
+        self._publications.report_announced()
+
+    @property
+    def _may_announce_at(self) -> float:
+        """From when on we know what our host has multicast within the last second.
+
+        That is at once when the port is ours alone, and else a second after the link came up; probing takes
+        nearly as long.
+        """
+        alone = self._context.settings.unicast_responses
+        return -inf if alone else self._context.up_since + MULTICAST_INTERVAL
 
     def _say_goodbyes(self, now: float) -> None:
         goodbyes = [(record,) for record in self._publications.goodbyes.take(now)]
         for payload in pack_response(goodbyes, (), self._sizes)[0]:
             self._outbox.multicast(payload)
+            self._siblings.note_sent(payload, now)
             self._counters["goodbyes"] += 1
 
     def _multicast_at(self) -> float | None:
@@ -232,11 +276,12 @@ class Responder:
         extras = [
             extra
             for extra in dict.fromkeys(wanted + self._zone.companions(due))
-            if extra not in planned and now >= extra.multicast_at + MULTICAST_INTERVAL
+            if extra not in planned and now >= self._answerer.possible_at(extra)
         ]
         payloads, room = pack_response([one.records for one in due], extras, self._sizes)
         for payload in payloads:
             self._outbox.multicast(payload)
+            self._siblings.note_sent(payload, now)
         self._counters["multicast responses"] += len(payloads)
         for record_set in due + room:
             record_set.mark_multicast(now)

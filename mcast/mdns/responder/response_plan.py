@@ -18,8 +18,10 @@ class Reason(Enum):
     """Somebody has asked for it: additional records go along, and another host may have answered already."""
     CORRECTION = auto()
     """Others hold something wrong: not needed any more when another host puts it right."""
+    ANNOUNCEMENT = auto()
+    """It is announced, whatever other hosts say; not needed if another program of our host does it."""
     DUTY = auto()
-    """It is announced or defended, whatever others say."""
+    """It is defended, whatever others say."""
 
 
 @dataclass(slots=True)
@@ -64,10 +66,15 @@ class MulticastPlan:
         plan = self._plans.get(record_set)
         return plan.at if plan else None
 
-    def spare(self, record_set: RecordSet) -> bool:
-        """Plan a set no longer since another host has sent it, unless we must all the same."""
+    def spare(self, record_set: RecordSet, *, by_sibling: bool = False) -> bool:
+        """Plan a set no longer since another host has sent it, unless we must all the same.
+
+        :param by_sibling: it was another program of our own host.
+        """
         plan = self._plans.get(record_set)
         if plan is None or Reason.DUTY in plan.reasons:
+            return False
+        if Reason.ANNOUNCEMENT in plan.reasons and not by_sibling:
             return False
         self.discard(record_set)
         return True

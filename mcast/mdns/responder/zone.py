@@ -36,6 +36,7 @@ class RecordSet:
     """
 
     __slots__ = (
+        "has_sibling",
         "identities",
         "is_announced",
         "is_current",
@@ -54,6 +55,8 @@ class RecordSet:
         """When the set as it is now was last multicast; ``-inf`` again when a member is new."""
         self.is_announced = False
         """Whether others have heard of the set, so that it deserves a goodbye."""
+        self.has_sibling = False
+        """Whether another program of our host was found to have the set too."""
         self.is_current = True
         """Whether the set is still in the zone."""
         self.replace(records)

@@ -21,6 +21,9 @@ from mcast.errors import NameTaken, ServicesFileError
 from mcast.node.node import Node
 from mcast.node.registrations import SERVICE_DETAILS, RecordRegistration, ServiceRegistration
 
+MAX_NOTES = 50
+"""Notes of a file that are logged one by one. Our choice: more than a person mends at a time."""
+
 ServiceKey = tuple[tuple[str | None, ServiceType, Name], int]
 RecordKey = tuple[tuple[Name, int, bool], int]
 """What stays when an entry of the file is changed, and a number for entries that are alike in it."""
@@ -104,8 +107,11 @@ class FollowedFile:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _apply(self, contents: ServicesFile) -> None:
-        for note in contents.notes:
+        for note in contents.notes[:MAX_NOTES]:
             self._log.warn("{note}", note=str(note))
+        if len(contents.notes) > MAX_NOTES:
+            more = len(contents.notes) - MAX_NOTES
+            self._log.warn("{path}: {more} more notes like these", path=str(self._path), more=more)
         services: dict[ServiceKey, Service] = {}
         for service in contents.services:
             services[_free(services, (service.name, service.type, service.domain))] = service

@@ -17,6 +17,7 @@ from mcast.dns.codes import RecordType
 from mcast.dns.presentation import show_data, show_record
 from mcast.errors import ServicesFileError
 from mcast.node.node import Node
+from mcast.tap.followed_file import MAX_NOTES
 from mcast.tap.mdns import MDNSService, Options
 from mcast.tap.services_follower import POLL_INTERVAL, ServicesFollower
 from tests.node.node_lab import (
@@ -280,6 +281,15 @@ class FollowerTests(NodeTestCase):
         os.utime(self.path, ns=(now + 10**9, now + 10**9))
         self.lan.advance(POLL_INTERVAL + SETTLED)
         return sorted(one.name for one in self.subject.registrations[1:] if one.is_claimed)
+
+    def test_many_notes(self) -> None:
+        """A file may earn a note for each of its words."""
+        record = "<txt-record>=x</txt-record>\n"
+        with capturedLogs() as events:
+            self.follow(AVAHI.replace("</service>", record * 1000 + "</service>"))
+        warnings = [event for event in events if event["log_level"] is LogLevel.warn]
+        self.assertEqual(len(warnings), MAX_NOTES + 1)
+        self.assertEqual(warnings[-1]["more"], 1000 - MAX_NOTES)
 
     def test_toml(self) -> None:
         self.follow(WEB + PRINTER)

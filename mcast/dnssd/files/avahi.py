@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,9 +39,6 @@ _ATTRIBUTES: dict[tuple[str, str], frozenset[str] | None] = {
     ("txt-record", "value-format"): frozenset({"text", "binary-hex", "binary-base64"}),
 }
 """The values that attributes may have; None for any."""
-
-_LINE_BREAKS = re.compile(r"\A\s*\n\s*|\s*\n\s*\Z")
-"""Line breaks around a text, with the blanks beside them; blanks alone may be meant."""
 
 
 @dataclass(slots=True)
@@ -228,7 +224,7 @@ class _GroupReader:
         Its value may be written in hexadecimal digits or Base64.
         """
         form = element.attributes.get("value-format", "text")
-        text = _LINE_BREAKS.sub("", element.text)
+        text = _without_line_breaks(element.text)
         if text != element.text:
             self._say(element, "<txt-record>: taken without the line breaks around the text")
         key, equals, value = text.partition("=")
@@ -299,3 +295,12 @@ class _GroupReader:
 
     def _note(self, element: _Element, note: Note) -> None:
         self._notes.append(Note(f"{self._source}:{element.line}: {note.message}", note.warning))
+
+
+def _without_line_breaks(text: str) -> str:
+    """Return a text without line breaks around it, and the blanks beside them; blanks alone may be meant."""
+    rest = text.lstrip()
+    if "\n" not in text[: len(text) - len(rest)]:
+        rest = text
+    whole = rest.rstrip()
+    return whole if "\n" in rest[len(whole) :] else rest

@@ -336,6 +336,11 @@ class HostileTests(SynchronousTestCase):
                 self.assertIn("x:1: ", str(error))
                 self.assertIn("encoding", str(error))
 
+    def test_many_blanks(self) -> None:
+        """Time goes by the length of the file, not by its square."""
+        text = "a=" + " " * 500_000 + "x"
+        self.assertRaises(ServicesFileError, parsed, group(service(f"<txt-record>{text}</txt-record>")))
+
     def test_depth(self) -> None:
         """Nesting without end is refused at its first wrong level."""
         self.assertRaises(ServicesFileError, parsed, "<service-group>" * 100_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mcast.dns.codes import RecordType
+from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import Record, pointer
@@ -13,21 +13,30 @@ from mcast.dnssd.following import Listing
 from mcast.dnssd.found import FoundService, TypeChange, type_change
 from mcast.dnssd.instances import InstanceName
 from mcast.dnssd.link_id import LinkId, interfaces_of
+from mcast.dnssd.shares import Shares
 from mcast.dnssd.tracking import Instance, ServiceTracker
 from mcast.dnssd.types import ServiceType, subtype_label, type_enumeration_name
 from mcast.errors import InvalidService
-from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
+from mcast.mdns.events import RecordAdded, RecordChange, RecordFlushed, RecordRemoved
 
 MAX_INSTANCES = 8192
 """Instances that are followed at a time.
 
-Our choice: as many as a cache holds of one name. More are a stranger's invention: counted, and left alone.
+Our choice: as many as a cache holds of one name. More are a stranger's invention: they give way (see
+`Shares`), and are counted.
 """
 
 MAX_TYPES = 1024
 """Service types that are listed at a time. Our choice: more than any link has of registered types."""
 
+REFILL = 3 / 4
+"""The part of its limit to which a full list shrinks before what was left out is taken in from the cache.
+
+Our choice: so that this is not done for each place that becomes free.
+"""
+
 _PTR: Final = int(RecordType.PTR)
+_SRV: Final = int(RecordType.SRV)
 
 
 class Browser(ServiceTracker):
@@ -49,6 +58,9 @@ class Browser(ServiceTracker):
     ) -> None:
         super().__init__()
         self._resolves: Final = resolve
+        self._shares: Final = Shares(MAX_INSTANCES, self._is_backed, self._is_confirmed)
+        self._has_left_out = False
+        """Whether there may be instances in the cache that had to give way."""
         self._lists: Final[dict[bytes, tuple[Name, bytes | None]]] = {}
         """The names whose PTR records list instances, each with its subtype, by their keys."""
         for service_type, subtype in types:
@@ -92,7 +104,7 @@ class Browser(ServiceTracker):
             if isinstance(change, RecordFlushed | RecordRemoved):
                 self._unlisted(link, record, now)
             else:
-                self._listed(link, record, now)
+                self._listed(link, record, None if change.source is None else change.source[0], now)
             return
         super()._record(link, change, now)
         if record.type == RecordType.SRV and isinstance(change, RecordRemoved):
@@ -110,13 +122,10 @@ class Browser(ServiceTracker):
                 if where == link:
                     self._reconfirm_pointer(instance, link, key, now)
 
-    def _listed(self, link: LinkId, record: Record, now: float) -> None:
+    def _listed(self, link: LinkId, record: Record, source: str | None, now: float) -> None:
         target = record.rdata.lower()
         instance = self._instances.get(target)
         if instance is None:
-            if len(self._instances) >= MAX_INSTANCES:
-                self.counters["instances beyond the limit"] += 1
-                return
             try:
                 # The type and domain may be others than those asked for (RFC 6763 §4.2), but there must be a
                 # type.
@@ -130,6 +139,8 @@ class Browser(ServiceTracker):
         if instance is not None and entry in instance.pointers:
             return
         if instance is None:
+            if not self._has_place(target, source, now):
+                return
             instance = self._instances[target] = Instance(name)
         instance.pointers.append(entry)
         self._changed[target] = instance
@@ -145,6 +156,47 @@ class Browser(ServiceTracker):
         self._changed[target] = instance
         if all(where != link for where, _ in instance.pointers):
             self._unfollow(instance, link, now)
+        if self._has_left_out and len(self._shares) <= REFILL * MAX_INSTANCES:
+            self._has_left_out = False
+            for each, querier in self._links.items():
+                for question in self.questions:
+                    for one in querier.records(question, now, flushed=False):
+                        self._listed(each, one, None, now)
+
+    def _has_place(self, key: bytes, source: str | None, now: float) -> bool:
+        """Whether there is room for an instance, perhaps when another one gives way."""
+        has_place, displaced = self._shares.add(key, source)
+        if not has_place:
+            self.counters["instances beyond the limit"] += 1
+            self._has_left_out = True
+        elif displaced is not None:
+            self.counters["instances displaced"] += 1
+            self._has_left_out = True
+            instance = self._instances[displaced]
+            instance.pointers.clear()
+            for link in tuple(instance.links):
+                self._unfollow(instance, link, now)
+        return has_place
+
+    def _unfollow(self, instance: Instance, link: LinkId, now: float) -> None:
+        super()._unfollow(instance, link, now)
+        if not instance.links:
+            self._shares.remove(instance.name.key)
+
+    def _is_backed(self, key: bytes) -> bool:
+        """Whether there is an SRV record of an instance."""
+        instance = self._instances[key]
+        return bool(instance.services) or any(
+            self._links[link].has(instance.name, _SRV) for link in instance.links
+        )
+
+    def _is_confirmed(self, key: bytes) -> bool:
+        """Whether a second host lists an instance."""
+        instance = self._instances[key]
+        return any(
+            self._links[link].is_confirmed(pointer(self._lists[by][0], instance.name, 0))
+            for link, by in instance.pointers
+        )
 
     def _ask_about(self, instance: Instance, link: LinkId, now: float) -> None:
         if self._resolves:
@@ -176,6 +228,10 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
     def __init__(self, domain: Name = LOCAL) -> None:
         super().__init__()
         self._question: Final = Question(type_enumeration_name(domain), _PTR)
+        self._domain: Final = domain
+        self._shares: Final = Shares(MAX_TYPES, self._is_backed, self._is_confirmed)
+        self._has_left_out = False
+        """Whether there may be types in the cache that had to give way."""
         self._listed: dict[ServiceType, list[tuple[LinkId, bytes]]] = {}
         """The links on which each type is listed, with the rdata; the same type in several domains is one."""
 
@@ -206,7 +262,7 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
         for service_type, entries in list(self._listed.items()):
             entries[:] = [entry for entry in entries if entry[0] != link]
             if not entries:
-                del self._listed[service_type]
+                self._drop(service_type)
 
     def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
@@ -223,12 +279,48 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
             entries.remove(entry)
         if isinstance(change, RecordFlushed | RecordRemoved):
             if not entries:
-                self._listed.pop(service_type, None)
-        elif entries or len(self._listed) < MAX_TYPES:
+                self._drop(service_type)
+                self._take_in_again(now)
+        elif entries or self._has_place(service_type, None if change.source is None else change.source[0]):
             entries.append(entry)
             self._listed[service_type] = entries
-        else:
+
+    def _has_place(self, service_type: ServiceType, source: str | None) -> bool:
+        """Whether there is room for a type, perhaps when another one gives way."""
+        if service_type in self._listed:
+            return True
+        has_place, displaced = self._shares.add(service_type, source)
+        if not has_place:
             self.counters["types beyond the limit"] += 1
+            self._has_left_out = True
+        elif displaced is not None:
+            self.counters["types displaced"] += 1
+            self._has_left_out = True
+            self._listed.pop(displaced, None)
+        return has_place
+
+    def _drop(self, service_type: ServiceType) -> None:
+        self._listed.pop(service_type, None)
+        self._shares.remove(service_type)
+
+    def _take_in_again(self, now: float) -> None:
+        if self._has_left_out and len(self._shares) <= REFILL * MAX_TYPES:
+            self._has_left_out = False
+            for link, querier in self._links.items():
+                for record in querier.records(self._question, now, flushed=False):
+                    self._record(link, RecordAdded(record, (self,)), now)
+
+    def _is_backed(self, service_type: ServiceType) -> bool:
+        """Whether there is an instance of a type."""
+        listing = service_type.in_domain(self._domain)
+        return any(querier.has(listing, _PTR) for querier in self._links.values())
+
+    def _is_confirmed(self, service_type: ServiceType) -> bool:
+        """Whether a second host lists a type."""
+        return any(
+            self._links[link].is_confirmed(Record(self._question.name, _PTR, RecordClass.IN, 0, rdata))
+            for link, rdata in self._listed.get(service_type, ())
+        )
 
     def _denied(self, link: LinkId, question: Question, now: float) -> None:
         """Do nothing: without an answer there are no types."""

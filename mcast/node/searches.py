@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 
 from mcast.clock import clock_of
 from mcast.dns.names import Name
@@ -22,6 +23,10 @@ from mcast.sockets.interface import checked_selectors, select_interfaces
 _F = TypeVar("_F", bound=Follower)
 
 
+_LIMITS = ("beyond the limit", "displaced")
+"""How the counters end that a flood of inventions moves."""
+
+
 class Search(Generic[_F]):
     """One `Follower` on the links of a node.
 
@@ -30,6 +35,8 @@ class Search(Generic[_F]):
     :param news: called with the time, soon after the follower heard something and when `wake_at` said.
     :param stopped: called when the node stops; it ends what the search serves.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -41,6 +48,7 @@ class Search(Generic[_F]):
     ) -> None:
         self.follower = follower
         self.stopped = stopped
+        self._are_limits_told = False
         self._searches = searches
         self.interfaces = checked_selectors(interfaces)
         self._news = news
@@ -91,8 +99,18 @@ class Search(Generic[_F]):
 
     def _tell(self) -> None:
         self._soon = None
+        self._tell_limits()
         self._elsewhere.want(self.follower.elsewhere)
         self._news(self._searches.now())
+
+    def _tell_limits(self) -> None:
+        """Say once that strangers announce more than there is room for."""
+        causes = [cause for cause in self.follower.counters if cause.endswith(_LIMITS)]
+        if causes and not self._are_limits_told:
+            self._are_limits_told = True
+            self._log.warn(
+                "more is announced than is followed, counted from now on: {causes}", causes=", ".join(causes)
+            )
 
     def _learn(self, host: Name, addresses: Collection[bytes]) -> None:
         self.follower.learn(host, addresses)

@@ -14,6 +14,7 @@ from mcast.dnssd.tracking import ServiceTracker
 from mcast.dnssd.types import ServiceType
 from mcast.mdns.context import LinkSettings
 from mcast.mdns.events import Denied, RecordChange
+from mcast.neighbours import SocketAddress
 from tests.mdns.lab import A
 from tests.mdns.querier.asking_lab import (
     AskingLab,
@@ -88,11 +89,15 @@ class FollowingLab:
             follower.add_link(link, lab.querier, self.now)
         self._settle()
 
-    def hear(self, *records: Record, link: LinkId | None = None) -> None:
-        """Let another host send these records on a link, the first one by default."""
+    def hear(self, *records: Record, link: LinkId | None = None, source: str = "") -> None:
+        """Let another host send these records on a link, the first one by default.
+
+        :param source: the address of that host.
+        """
         link = link or next(iter(self.labs))
-        source = ("fe80::9", 5353, 0, link.index) if link.ipv6 else ("192.168.1.9", 5353)
-        self.labs[link].hear(*records, source=source)
+        address = source or ("fe80::9" if link.ipv6 else "192.168.1.9")
+        host: SocketAddress = (address, 5353, 0, link.index) if link.ipv6 else (address, 5353)
+        self.labs[link].hear(*records, source=host)
         self._settle()
 
     def run(self, until: float) -> None:

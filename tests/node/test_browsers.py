@@ -6,10 +6,18 @@ import gc
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
+from mcast.dns.codes import RESPONSE_FLAGS
+from mcast.dns.messages import Message, encode
+from mcast.dns.names import Name
+from mcast.dns.records import pointer
+from mcast.dnssd.browsing import MAX_TYPES
 from mcast.dnssd.found import Added, Change, Removed, TypeAdded, TypeRemoved, Updated
 from mcast.dnssd.service import Service
+from mcast.dnssd.types import type_enumeration_name
 from mcast.errors import InvalidService, NotFound
+from mcast.mdns.constants import IPV4_GROUP
 from mcast.node.feed import Changes
 from tests.node.two_nodes import TwoNodes
 
@@ -398,3 +406,35 @@ class StopTests(TwoNodes):
         self.here.startService()
         found = self.lan.result(self.here.browse("_http._tcp").wait_for(lambda service: True))
         self.assertEqual(found.name, "Web")
+
+
+class FloodTests(TwoNodes):
+    """Strangers announce more than a browser follows."""
+
+    def invent_types(self, count: int) -> None:
+        """Announce types as a host without a node, fifty in a packet."""
+        peer = self.lan.host("peer")
+        for start in range(0, count, 50):
+            records = [
+                pointer(type_enumeration_name(), Name.parse(f"_junk{number}._tcp.local"), 4500)
+                for number in range(start, start + 50)
+            ]
+            packet = encode(Message(flags=RESPONSE_FLAGS, answers=records))
+            peer.transmit(5353, packet, IPV4_GROUP, 5353, peer.interface().index, 255, False)
+            self.lan.advance(0.1)
+
+    def test_a_type_that_comes_after_a_flood(self) -> None:
+        told: list[str] = []
+        browser = self.here.browse_types()
+        browser.add_listener(lambda change: told.append(str(change.type)))
+        with capturedLogs() as events:
+            self.invent_types(2000)
+        self.assertEqual(len(told), MAX_TYPES)
+        warnings = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
+        self.assertEqual(
+            warnings, ["more is announced than is followed, counted from now on: types beyond the limit"]
+        )
+        self.publish()
+        self.lan.advance(1)
+        self.assertIn("_http._tcp", told)
+        self.assertEqual(self.here.statistics()["searches"]["types displaced"], 1)

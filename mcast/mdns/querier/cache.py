@@ -27,7 +27,6 @@ from mcast.mdns.querier.cache_cells import (
     fold,
     pack_cell,
     pack_head,
-    pack_member,
     pack_one,
     record_key,
     unpack_cell,
@@ -159,11 +158,11 @@ class Cache:
         if member:
             outcome, cached = _renewed(unpack_member(rkey, member), record, source, now)
             if outcome != Outcome.IGNORED:
-                large.members[rkey] = pack_member(cached, rkey)
+                large.put(rkey, cached)
             return outcome
         if not record.ttl:
             return Outcome.IGNORED
-        if not self._eviction.make_room_in(key, large, now):
+        if not self._eviction.make_room_in(key, large, source, now):
             return Outcome.REFUSED
         cached = CachedRecord(now, record.ttl, rtype, int(record.cache_flush), source, record.rdata)
         self._table.add_member(large, rkey, cached, member is None)

@@ -220,7 +220,7 @@ GONE: Final = b""
 class LargeCell:
     """The records of a name that has many of them."""
 
-    __slots__ = ("count", "head", "members", "order")
+    __slots__ = ("count", "head", "held", "members", "order")
 
     def __init__(self, head: bytes) -> None:
         self.head: Final = head
@@ -230,6 +230,28 @@ class LargeCell:
         """Every key of `members` once, in the order in which eviction looks at them."""
         self.count = 0
         """Members that are not gone."""
+        self.held: Final[dict[int, int]] = {}
+        """How many of them each source said last, by its mark."""
+
+    def put(self, key: bytes, cached: CachedRecord) -> bytes:
+        """Set a member, and return it packed."""
+        self._let_go(key)
+        self.members[key] = packed = pack_member(cached, key)
+        self.held[cached.source] = self.held.get(cached.source, 0) + 1
+        return packed
+
+    def empty(self, key: bytes) -> None:
+        """Leave an empty entry in the place of a member."""
+        self._let_go(key)
+        self.members[key] = GONE
+
+    def _let_go(self, key: bytes) -> None:
+        member = self.members.get(key)
+        if member:
+            source = _unpack_member(member)[3]
+            self.held[source] -= 1
+            if not self.held[source]:
+                del self.held[source]
 
     def lifetimes(self, types: Sequence[int] | None) -> list[Lifetime]:
         """Return the lifetimes of the records of these types; None stands for all types.

@@ -9,7 +9,7 @@ from typing import Final
 from mcast.dns.codes import RecordType
 from mcast.dns.records import Record
 from mcast.mdns.context import CacheLimits
-from mcast.mdns.querier.cache_cells import LargeCell, unpack_cell, unpack_member
+from mcast.mdns.querier.cache_cells import CONFIRMED, LargeCell, unpack_cell, unpack_member
 from mcast.mdns.querier.cache_table import MAX_CELL_RECORDS, CacheTable, as_record
 
 QUIET_PART = 4
@@ -30,6 +30,12 @@ FULL_STEP = 6
 Our choice: a packet may bring 700 new names, and must not take 10 ms.
 """
 
+SMALL_SHARES = 64
+"""A source holds many more records of a name than another when it is one part in this many of the limit.
+
+Our choice: a host has several services of its own.
+"""
+
 LEEWAY = 1 / 16
 """The part by which wanted records may pass a limit, while the search for others to evict goes on.
 
@@ -42,8 +48,10 @@ class Eviction:
 
     When a limit is reached, the records that were heard first go first, wanted ones after all others. Within
     a large cell a PTR record goes before others when nothing is known of the name it points to: a
-    stranger's invented service instances thus displace each other. When nothing better can be found, the
-    new record is refused.
+    stranger's invented service instances thus displace each other. Of several that may go, the one of the
+    source that holds most goes; and one about which more is known too, when that source holds many more than
+    the new one. What a second host confirms stays. When nothing better can be found, the new record is
+    refused.
 
     :param is_wanted: whether anybody asks for records of this name (its key) and type now.
     """
@@ -83,9 +91,12 @@ class Eviction:
         self._counters["records refused, cache full"] += 1
         return False
 
-    def make_room_in(self, key: bytes, large: LargeCell, now: float) -> bool:
-        """Make room for one more record of a name; return False when there is none."""
-        if large.count < self._limits.records_of_name or self._displace(key, large, now):
+    def make_room_in(self, key: bytes, large: LargeCell, source: int, now: float) -> bool:
+        """Make room for one more record of a name; return False when there is none.
+
+        :param source: the mark of the host that says it.
+        """
+        if large.count < self._limits.records_of_name or self._displace(key, large, source, now):
             return True
         self._counters["records refused, name full"] += 1
         return False
@@ -138,26 +149,42 @@ class Eviction:
         else:
             self._table.forget_name(key)
 
-    def _displace(self, key: bytes, large: LargeCell, now: float) -> bool:
+    def _displace(self, key: bytes, large: LargeCell, source: int, now: float) -> bool:
         """Evict one of the next members in turn; return False when all of them should stay."""
         table = self._table
+        least: tuple[bool, int, bytes] | None = None
         for _ in range(min(MAX_CELL_RECORDS, len(large.order))):
             rkey = large.order.popleft()
             member = large.members[rkey]
             if not member:
                 table.forget_member(large, rkey)
                 continue
+            large.order.append(rkey)
             cached = unpack_member(rkey, member)
-            is_wanted = self._is_wanted(key, cached.type)
+            if cached.expires_at <= now or not self._is_wanted(key, cached.type):
+                self._evict_member(key, large, rkey, cached.type)
+                return True
+            if cached.flags & CONFIRMED:
+                continue
+            held = large.held[cached.source]
             # The record key of a PTR record ends with the key of the name it points to.
             is_answered = cached.type != RecordType.PTR or bool(table.names.get(rkey[2:]))
-            if is_wanted and is_answered and cached.expires_at > now:
-                large.order.append(rkey)
+            if (
+                is_answered
+                and held <= large.held.get(source, 0) + self._limits.records_of_name // SMALL_SHARES
+            ):
                 continue
-            if is_wanted:
-                self.evicted.append(as_record(table.owner(key), cached))
-            self._counters["records evicted"] += 1
-            table.empty_member(large, rkey)
-            table.forget_member(large, rkey)
-            return True
-        return False
+            if least is None or (is_answered, -held) < least[:2]:
+                least = is_answered, -held, rkey
+        if least is None:
+            return False
+        self._evict_member(key, large, least[2], least[2][0] << 8 | least[2][1])
+        return True
+
+    def _evict_member(self, key: bytes, large: LargeCell, rkey: bytes, rtype: int) -> None:
+        """Let go of a member that is somewhere in the order."""
+        if self._is_wanted(key, rtype):
+            cached = unpack_member(rkey, large.members[rkey])
+            self.evicted.append(as_record(self._table.owner(key), cached))
+        self._counters["records evicted"] += 1
+        self._table.empty_member(large, rkey)

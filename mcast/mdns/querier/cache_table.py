@@ -20,7 +20,6 @@ from mcast.mdns.querier.cache_cells import (
     cell_lifetimes,
     fold,
     pack_cell,
-    pack_member,
     pack_one,
     record_key,
     spell,
@@ -151,7 +150,7 @@ class CacheTable:
 
         :param is_new: the record key has no entry yet, not even an empty one.
         """
-        large.members[rkey] = packed = pack_member(cached, rkey)
+        packed = large.put(rkey, cached)
         if is_new:
             large.order.append(rkey)
         large.count += 1
@@ -174,7 +173,7 @@ class CacheTable:
         if isinstance(known, LargeCell):
             for cached in changed:
                 rkey = record_key(cached.type, cached.rdata)
-                known.members[rkey] = pack_member(cached, rkey)
+                known.put(rkey, cached)
             return
         by_identity = {(cached.type, cached.rdata): cached for cached in changed}
         records = [by_identity.get((cached.type, cached.rdata), cached) for cached in unpack_cell(known)]
@@ -213,7 +212,7 @@ class CacheTable:
         """Take out a record of a large cell, if it is there."""
         member = large.members.get(rkey)
         if member:
-            large.members[rkey] = GONE
+            large.empty(rkey)
             large.count -= 1
             self.count -= 1
             self.octets -= len(member)

@@ -20,7 +20,15 @@ from mcast.mdns.constants import (
 from mcast.mdns.context import LinkContext
 from mcast.mdns.events import RecordRemoved
 from mcast.mdns.querier.cache import Cache
-from mcast.mdns.querier.cache_cells import FLUSHED, LEAVING, UNIQUE, Lifetime, source_mark
+from mcast.mdns.querier.cache_cells import (
+    CONFIRMED,
+    FLUSHED,
+    LEAVING,
+    UNIQUE,
+    Lifetime,
+    record_key,
+    source_mark,
+)
 from mcast.mdns.querier.cache_maintenance import Review, review
 from mcast.mdns.querier.cache_table import as_record
 from mcast.mdns.querier.pacing import Pacing
@@ -132,6 +140,15 @@ class Querier:
             if rtype in (cached.type, RecordType.ANY) or cached.type == RecordType.CNAME
             if flushed or not cached.flags & FLUSHED
         ]
+
+    def has(self, name: Name, rtype: int) -> bool:
+        """Whether there may be records of a name and type: a quick look that does not tell expired ones."""
+        return self.cache.has(name.key, rtype)
+
+    def is_confirmed(self, record: Record) -> bool:
+        """Whether a second host has said the same record, whatever its TTL."""
+        cached = self.cache.get(record.name.key, record_key(record.type, record.rdata))
+        return cached is not None and bool(cached.flags & CONFIRMED)
 
     def gauges(self) -> dict[str, int]:
         """Return the current numbers of ``records`` and ``octets`` in the cache, and of ``questions``."""

@@ -366,3 +366,44 @@ class HostileTests(SynchronousTestCase):
             self.assertLessEqual(len(lab.collect()), 4)
         self.assertGreater(steps, 5)
         self.assertEqual(sum(len(packet.message.questions) for packet in lab.sent), 3000)
+
+
+class SourcesTests(SynchronousTestCase):
+    """Of a full name, the source that holds most gives first."""
+
+    def setUp(self) -> None:
+        self.counters: Counter[str] = Counter()
+        self.cache = Cache(lambda key, rtype: True, self.counters, CacheLimits(records_of_name=20))
+
+    def fill(self, *, answered: bool) -> None:
+        for number in range(20):
+            self.cache.store(listed(number), 1.0, 5)
+            if answered:
+                name = TYPE.prefixed(f"Instance {number}")
+                self.cache.store(service(name, 0, 0, 80, FAR, 120), 1.0, 5)
+
+    def test_another_source(self) -> None:
+        self.fill(answered=False)
+        self.assertEqual(self.cache.store(ONE_PTR, 2.0, 6)[0], Outcome.ADDED)
+        for number in range(100, 200):
+            self.cache.store(listed(number), 3.0, 5)
+        self.assertIsNotNone(self.cache.find(ONE_PTR, 3.0))
+
+    def test_who_answers_for_all_it_says(self) -> None:
+        """That does not keep others out."""
+        self.fill(answered=True)
+        self.assertEqual(self.cache.store(ONE_PTR, 2.0, 6)[0], Outcome.ADDED)
+        self.assertEqual(self.cache.store(listed(99), 2.0, 5)[0], Outcome.REFUSED)
+
+    def test_confirmed_by_a_second_host(self) -> None:
+        self.cache.store(ONE_PTR, 1.0, 5)
+        self.cache.store(ONE_PTR, 1.0, 6)
+        for number in range(200):
+            self.cache.store(listed(number), 2.0, 7)
+        self.assertIsNotNone(self.cache.find(ONE_PTR, 2.0))
+
+    def test_memory_after_much_displacing(self) -> None:
+        for number in range(5000):
+            self.cache.store(listed(number), 1.0, number % 7 + 1)
+        self.assertEqual(len(self.cache), 20)
+        self.assertLess(self.cache.octets, 10_000)

@@ -62,6 +62,9 @@ class MembershipObserver(Protocol):
     def group_refused(self, group: Group, interface: Interface, problem: OSError) -> None:
         """Say that the system refused a join; once for each cause until it succeeds."""
 
+    def interface_awaited(self, cause: str) -> None:
+        """Say that an interface is waited for, and why, where the subscription says so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
@@ -76,6 +79,8 @@ class Subscription:
     """Names, indexes or addresses; none for each interface that is up and does multicast."""
     sources: tuple[str, ...] = ()
     """Receive from these only (RFC 4607)."""
+    waits: bool = False
+    """Is an interface that is not there at the start waited for? It is a mistake otherwise."""
 
     def __post_init__(self) -> None:
         sources_of(self.groups, self.sources)
@@ -99,6 +104,8 @@ class Memberships:
         self._observer = observer
         self._interfaces = wanted.interfaces
         self._sources = sources_of(wanted.groups, wanted.sources)
+        self._waits = wanted.waits
+        self._awaited: frozenset[str] = frozenset()
         self._joined: dict[tuple[Group, int], Interface] = {}
         self._refused: dict[tuple[Group, int], int | None] = {}
         self._retry: IDelayedCall | None = None
@@ -119,21 +126,26 @@ class Memberships:
     def start(self) -> None:
         """Join, and follow the interfaces from now on.
 
-        :raises ValueError: an unknown interface or zone, one that is down, or none usable.
-        :raises OSError: the port is taken, or nothing at all could be joined; the first cause.
+        :raises ValueError: an unknown interface or zone, one that is down, or none usable; unless these are
+            waited for.
+        :raises OSError: the port is taken; or nothing at all could be joined, unless that is waited for; the
+            first cause.
         """
         self._monitor.start()
         try:
-            self._check(self._monitor.interfaces)
+            missing = self._missing(self._monitor.interfaces)
+            if missing and not self._waits:
+                raise ValueError(missing[0])
             refusals = self._follow(self._monitor.interfaces)
             for _, _, problem in refusals:
-                if problem.errno == errno.EADDRINUSE or not self._joined:
+                if problem.errno == errno.EADDRINUSE or not (self._joined or self._waits):
                     raise problem
         except BaseException:
             self.stop()
             raise
         # Only now: a caller that gets the exception needs no log line besides.
         self._tell(refusals)
+        self._tell_awaited(self._monitor.interfaces)
 
     def stop(self) -> None:
         """Leave everything and follow no more."""
@@ -148,14 +160,30 @@ class Memberships:
         """Join and leave what these interfaces ask for; the monitor calls this on change."""
         self._retry_delay = RETRY_DELAY
         self._tell(self._follow(available))
+        self._tell_awaited(available)
 
-    def _check(self, available: Sequence[Interface]) -> None:
-        # One that is named is checked even where every group has a zone, which says more.
-        if self._interfaces or not all(group.zone for group in self._sources):
-            select_interfaces(self._interfaces, available)
-        for group in self._sources:
-            if group.zone:
-                select_interfaces((group.zone,), available)
+    def _missing(self, available: Sequence[Interface]) -> list[str]:
+        """Say for each chosen interface that cannot be used why, those of zones among them."""
+        zones = dict.fromkeys(group.zone for group in self._sources if group.zone)
+        selections = [(each,) for each in (*self._interfaces, *zones)]
+        # One that is named is looked for even where every group has a zone, which says more.
+        any_will_do = not self._interfaces and not all(group.zone for group in self._sources)
+        causes = []
+        for selection in [(), *selections] if any_will_do else selections:
+            try:
+                select_interfaces(selection, available)
+            except ValueError as error:
+                causes.append(str(error))
+        return causes
+
+    def _tell_awaited(self, available: Sequence[Interface]) -> None:
+        """Tell each cause to wait when it comes."""
+        if self._waits:
+            missing = self._missing(available)
+            for cause in missing:
+                if cause not in self._awaited:
+                    self._observer.interface_awaited(cause)
+            self._awaited = frozenset(missing)
 
     def _follow(self, available: tuple[Interface, ...]) -> list[Refusal]:
         """Join and leave, and return what was refused for a cause that was not told yet."""

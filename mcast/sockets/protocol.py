@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol
@@ -41,6 +42,9 @@ class GroupProtocol(DatagramProtocol):
     """Is what is sent to its UDP ports at this host's own addresses received, too? The system gives it to the
     program that opened the port last; one that only watches a group of others says False, and takes nothing
     away from them. A `GroupListener` heeds it; a single port receives both."""
+    waits_for_interfaces = False
+    """Does it start when an interface that was chosen is not there, or none is, and wait for it? Otherwise
+    that is a mistake of the caller."""
     _log = Logger()
 
     def __init__(
@@ -91,6 +95,10 @@ class GroupProtocol(DatagramProtocol):
             cause=problem.strerror or str(problem),
         )
 
+    def interface_awaited(self, cause: str) -> None:
+        """Say that an interface is waited for, and why; logs one line."""
+        self._log.warn("waiting for an interface: {cause}", cause=cause)
+
     # Sending
 
     def reply(self, data: bytes, address: SocketAddress, arrival: Arrival) -> SendResult:
@@ -129,8 +137,8 @@ class GroupProtocol(DatagramProtocol):
     def startProtocol(self) -> None:
         """Join, and follow the interfaces from now on.
 
-        :raises ValueError: an unknown interface or zone, one that is down, or none usable.
-        :raises OSError: nothing could be joined, or the port is taken.
+        :raises ValueError: an unknown interface or zone, one that is down, or none usable; unless it waits.
+        :raises OSError: the port is taken; or nothing could be joined, unless it waits.
         """
         transport: Any = self.transport
         self._transport = transport if hasattr(transport, "join") else StockPort(transport, self)
@@ -140,7 +148,7 @@ class GroupProtocol(DatagramProtocol):
             transport.reactor,
             self._transport,
             self,
-            self._wanted,
+            replace(self._wanted, waits=self.waits_for_interfaces),
             enumerate_interfaces=self._enumerate,
             use_netlink=self._use_netlink,
         )

@@ -89,11 +89,14 @@ class EchoOptions(Options):
 
 
 def make_echo_service(reactor: Any, options: EchoOptions) -> EchoService:
-    """Return the service that the options describe."""
+    """Return the service that the options describe.
+
+    It waits for the interfaces that it is to use: a machine boots before its network.
+    """
     rules = EchoRules(
         options["reply"], options["max_rate"], not options["no-loopback"], bool(options["answer-group"])
     )
-    return EchoService(
+    service = EchoService(
         reactor,
         options["groups"],
         rules,
@@ -101,6 +104,8 @@ def make_echo_service(reactor: Any, options: EchoOptions) -> EchoService:
         sources=options["sources"],
         ttl=options["ttl"],
     )
+    service.responder.waits_for_interfaces = True
+    return service
 
 
 def _group(text: str, default_port: int) -> Group:

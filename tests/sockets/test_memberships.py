@@ -58,9 +58,14 @@ class Observer:
     def group_refused(self, group: Group, interface: Interface, problem: OSError) -> None:
         self.events.append(("refused", interface.name))
 
+    def interface_awaited(self, cause: str) -> None:
+        self.events.append(("awaited", cause))
+
 
 class MembershipsTests(SynchronousTestCase):
     """What is joined, and who is told."""
+
+    waits = False
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -75,7 +80,7 @@ class MembershipsTests(SynchronousTestCase):
             self.clock,
             self.transport,
             self.observer,
-            Subscription(groups or (IPV4,), interfaces, sources),
+            Subscription(groups or (IPV4,), interfaces, sources, self.waits),
             enumerate_interfaces=lambda: self.found,
             use_netlink=False,
         )
@@ -242,3 +247,45 @@ class SourceTests(SynchronousTestCase):
     def test_multicast(self) -> None:
         with self.assertRaisesRegex(ValueError, "source 224.0.0.1: not an address that a host can have"):
             sources_of([IPV4], ["224.0.0.1"])
+
+
+class WaitingTests(MembershipsTests):
+    """A subscription that waits starts with what there is, and says what it waits for."""
+
+    waits = True
+
+    def test_nothing_joined(self) -> None:
+        """What is refused at the start is tried again, as later."""
+        self.transport.refusals.update({index: OSError(errno.ENODEV, "gone") for index in (2, 3)})
+        self.start()
+        self.assertEqual(self.observer.events, [("refused", "eth0"), ("refused", "eth1")])
+        self.transport.refusals.clear()
+        self.clock.advance(RETRY_DELAY)
+        self.assertEqual(len(self.transport.joined), 2)
+
+    def test_unknown_interface(self) -> None:
+        self.start(interfaces=("eth9",))
+        cause = "interface eth9: no such interface, index or address on this host"
+        self.assertEqual(self.observer.events, [("awaited", cause)])
+        self.change(LO, ETH0, replace(ETH1, name="eth9"))
+        self.assertEqual(self.observer.events[1:], [("joined", "eth9")])
+
+    def test_unknown_interface_beside_a_zone(self) -> None:
+        self.start(IPV6.with_zone("eth0"), interfaces=("eth9",))
+        self.assertEqual([kind for kind, _ in self.observer.events], ["joined", "awaited"])
+
+    def test_unknown_zone(self) -> None:
+        self.start(IPV6.with_zone("eth9"))
+        self.assertEqual([kind for kind, _ in self.observer.events], ["awaited"])
+
+    def test_no_interface_at_all(self) -> None:
+        """Each cause is told when it comes, and not again while it lasts."""
+        self.found = ()
+        self.start()
+        told = [("awaited", "no usable interface: none is up and capable of multicast")]
+        self.assertEqual(self.observer.events, told)
+        self.change(replace(ETH0, up=False))
+        self.assertEqual(self.observer.events, told)
+        self.change(ETH0)
+        self.change()
+        self.assertEqual(self.observer.events, [*told, ("joined", "eth0"), ("left", "eth0"), *told])

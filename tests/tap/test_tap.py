@@ -178,35 +178,41 @@ class BadOptionTests(SynchronousTestCase):
         )
 
 
-class BadHostTests(SynchronousTestCase):
-    """What only the host can tell is refused when the service starts: one line, exit status 1."""
+class AwaitedInterfaceTests(SynchronousTestCase):
+    """A machine boots before its network: what is not there yet is waited for, with one line."""
 
-    def refused(self, line: str, *words: str, available: tuple[Interface, ...] = (ETH0, DOWN)) -> None:
-        options = parsed(*words)
+    def awaited(self, line: str, *words: str, available: tuple[Interface, ...] = (ETH0, DOWN)) -> None:
         service = tap.McastService(None)
-        child = make_echo_service(Clock(), options)
+        child = make_echo_service(Clock(), parsed(*words))
         child.responder._enumerate = lambda: available
         child.responder._use_netlink = False
+        lines: list[str] = []
+        self.patch(child.responder, "interface_awaited", lines.append)
         child.setServiceParent(service)
-        leaving = self.assertRaises(SystemExit, service.startService)
-        self.assertEqual(leaving.code, line)
+        service.startService()
+        self.addCleanup(service.stopService)
+        self.assertEqual(lines, [line])
 
     def test_unknown_interface(self) -> None:
-        self.refused(
-            "mcast: interface eth9: no such interface, index or address on this host", "--interface", "eth9"
+        self.awaited(
+            "interface eth9: no such interface, index or address on this host", "--interface", "eth9"
         )
 
     def test_interface_that_is_down(self) -> None:
-        self.refused("mcast: interface eth1: is down", "--interface", "eth1")
+        self.awaited("interface eth1: is down", "--interface", "eth1")
 
     def test_unknown_zone(self) -> None:
-        self.refused(
-            "mcast: interface eth9: no such interface, index or address on this host",
+        self.awaited(
+            "interface eth9: no such interface, index or address on this host",
             *("--group", "ff02::123%eth9"),
         )
 
     def test_no_usable_interface(self) -> None:
-        self.refused("mcast: no usable interface: none is up and capable of multicast", available=(DOWN,))
+        self.awaited("no usable interface: none is up and capable of multicast", available=(DOWN,))
+
+
+class BadHostTests(SynchronousTestCase):
+    """What the system refuses when the service starts: one line, exit status 1."""
 
     def test_refused_by_the_system(self) -> None:
         """A port that is taken comes as an OSError."""

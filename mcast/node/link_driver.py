@@ -203,7 +203,8 @@ class LinkDriver:
 
     @property
     def _has_said_goodbye(self) -> bool:
-        return self.link.responder.goodbye_done and not self._unsent
+        # A question that could not be sent is nothing that anybody waits for.
+        return self.link.responder.goodbye_done and not any(map(_is_response, self._unsent))
 
     def goodbyes_sent(self) -> Deferred[None]:
         """Fire when every goodbye that the link has to say has left, or never will."""
@@ -310,7 +311,7 @@ class LinkDriver:
         # The header says how many there are (RFC 1035 §4.1.1): answers, authorities, additionals.
         count = payload[6] + payload[8] + payload[10] << 8
         count += payload[7] + payload[9] + payload[11]
-        kind = "records sent in responses" if payload[2] & 0x80 else "records sent in queries"
+        kind = "records sent in responses" if _is_response(payload) else "records sent in queries"
         if count:
             self.link.counters[kind] += count
 
@@ -382,4 +383,9 @@ class LinkDriver:
 
 def _is_probe(payload: bytes) -> bool:
     """Whether a message of ours is a query with proposed records (RFC 6762 §8.2)."""
-    return not payload[2] & 0x80 and bool(payload[8] or payload[9])
+    return not _is_response(payload) and bool(payload[8] or payload[9])
+
+
+def _is_response(payload: bytes) -> bool:
+    """Whether a message of ours is a response: an announcement, an answer, a goodbye."""
+    return bool(payload[2] & 0x80)

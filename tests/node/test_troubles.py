@@ -51,6 +51,18 @@ class TroubleTests(NodeTestCase):
         self.lan.advance(0.1)
         self.assertEqual(self.lan.clock.getDelayedCalls(), [])
 
+    def test_unsent_question_is_no_goodbye(self) -> None:
+        """A node that only asks stops at once, and without a warning."""
+        host = self.lan.host("asking")
+        node = self.node(host, None)
+        for driver in drivers(node):
+            self.patch(driver.port, "send", lambda payload, interface, destination: False)
+        node.resolve_host("nobody", timeout=0.3).addErrback(lambda failure: failure.trap(NotFound))
+        self.lan.advance(0.35)
+        stopped = node.stopService()
+        self.lan.advance(0)
+        self.assertIsNone(self.successResultOf(stopped))
+
     def test_unsendable_link_claims_nothing(self) -> None:
         """What cannot be probed for is not claimed (RFC 6762 §8.1), and tried again."""
         self.subject.startService()

@@ -126,8 +126,12 @@ async def _ask_link(
     reactor: Any, arguments: argparse.Namespace, report: Report, network: Network | None
 ) -> None:
     if not (arguments.multicast or is_multicast_name(arguments.name)):
+        labels = arguments.name.labels
+        # A name that ends in its type, or has one label, is mostly meant in .local.
+        is_cut = len(labels) == 1 or labels[-1:] in ((b"_tcp",), (b"_udp",))
+        meant = f"write {arguments.name}local; " if is_cut else ""
         raise CommandError(
-            f"{arguments.name}: outside of .local anybody on the link could answer; "
+            f"{arguments.name}: outside of .local anybody on the link could answer; {meant}"
             "--multicast asks all the same, --server ADDRESS asks one host"
         )
     node = started_node(reactor, arguments, network, only_asks="query")

@@ -165,6 +165,8 @@ def read_type(text: str, *, strict: bool = True) -> tuple[ServiceType, bytes | N
         del labels[:-2]
     if is_type_enumeration(text):
         raise InvalidService(part, 'it is the list of all types; "mcast browse" and browse_types() show it')
+    if is_type_enumeration(".".join(labels[:3])):
+        raise InvalidService(part, f'write "{".".join(labels[:3])}"; a domain is given separately')
     for place in (place for place in (1, 3) if len(labels) > 2 and labels[place : place + 1]):
         if labels[place].lower() in ("_tcp", "_udp"):
             # What stands after the protocol is a domain, what stands before is one subtype too much.
@@ -186,11 +188,9 @@ def read_type(text: str, *, strict: bool = True) -> tuple[ServiceType, bytes | N
 
 
 def is_type_enumeration(text: str) -> bool:
-    """Tell whether a text is ``_services._dns-sd._udp``, with or without a domain (RFC 6763 §9)."""
-    return (
-        tuple([label.lower().encode("utf-8", "replace") for label in text.split(".")[:3]])
-        == TYPE_ENUMERATION_LABELS
-    )
+    """Tell whether a text is ``_services._dns-sd._udp``, with or without ``.local`` (RFC 6763 §9)."""
+    name = b".".join(TYPE_ENUMERATION_LABELS).decode()
+    return text.lower().removesuffix(".").removesuffix(".local") == name
 
 
 def _read_subtype(part: str, text: str) -> bytes:

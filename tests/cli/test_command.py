@@ -127,6 +127,13 @@ class BadArgumentTests(SynchronousTestCase):
             *("ping", "ff02::123:7645"),
         )
 
+    def test_list_of_types_in_another_domain(self) -> None:
+        self.refused(
+            "mcast browse: argument TYPE[,SUBTYPE…]: service type '_services._dns-sd._udp.example.com': "
+            'write "_services._dns-sd._udp"; a domain is given separately',
+            *("browse", "_services._dns-sd._udp.example.com"),
+        )
+
     def test_port_no_number(self) -> None:
         self.refused(
             "mcast ping: argument GROUP[:PORT]: 224.0.0.123:x: port 'x' is not a number from 1 to 65535",

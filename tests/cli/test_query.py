@@ -89,6 +89,12 @@ class LinkTests(FindingTestCase):
             self.run_command("www.example.com", "A")
         self.assertEqual(self.run_command("www.example.com", "A", "--multicast", "--wait", "1"), NOT_ALL)
 
+    def test_name_without_local(self) -> None:
+        """What ends in a type, or has one label, is mostly meant in .local."""
+        for name in ("_http._tcp", "kitchen"):
+            with self.subTest(name=name), self.assertRaisesRegex(CommandError, f"write {name}.local; "):
+                self.run_command(name, "PTR")
+
     def test_nobody(self) -> None:
         self.assertEqual(self.run_command("nobody.local", "A", "--wait", "1"), NOT_ALL)
         self.assertEqual(self.errors.getvalue(), "mcast query: nobody.local.: no answer within 1 s\n")

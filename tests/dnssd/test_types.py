@@ -62,6 +62,7 @@ class ParseTests(SynchronousTestCase):
         self.assertIn('like "_ssh._tcp"', refused(self, "ssh"))
         self.assertIn('write "_ssh._udp"', refused(self, "ssh.udp"))
         self.assertIn("browse_types()", refused(self, "_services._dns-sd._udp.local"))
+        self.assertIn('write "_services._dns-sd._udp"', refused(self, "_services._dns-sd._udp.example.com"))
         self.assertIn("one label", refused(self, "_a._b._sub._http._tcp"))
 
     def test_text_form(self) -> None:

@@ -24,7 +24,6 @@ from mcast.node.network import Network, SocketNetwork
 from mcast.node.node import Node
 from mcast.node.state import StateFile
 from mcast.rate_limit import MAX_RATE
-from mcast.sockets.interface import select_interfaces
 from mcast.tap.hangup import Hangups
 from mcast.tap.options import Options as CommonOptions
 from mcast.tap.services_follower import ServicesFollower, service_files
@@ -119,8 +118,6 @@ class MDNSService(MultiService):
 
     def __init__(self, reactor: Any, options: Options, network: Network | None = None) -> None:
         super().__init__()
-        self._network = SocketNetwork(reactor) if network is None else network
-        self._selectors = options["interfaces"]
         self._hangups = Hangups(reactor, self._read_again)
         self._followers: list[ServicesFollower] = []
         hostname = options["hostname"]
@@ -135,7 +132,7 @@ class MDNSService(MultiService):
             hostname=label if hostname is None else hostname,
             ipv4=not options["no-ipv4"],
             ipv6=not options["no-ipv6"],
-            network=self._network,
+            network=SocketNetwork(reactor) if network is None else network,
             state=None if options["state"] is None else StateFile(options["state"]),
             max_rate=options["max_rate"],
         )
@@ -152,14 +149,10 @@ class MDNSService(MultiService):
             self._publish_record(entry)
 
     def startService(self) -> None:
-        """Start publishing.
+        """Start publishing, on each interface from when it is there.
 
-        :raises ValueError: an interface that was named is unknown or down.
         :raises OSError: port 5353 cannot be opened.
         """
-        if self._selectors:
-            # Later an interface may go and come back; at the start it is more likely to be misspelt.
-            select_interfaces(self._selectors, self._network.interfaces())
         super().startService()
         self._hangups.start()
 

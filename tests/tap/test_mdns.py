@@ -155,10 +155,6 @@ class ServiceTests(NodeTestCase):
         self.service("--no-ipv4")
         self.assertEqual({packet.ipv6 for packet in self.lan.packets}, {True})
 
-    def test_unknown_interface(self) -> None:
-        service = self.service("--interface", "nosuch", running=False)
-        self.assertRaisesRegex(ValueError, "nosuch", service.startService)
-
     def test_rate(self) -> None:
         service = self.service("--max-rate", "1")
         for _ in range(3):
@@ -253,6 +249,20 @@ class NoInterfaceTests(NodeTestCase):
         host.interface("eth0").set_up(True)
         self.lan.advance(3)
         self.assertTrue(service.node.registrations[0].is_claimed)
+
+    def test_named_interface(self) -> None:
+        """One that is named may come later, as any may; a misspelt name shows in the log."""
+        host = self.lan.host("kitchen")
+        options = Options()
+        options.parseOptions(["--hostname", "kitchen", "--interface", "wlan0"])
+        service = MDNSService(self.lan.clock, options, network=host)
+        with capturedLogs() as logged:
+            service.startService()
+        self.addCleanup(lambda: self.lan.result(service.stopService()))
+        self.assertIn("no link works: wlan0 does not exist; waiting for one", map(formatEvent, logged))
+        host.connect(self.lan.link(), name="wlan0")
+        self.lan.advance(SETTLED)
+        self.assertTrue(all(each.is_claimed for each in service.node.registrations))
 
 
 class FollowerTests(NodeTestCase):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.names import Name
 from mcast.dns.records import address, text
 from mcast.dnssd.service import Service
 from mcast.errors import NameTaken
+from mcast.showing import is_plain
 from tests.node.node_lab import SETTLED, NodeTestCase
 
 PUBLISHED = "published {name}"
@@ -52,6 +53,16 @@ class LifeEventTests(NodeTestCase):
     def test_claimed(self) -> None:
         self.register(self.settled("kitchen"))
         self.assertEqual(self.fields(PUBLISHED, "name"), [("kitchen.local.",), ("Web._http._tcp.local.",)])
+
+    def test_name_that_would_steer_a_terminal(self) -> None:
+        """Each line is shown as it stands by whoever reads the log: nothing in it acts."""
+        name = "a\u202e\u2028\U000e0001b"
+        self.register(self.settled("kitchen"), name)
+        self.register(self.settled("pantry"), name)
+        lines = [formatEvent(event) for event in self.events]
+        self.assertIn(r"published a\226\128\174\226\128\168\243\160\128\129b._http._tcp.local.", lines)
+        self.assertEqual([line for line in lines if not all(map(is_plain, line))], [])
+        self.assertTrue(self.fields(RENAMED, "name", level=LogLevel.warn))
 
     def test_renamed(self) -> None:
         self.settled("kitchen")

@@ -13,6 +13,11 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
+try:
+    import resource
+except ImportError:  # Windows has no such limit
+    resource = None  # type: ignore[assignment]
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 
@@ -34,10 +39,16 @@ from mcast.neighbours import SocketAddress
 from mcast.showing import shown
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.interface import Interface
+from mcast.sockets.interface import Interface, interfaces, select_interfaces
 from mcast.sockets.listen import GroupListener, listen_group, reads_descriptors
 from mcast.sockets.protocol import GroupProtocol
 from mcast.sockets.settings import PortSettings
+
+SOCKETS_OF_A_MEMBERSHIP = 2
+"""A group on an interface is received by a socket that is bound to it, beside one that could send."""
+
+SPARE_DESCRIPTORS = 64
+"""Open files beside the sockets of groups. Our choice: the program and its reactor have about twenty."""
 
 STREAM_PERIOD = 1.0
 """Seconds between two tables of streams when --stats does not say. Our choice: what a person can follow."""
@@ -92,7 +103,11 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     settings = PortSettings(arrivals=reads_descriptors(reactor))
     listeners: list[GroupListener] = []
     try:
-        for ear in ears(arguments, printer):
+        heard = ears(arguments, printer)
+        # Mistakes in the names are told by what joins.
+        places = len(select_interfaces(arguments.interfaces, interfaces(), strict=False))
+        make_room(places * sum(len(ear.groups) for ear in heard))
+        for ear in heard:
             listeners.append(listen_group(reactor, ear, settings))
     except BaseException as error:
         for listener in listeners:
@@ -113,6 +128,25 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
         tell("listen", "nothing arrived")
         return FAILED
     return GOOD if printer.received >= (arguments.count or 1) else NOT_ALL
+
+
+def make_room(memberships: int) -> None:
+    """Let this process open as many sockets as groups on interfaces take.
+
+    :raises CommandError: the system does not allow as many.
+    """
+    if resource is None:
+        return
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = SOCKETS_OF_A_MEMBERSHIP * memberships + SPARE_DESCRIPTORS
+    if least == resource.RLIM_INFINITY or needed <= least:
+        return
+    if most != resource.RLIM_INFINITY and needed > most:
+        raise CommandError(
+            f"{memberships} groups on interfaces take {needed} open files, and the limit is {most} "
+            "(ulimit -n); name fewer groups, or interfaces by -I"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, most))
 
 
 class Ear(GroupProtocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import time
 from io import StringIO
@@ -13,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.cli import flows, listen
-from mcast.cli.command import Output, Parser
+from mcast.cli.command import CommandError, Output, Parser
 from mcast.cli.groups import channels
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
@@ -280,3 +281,24 @@ class ChannelTests(SynchronousTestCase):
             [([group.host for group in ear.groups], ear.sources) for ear in heard],
             [(["232.1.2.3"], ("192.0.2.9", "192.0.2.8")), (["232.1.2.4", "232.1.2.5"], ("192.0.2.7",))],
         )
+
+
+class RoomTests(SynchronousTestCase):
+    """Each group takes sockets on each interface."""
+
+    def setUp(self) -> None:
+        self.limits = (1024, 4096)
+        self.patch(resource, "getrlimit", lambda _: self.limits)
+        self.patch(resource, "setrlimit", lambda _, limits: setattr(self, "limits", limits))
+
+    def test_enough(self) -> None:
+        listen.make_room(100)
+        self.assertEqual(self.limits, (1024, 4096))
+
+    def test_raised(self) -> None:
+        listen.make_room(1000)
+        self.assertEqual(self.limits, (2064, 4096))
+
+    def test_too_many(self) -> None:
+        with self.assertRaisesRegex(CommandError, "4096 groups .* take 8256 open files.* limit is 4096 "):
+            listen.make_room(4096)

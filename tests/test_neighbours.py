@@ -74,3 +74,12 @@ class OnLinkTests(SynchronousTestCase):
         """On loopback there is nobody but the host itself, whichever of its addresses it uses."""
         loopback = Neighbours([ip_interface("127.0.0.1/8")], loopback=True)
         self.assertIs(loopback.classify("192.0.2.1"), SourceKind.ON_LINK)
+
+
+class OwnTests(SynchronousTestCase):
+    """Which addresses are those of our own host."""
+
+    def test_own_and_others(self) -> None:
+        neighbours = Neighbours([ip_interface("192.168.1.2/24"), ip_interface("fe80::2/64")])
+        hosts = ("192.168.1.2", "fe80::2", "fe80::2%eth0", "192.168.1.3", "x")
+        self.assertEqual([neighbours.is_own(host) for host in hosts], [True, True, True, False, False])

@@ -50,14 +50,16 @@ class StateFile(MutableMapping[str, str]):
         try:
             self._entries = _understood(read_regular(self._path, SIZE_LIMIT))
         except FileNotFoundError:
-            # Told now rather than at the first conflict, when nobody looks.
-            self._try_writing()
+            pass
         except OSError as problem:
             # It is there, and is not ours: a device for example, which is not to be replaced by a file.
             self._writable = False
             self._tell(problem)
         except (ValueError, RecursionError) as problem:
             self._put_aside(problem)
+        if self._writable:
+            # Told now rather than at the first conflict, when nobody looks.
+            self._try_writing()
 
     def _put_aside(self, problem: Exception) -> None:
         aside = self._beside(".bad")
@@ -123,7 +125,7 @@ class StateFile(MutableMapping[str, str]):
         if cause != self._told:
             self._told = cause
             self._log.warn(
-                "{path}: {cause}; names taken after conflicts are not remembered",
+                "{path}: {cause}; names taken after conflicts are not remembered until it can be written",
                 path=str(self._path),
                 cause=cause,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -113,6 +114,21 @@ class HostileStateTests(NodeTestCase):
             StateFile(self.path / "nowhere" / "state")
         (event,) = events
         self.assertEqual(event["cause"], "No such file or directory")
+
+    def test_folder_that_cannot_be_written_is_said_at_the_start(self) -> None:
+        """Also where there is a file from better days, which is read."""
+        StateFile(self.path)["a"] = "b"
+        real = os.open
+
+        def refuse(path: str | Path, flags: int, mode: int = 0o777) -> int:
+            if flags & os.O_CREAT:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return real(path, flags, mode)
+
+        self.patch(os, "open", refuse)
+        with capturedLogs() as events:
+            self.assertEqual(dict(StateFile(self.path)), {"a": "b"})
+        self.assertEqual([event["cause"] for event in events], ["Permission denied"])
 
     def test_start_leaves_nothing_behind(self) -> None:
         self.assertEqual(self.warnings(), [])

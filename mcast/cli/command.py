@@ -225,8 +225,11 @@ def run_command(name: str, run: Run, arguments: argparse.Namespace, output: Outp
     """
     # Imported late: "mcast ping --help" needs no reactor.
     from twisted.internet import reactor
+    from twisted.internet._resolver import GAIResolver
     from twisted.internet.defer import CancelledError, Deferred
     from twisted.internet.error import CannotListenError, ReactorNotRunning
+
+    from mcast.cli.threads import DaemonThreads
 
     _log_warnings(name)
     status = FAILED
@@ -257,6 +260,10 @@ def run_command(name: str, run: Run, arguments: argparse.Namespace, output: Outp
             waiting.cancel()
         return running
 
+    threads: Any = DaemonThreads()
+    # Twisted gives no public name to the resolver that its reactors have.
+    any_reactor: Any = reactor
+    any_reactor.installNameResolver(GAIResolver(any_reactor, lambda: threads))
     reactor.addSystemEventTrigger("before", "shutdown", stopping)
     reactor.callWhenRunning(start)
     reactor.run()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 MAX_DROPOUT = 3000
 """Datagrams that may be missing in a row before the sender is taken to have begun anew (RFC 3550 §A.1)."""
@@ -17,6 +18,9 @@ MAX_MISORDER = 100
 
 WINDOW = 128
 """Numbers behind the newest that are remembered, to know duplicates. Our choice: more than `MAX_MISORDER`."""
+
+MAX_STREAMS = 16
+"""Streams told apart in what one source sends to one group from one port. Our choice: a mixer has fewer."""
 
 RTP_HEADER_SIZE = 12
 """Octets of the fixed header (RFC 3550 §5.1)."""
@@ -225,38 +229,57 @@ class Stream:
 
 
 class StreamFinder:
-    """Tells the stream in what one source sends to one group: RTP is seen by itself.
+    """Tells the streams in what one source sends to one group: RTP is seen by itself.
 
     :param rtp: whatever can be RTP is; otherwise two packets in a row have to show it (RFC 3550 §A.1).
     :param clock_rate: that of RTP payload types without a fixed one.
     """
 
     def __init__(self, *, rtp: bool = False, clock_rate: int | None = None) -> None:
-        self.stream: Stream | None = None
+        self._streams: dict[tuple[str, int], Stream] = {}
         self._rtp = rtp
         self._clock_rate = clock_rate
-        self._candidate: tuple[Mark, float] | None = None
+        self._candidates: dict[int, tuple[Mark, float]] = {}
+
+    @property
+    def stream(self) -> Stream | None:
+        """The stream with the most datagrams; None when there is none."""
+        return max(self._streams.values(), key=lambda stream: stream.received, default=None)
+
+    @property
+    def count(self) -> int:
+        """How many streams there are."""
+        return len(self._streams)
 
     def take(self, data: bytes, now: float) -> None:
         """Note a datagram; what belongs to no stream changes nothing."""
         mark = read_text(data) or read_rtp(data, self._clock_rate)
         if mark is None:
             return
-        stream = self.stream
-        if stream is not None and (stream.kind, stream.sender) == (mark.kind, mark.sender):
+        stream = self._streams.get((mark.kind, mark.sender))
+        if stream is not None:
             stream.take(mark, now)
             return
         first = (mark, now)
         if mark.kind == "RTP" and not self._rtp:
             # So that what happens to begin as RTP does is not taken for it; nor a new SSRC.
-            if self._candidate is None or not _follows(mark, self._candidate[0]):
-                self._candidate = first
+            before = self._candidates.pop(mark.sender, None)
+            if before is None or not _follows(mark, before[0]):
+                _make_room(self._candidates)
+                self._candidates[mark.sender] = first
                 return
-            first, self._candidate = self._candidate, None
-        self.stream = stream = Stream(first[0])
+            first = before
+        _make_room(self._streams)
+        self._streams[mark.kind, mark.sender] = stream = Stream(first[0])
         stream.take(*first)
         if first[0] is not mark:
             stream.take(mark, now)
+
+
+def _make_room(table: dict[Any, Any]) -> None:
+    """Forget the oldest entry of a table that is full."""
+    if len(table) >= MAX_STREAMS:
+        del table[next(iter(table))]
 
 
 def _follows(mark: Mark, before: Mark) -> bool:

@@ -96,8 +96,20 @@ class SeenByItselfTests(SynchronousTestCase):
         self.assertIsNone(self.finder(rtp(1, sender=1), rtp(2, sender=2)).stream)
 
     def test_new_sender(self) -> None:
-        stream = self.finder(rtp(1), rtp(2), rtp(7, sender=9), rtp(8, sender=9)).stream
-        self.assertEqual(stream and (stream.sender, stream.received), (9, 2))
+        stream = self.finder(rtp(1), rtp(2), *(rtp(number, sender=9) for number in (7, 8, 9))).stream
+        self.assertEqual(stream and (stream.sender, stream.received), (9, 3))
+
+    def test_two_senders_at_once(self) -> None:
+        """Their packets come between each other, and neither is lost for the other."""
+        packets = [rtp(number, sender=sender) for number in range(5) for sender in (1, 2)]
+        finder = self.finder(*packets)
+        self.assertEqual(finder.count, 2)
+        self.assertEqual(finder.stream and (finder.stream.received, finder.stream.lost), (5, 0))
+
+    def test_bounded(self) -> None:
+        """A flood of senders costs no memory."""
+        finder = self.finder(*(rtp(number, sender=sender) for sender in range(100) for number in (1, 2)))
+        self.assertEqual(finder.count, 16)
 
     def test_text(self) -> None:
         stream = self.finder(numbered_text(1, "239.1.2.3:1", 5, None)).stream

@@ -42,8 +42,13 @@ class Flow:
 
     @property
     def stream(self) -> Stream | None:
-        """The stream in it, if it is one."""
+        """The stream in it, the largest one of several; None when it is none."""
         return self._finder.stream
+
+    @property
+    def streams(self) -> int:
+        """How many streams are in it."""
+        return self._finder.count
 
     def take(self, data: bytes, now: float) -> None:
         """Note a datagram."""
@@ -105,9 +110,13 @@ class _Nothing(StreamFinder):
         pass
 
 
-def stream_fields(stream: Stream) -> dict[str, Any]:
-    """Return what is told of a stream, for programs."""
+def stream_fields(flow: Flow) -> dict[str, Any]:
+    """Return what is told of the stream in a flow, for programs; nothing where there is none."""
+    stream = flow.stream
+    if stream is None:
+        return {}
     return {
+        "streams": flow.streams,
         "kind": stream.kind,
         "sender": stream.sender,
         "payload_type": stream.payload_type,
@@ -133,7 +142,7 @@ def show_period(flows: Flows, seconds: float, output: Output) -> None:
             octets=flow.octets,
             packets_per_second=round(flow.packets / seconds, 1),
             octets_per_second=round(flow.octets / seconds, 1),
-            **(stream_fields(flow.stream) if flow.stream else {}),
+            **stream_fields(flow),
         )
     if output.is_terminal and not output.json:
         _show_screen(flows, seconds, output)
@@ -154,7 +163,7 @@ def show_summary(flows: Flows, output: Output) -> None:
             **place._asdict(),
             packets=flow.all_packets,
             octets=flow.all_octets,
-            **(stream_fields(flow.stream) if flow.stream else {}),
+            **stream_fields(flow),
         )
         rows.append(_cells(place, str(flow.all_packets), str(flow.all_octets), flow.stream))
     if len(rows) > 1:

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import sys
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ from twisted.internet.protocol import DatagramProtocol
 from mcast.clock import clock_of
 from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP, MAX_PACKET, MDNS_PORT
 from mcast.neighbours import SocketAddress, broadcast_addresses
+from mcast.node.answers import Answers
+from mcast.sockets.apart import ApartSender
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.held import is_port_held, is_port_held_beside
@@ -33,6 +36,12 @@ RECEIVE_BUFFER = 4 * 1024 * 1024
 
 Our choice: the answers of some thousand hosts to one question come within 100 ms (RFC 6762 §6), and what does
 not fit is asked for again a second later, with the same result.
+"""
+
+SEND_BUFFER = 4 * 1024 * 1024
+"""Octets of send buffer asked for unicast answers; the system may grant less.
+
+Our choice: of what waits for a neighbour that does not exist Linux keeps 200 kB, for three seconds.
 """
 
 BACKLOG_LIMIT = 512
@@ -182,26 +191,34 @@ class SocketPort(DatagramProtocol):
         self._backlog: deque[tuple[bytes, int]] = deque()
         self._backlog_call: IDelayedCall | None = None
         self._lost = 0
-        self._port = listen_multicast(
-            reactor,
-            0 if own_port else MDNS_PORT,
-            self,
-            ipv6=ipv6,
-            interface="::" if ipv6 else "",
-            settings=PortSettings(
-                max_packet_size=MAX_PACKET,
-                hop_limit=MAX_HOPS,
-                unicast_hop_limit=MAX_HOPS,
-                receive_buffer=RECEIVE_BUFFER,
-            ),
-        )
+        # Before the port itself, which then gets what is sent to this host.
+        self._sender = None if own_port else _sender(ipv6)
+        self._answers = None if self._sender is None else Answers(self._clock, self._sender)
+        try:
+            self._port = listen_multicast(
+                reactor,
+                0 if own_port else MDNS_PORT,
+                self,
+                ipv6=ipv6,
+                interface="::" if ipv6 else "",
+                settings=PortSettings(
+                    max_packet_size=MAX_PACKET,
+                    hop_limit=MAX_HOPS,
+                    unicast_hop_limit=MAX_HOPS,
+                    receive_buffer=RECEIVE_BUFFER,
+                ),
+            )
+        except BaseException:
+            self._close_sender()
+            raise
 
     @property
     def shared(self) -> bool:
         own = self._port.getHandle()
         now = self._clock.seconds()
         if not self.is_own and own is not None and now >= self._shared_until:
-            told = is_port_held_beside(own)
+            apart = () if self._sender is None else (self._sender.socket,)
+            told = is_port_held_beside(own, *apart)
             if told is not None:
                 self._shared = told
             self._shared_until = now + HOLDERS_INTERVAL
@@ -210,8 +227,11 @@ class SocketPort(DatagramProtocol):
     @property
     def counters(self) -> Mapping[str, int]:
         """What `GroupPort` counts, and what is dropped: ``elsewhere``, ``unroutable``, ``backlog_lost``."""
+        apart: Counter[str] = Counter()
+        if self._sender is not None and self._answers is not None:
+            apart = self._sender.counters + self._answers.counters
         return {
-            **self._port.counters,
+            **(apart + Counter(self._port.counters)),
             "elsewhere": self._elsewhere,
             "unroutable": self._unroutable,
             "backlog_lost": self._lost,
@@ -239,7 +259,7 @@ class SocketPort(DatagramProtocol):
             # The routing table might choose another interface than the one whose addresses we gave; with only
             # one in use it is left the choice, since naming one costs a third of the time of a send.
             named = interface if self._unicast_needs_interface else 0
-            return bool(self._send(payload, destination, named))
+            return self._send_unicast(payload, destination, named)
         if self._backlog:
             return self._keep(payload, interface)
         return self._send_to_group(payload, interface)
@@ -253,7 +273,13 @@ class SocketPort(DatagramProtocol):
         if self._backlog_call is not None:
             self._backlog_call.cancel()
             self._backlog_call = None
+        self._close_sender()
         return self._port.stopListening()
+
+    def _close_sender(self) -> None:
+        if self._sender is not None and self._answers is not None:
+            self._answers.close()
+            self._sender.close()
 
     def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         """Pass on a datagram for the group or for an address of this host (called by `GroupPort`)."""
@@ -285,6 +311,15 @@ class SocketPort(DatagramProtocol):
             if interface.has_neighbour(source[0]):
                 return index
         return 0
+
+    def _send_unicast(self, payload: bytes, destination: SocketAddress, interface: int) -> bool:
+        if self._answers is None:
+            return bool(self._send(payload, destination, interface))
+        try:
+            return self._answers.send(payload, destination, interface)
+        except (ValueError, OSError):  # as in _send
+            self._unroutable += 1
+            return False
 
     def _send_to_group(self, payload: bytes, interface: int) -> bool:
         """Send, or keep what finds the buffer full; False when the system refuses it for another reason."""
@@ -320,3 +355,13 @@ class SocketPort(DatagramProtocol):
         waiting, self._backlog = self._backlog, deque()
         for payload, interface in waiting:
             self.send(payload, interface, None)
+
+
+def _sender(ipv6: bool) -> ApartSender | None:
+    """Return what sends unicast beside a port; None where that cannot be, and the port does it itself."""
+    if sys.platform != "linux":
+        return None  # elsewhere the socket bound last need not be the one that gets unicast
+    try:
+        return ApartSender(MDNS_PORT, ipv6=ipv6, hop_limit=MAX_HOPS, send_buffer=SEND_BUFFER)
+    except OSError:
+        return None  # if it is for good, the port will say so

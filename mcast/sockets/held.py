@@ -41,8 +41,8 @@ def is_port_held(port: int, *, ipv6: bool, tables: Path = _TABLES) -> bool:
     return False
 
 
-def is_port_held_beside(own: socket.socket, *, tables: Path = _TABLES) -> bool | None:
-    """Tell whether another socket than this one has its port now; None where the system does not tell.
+def is_port_held_beside(own: socket.socket, *more: socket.socket, tables: Path = _TABLES) -> bool | None:
+    """Tell whether another socket than these has their port now; None where the system does not tell.
 
     A socket that is bound to a group takes no unicast datagrams, and does not count. A socket for both
     families, bound to "::" by another program, is overlooked for IPv4: the tables do not tell it from one for
@@ -52,9 +52,10 @@ def is_port_held_beside(own: socket.socket, *, tables: Path = _TABLES) -> bool |
         return None
     table = tables / ("udp6" if own.family == socket.AF_INET6 else "udp")
     try:
-        port, inode = own.getsockname()[1], os.fstat(own.fileno()).st_ino
+        port = own.getsockname()[1]
+        inodes = {os.fstat(each.fileno()).st_ino for each in (own, *more)}
         return any(
-            other != inode and not _is_group(address)
+            other not in inodes and not _is_group(address)
             for address, bound, other in _bound(table)
             if bound == port
         )

@@ -84,6 +84,10 @@ class Options:
         """Ask for a receive buffer of ``size`` octets; the system may give less."""
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
+    def set_send_buffer(self, size: int) -> None:
+        """Ask for a send buffer of ``size`` octets; the system may give less."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+
     def report_full(self) -> None:
         """Have a send fail with ENOBUFS when the queue of the interface is full.
 

@@ -46,6 +46,7 @@ class SendingTests(SynchronousTestCase):
         self.clock = Clock()
         self.below = FakePort()
         self.patch(network, "listen_multicast", lambda *words, **settings: self.below)
+        self.patch(network, "_sender", lambda ipv6: None)
         self.patch(network, "is_port_held", lambda *words, **settings: False)
         self.port = SocketPort(cast(Any, self.clock), ipv6=False)
 

@@ -1,0 +1,72 @@
+"""Queries in the name of neighbours that do not exist keep nobody from being answered."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+
+from tests.interop.peers import Responder
+from tests.interop.wire import A, Question, labels, query
+from tests.network.lan import Host, LanTestCase
+
+NOBODY = "10.77.0.99"
+
+
+class Flood:
+    """Sends queries from an address of the link that nobody has, in a thread, until it is ended.
+
+    :param rate: queries a second.
+    """
+
+    def __init__(self, host: Host, target: str, rate: int) -> None:
+        payload = query(Question(labels("kitchen.local"), A)).encode()
+        udp = struct.pack("!HHHH", 40000, 5353, 8 + len(payload), 0) + payload
+        header = struct.pack(
+            "!BBHHHBBH4s4s",
+            *(0x45, 0, 20 + len(udp), 0, 0, 255, socket.IPPROTO_UDP, 0),
+            *(socket.inet_aton(NOBODY), socket.inet_aton(target)),
+        )
+        self._packet = header + udp
+        self._target = target
+        self._pause = 1 / rate
+        self._socket = host.open_socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        self._ended = threading.Event()
+        self.sent = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._pause):
+            self._socket.sendto(self._packet, (self._target, 0))
+            self.sent += 1
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+class ForgedSourceTests(LanTestCase):
+    """Another host asks while a flood of forged queries goes on."""
+
+    def test_others_are_answered(self) -> None:
+        here, there = self.lan.hosts
+        responder = Responder(here, "--hostname", "kitchen")
+        self.addCleanup(responder.close)
+        responder.wait_for("published kitchen")
+        flood = Flood(there, here.ipv4(), 500)
+        self.addCleanup(flood.end)
+        answered = 0
+        asking = there.udp_socket()
+        asking.settimeout(0.2)
+        for number in range(20):
+            time.sleep(0.1)
+            message = query(Question(labels("kitchen.local"), A)).encode()
+            asking.sendto(struct.pack("!H", number) + message[2:], (here.ipv4(), 5353))
+            try:
+                answered += asking.recv(9000)[:2] == struct.pack("!H", number)
+            except TimeoutError:
+                continue
+        self.assertGreater(flood.sent, 500)
+        self.assertGreaterEqual(answered, 19)

@@ -62,6 +62,13 @@ _NODE_GAUGES = ("links", "links working", "names", "names claimed")
 _NODE_COUNTERS = ("conflicts", "renames")
 
 
+_TIMES = {
+    "claim": "How long names took to be claimed on all links",
+    "resolve": "How long services took to be found by name",
+    "lookup": "How long addresses of hosts took to be found",
+}
+
+
 class NodeCollector(Collector):
     """A collector for a registry of prometheus-client; it asks the nodes whenever the registry is read.
 
@@ -125,6 +132,30 @@ def openmetrics(*nodes: Node) -> str:
     return str(generate_latest(_registry_of(*nodes)), "utf-8")
 
 
+class _Limits:
+    """The metrics of limits that are reached."""
+
+    def __init__(self) -> None:
+        labels = ["node", "interface", "family", "limit"]
+        self.reached = CounterMetricFamily(
+            "mcast_limits_reached", "How often a limit was reached", None, labels
+        )
+        self.most = GaugeMetricFamily(
+            "mcast_limits_reached_most",
+            "How often the source did that reached the limit most",
+            None,
+            [*labels, "source"],
+        )
+
+    def add(self, node: str, limits: Mapping[str, Any]) -> None:
+        """Take in the part of `Node.statistics` that is theirs."""
+        for label, causes in limits.items():
+            for cause, reached in causes.items():
+                place = [node, *label.rsplit("/", 1), cause]
+                self.reached.add_metric(place, reached["count"])
+                self.most.add_metric([*place, reached["by"]], reached["most"])
+
+
 class _Families:
     """The metrics of one reading."""
 
@@ -170,13 +201,10 @@ class _Families:
         self._searches = CounterMetricFamily(
             "mcast_searches_dropped", "What searches heard and left alone, by cause", None, ["node", "cause"]
         )
+        self._limits = _Limits()
         self._times = {
             name: SummaryMetricFamily(f"mcast_{name}_seconds", help_text, labels=["node"], unit="seconds")
-            for name, help_text in (
-                ("claim", "How long names took to be claimed on all links"),
-                ("resolve", "How long services took to be found by name"),
-                ("lookup", "How long addresses of hosts took to be found"),
-            )
+            for name, help_text in _TIMES.items()
         }
         self._longest = GaugeMetricFamily(
             "mcast_longest_seconds",
@@ -194,7 +222,7 @@ class _Families:
         yield from self._node_counters.values()
         yield from (self._received, self._sent, self._dropped, self._records, self._events, self._port)
         yield from self._cache.values()
-        yield from (self._questions, self._published, self._searches)
+        yield from (self._questions, self._published, self._searches, self._limits.reached, self._limits.most)
         yield from self._times.values()
         yield from (self._longest, self._failures)
 
@@ -220,6 +248,7 @@ class _Families:
                 self._published.add_metric([node, *label.rsplit("/", 1), rtype], count)
         for cause, value in statistics["searches"].items():
             self._searches.add_metric([node, cause], value)
+        self._limits.add(node, statistics["limits"])
         for name, summary in self._times.items():
             times = statistics["times"][name]
             summary.add_metric([node], times["count"], times["sum"])

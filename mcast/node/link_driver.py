@@ -16,6 +16,7 @@ from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.link import Event, Link
 from mcast.neighbours import SocketAddress
 from mcast.node.network import MulticastPort
+from mcast.node.strain import LINK_LIMITS, Strain
 from mcast.sockets.interface import Interface
 
 UNREACHABLE_DELAY = 1.0
@@ -115,6 +116,10 @@ class LinkDriver:
         self._unsent: deque[bytes] = deque()
         self._resend: IDelayedCall | None = None
         self._failing_since: float | None = None
+        self.heard_from = ""
+        """Who sent what is being taken in; empty when nothing is."""
+        self.strain = Strain(LINK_LIMITS)
+        """Which limits are reached here, and by whom."""
 
     def __repr__(self) -> str:
         return f"<LinkDriver {self.label}>"
@@ -137,7 +142,12 @@ class LinkDriver:
         now = self._seconds()
         answer = self._receive(datagram, source, multicast, now)
         if answer is None:
-            self._settle(now)
+            self.heard_from = source[0]
+            try:
+                self._settle(now)
+                self.strain.look((self.link.counters,), self, source[0], now)
+            finally:
+                self.heard_from = ""
         return answer
 
     @contextmanager
@@ -162,7 +172,9 @@ class LinkDriver:
         """Do what follows from the calls since `begin`."""
         self._calls -= 1
         if not self._calls:
-            self._settle(self._clock.seconds())
+            now = self._clock.seconds()
+            self._settle(now)
+            self.strain.look((self.link.counters,), self, self.heard_from, now)
 
     def _look_at_port(self) -> None:
         """Ask for unicast responses only while no other program takes them (RFC 6762 §15.1)."""
@@ -371,6 +383,7 @@ class LinkDriver:
             self.link.advance(now)
         finally:
             self._settle(now)
+            self.strain.look((self.link.counters,), self, "", now)
 
     def _tell_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []

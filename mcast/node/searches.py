@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 
 from mcast.clock import clock_of
 from mcast.dns.names import Name
@@ -18,13 +17,10 @@ from mcast.node.durations import Durations
 from mcast.node.elsewhere import HostsElsewhere
 from mcast.node.link_driver import LinkChange, LinkDriver
 from mcast.node.links import Links
+from mcast.node.strain import SEARCH_LIMITS, Strain
 from mcast.sockets.interface import checked_selectors, select_interfaces
 
 _F = TypeVar("_F", bound=Follower)
-
-
-_LIMITS = ("beyond the limit", "displaced")
-"""How the counters end that a flood of inventions moves."""
 
 
 class Search(Generic[_F]):
@@ -36,8 +32,6 @@ class Search(Generic[_F]):
     :param stopped: called when the node stops; it ends what the search serves.
     """
 
-    _log = Logger()
-
     def __init__(
         self,
         searches: Searches,
@@ -48,7 +42,6 @@ class Search(Generic[_F]):
     ) -> None:
         self.follower = follower
         self.stopped = stopped
-        self._are_limits_told = False
         self._searches = searches
         self.interfaces = checked_selectors(interfaces)
         self._news = news
@@ -99,18 +92,8 @@ class Search(Generic[_F]):
 
     def _tell(self) -> None:
         self._soon = None
-        self._tell_limits()
         self._elsewhere.want(self.follower.elsewhere)
         self._news(self._searches.now())
-
-    def _tell_limits(self) -> None:
-        """Say once that strangers announce more than there is room for."""
-        causes = [cause for cause in self.follower.counters if cause.endswith(_LIMITS)]
-        if causes and not self._are_limits_told:
-            self._are_limits_told = True
-            self._log.warn(
-                "more is announced than is followed, counted from now on: {causes}", causes=", ".join(causes)
-            )
 
     def _learn(self, host: Name, addresses: Collection[bytes]) -> None:
         self.follower.learn(host, addresses)
@@ -141,6 +124,8 @@ class Searches:
         """What the searches left alone that are closed now, by cause."""
         self.calling = links.calling
         """Call followers in the body of this; what they ask leaves when it ends."""
+        self.strain = Strain(SEARCH_LIMITS)
+        """Which limits of searches are reached, on which link, and by whom."""
         self._links = links
 
     def counters(self) -> dict[str, int]:
@@ -198,6 +183,8 @@ class Searches:
                         if search is not None:
                             search.follower.handle(link, event, now)
                             search.wake_soon()
+        counters = [self.counted, *(follower.counters for follower in by_follower)]
+        self.strain.look(counters, driver, driver.heard_from, now)
 
     def link_changed(self, driver: LinkDriver, change: LinkChange) -> None:
         """Ask on links that came, and no more on those that went."""

@@ -30,6 +30,7 @@ def statistics(links: Links, publisher: Publisher, searches: Searches) -> dict[s
         "caches": {driver.label: driver.link.querier.gauges() for driver in links},
         "published": {driver.label: _types_of(driver.link.responder.records()) for driver in links},
         "searches": searches.counters(),
+        "limits": _limits(links, searches),
         "trouble": links.trouble,
         "times": {
             "claim": publisher.claiming.as_dict(),
@@ -37,6 +38,15 @@ def statistics(links: Links, publisher: Publisher, searches: Searches) -> dict[s
             "lookup": searches.looking_up.as_dict(),
         },
     }
+
+
+def _limits(links: Links, searches: Searches) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return by link which limits were reached, how often, and by whom most."""
+    found = searches.strain.numbers()
+    for driver in links:
+        for label, causes in driver.strain.numbers().items():
+            found.setdefault(label, {}).update(causes)
+    return found
 
 
 def _types_of(records: Iterable[Record]) -> dict[str, int]:

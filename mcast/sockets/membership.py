@@ -24,7 +24,7 @@ Our choice: an interface that has just come may refuse for a moment.
 """
 
 RETRY_DELAY_LIMIT = 60.0
-"""Seconds to which that delay grows. Our choice."""
+"""Seconds to which that delay grows. Our choice: a minute after the cause is gone the group is joined."""
 
 
 Refusal = tuple[Group, Interface, OSError]

@@ -28,7 +28,10 @@ SETTLE_DELAY = 0.2
 """Seconds of quiet waited for before looking. Our choice: scripts and DHCP change several things in a row."""
 
 SETTLE_LIMIT = 1.0
-"""Seconds after the first change at which we look even if it goes on. Our choice."""
+"""Seconds after the first change at which we look even if it goes on.
+
+Our choice: nobody waits longer than that for an interface, however the others change.
+"""
 
 POLL_INTERVAL = 1.0
 """Seconds between two looks where nothing rings. Our choice: enumerating costs less than a millisecond."""
@@ -42,10 +45,16 @@ AGAIN_LIMIT = 30.0
 """Seconds to which the delay grows. Our choice: what came meanwhile is used within half a minute."""
 
 MAX_LOSSES = 1024
-"""Losses remembered until the next look; beyond, everything counts as lost once. Our choice."""
+"""Losses remembered until the next look; beyond, everything counts as lost once.
+
+Our choice: more than a host has addresses.
+"""
 
 MAX_MESSAGES = 64
-"""Netlink datagrams read in one go before the reactor gets its turn. Our choice."""
+"""Netlink datagrams read in one go before the reactor gets its turn.
+
+Our choice: reading them takes less than a millisecond.
+"""
 
 
 @dataclass(frozen=True, slots=True)

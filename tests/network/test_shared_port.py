@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 from random import Random
 
+from mcast.dns.messages import decode
 from mcast.dnssd.service import Service
+from mcast.mdns.lint import Linter
 from mcast.node.node import Node
 from tests.interop.peers import AvahiHost, Responder, avahi_service_file
+from tests.interop.probe import Sniffer
 from tests.interop.programs import require_programs
 from tests.network.lan import Host
 from tests.network.reactors import ReactorLanTestCase
@@ -130,3 +133,24 @@ class SharedPortTests(ReactorLanTestCase):
         self.until(lambda: "Door #2" in avahi.daemon.output, avahi.daemon.output, 15.0)
         self.turn(1.0)
         self.assertEqual([one.name for one in self.node.registrations][-1], "Door")
+
+    def test_three_programs(self) -> None:
+        """M-6-6: three programs of one host together repeat nothing too soon."""
+        sniffer = Sniffer(self.there, "eth0")
+        self.addCleanup(sniffer.close)
+        responders = [
+            Responder(self.here, "--hostname", "here", "--service", f"Door {number}:{TYPE}:{number}")
+            for number in (1, 2, 3)
+        ]
+        for responder in responders:
+            self.addCleanup(responder.close)
+        for number, responder in enumerate(responders, 1):
+            self.assertEqual(self.served(responder), f"Door {number}")
+        linters = {"224.0.0.251": Linter(), "ff02::fb": Linter(ipv6=True)}
+        breaches = []
+        for packet in sniffer.poll():
+            if packet.destination in linters and packet.source_port == 5353:
+                message = decode(packet.payload)
+                linter = linters[packet.destination]
+                breaches += linter.examine(message, len(packet.payload), packet.source, 5353, packet.at)
+        self.assertEqual([f"{one.source} {one.rule}: {one.detail}" for one in breaches], [])

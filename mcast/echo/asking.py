@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mcast.clock import clock_of
@@ -18,11 +19,13 @@ from mcast.echo.gathering import Enough, Gathering, Key, Quorum, Reply, same_dat
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.interface import checked_selectors, interface_name
+from mcast.sockets.interface import checked_selectors, interface_name, select_interfaces
 from mcast.sockets.interface import interfaces as all_interfaces
 from mcast.sockets.places import sending_interfaces
 from mcast.sockets.sending import SendResult
 from mcast.sockets.settings import PortSettings
+
+_log = Logger()
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Octets of receive buffer asked for; the system gives what it allows. Our choice: a thousand hosts that
@@ -90,19 +93,34 @@ def _checked_groups(group: Group | Iterable[Group]) -> tuple[Group, ...]:
 
 
 def _targets(groups: Sequence[Group], selectors: Sequence[str], settings: PortSettings) -> list[Target]:
-    """Return where to ask; a group that no interface can send to is left out where another is not."""
+    """Return where to ask.
+
+    One group is asked by every interface that is named, or that is a mistake. Of several an interface may
+    have the family of some only, and a group is left out, with a log line, when no interface has its family.
+    """
     available = all_interfaces()
+    if len(groups) == 1:
+        return [Target(groups[0], sending_interfaces(groups[0], selectors, available), settings=settings)]
     targets: list[Target] = []
     problems: list[ValueError] = []
+    named = select_interfaces(selectors, available)
     for group in groups:
+        # Those that are named by their index, which is right for any of its families.
+        able = [str(each.index) for each in named if each.has_family(group.ipv6)]
         try:
-            chosen = sending_interfaces(group, selectors, available)
+            chosen = sending_interfaces(group, able if selectors and able else selectors, available)
         except ValueError as problem:
             problems.append(problem)
         else:
             targets.append(Target(group, chosen, settings=settings))
     if not targets:
         raise problems[0]
+    used = {each.index for target in targets for each in target.interfaces}
+    for each in named if selectors else ():
+        if each.index not in used:
+            raise ValueError(f"interface {each.name}: none of the groups can be asked by it")
+    for left_out in problems:
+        _log.info("a group is not asked: {problem}", problem=str(left_out))
     return targets
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo import asker, asking
@@ -89,6 +90,22 @@ class QuestionTests(AskTestCase):
         replies = self.ask((IPV4, IPV6))
         self.assertEqual(len(self.ports), 2)
         self.assertEqual([interface for _, _, interface in self.ports[1].sent], [2])
+        del replies
+
+    def test_both_families_by_named_interfaces(self) -> None:
+        """An interface without IPv6 keeps no other from asking the IPv6 group."""
+        replies = self.ask((IPV4, IPV6), interfaces=("eth0", "eth1"))
+        self.assertEqual([[place for _, _, place in port.sent] for port in self.ports], [[2, 3], [2]])
+        del replies
+
+    def test_family_that_no_interface_has(self) -> None:
+        """That group is left out, and the log says so."""
+        for module in (asker, asking):
+            self.patch(module, "all_interfaces", lambda: (ETH1,))
+        with capturedLogs() as events:
+            replies = self.ask((IPV4, IPV6))
+        self.assertEqual(len(self.ports), 1)
+        self.assertIn("[ff02::c]:1900: no IPv6 address on eth1", [each.get("problem") for each in events])
         del replies
 
     def test_port_is_not_shared(self) -> None:
@@ -288,6 +305,12 @@ class MistakeTests(AskTestCase):
     def test_family(self) -> None:
         self.refused(
             ValueError, "eth1: has no IPv6 address|no IPv6 address on eth1", IPV6, b"", interfaces=("eth1",)
+        )
+
+    def test_interface_that_no_group_uses(self) -> None:
+        groups = (IPV6, Group.parse("[ff02::d]:1900"))
+        self.refused(
+            ValueError, "interface eth1: none of the groups", groups, b"", interfaces=("eth0", "eth1")
         )
 
     def test_times(self) -> None:

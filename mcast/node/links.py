@@ -359,7 +359,7 @@ class _OtherLinks:
 
 
 def _carries(interface: Interface, ipv6: bool) -> bool:
-    return interface.up and interface.carrier and interface.has_family(ipv6)
+    return interface.up and interface.carrier and bool(_networks(interface, ipv6))
 
 
 def _networks(interface: Interface, ipv6: bool) -> list[IPv4Interface | IPv6Interface]:

@@ -95,8 +95,11 @@ class Interface:
         return self._networks
 
     def has_family(self, ipv6: bool) -> bool:
-        """Has the interface an address of this family that is ours?"""
-        return any((each.version == 6) is ipv6 for each in self._networks)
+        """Has the interface an address of this family, be it ours already or not?
+
+        Groups can be joined with one that is still tentative; what is sent by it has to wait (RFC 4862 §5.4).
+        """
+        return any((each.address.version == 6) is ipv6 for each in self.addresses)
 
     def has_neighbour(self, host: str) -> bool:
         """Tell whether a source address is that of a host on this link; a zone (``%eth0``) is ignored."""

@@ -165,7 +165,7 @@ class Inquiry:
         self._askers = [Asker(reactor, target, self._heard) for target in targets]
         self._names: dict[int, str] = {}
         self._timers: list[IDelayedCall] = []
-        self._started_at = 0.0
+        self._started_at: float | None = None
         self._looked = 0
         self._ready: deque[Reply] = deque()
         self._failure: Failure | None = None
@@ -190,7 +190,6 @@ class Inquiry:
         try:
             for asker in self._askers:
                 asker.open()
-            self._started_at = self._clock.seconds()
             if 0 in self._plan.repeats:
                 self._send()
         except BaseException:
@@ -240,6 +239,8 @@ class Inquiry:
 
     def _send(self) -> None:
         result = SendResult.CLOSED
+        if self._started_at is None:
+            self._started_at = self._clock.seconds()
         for asker in self._askers:
             for interface in asker.target.interfaces:
                 result = asker.send(self._plan.payload, interface.index)
@@ -250,8 +251,8 @@ class Inquiry:
             raise OSError(f"{groups}: the question could not be sent by any interface: {result.value}")
 
     def _heard(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
-        if self._ended:
-            self.late += 1
+        if self._ended or self._started_at is None:  # before the question nothing can be its answer
+            self.late += self._ended
             return
         self._looked += 1
         interface = self._name_of(arrival.interface) if arrival.interface else ""

@@ -123,6 +123,14 @@ class GatheringTests(AskTestCase):
         done.cancel()
         self.failureResultOf(done, CancelledError)
 
+    def test_asked_later(self) -> None:
+        """The seconds count from the first question, and nothing before it is an answer."""
+        got, _ = self.gather(self.ask(repeats=(0.5,)))
+        self.hear(b"too early")
+        self.clock.pump([0.5, 0.25])
+        self.hear(b"I")
+        self.assertEqual([(reply.data, reply.seconds) for reply in got], [(b"I", 0.25)])
+
     def test_link_local_source_has_its_zone(self) -> None:
         got, done = self.gather(self.ask(IPV6))
         self.hear(b"I", "fe80::9")

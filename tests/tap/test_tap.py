@@ -102,6 +102,13 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual(responder.interfaces, ("eth0",))
         self.assertEqual(responder.rules, EchoRules(b"x", 5, False))
 
+    def test_answer_group(self) -> None:
+        """Only where it is asked for: each answer goes to all members of the group."""
+        rules = [
+            make_echo_service(None, parsed(*words)).responder.rules for words in ([], ["--answer-group"])
+        ]
+        self.assertEqual([each.answer_group for each in rules], [False, True])
+
 
 class BadOptionTests(SynchronousTestCase):
     """One line that names the value and the cause, and exit status 1."""
@@ -325,7 +332,7 @@ class PluginTests(SynchronousTestCase):
         with redirect_stdout(output):
             leaving = self.assertRaises(SystemExit, parsed, "--help")
         self.assertEqual(leaving.code, 0)
-        for option in ("group", "port", "interface", "reply", "ttl", "no-loopback", "source", "max-rate"):
+        for option in ("group", "port", "interface", "reply", "ttl", "no-loopback", "answer-group", "source"):
             self.assertIn(f"--{option}", output.getvalue())
 
     def test_service(self) -> None:

@@ -77,6 +77,15 @@ class SendErrorTests(HostileTestCase):
         refusals.allow()
         self.assert_well(program)
 
+    def test_ends_while_full(self) -> None:
+        """SIGTERM ends it at once, though no room comes in the send buffer and the goodbyes do not leave."""
+        program, refusals = self.refused()
+        refusals.refuse(errno.EAGAIN, *SENDING)
+        self.person.ask("kitchen.local", within=0.6, every=0.2)
+        began = time.monotonic()
+        program.end()
+        self.assertLess(time.monotonic() - began, 2.0)
+
     def test_filtered(self) -> None:
         """A packet filter says EPERM (nftables); when it is gone the person is answered."""
         program = self.kitchen()

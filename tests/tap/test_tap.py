@@ -332,7 +332,9 @@ class PluginTests(SynchronousTestCase):
         with redirect_stdout(output):
             leaving = self.assertRaises(SystemExit, parsed, "--help")
         self.assertEqual(leaving.code, 0)
-        for option in ("group", "port", "interface", "reply", "ttl", "no-loopback", "answer-group", "source"):
+        for option in ("group", "port", "interface", "reply", "ttl", "source", "max-rate"):
+            self.assertIn(f"--{option}", output.getvalue())
+        for option in ("no-loopback", "answer-group"):
             self.assertIn(f"--{option}", output.getvalue())
 
     def test_service(self) -> None:

@@ -74,9 +74,10 @@ def endpoint_string(data: bytes) -> None:
             assert repr(from_string(MemoryReactorClock(), text))
         except ValueError as error:
             check_line(error)
-        except OSError:
-            # An inner endpoint may name a file of keys.
-            pass
+        except RuntimeError:
+            # Twisted's own division of a string that ends in the middle of a quotation.
+            if not text.endswith("\\"):
+                raise
 
 
 def avahi(data: bytes) -> None:

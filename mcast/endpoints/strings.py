@@ -148,6 +148,9 @@ def _whole_string() -> str:
 
 
 def _inner(reactor: Any, description: str) -> IStreamServerEndpoint:
+    if (len(description) - len(description.rstrip("\\"))) % 2:
+        # Twisted's division of strings ends in a RuntimeError there.
+        raise _fault(f"endpoint={description}: a backslash at the end quotes nothing")
     try:
         inner: IStreamServerEndpoint = serverFromString(reactor, description)
         return inner

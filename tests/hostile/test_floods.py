@@ -57,6 +57,34 @@ class QuestionFloodTests(HostileTestCase):
         self.flood(200)
 
 
+class ForgedNeighbourTests(HostileTestCase):
+    """Questions that want a unicast answer, from hosts that are not there."""
+
+    def flood(self, rate: int, sources: int) -> None:
+        program = self.kitchen()
+        self.wait_for_answer()
+
+        def frames() -> Iterator[bytes]:
+            for number in count():
+                payload = query(Question(HOST, A), id=number & 0xFFFF).encode()
+                yield frame(
+                    payload, f"10.77.0.{100 + number % sources}", port=40000, serial=number % sources + 9
+                )
+
+        with self.attacker.flood(frames(), rate):
+            answered = self.count_answers(10)
+        self.assertGreaterEqual(answered, 9)
+        self.wait_for_answer(within=2.0)
+        self.assert_well(program)
+        self.assert_ends(program)
+
+    def test_one(self) -> None:
+        self.flood(300, 1)
+
+    def test_a_hundred(self) -> None:
+        self.flood(1000, 100)
+
+
 def announcement(kind: str, instance: str, ttl: int = 4500) -> bytes:
     """Return what a host with one service announces."""
     name = labels(instance, f"{kind}.local")
@@ -73,6 +101,7 @@ class InventedTests(HostileTestCase):
     """Services that nobody has."""
 
     instances = 30_000
+    types = 2_000
 
     def test_instances(self) -> None:
         """A real one is shown though thousands were invented before it came."""
@@ -93,6 +122,26 @@ class InventedTests(HostileTestCase):
         real.wait_for("published Real", 15.0)
         browser.wait_for(lambda line: line.startswith("+") and "Real" in line, QUIET)
         self.assertTrue(browser.is_running)
+        self.assertNotIn("Traceback", browser.output)
+
+    def test_types(self) -> None:
+        """The same of types, and of a list of all services."""
+        browser = self.browser()
+        meta = labels("_services._dns-sd._udp.local")
+
+        def frames() -> Iterator[bytes]:
+            for start in range(0, self.types, 20):
+                records = [
+                    pointer_record(meta, labels(f"_fake{number}._tcp.local"))
+                    for number in range(start, start + 20)
+                ]
+                yield frame(response(*records).encode(), "10.77.0.3", serial=start + 1)
+
+        self.wait_until_joined()
+        self.attacker.pour(frames(), 25)
+        real = self.responder("--hostname", "study", "--service", "Real:_http._tcp:80", host=self.there)
+        real.wait_for("published Real", 15.0)
+        browser.wait_for(lambda line: line.startswith("+") and "Real" in line, QUIET)
         self.assertNotIn("Traceback", browser.output)
 
 

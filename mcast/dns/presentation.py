@@ -50,7 +50,8 @@ def show_data(record: Record) -> str:
         return " ".join(quoted(string) for string in data.strings)
     if isinstance(data, HostInfo):
         return f"{quoted(data.cpu)} {quoted(data.os)}"
-    if isinstance(data, NextSecure):
+    # Bitmaps in a form that we would not read back, as with the bit of no type, are shown as octets.
+    if isinstance(data, NextSecure) and record.rdata == data.next_name.wire + records.pack_bitmaps(data.types):
         types = sorted(data.types - {RecordType.NSEC}) + sorted(data.types & {RecordType.NSEC})
         return " ".join([_one_word(data.next_name), *map(show_type, types)])
     layout = LAYOUTS.get(record.type)

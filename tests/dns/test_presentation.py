@@ -202,6 +202,13 @@ class HostileRdataTests(SynchronousTestCase):
             return
         self.assertEqual(parse_data(rtype, shown), rdata, shown)
 
+    def test_bit_of_no_type(self) -> None:
+        """What is shown reads back to the same octets, bit 0 of a bitmap included."""
+        self.check(RecordType.NSEC, HOST.wire + b"\0\1\xc0")
+
+    def test_empty_end_of_a_bitmap(self) -> None:
+        self.check(RecordType.NSEC, HOST.wire + b"\0\2\x40\0")
+
     @settings(deadline=None, max_examples=300)
     @given(st.sampled_from(SHOWN_TYPES), st.binary(max_size=60))
     def test_random_octets(self, rtype: int, rdata: bytes) -> None:

@@ -50,8 +50,10 @@ def show_data(record: Record) -> str:
         return " ".join(quoted(string) for string in data.strings)
     if isinstance(data, HostInfo):
         return f"{quoted(data.cpu)} {quoted(data.os)}"
-    # Bitmaps in a form that we would not read back, as with the bit of no type, are shown as octets.
-    if isinstance(data, NextSecure) and record.rdata == data.next_name.wire + records.pack_bitmaps(data.types):
+    if isinstance(data, NextSecure):
+        # Bitmaps in a form that we would not read back, as with the bit of no type, are shown as octets.
+        if record.rdata != data.next_name.wire + records.pack_bitmaps(data.types):
+            return _show_octets(record.rdata)
         types = sorted(data.types - {RecordType.NSEC}) + sorted(data.types & {RecordType.NSEC})
         return " ".join([_one_word(data.next_name), *map(show_type, types)])
     layout = LAYOUTS.get(record.type)
@@ -66,7 +68,12 @@ def show_data(record: Record) -> str:
             return _show_layout(layout, record.rdata)
         except (ValueError, struct.error):
             pass
-    return f"{_OCTETS} {len(record.rdata)} {record.rdata.hex()}".rstrip()
+    return _show_octets(record.rdata)
+
+
+def _show_octets(rdata: bytes) -> str:
+    """Return rdata in the form for types that nobody knows (RFC 3597 §5)."""
+    return f"{_OCTETS} {len(rdata)} {rdata.hex()}".rstrip()
 
 
 def show_record(record: Record) -> str:

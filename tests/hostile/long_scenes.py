@@ -7,6 +7,7 @@ import time
 
 from tests.hostile import test_churn, test_conflicts, test_floods, test_signals
 from tests.hostile.lab import HostileTestCase, Person
+from tests.hostile.resolved import ResolvedHost
 from tests.interop.peers import AvahiHost, ZeroconfHost
 from tests.interop.wire import PTR
 
@@ -50,7 +51,7 @@ class LongStopTests(HostileTestCase):
 
 
 class CompanyTests(HostileTestCase):
-    """Avahi and python-zeroconf on the host that we are on, each with a name and a service of its own."""
+    """Avahi, python-zeroconf and systemd-resolved on the host that we are on, each with a name of its own."""
 
     def test_all_are_found(self) -> None:
         avahi = AvahiHost(self.ours, "avahi")
@@ -66,8 +67,10 @@ class CompanyTests(HostileTestCase):
             addresses=[self.ours.ipv4()],
             txt={},
         )
+        resolved = ResolvedHost(self.ours, "resolved")
+        self.addCleanup(resolved.close)
         program = self.kitchen()
-        for name in ("kitchen.local", "avahi.local", "zero.local"):
+        for name in ("kitchen.local", "avahi.local", "zero.local", "resolved.local"):
             self.assertTrue(Person(self.there).ask(name, within=10.0), name)
         browser = self.browser("_http._tcp", host=self.there)
         for name in ("Web", "Zero"):

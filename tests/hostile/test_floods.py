@@ -167,7 +167,7 @@ class VanishingTests(HostileTestCase):
         self.addCleanup(with_sniffer.close)
         self.eventually(lambda: shown(browser.lines) == 0, "all are gone", self.ttl + 2 * QUIET)
         asked = [packet for packet in with_sniffer.poll() if packet.source == self.ours.ipv4()]
-        self.assertLessEqual(len(asked), 100)
+        self.assertLessEqual(len(asked), 60)
         self.assertNotIn("Traceback", browser.output)
 
 

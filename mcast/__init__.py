@@ -73,6 +73,8 @@ if TYPE_CHECKING:
     from mcast.sockets.settings import Binding, PortSettings
     from mcast.sockets.stock import StockPort
 
+    __version__: str
+
 _HOMES = {
     "mcast.dns.codes": ("RecordType",),
     "mcast.dns.messages": ("Message", "PseudoRecord", "Question"),
@@ -249,6 +251,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Loaded late: "mcast --help" and a listing of Twisted's plugins need none of it.
+    if name == "__version__":
+        return import_module("mcast.version").version()
     module = _HOME_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'mcast' has no attribute {name!r}")
@@ -256,4 +260,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*(name for name in globals() if name.startswith("_")), *__all__])
+    return sorted([*(name for name in globals() if name.startswith("_")), "__version__", *__all__])

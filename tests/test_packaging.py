@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,12 +18,14 @@ import tempfile
 import time
 import zipfile
 from atexit import register
+from email import message_from_string
 from pathlib import Path
 
 from tests.beside import RunBeside
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-WORDS = ("mcast", "tests", "docs", "benchmarks", "twisted")
+WORDS = (".ci", "mcast", "tests", "docs", "benchmarks", "contrib", "fuzz", "twisted")
+"""Folders of the source distribution; so are all files at the top whose name has no leading dot."""
 
 
 def run(*words: str | Path, cwd: Path | None = None) -> str:
@@ -49,7 +52,7 @@ def workshop() -> Path:
     for each in REPOSITORY.iterdir():
         if each.name in WORDS:
             shutil.copytree(each, folder / "source" / each.name, ignore=leave)
-        elif each.is_file():
+        elif each.is_file() and not each.name.startswith("."):
             shutil.copy(each, folder / "source")
     environment(folder / "builder")
     for pause in (3, 10, 0):  # an index has its bad moments
@@ -106,7 +109,13 @@ class InstalledTestCase(RunBeside):
         python = folder / "bin" / "python"
         shown = run(python, "-m", "twisted", "mcast", "--help", cwd=folder)
         self.assertIn("--group=", shown)
-        self.assertEqual(run(folder / "bin" / "mcast", "--version", cwd=folder), "mcast 0.1.0\n")
+        for shown in (
+            run(folder / "bin" / "mcast", "--version", cwd=folder),
+            run(python, "-m", "twisted", "mcast", "--version", cwd=folder),
+        ):
+            self.assertEqual(shown.splitlines()[0], "mcast 0.1.0")
+            self.assertIn("\nPython: ", shown)
+            self.assertIn("\nTwisted: ", shown)
         self.assertIn("ping", run(folder / "bin" / "mcast", "--help", cwd=folder))
         self.assertNotIn(
             str(REPOSITORY), run(python, "-c", "import mcast; print(mcast.__file__)", cwd=folder)
@@ -156,17 +165,105 @@ class SourceDistributionTests(InstalledTestCase):
         (source,) = folder.iterdir()
         self.assert_works(self.installed(build(source, "wheel", workshop() / "wheel-2"), "from-sdist"))
 
-    def test_holds_what_is_needed_to_test(self) -> None:
+    def test_holds_everything(self) -> None:
+        """No file of the source is left out but those that serve the repository itself."""
         with tarfile.open(sdist()) as archive:
             names = {name.partition("/")[2] for name in archive.getnames()}
-        for name in (
-            "LICENSE",
-            "README.md",
-            "tests/test_packaging.py",
-            "benchmarks/load.c",
-            "mcast/py.typed",
-        ):
-            self.assertIn(name, names)
+        source = workshop() / "source"
+        ours = {str(each.relative_to(source)) for each in source.rglob("*") if each.is_file()}
+        made = ("__pycache__/", ".egg-info/", "dropin.cache")  # by builds and tests before this one
+        built = {name for name in ours if name.startswith("build/") or any(each in name for each in made)}
+        self.assertEqual(sorted(ours - built - names), [])
+
+    def test_tests_run_from_it(self) -> None:
+        folder = workshop() / "tested"
+        with tarfile.open(sdist()) as archive:
+            archive.extractall(folder)
+        (source,) = folder.iterdir()
+        modules = (
+            "tests.test_house",
+            "tests.test_conformance",
+            "tests.test_limits",
+            "tests.dns",
+            "tests.tap",
+        )
+        run(sys.executable, "-m", "twisted.trial", *modules, cwd=source)
+
+
+class MetadataTests(InstalledTestCase):
+    def setUp(self) -> None:
+        with zipfile.ZipFile(wheel()) as archive:
+            (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+            self.names = archive.namelist()
+            self.metadata = message_from_string(archive.read(name).decode())
+
+    def test_licence(self) -> None:
+        """An SPDX expression and the text (PEP 639)."""
+        self.assertEqual(self.metadata["License-Expression"], "MIT")
+        self.assertEqual(self.metadata.get_all("License-File"), ["LICENSE"])
+        self.assertEqual(
+            [name for name in self.names if name.endswith("LICENSE")],
+            ["txmcast-0.1.0.dist-info/licenses/LICENSE"],
+        )
+
+    def test_every_version_that_is_tested(self) -> None:
+        """The classifiers name the versions of Python that .ci/run knows."""
+        tested = re.findall(r"OTHER_VERSIONS=\((.*)\)", (REPOSITORY / ".ci" / "run").read_text())
+        python = "Programming Language :: Python :: "
+        named = [each.removeprefix(python) for each in self.metadata.get_all("Classifier", [])]
+        self.assertEqual([each for each in named if re.fullmatch(r"3\.\d+", each)], tested[0].split())
+
+    def test_every_platform(self) -> None:
+        for system in ("POSIX :: Linux", "POSIX :: BSD", "MacOS", "Microsoft :: Windows"):
+            self.assertIn(f"Operating System :: {system}", self.metadata.get_all("Classifier", []))
+
+    def test_who_and_what(self) -> None:
+        self.assertEqual(self.metadata["Author"], "the mcast developers")
+        self.assertIn("multicast", self.metadata["Keywords"])
+
+
+class PluginCacheTests(InstalledTestCase):
+    """Twisted's list of plugins in a folder that the user who starts the program may not write to."""
+
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        skip = "needs root, to become another user"
+
+    def test_is_written_once_by_who_installs(self) -> None:
+        """Whoever may not write it hears of it at each start until somebody who may has run `twist` once."""
+        folder = self.installed(wheel(), "system-wide")
+        (plugins,) = folder.glob("lib/python*/site-packages/twisted/plugins")
+        workshop().chmod(0o755)
+        python = folder / "bin" / "python"
+        start = (
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            python,
+            "-c",
+            LISTING,
+            plugins,
+        )
+        self.assertIn("Unable to write to plugin cache", run(*start, cwd=folder))
+        run(folder / "bin" / "python", "-m", "twisted", "--help", cwd=folder)
+        self.assertTrue((plugins / "dropin.cache").exists())
+        self.assertEqual(run(*start, cwd=folder), "")
+
+
+LISTING = """
+import sys
+from twisted.application.service import IServiceMaker
+from twisted.plugin import getPlugins
+from twisted.python import log
+
+told = []
+log.addObserver(lambda event: told.append(log.textFromEventDict(event) or ""))
+assert "mcast" in [each.tapname for each in getPlugins(IServiceMaker)]
+for line in told:
+    if sys.argv[1] in line:
+        print(line)
+"""
+"""Prints what listing the plugins logs about the folder that it is given."""
 
 
 class EditableTests(InstalledTestCase):

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 
-from mcast.version import version
+from mcast.version import versions
 
 COMMANDS = {
     "ping": ("mcast.cli.ping", "find out who answers on a group, and how fast"),
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_help())
         return 0 if arguments else 2
     if arguments[0] == "--version":
-        print(f"mcast {version()}")
+        print(versions())
         return 0
     name = arguments[0]
     if name not in COMMANDS:

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.python import usage
 
-from mcast.version import version
+from mcast.version import versions
 
 
 class Options(usage.Options):
@@ -21,6 +21,6 @@ class Options(usage.Options):
                 method.__doc__ = " ".join(method.__doc__.split())
 
     def opt_version(self) -> None:
-        """Display the version of mcast and exit."""
-        print(f"mcast {version()}")
+        """Display the versions of mcast, of Python and of Twisted, and exit."""
+        print(versions())
         sys.exit(0)

@@ -22,7 +22,7 @@ from mcast.echo.sources import DEFAULT_MAX_RATE
 from mcast.sockets.interface import Interface, InterfaceAddress
 from mcast.tap import mdns, tap
 from mcast.tap.echo import make_echo_service
-from mcast.version import version
+from mcast.version import version, versions
 
 ETH0 = Interface(
     "eth0", 2, (InterfaceAddress(ip_address("192.0.2.1"), 24), InterfaceAddress(ip_address("fe80::1"), 64))
@@ -51,7 +51,8 @@ class HelpTests(SynchronousTestCase):
             printed = StringIO()
             with redirect_stdout(printed):
                 leaving = self.assertRaises(SystemExit, options.parseOptions, ["--version"])
-            self.assertEqual((leaving.code, printed.getvalue()), (0, f"mcast {version()}\n"))
+            self.assertEqual((leaving.code, printed.getvalue()), (0, f"{versions()}\n"))
+            self.assertEqual(printed.getvalue().splitlines()[0], f"mcast {version()}")
 
 
 class OptionTests(SynchronousTestCase):

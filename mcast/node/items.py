@@ -25,7 +25,7 @@ from mcast.dnssd.publishing import alias_records, host_records, service_records
 from mcast.dnssd.service import Service
 from mcast.mdns.constants import DEFAULT_MTU
 from mcast.mdns.context import Sizes
-from mcast.mdns.responder.packing import size_alone
+from mcast.mdns.responder.message_sizes import size_alone
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.node.link_driver import LinkDriver
 from mcast.sockets.interface import AddressState, Interface, InterfaceAddress, select_interfaces

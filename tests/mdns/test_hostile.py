@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, next_secure, text
-from mcast.mdns.responder.prepared import MAX_READY
+from mcast.mdns.responder.prepared_answers import MAX_READY
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.neighbours import MAX_REMEMBERED, Neighbours, SocketAddress
 from mcast.rate_limit import MAX_SOURCES

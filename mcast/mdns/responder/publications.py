@@ -21,8 +21,8 @@ from mcast.mdns.events import (
 )
 from mcast.mdns.responder.announcer import Announcer
 from mcast.mdns.responder.goodbyes import Goodbyes
-from mcast.mdns.responder.packing import pack_probes, size_alone
-from mcast.mdns.responder.prepared import ReadyAnswers
+from mcast.mdns.responder.message_sizes import pack_probes, size_alone
+from mcast.mdns.responder.prepared_answers import ReadyAnswers
 from mcast.mdns.responder.prober import ProbedName, Prober
 from mcast.mdns.responder.publication import Pointing, Publication
 from mcast.mdns.responder.record_group import RecordGroup

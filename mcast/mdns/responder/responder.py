@@ -17,11 +17,11 @@ from mcast.mdns.constants import (
 from mcast.mdns.context import LinkContext
 from mcast.mdns.responder.answerer import Answerer
 from mcast.mdns.responder.conflicts import Watcher
-from mcast.mdns.responder.packing import pack_response
-from mcast.mdns.responder.prepared import ReadyAnswers
+from mcast.mdns.responder.message_sizes import pack_response
+from mcast.mdns.responder.prepared_answers import ReadyAnswers
 from mcast.mdns.responder.publications import Publications
 from mcast.mdns.responder.record_group import RecordGroup
-from mcast.mdns.responder.response_plan import MulticastPlan, Reason
+from mcast.mdns.responder.response_aggregation import MulticastPlan, Reason
 from mcast.mdns.responder.siblings import Siblings
 from mcast.mdns.schedule import Schedule
 from mcast.neighbours import SocketAddress

@@ -12,7 +12,7 @@ from mcast.mdns.constants import (
     UPDATE_LIMIT,
     UPDATE_PERIOD,
 )
-from mcast.mdns.responder.zone import RecordSet
+from mcast.mdns.responder.record_set import RecordSet
 from mcast.mdns.schedule import Timers
 
 

@@ -16,12 +16,14 @@ from mcast.mdns.constants import (
     TRUNCATED_DELAY,
 )
 from mcast.mdns.context import LinkContext
+from mcast.mdns.responder.delayed_responses import DelayedResponses
+from mcast.mdns.responder.known_answers import KnownAnswers, TruncatedQueries, is_known
 from mcast.mdns.responder.message_sizes import pack_legacy, pack_response
-from mcast.mdns.responder.pending import DelayedResponses, KnownAnswers, TruncatedQueries, is_known
 from mcast.mdns.responder.prepared_answers import ReadyAnswer, ReadyAnswers
+from mcast.mdns.responder.record_set import RecordSet
 from mcast.mdns.responder.response_aggregation import MulticastPlan, Reason
 from mcast.mdns.responder.siblings import Siblings
-from mcast.mdns.responder.zone import RecordSet, Zone
+from mcast.mdns.responder.zone import Zone
 from mcast.neighbours import SocketAddress, SourceKind
 from mcast.rate_limit import MAX_OCTET_RATE, RateLimit
 

@@ -13,9 +13,9 @@ from mcast.mdns.constants import KNOWN_ANSWER_FRACTION, MULTICAST_INTERVAL, SHAR
 from mcast.mdns.context import LinkContext
 from mcast.mdns.responder.prober import ProbedName, probe_data
 from mcast.mdns.responder.publications import Publications
+from mcast.mdns.responder.record_set import RecordSet
 from mcast.mdns.responder.response_aggregation import MulticastPlan, Reason
 from mcast.mdns.responder.seen_names import SeenNames
-from mcast.mdns.responder.zone import RecordSet
 
 
 class Watcher:

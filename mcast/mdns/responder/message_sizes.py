@@ -10,7 +10,7 @@ from mcast.dns.messages import MessageBuilder, Question
 from mcast.dns.records import Record
 from mcast.mdns.constants import LEGACY_TTL
 from mcast.mdns.context import Sizes
-from mcast.mdns.responder.zone import RecordSet
+from mcast.mdns.responder.record_set import RecordSet
 
 _T = TypeVar("_T")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import inf
 
 from mcast.dns.messages import Message
-from mcast.mdns.responder.zone import RecordSet
+from mcast.mdns.responder.record_set import RecordSet
 
 MAX_READY = 8192
 """Queries whose answer is kept, each with at most two messages.

@@ -9,7 +9,8 @@ from typing import Final
 from mcast.dns.names import Name
 from mcast.mdns.responder.announcer import UpdateLimit
 from mcast.mdns.responder.record_group import RecordGroup
-from mcast.mdns.responder.zone import Entry, FormerRecord, RecordSet
+from mcast.mdns.responder.record_set import RecordSet
+from mcast.mdns.responder.zone import Entry, FormerRecord
 
 
 @dataclass(slots=True, eq=False)

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Final
 
 from mcast.mdns.constants import AGGREGATION_DELAY
-from mcast.mdns.responder.zone import RecordSet
+from mcast.mdns.responder.record_set import RecordSet
 
 
 class Reason(Enum):

@@ -9,7 +9,7 @@ from typing import Final
 from mcast.dns.messages import Message
 from mcast.dns.records import Identity
 from mcast.mdns.constants import MULTICAST_INTERVAL
-from mcast.mdns.responder.zone import RecordSet
+from mcast.mdns.responder.record_set import RecordSet
 
 MAX_HEARD = 4096
 """Records remembered for a second; the oldest is forgotten for a new one.

@@ -1,4 +1,4 @@
-"""The records that we publish on one link, and which of them answer a question."""
+"""The records that we publish on one link, and which of them answer a question (RFC 6762 §6, §6.2)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Final, NamedTuple
 from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
-from mcast.dns.records import Identity, Record, next_secure
-from mcast.mdns.constants import ECHO_MEMORY, UNICAST_TTL_FRACTION
+from mcast.dns.records import Identity, Record
+from mcast.mdns.constants import ECHO_MEMORY
+from mcast.mdns.responder.negative_responses import ADDRESS_TYPES, negative_response
+from mcast.mdns.responder.record_set import NameSets, RecordSet
 
 MAX_ALIASES = 8
 """How many CNAME records in a row are followed.
@@ -19,73 +21,8 @@ MAX_ALIASES = 8
 Our choice: more than is ever needed; it ends a circle of aliases.
 """
 
-_ADDRESS_TYPES = (RecordType.A, RecordType.AAAA)
-
 Entry = tuple[Record, bool]
 """A record to publish, and whether it is unique."""
-
-
-class RecordSet:
-    """Records that are always sent together: the whole of a unique RRset, or one shared record.
-
-    RFC 6762 §10.2: "Any time a host sends a response packet containing some members of a unique RRSet, it
-    MUST send the entire RRSet". Everything that is planned, sent or suppressed is therefore a set, and never
-    part of one.
-
-    :param records: not empty, all of one name, type and class.
-    """
-
-    __slots__ = (
-        "has_sibling",
-        "identities",
-        "is_announced",
-        "is_current",
-        "multicast_at",
-        "records",
-        "ttl",
-        "unique",
-        "whole_at",
-    )
-
-    def __init__(self, records: tuple[Record, ...], unique: bool) -> None:
-        self.unique = unique
-        self.multicast_at = -inf
-        """When a member was last multicast on this link."""
-        self.whole_at = -inf
-        """When the set as it is now was last multicast; ``-inf`` again when a member is new."""
-        self.is_announced = False
-        """Whether others have heard of the set, so that it deserves a goodbye."""
-        self.has_sibling = False
-        """Whether another program of our host was found to have the set too."""
-        self.is_current = True
-        """Whether the set is still in the zone."""
-        self.replace(records)
-
-    def replace(self, records: tuple[Record, ...]) -> None:
-        """Hold these records from now on; the times stay as they are."""
-        self.records = tuple([record.with_cache_flush(self.unique) for record in records])
-        self.identities = frozenset([record.identity for record in records])
-        self.ttl = min([record.ttl for record in records])
-
-    @property
-    def type(self) -> int:
-        """The type of the records."""
-        return self.records[0].type
-
-    @property
-    def name(self) -> Name:
-        """The owner name of the records."""
-        return self.records[0].name
-
-    @property
-    def unicast_until(self) -> float:
-        """Until when a question for a unicast response gets one (RFC 6762 §5.4)."""
-        return self.whole_at + self.ttl * UNICAST_TTL_FRACTION
-
-    def mark_multicast(self, now: float) -> None:
-        """Remember that the whole set was multicast."""
-        self.multicast_at = self.whole_at = now
-        self.is_announced = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +43,6 @@ class Changes:
     """Sets that are new or have new content."""
     gone: list[FormerRecord] = field(default_factory=list)
     """Records of sets that are no more; others have them in their caches."""
-
-
-class _NameSets:
-    """Everything under one name."""
-
-    __slots__ = ("name", "negative", "shared", "types")
-
-    def __init__(self, name: Name) -> None:
-        self.name = name
-        self.types: dict[int, dict[object, RecordSet]] = {}
-        """By type, then by class when unique and by identity when shared."""
-        self.shared = 0
-        """How many of the sets are shared."""
-        self.negative: RecordSet | None = None
-        """The NSEC record, made when first needed."""
 
 
 class _SetKey(NamedTuple):
@@ -148,7 +70,7 @@ class Zone:
     """
 
     def __init__(self) -> None:
-        self._by_name: Final[dict[bytes, _NameSets]] = {}
+        self._by_name: Final[dict[bytes, NameSets]] = {}
         self._uses: Final[dict[tuple[Identity, bool], int]] = {}
         self._former: Final[dict[Identity, tuple[float, float]]] = {}
         """When a record that is gone was last multicast, and when it went; the oldest first."""
@@ -231,7 +153,7 @@ class Zone:
     def _insert(self, key: _SetKey, fresh: RecordSet, now: float) -> None:
         of_name = self._by_name.get(key.name)
         if of_name is None:
-            of_name = self._by_name[key.name] = _NameSets(fresh.name)
+            of_name = self._by_name[key.name] = NameSets(fresh.name)
         of_name.types.setdefault(key.type, {})[key.slot] = fresh
         of_name.shared += not fresh.unique
         self._drop_negative(of_name, now)
@@ -248,7 +170,7 @@ class Zone:
         if not of_name.types:
             del self._by_name[key.name]
 
-    def _drop_negative(self, of_name: _NameSets, now: float) -> None:
+    def _drop_negative(self, of_name: NameSets, now: float) -> None:
         """Have the NSEC record made anew, since the types of the name may be others."""
         if of_name.negative is not None:
             for identity in of_name.negative.identities:
@@ -334,29 +256,14 @@ class Zone:
         return list(found)
 
     def negative(self, name_key: bytes) -> RecordSet | None:
-        """Return the NSEC record of a name that only we have, else None.
-
-        RFC 6762 §6.1 allows a negative response only for a name claimed with ANY, or known beforehand to be
-        ours. Every unique record in here is one or the other, so a name without shared records qualifies.
-        """
+        """Return the NSEC record of a name that only we have, else None."""
         of_name = self._by_name.get(name_key)
-        if of_name is None or of_name.shared:
+        if of_name is None:
             return None
         if of_name.negative is None:
-            types = [
-                rtype
-                for rtype, sets in of_name.types.items()
-                if any(found.records[0].rclass == RecordClass.IN for found in sets.values())
-            ]
-            if not types:
-                return None
-            # RFC 6762 §6.1: as long as the missing record would live. At a host name that is an address;
-            # elsewhere the longest TTL under the name, since a service instance is more likely to lack a
-            # TXT than an SRV record.
-            likely = [rtype for rtype in types if rtype in _ADDRESS_TYPES] or types
-            ttl = max([found.ttl for rtype in likely for found in of_name.types[rtype].values()])
-            of_name.negative = RecordSet((next_secure(of_name.name, types, ttl),), unique=True)
-            self._inherit(of_name.negative, keep=False)
+            of_name.negative = negative_response(of_name)
+            if of_name.negative is not None:
+                self._inherit(of_name.negative, keep=False)
         return of_name.negative
 
     def additionals(self, answers: Iterable[RecordSet]) -> list[RecordSet]:
@@ -380,7 +287,7 @@ class Zone:
                     found.update(dict.fromkeys(self.sets(instance.key, RecordType.TXT)))
             elif rtype == RecordType.SRV:
                 services[answer] = None
-            elif rtype in _ADDRESS_TYPES:
+            elif rtype in ADDRESS_TYPES:
                 hosts[answer.name.key] = None
         for service in services:
             for record in service.records:
@@ -389,7 +296,7 @@ class Zone:
             of_name = self._by_name.get(host)
             if of_name is None:
                 continue
-            for rtype in _ADDRESS_TYPES:
+            for rtype in ADDRESS_TYPES:
                 found.update(dict.fromkeys(of_name.types.get(rtype, {}).values()))
             # Also where both families are present: it tells at once that there is nothing else
             # (RFC 6762 §6.2, Appendix E).
@@ -406,9 +313,9 @@ class Zone:
         The addresses of the other family or, where there are none, the negative response that says so.
         """
         found: dict[RecordSet, None] = {}
-        announced = [record_set for record_set in announced if record_set.type in _ADDRESS_TYPES]
+        announced = [record_set for record_set in announced if record_set.type in ADDRESS_TYPES]
         for one in announced:
-            (other,) = (rtype for rtype in _ADDRESS_TYPES if rtype != one.type)
+            (other,) = (rtype for rtype in ADDRESS_TYPES if rtype != one.type)
             others = list(self.sets(one.name.key, other))
             negative = None if others else self.negative(one.name.key)
             found.update(dict.fromkeys([negative] if negative else others))
@@ -417,7 +324,7 @@ class Zone:
         return list(found)
 
 
-def _matching(of_name: _NameSets, qtype: int, qclass: int) -> Iterator[RecordSet]:
+def _matching(of_name: NameSets, qtype: int, qclass: int) -> Iterator[RecordSet]:
     """Yield the sets of one name that answer a type and class (RFC 6762 §6, "the standard DNS rules")."""
     if qtype == RecordType.ANY:
         kinds = list(of_name.types.values())

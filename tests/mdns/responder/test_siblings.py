@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.messages import Message, encode
 from mcast.dns.names import Name
 from mcast.dns.records import address
+from mcast.mdns.responder.record_set import RecordSet
 from mcast.mdns.responder.siblings import MAX_HEARD, MAX_SENT, Siblings
-from mcast.mdns.responder.zone import RecordSet
 from mcast.neighbours import SocketAddress
 from tests.mdns.lab import (
     HOST,

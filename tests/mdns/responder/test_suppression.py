@@ -9,7 +9,8 @@ from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.names import Name
 from mcast.dns.records import address, pointer
 from mcast.mdns.context import LinkSettings
-from mcast.mdns.responder.pending import MAX_DELAYED, MAX_TRUNCATED
+from mcast.mdns.responder.delayed_responses import MAX_DELAYED
+from mcast.mdns.responder.known_answers import MAX_TRUNCATED
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.neighbours import SocketAddress
 from mcast.testing import Capture

@@ -47,9 +47,13 @@ JITTER_GAIN = 16
 TEXT_CLOCK_RATE = 1000
 """A numbered line of text counts milliseconds."""
 
+MAX_TEXT = 256
+"""Octets of a datagram in which a numbered line is looked for. Our choice: twice the longest that is sent."""
+
 _RTP = struct.Struct("!BBHII")
+# As mcjoin, which looks for these two keys alone; not every version tells the interval.
 _TEXT = re.compile(
-    rb"Sender PID (\d{1,10}), MC group ([^,\s]{1,80}), count: (\d{1,18})(?:, freq: (\d{1,10}))?\b"
+    rb"Sender PID (\d{1,10})(?!\d)[^\0]*?\bcount: (\d{1,18})(?!\d)(?:[^\0]*?\bfreq: (\d{1,10})(?!\d))?"
 )
 
 
@@ -94,11 +98,11 @@ def read_rtp(data: bytes, clock_rate: int | None = None) -> Mark | None:
 
 
 def read_text(data: bytes) -> Mark | None:
-    """Return the number of a line that `numbered_text` wrote, or None."""
-    found = _TEXT.match(data)
+    """Return the number of a line that mcjoin or `numbered_text` wrote, or None."""
+    found = _TEXT.search(data, 0, MAX_TEXT)
     if found is None:
         return None
-    sender, _, number, interval = found.groups()
+    sender, number, interval = found.groups()
     ticks = None if not interval or not int(interval) else int(number) * int(interval)
     return Mark("text", int(sender), int(number), 0, ticks, TEXT_CLOCK_RATE)
 
@@ -106,11 +110,12 @@ def read_text(data: bytes) -> Mark | None:
 def numbered_text(sender: int, group: str, number: int, rate: float | None, size: int | None = None) -> bytes:
     """Return a numbered datagram, in the form that mcjoin sends.
 
+    :param group: its address, without the port.
     :param rate: datagrams a second; None when they are sent without a pace.
     :param size: octets to fill it up to with zeros; it is never cut.
     """
     interval = 0 if rate is None else round(TEXT_CLOCK_RATE / rate)
-    text = f"Sender PID {sender}, MC group {group}, count: {number}, freq: {interval}\0".encode()
+    text = f"Sender PID {sender}, MC group {group} ... count: {number}, freq: {interval}\0".encode()
     return text.ljust(size or 0, b"\0")
 
 

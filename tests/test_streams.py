@@ -56,21 +56,35 @@ class RtpTests(SynchronousTestCase):
 class TextTests(SynchronousTestCase):
     def test_as_sent(self) -> None:
         self.assertEqual(
-            numbered_text(4711, "239.1.2.3:7645", 5, 10.0),
-            b"Sender PID 4711, MC group 239.1.2.3:7645, count: 5, freq: 100\0",
+            numbered_text(4711, "225.1.2.3", 5, 10.0),
+            b"Sender PID 4711, MC group 225.1.2.3 ... count: 5, freq: 100\0",
         )
 
+    def test_of_mcjoin(self) -> None:
+        data = b"Sender PID 4711, MC group 225.1.2.3 ... count: 5, freq: 100\0".ljust(100, b"\0")
+        self.assertEqual(read_text(data), Mark("text", 4711, 5, 0, 500, 1000))
+
+    def test_of_an_older_mcjoin(self) -> None:
+        data = b"Sender PID 4711, MC group 225.1.2.3 ... count: 5\0".ljust(100, b"\0")
+        self.assertEqual(read_text(data), Mark("text", 4711, 5, 0, None, 1000))
+
+    def test_what_follows_the_text(self) -> None:
+        data = b"Sender PID 4711, MC group 225.1.2.3 ... count: 5\0, freq: 100"
+        self.assertEqual(read_text(data), Mark("text", 4711, 5, 0, None, 1000))
+        self.assertIsNone(read_text(b"Sender PID 4711, MC group 225.1.2.3\0 ... count: 5"))
+
     def test_read_again(self) -> None:
-        data = numbered_text(4711, "[ff15::1]:7645", 5, 10.0, 1400)
+        data = numbered_text(4711, "ff15::1", 5, 10.0, 1400)
         self.assertEqual(len(data), 1400)
         self.assertEqual(read_text(data), Mark("text", 4711, 5, 0, 500, 1000))
 
     def test_without_a_pace(self) -> None:
-        mark = read_text(numbered_text(1, "239.1.2.3:1", 5, None))
+        mark = read_text(numbered_text(1, "239.1.2.3", 5, None))
         self.assertIsNone(mark and mark.ticks)
 
     def test_something_else(self) -> None:
-        self.assertIsNone(read_text(b"Sender PID x, MC group 239.1.2.3, count: 5"))
+        self.assertIsNone(read_text(b"Sender PID x, MC group 239.1.2.3 ... count: 5"))
+        self.assertIsNone(read_text(b"Sender PID 1, MC group 239.1.2.3 ... count: " + b"9" * 19))
 
 
 class SeenByItselfTests(SynchronousTestCase):
@@ -112,7 +126,7 @@ class SeenByItselfTests(SynchronousTestCase):
         self.assertEqual(finder.count, 16)
 
     def test_text(self) -> None:
-        stream = self.finder(numbered_text(1, "239.1.2.3:1", 5, None)).stream
+        stream = self.finder(numbered_text(1, "239.1.2.3", 5, None)).stream
         self.assertEqual(stream and stream.kind, "text")
 
 
@@ -161,7 +175,7 @@ class CountingTests(SynchronousTestCase):
         """Text does not wrap, so any gap is a loss."""
         finder = StreamFinder()
         for number in (1, 10_001):
-            finder.take(numbered_text(1, "239.1.2.3:1", number, None), 0.0)
+            finder.take(numbered_text(1, "239.1.2.3", number, None), 0.0)
         self.assertEqual(finder.stream and finder.stream.lost, 9_999)
 
 
@@ -197,5 +211,5 @@ class JitterTests(SynchronousTestCase):
     def test_text(self) -> None:
         finder = StreamFinder()
         for number, now in enumerate((1.0, 1.1, 1.216)):
-            finder.take(numbered_text(1, "239.1.2.3:1", number, 10.0), now)
+            finder.take(numbered_text(1, "239.1.2.3", number, 10.0), now)
         self.assertAlmostEqual((finder.stream and finder.stream.jitter) or 0.0, 0.001)

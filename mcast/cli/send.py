@@ -78,7 +78,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     if arguments.sequence:
         if arguments.text is not None or arguments.file is not None:
             raise CommandError("--sequence makes the payload itself: give neither TEXT nor --file")
-        payload = numbered_text(os.getpid(), str(group), 0, arguments.rate, size)
+        payload = numbered_text(os.getpid(), group.host, 0, arguments.rate, size)
     else:
         payload = sized(read_payload(text=arguments.text, file=arguments.file, cut=size is not None), size)
     interfaces = sending_interfaces(group, arguments.interfaces)
@@ -144,7 +144,7 @@ class Load:
         """Return what is sent by each interface, counted from 0."""
         if self.numbering is None:
             return self.payload
-        return numbered_text(self.numbering, str(self.group), turn, self.rate, len(self.payload))
+        return numbered_text(self.numbering, self.group.host, turn, self.rate, len(self.payload))
 
 
 class Sender:

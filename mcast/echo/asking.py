@@ -212,8 +212,13 @@ class Inquiry:
             self.close().addCallback(self._tell_end)
         return waiting
 
+    def end(self) -> Deferred[None]:
+        """End now, also for whoever waits for a reply; fires when the ports are closed."""
+        self._end()
+        return self.close()
+
     def close(self) -> Deferred[None]:
-        """End now; fires when the ports are closed. May be called again."""
+        """Close, and tell nobody; fires when the ports are closed. May be called again."""
         self._ended = True
         for timer in self._timers:
             if timer.active():
@@ -337,11 +342,12 @@ class Replies:
 
     def __anext__(self) -> Deferred[Reply]:
         """Return what fires with the next reply."""
-        return self._inquiry.next()
+        # Whoever waits keeps the question: `await anext(ask(…))` holds nothing but what is returned here.
+        return self._inquiry.next().addBoth(lambda result, _: result, self)
 
     async def aclose(self) -> None:
-        """End the question, and wait until its ports are closed."""
-        await self._inquiry.close()
+        """End the question, also for a loop that waits, and wait until its ports are closed."""
+        await self._inquiry.end()
 
     def statistics(self) -> dict[str, int | dict[str, int]]:
         """Return what was counted until now.

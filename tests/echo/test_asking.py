@@ -272,6 +272,24 @@ class EndTests(AskTestCase):
         _, done = self.gather(replies)
         self.successResultOf(done)
 
+    def test_closed_beside_a_loop(self) -> None:
+        """A loop that waits is left."""
+        replies = self.ask()
+        got, done = self.gather(replies)
+        self.successResultOf(Deferred.fromCoroutine(replies.aclose()))
+        self.successResultOf(done)
+        self.assertEqual(got, [])
+        self.assert_closed()
+
+    def test_next_alone(self) -> None:
+        """`anext(ask(…))` holds nothing but what it waits for; the question ends with the reply."""
+        first = self.ask().__anext__()
+        gc.collect()
+        self.hear(b"I")
+        self.assertEqual(self.successResultOf(first).data, b"I")
+        gc.collect()
+        self.assert_closed()
+
     def test_dropped_without_a_loop(self) -> None:
         self.ask()
         gc.collect()

@@ -184,19 +184,15 @@ class HandlerAnswerer(Answerer):
         later.addBoth(lambda _: self._handled.discard(later))
 
     def stopProtocol(self) -> None:
+        super().stopProtocol()  # first: a handler that is cancelled may answer all the same
         timers, self._timers = self._timers, {}
         for timer in timers.values():
             timer.cancel()
         for later in list(self._handled):
             later.cancel()
-        super().stopProtocol()
 
     def _answer_later(self, answers: Answers, address: SocketAddress, arrival: Arrival) -> None:
-        datagrams = () if answers is None else (answers,) if isinstance(answers, bytes) else tuple(answers)
-        for data in datagrams:
-            if not isinstance(data, bytes):
-                raise TypeError(f"the handler answers {data!r}, which is no bytes")
-        for data in datagrams:
+        for data in _datagrams(answers):
             delay = self._handling.rng.uniform(*self._handling.jitter)
             if not delay:
                 self.answered(data, address, arrival)
@@ -226,6 +222,20 @@ class HandlerAnswerer(Answerer):
             self._faults.clear()
         self._faults.add(cause)
         self._log.failure("the handler failed (counted from now on)", failure=failure)
+
+
+def _datagrams(answers: Answers) -> tuple[bytes, ...]:
+    if answers is None:
+        return ()
+    if isinstance(answers, bytes):
+        return (answers,)
+    if not isinstance(answers, Iterable) or isinstance(answers, str | bytearray | memoryview):
+        raise TypeError(f"the handler answers {answers!r}, which is no bytes")
+    datagrams = tuple(answers)
+    for data in datagrams:
+        if not isinstance(data, bytes):
+            raise TypeError(f"the handler answers {data!r}, which is no bytes")
+    return datagrams
 
 
 def _deferred(answers: Awaitable[Answers]) -> Deferred[Answers]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo import answering
@@ -122,6 +123,20 @@ class DelayTests(AnsweringTestCase):
         self.assertEqual((self.clock.getDelayedCalls(), len(cancelled), answerer.waiting), ([], 1, 0))
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_stop_that_a_handler_ignores(self) -> None:
+        """What it answers when it is cancelled is not sent, and does not wait either."""
+
+        async def handler(asked: Asked) -> bytes:
+            with contextlib.suppress(CancelledError):
+                await Deferred()
+            return b"late"
+
+        for jitter in ((0.0, 0.0), (1.0, 1.0)):
+            answerer = self.make(handler, jitter)
+            self.ask(answerer)
+            answerer.doStop()
+            self.assertEqual((self.sent(), self.clock.getDelayedCalls(), answerer.waiting), ([], [], 0))
+
 
 class FaultTests(AnsweringTestCase):
     """A handler that raises is logged once for each cause, counted, and asked again."""
@@ -154,6 +169,13 @@ class FaultTests(AnsweringTestCase):
         self.ask(answerer)
         self.assertEqual((self.sent(), self.dropped(answerer)), ([], {"handler failed": 1}))
         self.assertIn("which is no bytes", str(self.flushLoggedErrors(TypeError)[0].value))
+
+    def test_answers_what_is_no_list(self) -> None:
+        """The log shows the answer, not a part of it."""
+        for value in ("text", 5, bytearray(b"text")):
+            self.ask(self.make(lambda asked, value=value: value))
+            (failure,) = self.flushLoggedErrors(TypeError)
+            self.assertEqual(str(failure.value), f"the handler answers {value!r}, which is no bytes")
 
 
 class MistakeTests(SynchronousTestCase):

@@ -104,11 +104,9 @@ class DocumentationTests(SynchronousTestCase):
     """docs/api.md names all that is public: the names of the modules, and the members of their classes."""
 
     def setUp(self) -> None:
-        page = Path(__file__).parent.parent / "docs" / "api.md"
+        self.page = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
         self.words = {
-            word
-            for code in re.findall(r"`([^`]+)`", page.read_text("utf-8"))
-            for word in re.findall(r"\w+", code)
+            word for code in re.findall(r"`([^`]+)`", self.page) for word in re.findall(r"\w+", code)
         }
 
     def test_names(self) -> None:
@@ -125,6 +123,134 @@ class DocumentationTests(SynchronousTestCase):
             if "." in place and not is_called_by_twisted(place) and place.rpartition(".")[2] not in self.words
         ]
         self.assertEqual(sorted(set(missing)), [])
+
+    def test_members_of_a_table(self) -> None:
+        """A table whose head names classes lists their members: all of them, and none that they lack."""
+        for head, *rows in tables(self.page):
+            classes = classes_named(head[0])
+            listed: dict[type, set[str]] = {each: set() for each in classes}
+            for first, second in rows if classes else ():
+                begun = {code.partition("(")[0] for code in codes(first)}
+                named = {name for name in begun if " " not in name}
+                only = re.match(r"of [^:]*: ", second)
+                having = classes_named(only[0]) if only else classes
+                for each in classes:
+                    lacking = {name for name in named if not has_member(each, name)}
+                    self.assertEqual(lacking, set() if each in having else named, each)
+                    if each in having:
+                        listed[each] |= named
+            for each in classes:
+                members = {place.rpartition(".")[2] for place, _ in members_of_class("", each)}
+                left_out = {name for name in members if name.isidentifier() and not name.startswith("__")}
+                self.assertEqual(left_out - listed[each], set(), each)
+
+    def test_members_of_a_row(self) -> None:
+        """A row that begins with a class names members of that class, or of others that it names."""
+        for head, *rows in tables(self.page):
+            for row in rows if not classes_named(head[0]) else ():
+                subjects = [offered_by_any(code) for code in codes(row[0])]
+                text = " ".join(row[1:])
+                known = [*filter(None, subjects), *classes_named(text), mcast]
+                if not any(isinstance(each, type) for each in subjects):
+                    continue
+                parameters = {
+                    word for code in codes(text) if "(" in code for word in re.findall(r"\w+", code)
+                }
+                wrong = [
+                    code
+                    for code in codes(text)
+                    if re.fullmatch(r"[a-z]\w*(\(\w*\))?", code)
+                    and code not in parameters
+                    and not any(knows(each, code.partition("(")[0]) for each in known)
+                ]
+                self.assertEqual(wrong, [], row[0])
+
+    def test_parameters(self) -> None:
+        """A call shows parameters that there are; all of them, where it has no ellipsis."""
+        wrong = [
+            code
+            for head, *rows in [*tables(self.page), *prose(self.page)]
+            for row in rows
+            for cell in row
+            for code in codes(cell)
+            if (known := called(code, classes_named(head[0])))
+            and not any(takes(found, code) for found in known)
+        ]
+        self.assertEqual(wrong, [])
+
+
+def tables(page: str) -> Iterator[list[list[str]]]:
+    """Yield each table of a page, as rows of cells; the first row is the head."""
+    for block in re.findall(r"(?m)(?:^\|.*\n)+", page):
+        rows = [[cell.strip() for cell in line.strip("|\n").split(" | ")] for line in block.splitlines()]
+        yield [[*row, ""][:2] if len(row) < 2 else row for row in (rows[0], *rows[2:])]
+
+
+def prose(page: str) -> Iterator[list[list[str]]]:
+    """Yield what stands outside of tables as if it was one."""
+    yield [[""], [re.sub(r"(?m)^\|.*\n", "", page)]]
+
+
+def codes(text: str) -> list[str]:
+    return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", text)]
+
+
+def offered_by_any(code: str) -> Any:
+    """Return what a public module offers under the name that some code begins with."""
+    name = code.partition("(")[0]
+    module, _, name = name.rpartition(".")
+    if module:
+        return getattr(import_module(module), name, None) if module in PUBLIC_MODULES else None
+    return offered_names().get(name)
+
+
+def classes_named(text: str) -> list[type]:
+    return [found for found in map(offered_by_any, codes(text)) if isinstance(found, type)]
+
+
+def has_member(offered: type, name: str) -> bool:
+    """Tell whether objects of a class have a member, one that its constructor sets among them."""
+    if hasattr(offered, name):
+        return True
+    if any(name in vars(base).get("__annotations__", ()) for base in offered.__mro__):
+        return True
+    return any(
+        re.search(rf"\bself\.{name}\b[^=\n]*=", inspect.getsource(base))
+        for base in offered.__mro__
+        if is_ours(base)
+    )
+
+
+def knows(found: Any, name: str) -> bool:
+    """Tell whether a name is a member of something, or a parameter."""
+    if isinstance(found, type) and has_member(found, name):
+        return True
+    return hasattr(found, name) or (callable(found) and name in inspect.signature(found).parameters)
+
+
+def called(code: str, classes: list[type]) -> list[Any]:
+    """Return what a piece of code such as ``name(parameter, *, other=0)`` calls, as far as it is known."""
+    name = code.partition("(")[0]
+    if "(" not in code or not code.endswith(")") or name == code:
+        return []
+    owner, _, member = name.rpartition(".")
+    holders = classes_named(f"`{owner}`") if owner else classes
+    found = [getattr(each, member) for each in holders if hasattr(each, member)]
+    alone = offered_by_any(name)
+    return [each for each in (*found, alone) if callable(each)]
+
+
+def takes(found: Any, code: str) -> bool:
+    """Tell whether a function takes what a piece of code shows as its parameters."""
+    shown = re.sub(r"=[^,()\[\]]*(\([^()]*\))?", "", code.partition("(")[2][:-1]).replace(" ", "").split(",")
+    if not all(re.fullmatch(r"\*{0,2}[a-z]\w*|\*|…|", each) for each in shown):
+        return True  # an example with values
+    names = {each.strip("*") for each in shown} - {"", "…"}
+    signature = inspect.signature(found).parameters
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.values()):
+        return True
+    parameters = set(signature) - {"self"}
+    return names <= parameters if "…" in shown else names == parameters
 
 
 def loaded_by(code: str) -> set[str]:
@@ -160,7 +286,7 @@ def offered_names() -> dict[str, Any]:
     """
     return {
         name: getattr(import_module(module), name)
-        for module in PUBLIC_MODULES
+        for module in reversed(PUBLIC_MODULES)
         for name in import_module(module).__all__
     }
 

@@ -10,7 +10,6 @@ from mcast.dns.messages import Message, Question
 from mcast.dns.names import Name
 from mcast.dns.records import NextSecure, Record
 from mcast.mdns.constants import (
-    ACTIVATION_PERIOD,
     FIRST_QUERY_DELAY,
     MDNS_PORT,
     QUERY_SLACK,
@@ -38,6 +37,7 @@ from mcast.mdns.querier.question_series import QuestionSeries
 from mcast.mdns.querier.questions import Questions
 from mcast.mdns.querier.reconfirmation import Drop, Reconfirmations
 from mcast.mdns.querier.responses import ResponseHandler
+from mcast.mdns.querier.unicast_questions import asks_for_unicast, note_asked
 from mcast.mdns.schedule import Timers
 from mcast.neighbours import SocketAddress
 
@@ -320,11 +320,7 @@ class Querier:
             series.is_denied = all(lifetime.type == RecordType.NSEC for lifetime in lifetimes)
         else:
             series.start(self._first_query_at(now), now + FIRST_QUERY_DELAY[0])
-            # RFC 6762 §5.4: only "questions that are active and ready to be sent the moment of wake from
-            # sleep or interface activation".
-            is_new_link = now - self._context.up_since <= ACTIVATION_PERIOD
-            settings = self._context.settings
-            series.is_unicast = self._context.unicast_responses and is_new_link and not settings.own_port
+            series.is_unicast = asks_for_unicast(self._context, now)
         self._arm(series)
 
     def _arm(self, series: QuestionSeries) -> None:
@@ -338,10 +334,7 @@ class Querier:
         series.asked_at = now
         if self._queue.ask(Question(series.name, series.type, RecordClass.IN, is_unicast), now):
             self._pacing.asked()
-            if is_unicast or self._context.settings.own_port:
-                series.unicast_at = now
-            # RFC 6762 §5.4: repeated questions are QM.
-            series.is_unicast = False
+            note_asked(series, is_unicast or self._context.settings.own_port, now)
 
     def _ask_once(self, question: Question, now: float) -> None:
         """Ask a question now, whether or not anybody wants to know (RFC 6762 §10.4)."""

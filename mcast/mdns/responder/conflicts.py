@@ -1,4 +1,4 @@
-"""What other hosts say about our names and records (RFC 6762 §6.6, §7.4, §8.1, §8.2, §9, §14)."""
+"""What other hosts say about our names and records (RFC 6762 §6.6, §7.4, §8.1, §9, §14)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from mcast.dns.messages import Message
 from mcast.dns.records import Identity, Record
 from mcast.mdns.constants import KNOWN_ANSWER_FRACTION, MULTICAST_INTERVAL, SHARED_DELAY
 from mcast.mdns.context import LinkContext
-from mcast.mdns.responder.prober import ProbedName, probe_data
+from mcast.mdns.responder.prober import ProbedName
 from mcast.mdns.responder.publications import Publications
 from mcast.mdns.responder.record_set import RecordSet
 from mcast.mdns.responder.response_aggregation import MulticastPlan, Reason
 from mcast.mdns.responder.seen_names import SeenNames
+from mcast.mdns.responder.tie_break import break_ties, probe_data
 
 
 class Watcher:
@@ -36,26 +37,8 @@ class Watcher:
         """Take in a query with proposed records."""
         if self._prober.is_active:
             self.seen.note(message.authorities)
-            self._break_ties(message, now)
+            break_ties(message, self._prober, self._publications.proposals, self._context, now)
         self._make_way(message, now)
-
-    def _break_ties(self, message: Message, now: float) -> None:
-        """Compare what another host proposes for a name with what we do (RFC 6762 §8.2)."""
-        for question in dict.fromkeys(message.questions):
-            probed = self._prober.probing(question.name.key)
-            if probed is None:
-                continue
-            theirs = [
-                record
-                for record in message.authorities
-                if record.name == question.name and question.type in (record.type, RecordType.ANY)
-            ]
-            # Nothing proposed: a mere query. All of it ours on another link: a bridge between our links.
-            if not theirs or all(map(self._is_own, theirs)):
-                continue
-            if probe_data(self._publications.proposals(probed)) < probe_data(theirs):
-                self._counters["probes deferred"] += 1
-                self._prober.defer(probed, now)
 
     def _make_way(self, message: Message, now: float) -> None:
         """Give a verified name up to a host that probes for it with other data.

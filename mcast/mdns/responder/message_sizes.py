@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
-from mcast.dns.codes import QUERY_FLAGS, RESPONSE_FLAGS, RecordType
+from mcast.dns.codes import QUERY_FLAGS, RESPONSE_FLAGS
 from mcast.dns.messages import MessageBuilder, Question
 from mcast.dns.records import Record
-from mcast.mdns.constants import LEGACY_TTL
 from mcast.mdns.context import Sizes
 from mcast.mdns.responder.record_set import RecordSet
 
@@ -73,45 +72,8 @@ def pack_response(
         if not packets.put(_add_answers, records):
             for record in records:
                 packets.put(_add_answers, (record,))
-    room = [extra for extra in additionals if _add_additionals(packets.last, extra.records)]
+    room = [extra for extra in additionals if add_additionals(packets.last, extra.records)]
     return packets.build(), room
-
-
-def pack_legacy(
-    identifier: int,
-    questions: Sequence[Question],
-    answers: Iterable[RecordSet],
-    additionals: Iterable[RecordSet],
-    sizes: Sizes,
-) -> bytes:
-    """Return the response to a legacy query: a conventional unicast response (RFC 6762 §6.7).
-
-    A negative response goes to the authority section, where conventional resolvers look for it (RFC 4035
-    §3.1.3.1): in the answer section some report a record of the wrong type.
-    """
-    builder = MessageBuilder(
-        sizes.normal, flags=RESPONSE_FLAGS, id=identifier, legacy=True, oversize=sizes.single
-    )
-    fits = all(builder.add_question(question) for question in questions)
-    denials: list[Record] = []
-    for answer in answers:
-        records = [_for_legacy(record) for record in answer.records]
-        if answer.type == RecordType.NSEC:
-            denials += records
-        else:
-            fits = all(builder.add_answer(record) for record in records) and fits
-    fits = all(builder.add_authority(record) for record in denials) and fits
-    for extra in additionals:
-        _add_additionals(builder, [_for_legacy(record) for record in extra.records])
-    return builder.build(truncated=not fits)
-
-
-def _for_legacy(record: Record) -> Record:
-    """Return a record as conventional DNS has it: no cache-flush bit, and a TTL that is soon over.
-
-    A resolver without multicast hears of no change (RFC 6762 §6.7).
-    """
-    return record.with_ttl(min(record.ttl, LEGACY_TTL)).with_cache_flush(False)
 
 
 def pack_probes(proposals: Iterable[Proposal], sizes: Sizes) -> list[bytes]:
@@ -155,7 +117,7 @@ def _add_proposal(builder: MessageBuilder, proposal: Proposal) -> bool:
     return False
 
 
-def _add_additionals(builder: MessageBuilder, records: Sequence[Record]) -> bool:
+def add_additionals(builder: MessageBuilder, records: Sequence[Record]) -> bool:
     """Add all records to the additional section or none; never so that a message becomes oversized."""
     before = builder.checkpoint()
     for record in records:

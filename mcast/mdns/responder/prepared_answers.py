@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
+from typing import Final
 
 from mcast.dns.messages import Message
+from mcast.mdns.constants import MDNS_PORT, SHARED_DELAY
+from mcast.mdns.context import LinkContext
 from mcast.mdns.responder.record_set import RecordSet
+from mcast.mdns.responder.unicast_responses import UnicastResponses
+from mcast.neighbours import SocketAddress, SourceKind
 
 MAX_READY = 8192
 """Queries whose answer is kept, each with at most two messages.
@@ -71,3 +76,46 @@ class ReadyAnswers:
     def clear(self) -> None:
         """Forget all answers, since they may be wrong now."""
         self._answers.clear()
+
+
+class ReadyAnswerer:
+    """Answers plain queries with what is kept for them: the shortest way from a query to its answer."""
+
+    def __init__(self, context: LinkContext, unicast: UnicastResponses) -> None:
+        self._context: Final = context
+        self._rng: Final = context.rng
+        self._counters: Final = context.counters
+        self._delayed: Final = unicast.delayed
+        self._octets: Final = unicast.octets
+        self._hears_unicast: Final = unicast.reaches
+        self._may_send: Final = unicast.may_send
+
+    def answer_ready(
+        self, ready: ReadyAnswer, datagram: bytes, source: SocketAddress, multicast: bool, now: float
+    ) -> bytes | None:
+        """Return the response to a query whose answer is ready, or None when it must go the long way.
+
+        It is for the sender alone, and is empty when there is none, or none yet.
+
+        The rules are those of `Answerer.handle`: a legacy query is always answered at once by unicast; a host
+        that wants a unicast response gets it if the records were multicast within a quarter of their TTL, at
+        once or, for shared records, after a random delay.
+        """
+        if source[1] != MDNS_PORT:
+            if not ready.legacy or self._context.neighbours.classify(source[0]) is not SourceKind.ON_LINK:
+                return None
+            payload = datagram[:2] + ready.legacy
+        elif now < ready.unicast_until and self._hears_unicast(source[0]):
+            payload = ready.unicast
+            if not payload:
+                at = now + self._rng.uniform(*SHARED_DELAY)
+                is_added = ready.answers and self._delayed.add(source, ready.answers, at, datagram[2:])
+                return b"" if is_added else None
+        else:
+            return None
+        if not self._may_send(source, now):
+            return b""
+        if self._octets is not None:
+            self._octets.allows(source[0], now, len(payload))
+        self._counters["ready answers"] += 1
+        return payload

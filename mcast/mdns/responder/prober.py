@@ -1,4 +1,4 @@
-"""Probing, the tie-break of simultaneous probes, and the pace after conflicts (RFC 6762 §8.1, §8.2).
+"""Probing, and the pace after conflicts (RFC 6762 §8.1).
 
 A `Prober` keeps the names that one link wants. It says which names to probe for and which ones are ours, and
 leaves messages and records to its caller. It never looks into a cache: only what arrives while a probe is out
@@ -8,13 +8,13 @@ counts.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
 from mcast.dns.names import Name
-from mcast.dns.records import Identity, Record
+from mcast.dns.records import Identity
 from mcast.mdns.constants import (
     CONFLICT_LIMIT,
     CONFLICT_MEMORY,
@@ -28,21 +28,6 @@ from mcast.mdns.constants import (
 )
 from mcast.mdns.events import ProbingFailed
 from mcast.mdns.schedule import Timers
-
-ProbeData = list[tuple[int, int, bytes]]
-"""What the tie-break compares (RFC 6762 §8.2.1).
-
-Class, type and uncompressed rdata of each record, sorted.
-"""
-
-
-def probe_data(records: Iterable[Record]) -> ProbeData:
-    """Return the data of ``records`` in the order of RFC 6762 §8.2.1.
-
-    Lists of tuples compare as the section says: pairwise until a difference, octets as unsigned numbers, and
-    what goes on where the other one ends is later.
-    """
-    return sorted([(record.rclass, int(record.type), record.rdata) for record in records])
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from mcast.mdns.context import LinkContext
 from mcast.mdns.responder.answerer import Answerer
 from mcast.mdns.responder.conflicts import Watcher
 from mcast.mdns.responder.message_sizes import pack_response
-from mcast.mdns.responder.prepared_answers import ReadyAnswers
+from mcast.mdns.responder.prepared_answers import ReadyAnswerer, ReadyAnswers
 from mcast.mdns.responder.publications import Publications
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.mdns.responder.response_aggregation import MulticastPlan, Reason
@@ -48,8 +48,8 @@ class Responder:
         self._siblings: Final = Siblings()
         self._watcher: Final = Watcher(context, self._publications, self._plan)
         self._answerer: Final = Answerer(context, self._zone, self._plan, self.ready, self._siblings)
-        self.answer_ready: Final = self._answerer.answer_ready
-        """See `Answerer.answer_ready`."""
+        self.answer_ready: Final = ReadyAnswerer(context, self._answerer.unicast).answer_ready
+        """See `ReadyAnswerer.answer_ready`."""
         self._schedule(context.schedule)
 
     def _schedule(self, schedule: Schedule) -> None:
@@ -60,7 +60,8 @@ class Responder:
         schedule.add(publications.updates.next_at, publications.try_updates)
         schedule.add(publications.announcer.timers.next_at, self._announce)
         schedule.add(self._answerer.truncated.timers.next_at, self._answerer.answer_truncated)
-        schedule.add(self._answerer.delayed.timers.next_at, self._answerer.answer_delayed)
+        unicast = self._answerer.unicast
+        schedule.add(unicast.delayed.timers.next_at, unicast.send_delayed)
         # RFC 6762 §8.4: the goodbye of what was replaced comes before the new data.
         schedule.add(publications.goodbyes.timers.next_at, self._say_goodbyes)
         schedule.add(self._multicast_at, self._multicast)

@@ -12,8 +12,8 @@ from mcast.dns.names import Name
 from mcast.dns.records import Record, address, host_info, raw, service, text
 from mcast.mdns.context import LinkSettings
 from mcast.mdns.events import GroupClaimed, GroupLost, ProbingFailed
-from mcast.mdns.responder.prober import probe_data
 from mcast.mdns.responder.record_group import RecordGroup
+from mcast.mdns.responder.tie_break import probe_data
 from tests.mdns.lab import (
     ANY,
     HOST,

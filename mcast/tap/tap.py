@@ -5,6 +5,7 @@ Without a sub-command it is the echo responder. Each sub-command has a module of
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
@@ -15,6 +16,7 @@ from twisted.internet.error import CannotListenError
 from twisted.python.usage import UsageError
 
 from mcast.errors import McastError
+from mcast.tap import notify
 from mcast.tap.echo import EchoOptions, make_echo_service
 from mcast.tap.hangup import hold_hangups
 
@@ -117,6 +119,9 @@ def makeService(options: Options) -> IService:
         module = next(module for name, module, _ in SUBCOMMANDS if name == options.subCommand)
         child = import_module(module).makeService(options.subOptions)
     child.setServiceParent(service)
+    if os.environ.get(notify.SOCKET):
+        # The last one: the first to stop, which it tells before the others take their time.
+        notify.ServiceManager(reactor, os.environ).setServiceParent(service)
     return service
 
 

@@ -1,0 +1,48 @@
+"""`twist mcast` as a service manager runs it: without a capability, and telling it how it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+
+from tests.network.lan import LanTestCase
+
+PATIENCE = 30.0
+"""Seconds within which a program must say something. Our choice: a loaded machine starts it slowly."""
+
+
+class ServiceManagerTests(LanTestCase):
+    hosts, links = 1, 1
+
+    if shutil.which("setpriv") is None:
+        skip = "the program setpriv (util-linux) is not installed"
+
+    def life(self, *words: str) -> list[bytes]:
+        """Return what a program tells its manager until it is ended in the middle of its life."""
+        path = os.path.abspath(f"/tmp/mcast-manager-{os.getpid()}")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            self.addCleanup(os.unlink, path)
+            manager.settimeout(PATIENCE)
+            (host,) = self.lan.hosts
+            # No capability, and none to be had; the user stays, who can read this interpreter.
+            bare = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+            asked = ("env", f"NOTIFY_SOCKET={path}", "WATCHDOG_USEC=100000")
+            process = host.spawn(*bare, *asked, sys.executable, "-m", "twisted", "mcast", *words)
+            told = [manager.recv(100) for _ in range(3)]
+            host.end(process)
+            while told[-1] != b"STOPPING=1":
+                told.append(manager.recv(100))
+            return told
+
+    def assert_whole(self, told: list[bytes]) -> None:
+        self.assertEqual((told[0], told[-1]), (b"READY=1", b"STOPPING=1"))
+        self.assertEqual(set(told[1:-1]), {b"WATCHDOG=1"})
+
+    def test_echo(self) -> None:
+        self.assert_whole(self.life())
+
+    def test_mdns(self) -> None:
+        self.assert_whole(self.life("mdns", "--hostname", "kitchen"))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, DeferredList
 
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, CommandError, Output, checked, decimal
 from mcast.cli.finding import (
@@ -29,7 +29,7 @@ from mcast.cli.finding import (
 )
 from mcast.dns.codes import RecordType
 from mcast.dns.names import LOCAL, Name
-from mcast.dnssd.found import FoundService
+from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.publishing import reverse_name
 from mcast.dnssd.sought import on_link, sought_hosts, sought_services, sought_type
 from mcast.dnssd.types import ServiceType, read_type
@@ -53,9 +53,8 @@ class Instance(NamedTuple):
 class HostName(NamedTuple):
     """A host to resolve."""
 
-    text: str
-    """As it was typed: it may be published in one form or another."""
-    name: Name
+    names: tuple[Name, ...]
+    """What the text that was typed may mean, mostly one name; see `sought_hosts`."""
 
 
 Subject = Instance | HostName | IPv4Address | IPv6Address
@@ -108,14 +107,32 @@ async def _resolve(node: Node, subject: Subject, timeout: float, report: Report)
     if isinstance(subject, Instance):
         report.service(await node.resolve(*subject, timeout))
     elif isinstance(subject, HostName):
-        found = await node.resolve_host(subject.text, timeout)
-        report.host(subject.name, [(str(one.address), one.interface) for one in found], address_fields(found))
+        name, found = await _first_host(node, subject.names, timeout)
+        report.host(name, [(str(one.address), one.interface) for one in found], address_fields(found))
     else:
         answers = await node.query(reverse_name(subject), RecordType.PTR, timeout, outside_local=True)
         for answer in dict.fromkeys(
             [(one.record.rdata, one.interface) for one in answers if one.record.type == RecordType.PTR]
         ):
             report.address(str(subject), Name.from_wire(answer[0]), answer[1])
+
+
+async def _first_host(
+    node: Node, names: Sequence[Name], timeout: float
+) -> tuple[Name, Sequence[FoundAddress]]:
+    """Return the first name that a host has, with its addresses.
+
+    :raises NotFound: there is none.
+    """
+    asked = [node.resolve_host(name, timeout) for name in names]
+    ended: Any = await DeferredList(asked, fireOnOneCallback=True, consumeErrors=True)
+    for one in asked:
+        one.cancel()
+    if isinstance(ended, tuple):
+        found, index = ended
+        return names[index], found
+    # All have failed: what is told is of the name as it was typed.
+    raise ended[0][1].value
 
 
 def parse_subject(text: str, service_type: ServiceType | None) -> tuple[Subject, Sequence[str]]:
@@ -129,9 +146,8 @@ def parse_subject(text: str, service_type: ServiceType | None) -> tuple[Subject,
     address, percent, zone = text.partition("%")
     try:
         return ip_address(address), (zone,) if percent else ()
-    except ValueError:
-        if not address.strip("0123456789."):
-            raise
+    except ValueError as error:
+        no_address = str(error)
     try:
         names = sought_services(text)
     except InvalidService:
@@ -141,10 +157,11 @@ def parse_subject(text: str, service_type: ServiceType | None) -> tuple[Subject,
             on_link(one)
         return Instance(text), ()
     _refuse_type(text)
-    (name, *_) = sought_hosts(text)
-    if not name.is_within(LOCAL):
-        raise ValueError(f"{text}: multicast DNS knows only hosts in .local")
-    return HostName(text, name), ()
+    hosts = sought_hosts(text)
+    if not hosts[0].is_within(LOCAL):
+        is_number = not address.strip("0123456789.")
+        raise ValueError(no_address if is_number else f"{text}: multicast DNS knows only hosts in .local")
+    return HostName(hosts), ()
 
 
 def _refuse_type(text: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from mcast.dns.names import LOCAL, Name
 from mcast.dns.presentation import parse_type
 from mcast.dnssd.instances import INSTANCE_LIMIT, InstanceName
-from mcast.dnssd.types import ServiceType, encoded, parse_types, subtype_label
+from mcast.dnssd.types import SUBTYPE_LABEL, ServiceType, encoded, parse_types, subtype_label
 from mcast.errors import InvalidService
 from mcast.mdns.domains import is_multicast_name
 
@@ -110,7 +110,7 @@ def sought_services(
 
     Text is looked for as it was typed, and in NFC, in which it should have been published (RFC 6762 §16).
     Octets that are no UTF-8 may stand in it as they are shown (``\\xe9``), or as Python takes them from a
-    command line (PEP 383).
+    command line (PEP 383). So may the dots of an instance name before a type in ``local.``.
 
     :param name: beside a type, text and octets are the instance name alone, one label; without, the whole.
     :param service_type: may be left out when the name is whole.
@@ -184,11 +184,28 @@ def _completed(name: Name) -> Name:
     return name
 
 
+def _joined(name: Name) -> Name:
+    """Return a name whose instance was typed with its dots as they are shown, ``Dr. Who._http._tcp``.
+
+    What else could stand before a type in ``local.`` is a subtype, and that is no service.
+    """
+    labels, domain = (name.labels[:-1], LOCAL.labels) if name.is_within(LOCAL) else (name.labels, ())
+    *instance, service, protocol = labels if len(labels) > 3 else (b"", b"")
+    if protocol.lower() not in (b"_tcp", b"_udp") or not service.startswith(b"_"):
+        return name
+    joined = b".".join(instance)
+    if instance[-1].lower() == SUBTYPE_LABEL or len(joined) > INSTANCE_LIMIT:
+        return name
+    return Name.from_labels((joined, service, protocol, *domain))
+
+
 def _wholes_of(name: SoughtName) -> tuple[InstanceName, ...]:
     try:
         names: Sequence[Name] = _spellings(name) if isinstance(name, str) else (sought_name(name),)
     except ValueError as error:
         raise InvalidService(f"instance name {name!r}", str(error)) from None
+    if isinstance(name, str):
+        names = [_joined(one) for one in names]
     names = [_completed(one) for one in names]
     return tuple([InstanceName.from_name(one) for one in names])
 

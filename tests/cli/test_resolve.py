@@ -13,7 +13,7 @@ from mcast.cli import resolve
 from mcast.cli.command import GOOD, NOT_ALL, CommandError
 from mcast.cli.resolve import hex_dump
 from mcast.dns.names import Name
-from mcast.dns.records import service, text
+from mcast.dns.records import address, service, text
 from mcast.dnssd.hosts import Host
 from tests.cli.finding_lab import FindingTestCase
 
@@ -56,6 +56,13 @@ class ServiceTests(FindingTestCase):
             with self.subTest(name=name):
                 self.assertEqual(self.run_command(name, "_http._tcp"), GOOD)
                 self.assertEqual(self.run_command(f"{name}._http._tcp.local"), GOOD)
+
+    def test_dots_and_percent_as_browse_shows_them(self) -> None:
+        for name in ("Dr. Who v1.2", "100% Good", "%h"):
+            with self.subTest(name=name):
+                self.publish(name)
+                self.assertEqual(self.run_command(f"{name}._http._tcp"), GOOD)
+                self.assertEqual(self.lines[0], f"name       {name}")
 
     def test_octets_beside_text(self) -> None:
         """S-6.5-4: values as a hex dump, with what they are as UTF-8 beside it."""
@@ -100,6 +107,22 @@ class HostTests(FindingTestCase):
         (found,) = self.objects
         self.assertEqual((found["event"], found["host"]), ("resolved", "there.local."))
         self.assertEqual(found["addresses"][0], {"address": "10.0.1.2", "interface": "eth0"})
+
+    def test_name_that_answered_is_shown(self) -> None:
+        """M-16-1: what was typed may mean several names, and one of them is the host's."""
+        for label, typed, shown in (
+            (b"l\xfct", "l\\xfct.local", "l\\xfct.local"),
+            (b"h\x1b[1m\xe2\x80\xae", "h\\u001b[1m\\u202e", "h\\u001b[1m\\u202e.local"),
+            ("b\u00fcro".encode(), "bu\u0308ro.local", "b\u00fcro.local"),
+        ):
+            with self.subTest(label=label):
+                host = Name.from_labels([label, b"local"])
+                self.there.publish(address(host, "10.0.1.9", 120))
+                self.lan.advance(5)
+                self.assertEqual(self.run_command(typed), GOOD)
+                self.assertEqual(self.lines, [f"{shown}  10.0.1.9  eth0"])
+                self.run_command(typed, json_lines=True)
+                self.assertEqual(self.objects[-1]["host"], str(host))
 
     def test_name_outside_local(self) -> None:
         """No other name is asked for by multicast (RFC 6762 §13)."""

@@ -79,6 +79,33 @@ class ServiceTests(SynchronousTestCase):
         (name,) = sought_services("Web", HTTP, "example.com")
         self.assertEqual(str(name), "Web._http._tcp.example.com.")
 
+    def test_dots_as_they_are_shown(self) -> None:
+        """S-4.3-2: they are escaped in a zone file, but in no list of services."""
+        expected = (InstanceName.from_label(b"Dr. Who v1.2", HTTP).full_name,)
+        for text in (
+            "Dr. Who v1.2._http._tcp",
+            "Dr. Who v1.2._http._tcp.local",
+            "Dr. Who v1.2._HTTP._tcp.LOCAL.",
+            "Dr\\. Who v1\\.2._http._tcp.local",
+            "Dr\\. Who v1.2._http._tcp",
+        ):
+            with self.subTest(text=text):
+                self.assertEqual(sought_services(text), expected)
+
+    def test_dots_elsewhere(self) -> None:
+        """A subtype is no service; another domain may have any labels; octets mean what they are."""
+        for text in (
+            "_printer._sub._http._tcp.local",
+            "a.b._http._tcp.example.com",
+            "www.example.com",
+            "a.b.c.d.local",
+        ):
+            with self.subTest(text=text):
+                self.assertRaises(InvalidService, sought_services, text)
+        apart = Name.from_labels(["a", "b", "_http", "_tcp", "local"])
+        self.assertRaises(InvalidService, sought_services, apart)
+        self.assertRaises(InvalidService, sought_services, ".".join(["x" * 40, "x" * 40, "_http._tcp"]))
+
     def test_octets_as_they_came(self) -> None:
         """M-16-1: a name is what its octets are, whether they are text in NFC or no text at all."""
         for label in (CAFE.encode(), b"caf\xe9", b"a\x00"):

@@ -260,9 +260,10 @@ def default_interfaces(available: Iterable[Interface]) -> tuple[Interface, ...]:
 def checked_selectors(interfaces: Sequence[str]) -> tuple[str, ...]:
     """Return the names, indexes or addresses by which a caller selects interfaces.
 
-    :raises TypeError: it is a single text, which would be read letter by letter, or one of them is no text.
+    :raises TypeError: it is no list, a single text among it, which would be read letter by letter, or one of
+        them is no text.
     """
-    if isinstance(interfaces, str | bytes):
+    if isinstance(interfaces, str | bytes) or not isinstance(interfaces, Iterable):
         raise TypeError(f"interfaces {interfaces!r}: they are a list, even when there is but one")
     for selector in interfaces:
         if not isinstance(selector, str):

@@ -47,6 +47,10 @@ class ConstructorTests(NodeTestCase):
     def test_one_interface_in_place_of_several(self) -> None:
         self.refused(TypeError, "'eth0'", interfaces="eth0")
 
+    def test_no_list_of_interfaces(self) -> None:
+        self.refused(TypeError, "interfaces 5: they are a list", interfaces=5)
+        self.refused(TypeError, "interfaces None: they are a list", interfaces=None)
+
     def test_no_family(self) -> None:
         self.refused(ValueError, "IPv4", ipv4=False, ipv6=False)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ _CHILDREN: dict[str | None, frozenset[str]] = {
     "service": frozenset({"type", "subtype", "domain-name", "host-name", "port", "txt-record"}),
 }
 """Which elements an element may hold; all others hold text. So the depth is bounded as well."""
+
+_PORT = re.compile(r"[+]?0*([0-9]+)", re.ASCII)
+"""What Avahi reads of a port: whatever follows the number is passed over."""
 
 _ATTRIBUTES: dict[tuple[str, str], frozenset[str] | None] = {
     ("name", "replace-wildcards"): None,
@@ -201,8 +205,12 @@ class _GroupReader:
         if not text:
             self._say(element, "<port> is empty: published with port 0")
             return 0
+        number = _PORT.match(text)
         with self._at(element):
-            return parse_port(text)
+            port = parse_port(text if number is None else number[1])
+        if text.strip("0123456789"):
+            self._say(element, f"port {text!r} is taken for {port}, as in Avahi")
+        return port
 
     def _subtype(self, element: _Element, type: ServiceType) -> bytes | None:
         """Return the label of a subtype that is written out, ``_anon._sub._ftp._tcp``; None for none."""

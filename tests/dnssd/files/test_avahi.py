@@ -231,6 +231,17 @@ class LenientTests(SynchronousTestCase):
         text = group("<service><type>_x._tcp</type><port/></service>")
         self.assertEqual(self.noted(text, "5: <port> is empty: published with port 0").port, 0)
 
+    def test_port_with_more_than_a_number(self) -> None:
+        """Avahi reads it as C does: seen with avahi-daemon 0.8."""
+        for text, port in (("+5900", 5900), ("22x", 22), ("80/tcp", 80), ("8080 (alt)", 8080), ("0x15", 0)):
+            with self.subTest(text=text):
+                file = group(f"<service><type>_x._tcp</type><port>{text}</port></service>")
+                self.assertEqual(
+                    self.noted(file, f"5: port {text!r} is taken for {port}, as in Avahi").port, port
+                )
+        (found,) = parsed(group(service().replace("80", "000000080"))).services
+        self.assertEqual(found.port, 80)
+
     def test_empty_names(self) -> None:
         text = group(service("<domain-name></domain-name>"))
         found = self.noted(text, "5: <domain-name> is empty, and passed over")

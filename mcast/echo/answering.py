@@ -76,7 +76,7 @@ def answer(
 ) -> Answering:
     """Answer what a group is asked, by unicast from the group's port, until it is stopped.
 
-        answering = answer(reactor, Group.parse("239.255.255.250:1900"), lambda asked: b"HTTP/1.1 200 OK…")
+        answering = answer(reactor, Group.parse("239.255.255.250:1900"), lambda asked: b"HTTP/1.1 200 OK...")
 
     Only what was sent to the group is answered; where the group is link-local, only to neighbours.
 

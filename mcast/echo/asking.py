@@ -54,7 +54,7 @@ def ask(
 ) -> Replies:
     """Put a question to a group, and gather what its hosts answer.
 
-        async for reply in ask(reactor, Group.parse("239.255.255.250:1900"), b"M-SEARCH …"):
+        async for reply in ask(reactor, Group.parse("239.255.255.250:1900"), b"M-SEARCH ..."):
             print(reply.source, reply.interface, reply.seconds, reply.data)
 
     The question leaves at once by each interface, from a port of its own, to which the answers come by

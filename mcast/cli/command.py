@@ -75,6 +75,12 @@ class Output:
         for line in laid_out(rows, self._columns(), lead=lead, numbers=numbers):
             self.text(line)
 
+    def height(self, rows: Sequence[Sequence[str]], *, lead: int, numbers: Sequence[int] = ()) -> int:
+        """Return how many lines `table` prints for people."""
+        columns = self._columns()
+        lines = laid_out(rows, columns, lead=lead, numbers=numbers)
+        return sum(1 if columns is None else len(list(folded(shown(line), columns))) for line in lines)
+
     @property
     def is_terminal(self) -> bool:
         """Whether a person looks at a terminal, where what was printed can be replaced."""

@@ -201,10 +201,14 @@ def _show_screen(flows: Flows, seconds: float, output: Output) -> None:
         for place, flow in flows.all()
     ]
     room = max(shutil.get_terminal_size().lines - LINES_AROUND, 1)
+    told = rows[:room]
+    # A flow takes several lines where the terminal is narrow.
+    while len(told) > 1 and output.height([_HEADINGS, *told], lead=3, numbers=_NUMBERS) > room + 1:
+        told.pop()
     output.clear()
-    output.table([_HEADINGS, *rows[:room]], lead=3, numbers=_NUMBERS)
-    if len(rows) > room:
-        output.text(f"… and {len(rows) - room} more")
+    output.table([_HEADINGS, *told], lead=3, numbers=_NUMBERS)
+    if len(rows) > len(told):
+        output.text(f"… and {len(rows) - len(told)} more")
     if not rows:
         output.text("nothing arrived")
 

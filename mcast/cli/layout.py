@@ -71,7 +71,8 @@ def laid_out(
 ) -> list[str]:
     """Return the lines of a table, or where that is too wide a block for each row.
 
-    A block begins with a line of the first cells, under it is each other cell that is not empty.
+    A block begins with a line of the first cells, under it is each other cell that is not empty, and the
+    numbers in one line with what they are called, since there are no headings.
 
     :param rows: the headings, and the rows.
     :param lead: how many cells the first line of a block has.
@@ -82,5 +83,9 @@ def laid_out(
     blocks = []
     for row in rows[1:]:
         blocks.append("  ".join([cell for cell in row[:lead] if cell]))
-        blocks += [" " * INDENT + cell for cell in row[lead:] if cell]
+        further = [(place, cell) for place, cell in enumerate(row) if place >= lead and cell]
+        blocks += [" " * INDENT + cell for place, cell in further if place not in numbers]
+        named = [f"{rows[0][place].replace(' ', '_')}={cell}" for place, cell in further if place in numbers]
+        if named:
+            blocks.append(" " * INDENT + " ".join(named))
     return blocks

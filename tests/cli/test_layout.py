@@ -72,6 +72,18 @@ class TableTests(SynchronousTestCase):
             ],
         )
 
+    def test_numbers(self) -> None:
+        """Without headings a number says nothing: they are named, in one line."""
+        rows = [
+            ["SOURCE", "STREAM", "lost", "jitter ms"],
+            ["192.0.2.1", "RTP 7", "3", "1.5"],
+            ["b", "", "1", ""],
+        ]
+        self.assertEqual(
+            laid_out(rows, 25, lead=1, numbers=range(2, 4)),
+            ["192.0.2.1", "    RTP 7", "    lost=3 jitter_ms=1.5", "b", "    lost=1"],
+        )
+
 
 class OutputTests(SynchronousTestCase):
     def test_terminal_that_is_narrowed(self) -> None:

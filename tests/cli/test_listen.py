@@ -157,7 +157,7 @@ class StreamTests(ListenTestCase):
         printer = self.make(*words, json_lines=json_lines)
         for number in (0, 1, 1, 3):
             self.now = 50 + number / 10
-            data = numbered_text(4711, "224.0.0.123:7645", number, 10.0)
+            data = numbered_text(4711, "224.0.0.123", number, 10.0)
             printer.datagram_arrived(data, ADDRESS, ARRIVAL)
         self.now = 51.0
         return printer
@@ -225,6 +225,20 @@ class StreamTests(ListenTestCase):
             printer.datagram_arrived(b"", (f"192.0.2.{last}", 1), ARRIVAL)
         printer.tick()
         self.assertEqual(self.stream.getvalue().splitlines()[-1], "… and 3 more")
+
+    def test_terminal_of_80_columns(self) -> None:
+        """Each number is named; and what is printed does not roll away."""
+        self.patch(shutil, "get_terminal_size", lambda: os.terminal_size((80, 10)))
+        printer = self.table("--stats", "1", json_lines=False)
+        for last in range(5):
+            printer.datagram_arrived(b"", (f"192.0.2.1{last}", 1), ARRIVAL)
+        printer._output = Output(self.stream, json_lines=False, columns=lambda: 80)
+        self.stream.truncate(self.stream.seek(0))
+        printer.tick()
+        lines = self.stream.getvalue().splitlines()
+        self.assertLess(len(lines), 10)
+        self.assertEqual(lines[-1], "… and 2 more")
+        self.assertIn("    packets/s=1.0 octets/s=0.0", lines)
 
 
 class ChannelTests(SynchronousTestCase):

@@ -48,7 +48,7 @@ Our choice: enough that throwing them away costs little for each.
 def _steady_seconds() -> Callable[[], float]:
     """Return what tells the seconds that passed, those asleep included, from some moment in the past."""
     boot_time = getattr(time, "CLOCK_BOOTTIME", None)
-    if boot_time is not None:
+    if sys.platform != "win32" and boot_time is not None:
         return partial(time.clock_gettime, boot_time)
     if sys.platform == "darwin":
         # There it counts sleep, and what time.monotonic() reads does not.
@@ -239,12 +239,17 @@ class TimerDescriptor:
         self._ring = ring
         # os.timerfd_create came with Python 3.13.
         self._libc = ctypes.CDLL(None, use_errno=True)
-        self._fd = self._checked(self._libc.timerfd_create(time.CLOCK_BOOTTIME, os.O_NONBLOCK | os.O_CLOEXEC))
+        self._fd = self._create()
         try:
             reactor.addReader(self)
         except BaseException:
             self._close()
             raise
+
+    def _create(self) -> int:
+        if sys.platform != "linux":
+            raise NotImplementedError("timer descriptors are Linux's")
+        return self._checked(self._libc.timerfd_create(time.CLOCK_BOOTTIME, os.O_NONBLOCK | os.O_CLOEXEC))
 
     @property
     def is_lost(self) -> bool:
@@ -317,7 +322,7 @@ class LookingBell:
 
 
 def _bell_of(reactor: Any, ring: Callable[[], None]) -> Bell:
-    if hasattr(time, "CLOCK_BOOTTIME") and IReactorFDSet.providedBy(reactor):
+    if sys.platform == "linux" and IReactorFDSet.providedBy(reactor):
         try:
             return TimerDescriptor(reactor, ring)
         except (OSError, AttributeError):

@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.beside import RunBeside
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-WORDS = (".ci", "mcast", "tests", "docs", "benchmarks", "contrib", "fuzz", "twisted")
+WORDS = (".ci", ".github", "mcast", "tests", "docs", "benchmarks", "contrib", "fuzz", "twisted")
 """Folders of the source distribution; so are all files at the top whose name has no leading dot."""
 
 
@@ -182,6 +182,7 @@ class SourceDistributionTests(InstalledTestCase):
         (source,) = folder.iterdir()
         modules = (
             "tests.test_house",
+            "tests.test_contributing",
             "tests.test_conformance",
             "tests.test_limits",
             "tests.dns",

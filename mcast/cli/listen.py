@@ -7,6 +7,7 @@ nothing did or something is wrong.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -135,7 +136,7 @@ def make_room(memberships: int) -> None:
 
     :raises CommandError: the system does not allow as many.
     """
-    if resource is None:
+    if sys.platform == "win32" or resource is None:
         return
     least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = SOCKETS_OF_A_MEMBERSHIP * memberships + SPARE_DESCRIPTORS

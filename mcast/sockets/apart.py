@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from collections import Counter
 
 from twisted.logger import Logger
@@ -59,6 +60,8 @@ class ApartSender:
             if ancillary is None:
                 self.socket.sendto(data, target)
             else:
+                if sys.platform == "win32":
+                    raise NotImplementedError("Windows has no sendmsg()")
                 self.socket.sendmsg((data,), ancillary, 0, target)
         except OSError as problem:
             return self._failures.send_failed(problem, interface)
@@ -66,6 +69,8 @@ class ApartSender:
 
     def waiting(self) -> int:
         """Return how many octets of the buffer are taken by what has not left."""
+        if sys.platform == "win32":
+            raise NotImplementedError("Windows does not tell")
         import fcntl
         import termios
 

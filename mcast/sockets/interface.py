@@ -218,6 +218,8 @@ def _described(
 
 def _ask(probe: socket.socket, request: int, name: str, kind: str) -> int:
     # Not from /sys: that shows the namespace it was mounted in, which need not be this thread's.
+    if sys.platform == "win32":
+        raise NotImplementedError("Windows has no such calls")
     import fcntl
 
     argument = name.encode()[: _IFREQ_NAME_SIZE - 1].ljust(_IFREQ_SIZE, b"\0")

@@ -253,6 +253,12 @@ def _read_address(attributes: bytes) -> IPv4Address | IPv6Address | None:
     return None
 
 
+def _netlink_socket() -> socket.socket:
+    if sys.platform != "linux":
+        raise NotImplementedError("netlink is Linux's")
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+
+
 @implementer(IReadDescriptor, ILoggingContext)
 class NetlinkBell:
     """A netlink socket that rings when the kernel's interfaces or addresses change.
@@ -263,7 +269,7 @@ class NetlinkBell:
     def __init__(self, reactor: IReactorFDSet, ring: Callable[[Iterable[Loss] | None], None]) -> None:
         self._reactor = reactor
         self._ring = ring
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self._socket = _netlink_socket()
         try:
             self._socket.setblocking(False)
             self._socket.bind((0, _GROUPS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from collections import Counter
 from collections.abc import Callable
 from ipaddress import IPv4Address as IPv4
@@ -223,6 +224,8 @@ class GroupPort:
             if ancillary is None:
                 sock.sendto(data, target)
             else:
+                if sys.platform == "win32":
+                    raise NotImplementedError("Windows has no sendmsg()")
                 sock.sendmsg((data,), ancillary, 0, target)
         except OSError as problem:
             scope = target[3] if len(target) > 2 else 0

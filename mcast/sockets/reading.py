@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -146,6 +147,8 @@ class Reader:
 
     def _read_with_arrivals(self) -> int:
         # The same with ancillary data. One loop for both would ask for each datagram which of them it is.
+        if sys.platform == "win32":
+            raise NotImplementedError("Windows has no recvmsg()")
         receive = self._sockets.receiver.recvmsg
         deliver = self._deliver
         limit = self._settings.max_packet_size
@@ -243,7 +246,7 @@ class Reader:
         number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
             self.failed(OSError(number, os.strerror(number)))
-        if self._settings.reports_full:
+        if self._settings.reports_full and sys.platform == "linux":
             for _ in range(READ_BATCH):
                 try:
                     sock.recvmsg(1, _ANCILLARY_SIZE, socket.MSG_ERRQUEUE)

@@ -45,7 +45,7 @@ class Hangups:
 
     def stop(self) -> None:
         """Leave it to whoever heeded it before."""
-        if self._previous is not None:
+        if hasattr(signal, "SIGHUP") and self._previous is not None:
             signal.signal(signal.SIGHUP, self._previous)
             self._previous = None
         if self._resting is not None:

@@ -90,7 +90,7 @@ class McastService(MultiService):
 
     def stopService(self) -> Any:
         """Stop; fires when every service has stopped."""
-        if self._previous_handler is not None:
+        if hasattr(signal, "SIGUSR1") and self._previous_handler is not None:
             signal.signal(signal.SIGUSR1, self._previous_handler)
             self._previous_handler = None
         return super().stopService()

@@ -30,9 +30,10 @@ from mcast.mdns.querier.cache_cells import (
 )
 from mcast.mdns.querier.cache_maintenance import Review, review
 from mcast.mdns.querier.cache_table import as_record
+from mcast.mdns.querier.duplicate_questions import MAX_SPARED, brings_as_much
 from mcast.mdns.querier.pacing import Pacing
 from mcast.mdns.querier.passive_observation import FailureObservations
-from mcast.mdns.querier.query_queue import QueryQueue, is_known_answer
+from mcast.mdns.querier.query_queue import QueryQueue
 from mcast.mdns.querier.question_series import QuestionSeries
 from mcast.mdns.querier.questions import Questions
 from mcast.mdns.querier.reconfirmation import Drop, Reconfirmations
@@ -51,12 +52,6 @@ MAX_WAITING = 64
 """Timers that are not due yet, and that one wake-up looks at and puts back.
 
 Our choice: enough to fill a packet with their questions.
-"""
-
-MAX_SPARED = 100
-"""Records of a name up to which another host's question can take the place of ours.
-
-Our choice: a longer list of known answers has the TC bit, and its end is not waited for.
 """
 
 
@@ -215,16 +210,10 @@ class Querier:
         """Count another host's question as ours, if it will bring all the answers that ours would."""
         if not series.is_soon(now):
             return
-        if self.cache.count_of(series.key) > MAX_SPARED or any(
-            lifetime.source == source for lifetime in self._lifetimes(series)
+        if self.cache.count_of(series.key) > MAX_SPARED or not brings_as_much(
+            self._lifetimes(series), known, self.cache, source, now
         ):
-            # That host has such a record itself, and may ignore what it asks.
             return
-        for record in known:
-            cached = self.cache.find(record, now)
-            if cached is None or not is_known_answer(cached, now):
-                # Its owner will not send it, since the other host knows it.
-                return
         self._context.counters["questions spared"] += 1
         series.is_unicast = False
         series.asked_at = now

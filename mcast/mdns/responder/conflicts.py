@@ -1,4 +1,4 @@
-"""What other hosts say about our names and records (RFC 6762 §6.6, §7.4, §8.1, §9, §14)."""
+"""What other hosts say about our names and records (RFC 6762 §6.6, §8.1, §9, §14)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mcast.dns.messages import Message
 from mcast.dns.records import Identity, Record
 from mcast.mdns.constants import KNOWN_ANSWER_FRACTION, MULTICAST_INTERVAL, SHARED_DELAY
 from mcast.mdns.context import LinkContext
+from mcast.mdns.responder.duplicate_answers import drop_duplicates
 from mcast.mdns.responder.prober import ProbedName
 from mcast.mdns.responder.publications import Publications
 from mcast.mdns.responder.record_set import RecordSet
@@ -85,7 +86,7 @@ class Watcher:
         for probed in contested.values():
             self._counters["conflicts"] += 1
             self._publications.reprobe(probed, now)
-        self._drop_duplicates(copies)
+        drop_duplicates(copies, self._plan, self._counters)
 
     def _lose_names(self, records: Iterable[Record], now: float) -> None:
         """Give up the names for which another host has answered our probe (RFC 6762 §8.1)."""
@@ -185,13 +186,3 @@ class Watcher:
         at = max(now + self._context.rng.uniform(*SHARED_DELAY), ours.multicast_at + MULTICAST_INTERVAL)
         self._plan.add(ours, at, Reason.CORRECTION)
         self._counters["records put right"] += 1
-
-    def _drop_duplicates(self, copies: dict[RecordSet, dict[Identity, int]]) -> None:
-        """Take another host's answer for ours if it says as much (RFC 6762 §7.4).
-
-        That is the whole set, with TTLs not below ours.
-        """
-        for ours, ttls in copies.items():
-            is_whole = all(ttls.get(record.identity, -1) >= record.ttl for record in ours.records)
-            if is_whole and self._plan.spare(ours):
-                self._counters["duplicates suppressed"] += 1

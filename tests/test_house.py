@@ -312,6 +312,21 @@ class PageTests(SynchronousTestCase):
         }
         self.assertEqual(sorted(named - classes - aliases), [])
 
+    def test_halves_of_a_link(self) -> None:
+        """It names every module of the two, since a reader of RFC 6762 looks there first."""
+        words = set(re.findall(r"\w+", self.page))
+        halves = [name for name in MODULES if re.match(r"mcast\.mdns\.(responder|querier)\.", name)]
+        self.assertEqual([name for name in halves if name.rpartition(".")[2] not in words], [])
+
+    def test_sections(self) -> None:
+        """From each section of RFC 6762 that asks for something, its table leads to a file."""
+        table = self.page.partition("| section | file |")[2].partition("##")[0]
+        named = set(re.findall(r"§([\d.]*\d)", table))
+        parts = {5: 5, 6: 7, 7: 4, 8: 4, 10: 5}
+        wanted = {f"{section}.{part}" for section, last in parts.items() for part in range(1, last + 1)}
+        wanted |= {str(section) for section in (6, 9, *range(10, 19))}
+        self.assertEqual(sorted(wanted - named), [])
+
     def test_rooms(self) -> None:
         """It draws every room, and modules that it lists inside a room are there."""
         drawn = {room for floor in FLOORS for room in floor if room != "mcast"}

@@ -21,7 +21,7 @@ from mcast.dns.names import Name, interned
 from mcast.dns.rdata import POINTER
 from mcast.dns.reading import HEADER_SIZE, RDATA_READERS, Names, read_name, read_suffix
 from mcast.dns.records import Record, show_type
-from mcast.dns.writing import Writer
+from mcast.dns.writing import MAX_POINTER, Writer
 from mcast.errors import MalformedMessage
 
 _HEADER: Final = struct.Struct("!6H")
@@ -282,8 +282,9 @@ class Checkpoint(NamedTuple):
 class MessageBuilder:
     """Fills a message up to a size, and says what does not fit.
 
-    Sections may be filled in any order. An entry for an earlier section makes the builder write the whole
-    message anew, so the order of the message is the fast one.
+    Sections may be filled in any order. An entry for an earlier section is measured behind the others, and
+    `build` brings all into order: each ending of a name is spelled out once, wherever it stands first, so
+    that the size is the same.
 
     :param max_size: the most octets of the message (RFC 6762 §17: the MTU less IP and UDP headers).
     :param oversize: the most octets of a message with one record besides questions, which may be larger than
@@ -307,6 +308,9 @@ class MessageBuilder:
         self._questions: list[Question] = []
         self._sections: tuple[list[Record], list[Record], list[Record]] = ([], [], [])
         self._last = 0
+        self._is_ordered = True
+        # A name that stands where no pointer reaches is spelled out again.
+        self._is_measured: Final = max(max_size, oversize) <= MAX_POINTER
 
     def add_question(self, question: Question) -> bool:
         """Add a question; return False, with nothing changed, when it does not fit.
@@ -315,12 +319,12 @@ class MessageBuilder:
         """
         entries = self._questions
         entries.append(question)
-        if self._last == 0:
+        if self._last == 0 or self._is_measured:
             writer = self._writer
             mark = writer.mark()
             try:
                 writer.write_question(question.name, question.type, question.rclass, question.unicast)
-                fits = len(writer.buffer) <= self.max_size
+                fits = self._fits(writer)
             except ValueError:
                 entries.pop()
                 writer.rewind(mark)
@@ -328,6 +332,8 @@ class MessageBuilder:
             if not fits:
                 entries.pop()
                 writer.rewind(mark)
+            elif self._last:
+                self._is_ordered = False
             return fits
         return self._rewrite(entries)
 
@@ -346,7 +352,7 @@ class MessageBuilder:
     def _add(self, section: int, record: Record) -> bool:
         entries = self._sections[section - 1]
         entries.append(record)
-        if section < self._last:
+        if section < self._last and not self._is_measured:
             return self._rewrite(entries)
         writer = self._writer
         mark = writer.mark()
@@ -360,7 +366,10 @@ class MessageBuilder:
             entries.pop()
             writer.rewind(mark)
             return False
-        self._last = section
+        if section < self._last:
+            self._is_ordered = False
+        else:
+            self._last = section
         return True
 
     def _fits(self, writer: Writer) -> bool:
@@ -383,6 +392,13 @@ class MessageBuilder:
             return False
         self._writer = writer
         return True
+
+    def _order(self) -> None:
+        """Write the message anew, each entry in its section."""
+        if not self._is_ordered:
+            self._writer = Writer(self._legacy)
+            self._write_all(self._writer)
+            self._is_ordered = True
 
     def _write_all(self, writer: Writer) -> None:
         for question in self._questions:
@@ -407,9 +423,9 @@ class MessageBuilder:
         if self._writer is checkpoint.writer:
             self._writer.rewind(checkpoint.mark)
         else:
-            # An earlier section was added to in the meantime, so that the octets have moved.
-            self._writer = Writer(self._legacy)
-            self._write_all(self._writer)
+            # The message was written anew in the meantime, so that the octets have moved.
+            self._is_ordered = False
+            self._order()
 
     @property
     def size(self) -> int:
@@ -437,6 +453,7 @@ class MessageBuilder:
 
         :param truncated: set TC, as when more known answers follow (RFC 6762 §7.2).
         """
+        self._order()
         answers, authorities, additionals = self._sections
         header = _HEADER.pack(
             self.id,

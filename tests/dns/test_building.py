@@ -11,6 +11,7 @@ from mcast.dns.codes import RESPONSE_FLAGS
 from mcast.dns.messages import Message, MessageBuilder, Question, decode, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record
+from mcast.dns.writing import Writer
 
 TYPE = Name.parse("_http._tcp.local.")
 WEB = TYPE.prefixed("Web")
@@ -71,6 +72,31 @@ class FillingTests(SynchronousTestCase):
         self.assertFalse(builder.is_empty)
         self.assertEqual((builder.question_count, builder.record_count), (1, 1))
         self.assertEqual(builder.size, len(builder.build()))
+
+    def test_written_in_linear_time(self) -> None:
+        """Questions and records in turn, as probes are filled: nothing is written once for each of them."""
+        written = 0
+        write = Writer.write_record
+
+        def counted(writer: Writer, record: Record) -> None:
+            nonlocal written
+            written += 1
+            write(writer, record)
+
+        self.patch(Writer, "write_record", counted)
+        builder = MessageBuilder(9000)
+        added = 0
+        while builder.add_question(Question(name := TYPE.prefixed(f"Web {added}"), 255)):
+            if not builder.add_authority(records.service(name, 0, 0, 80, HOST, 120)):
+                break
+            added += 1
+        self.assertGreater(added, 100)
+        message = decode(builder.build())
+        self.assertEqual(builder.size, len(builder.build()))
+        self.assertEqual(
+            [one.name for one in message.authorities], [one.name for one in message.questions[:added]]
+        )
+        self.assertLessEqual(written, 2 * (added + 1))
 
     def test_truncated(self) -> None:
         """TC is set when it is asked for, and only then (RFC 6762 §7.2)."""

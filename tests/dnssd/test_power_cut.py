@@ -102,6 +102,20 @@ class PowerCutTests(SynchronousTestCase):
         (sent,) = self.sent(lab)
         self.assertLessEqual(len(sent), 50)
 
+    def test_heard_over_a_second(self) -> None:
+        """As a real host announces them, and a network carries them: no two packets at the same moment."""
+        lab = FollowingLab()
+        lab.follow(Browser([(HTTP, None)]))
+        for batch in batches(services(1000)):
+            lab.hear(*batch)
+            lab.pass_time(0.0101)
+        lab.pass_time(90)
+        (one,) = lab.labs.values()
+        one.sent.clear()
+        lab.pass_time(300)
+        self.assertEqual(Counter(kind for kind, _ in lab.told()), {"Added": 1000, "Removed": 1000})
+        self.assertLessEqual(len(one.sent), 20)
+
     def test_heard_over_two_minutes(self) -> None:
         """Known answers of a long list are not sent again for each record that runs out."""
         lab = FollowingLab()

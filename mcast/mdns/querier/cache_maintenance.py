@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import floor
 from typing import Final, NamedTuple
 
-from mcast.mdns.constants import REFRESH_GRID, REFRESH_POINTS
+from mcast.mdns.constants import REFRESH_POINTS, REFRESH_VARIATION
 from mcast.mdns.querier.cache_cells import LEAVING, Lifetime
-from mcast.mdns.querier.question_series import QuestionSeries
+from mcast.mdns.querier.question_series import QuestionSeries, refresh_time
 
 REST = 50e-6
 """A set is reviewed again after this many seconds for each of its records, at the soonest.
@@ -55,6 +54,7 @@ def review(series: QuestionSeries, lifetimes: Sequence[Lifetime], now: float) ->
     end_at: float | None = None
     refresh_at: float | None = None
     point_at = 0.0
+    shortest = 0
     variation = series.variation
     for lifetime in lifetimes:
         rkey, received_at, ttl, flags, _ = lifetime
@@ -71,15 +71,17 @@ def review(series: QuestionSeries, lifetimes: Sequence[Lifetime], now: float) ->
             else:
                 end_at = now
         elif refresh_at is None:
-            point_at, refresh_at = at, at + variation * ttl
+            point_at, refresh_at, shortest = at, at + variation * ttl, ttl
         else:
             if at < point_at:
                 point_at = at
             if (at := at + variation * ttl) < refresh_at:
                 refresh_at = at
+            if ttl < shortest:
+                shortest = ttl
     if len(expired) > MAX_DUE:
         return Review(expired[:MAX_DUE], list(due.values()), now, now)
     if refresh_at is not None:
-        first_at = max(floor(refresh_at / REFRESH_GRID) * REFRESH_GRID, point_at)
+        first_at = refresh_time(point_at, refresh_at, point_at + REFRESH_VARIATION * shortest)
         end_at = first_at if end_at is None else min(end_at, first_at)
     return Review(expired, list(due.values()), end_at, now + REST * len(lifetimes))

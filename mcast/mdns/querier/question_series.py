@@ -22,6 +22,17 @@ from mcast.mdns.events import Askers
 from mcast.mdns.querier.cache_cells import LEAVING, Lifetime
 
 
+def refresh_time(earliest: float, at: float, latest: float) -> float:
+    """Return when a refresh query drawn for ``at`` leaves, so that it shares packets (see `REFRESH_GRID`).
+
+    :param earliest: where the draw begins; the time itself when no multiple lies between it and ``latest``.
+    """
+    on_grid = floor(at / REFRESH_GRID) * REFRESH_GRID
+    if on_grid < earliest:
+        on_grid += REFRESH_GRID
+    return on_grid if on_grid <= latest else earliest
+
+
 class QuestionSeries:
     """One question that is asked until nobody wants its answers any more.
 
@@ -148,8 +159,8 @@ class QuestionSeries:
 
         The variation is one for all answers to the question: the first that is due brings them all.
         """
-        at = received_at + (point + self.variation) * ttl
-        return max(floor(at / REFRESH_GRID) * REFRESH_GRID, received_at + point * ttl)
+        earliest = received_at + point * ttl
+        return refresh_time(earliest, earliest + self.variation * ttl, earliest + REFRESH_VARIATION * ttl)
 
     def attention_at(self, lifetime: Lifetime, now: float) -> float:
         """Return when next to look at a valid record."""

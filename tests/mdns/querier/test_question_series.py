@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import address, pointer
+from mcast.mdns.constants import REFRESH_GRID, REFRESH_POINTS, REFRESH_VARIATION
 from mcast.mdns.context import LinkSettings
 from tests.mdns.lab import AAAA, ANY, PTR, SRV, TXT, A
 from tests.mdns.querier.asking_lab import (
@@ -296,6 +297,20 @@ class RefreshTests(SynchronousTestCase):
         """M-5.2-10: up to two per cent later."""
         self.assertEqual(self.refreshes(1000, 1.0)[1], [820.0, 870.0, 920.0, 970.0])
 
+    def test_share_packets(self) -> None:
+        """Of records heard at any time those of TTL 120 leave at multiples of a second, in their 2.4 s."""
+        rng = Random(1)
+        for _ in range(200):
+            lab = AskingLab(rng=rng)
+            lab.want(FAR_Q)
+            lab.pass_time(1.0 + rng.random())
+            lab.hear(address(FAR, "192.168.1.9", 120, cache_flush=True))
+            heard_at = lab.now
+            times = asked_at(lab.pass_time(119.9), FAR_Q)
+            self.assertEqual([at % REFRESH_GRID for at in times], [0.0] * 4)
+            for at, point in zip(times, REFRESH_POINTS, strict=True):
+                self.assertTrue(point * 120 <= at - heard_at <= (point + REFRESH_VARIATION) * 120, at)
+
     def test_of_75_minutes_at_the_earliest(self) -> None:
         """M-5.2-10: never before 3600, 3825, 4050 and 4275 s."""
         self.assertEqual(self.refreshes(4500, 0.0)[1], [3600, 3825, 4050, 4275])
@@ -318,9 +333,9 @@ class RefreshTests(SynchronousTestCase):
         """M-5.2-11: after an answer the next query is at 80 to 82 % of the TTL it gave."""
         lab = AskingLab(point=0.0)
         lab.want(FAR_Q)
-        lab.pass_time(0.5)
+        lab.pass_time(1.0)
         lab.hear(FAR_A)
-        self.assertEqual(asked_at(lab.pass_time(97), FAR_Q), [106.5])
+        self.assertEqual(asked_at(lab.pass_time(97), FAR_Q), [107.0])
         lab.hear(address(FAR, "192.168.1.9", 1000, cache_flush=True))
         heard_at = lab.now
         self.assertEqual(asked_at(lab.pass_time(840), FAR_Q), [heard_at + 800])

@@ -57,6 +57,16 @@ def shown_attribute(key: str, value: bytes | None) -> str:
     return _word(key) if value is None else f"{_word(key)}={_word(value)}"
 
 
+def one_line(error: BaseException) -> str:
+    """Return what an error says, with the system's own words for a system error, in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return shown(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+    cause = getattr(error, "socketError", None)
+    if isinstance(cause, OSError):  # a CannotListenError of Twisted's own ports
+        return f"port {getattr(error, 'port', '')}: {one_line(cause)}"
+    return shown(" ".join(str(error).split()))
+
+
 def width(text: str) -> int:
     """Return how many columns of a terminal a text takes."""
     if text.isascii():

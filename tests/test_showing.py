@@ -6,9 +6,20 @@ import json
 import sys
 import unicodedata
 
+from twisted.internet.error import CannotListenError
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.showing import is_plain, shown, shown_as_json, shown_attribute, shown_in_zone_form, table, width
+from mcast.showing import (
+    is_plain,
+    one_line,
+    shown,
+    shown_as_json,
+    shown_attribute,
+    shown_in_zone_form,
+    table,
+    width,
+)
+from mcast.sockets.errors import ListenError
 
 ACTING = "\x1b\x7f\x9b\u061c\u200f\u2028\u2029\u202e\u2066\ufeff\U000e0001\ue000\ud800"
 """Controls, marks of direction, separators, a tag, private use, a lone surrogate."""
@@ -86,3 +97,32 @@ class WidthTests(SynchronousTestCase):
             table([["NAME", "N", "X"], ["日本", "10", "a"], ["Bu\u0308ro", "7", ""]], numbers=[1]),
             ["NAME   N  X", "日本  10  a", "Bu\u0308ro   7"],
         )
+
+
+class OneLineTests(SynchronousTestCase):
+    """An error is told in one line."""
+
+    def test_system_error(self) -> None:
+        self.assertEqual(one_line(OSError(98, "Address already in use")), "Address already in use")
+
+    def test_file(self) -> None:
+        self.assertEqual(
+            one_line(FileNotFoundError(2, "No such file or directory", "x")), "x: No such file or directory"
+        )
+
+    def test_stock_port(self) -> None:
+        error = CannotListenError("", 7645, OSError(98, "Address already in use"))
+        self.assertEqual(one_line(error), "port 7645: Address already in use")
+
+    def test_port_of_ours(self) -> None:
+        """It says more than what the system said of it."""
+        refused = OSError(98, "Address already in use")
+        error = ListenError("224.0.0.123", 7645, refused, "UDP port 7645 on 224.0.0.123: already in use")
+        self.assertEqual(one_line(error), "UDP port 7645 on 224.0.0.123: already in use")
+
+    def test_several_lines(self) -> None:
+        self.assertEqual(one_line(ValueError("one\n  two")), "one two")
+
+    def test_file_whose_name_acts(self) -> None:
+        error = FileNotFoundError(2, "No such file or directory", "a\nb\x1b[2J")
+        self.assertEqual(one_line(error), "a\\u000ab\\u001b[2J: No such file or directory")

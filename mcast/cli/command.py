@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TextIO
 
 from mcast.cli.layout import fits, folded, laid_out, terminal_columns
 from mcast.errors import McastError
-from mcast.showing import shown, shown_as_json
+from mcast.showing import one_line, shown, shown_as_json
 
 GOOD = 0
 """Exit status: everything that was expected."""
@@ -274,16 +274,6 @@ def run_command(name: str, run: Run, arguments: argparse.Namespace, output: Outp
     reactor.callWhenRunning(start)
     reactor.run()
     return status
-
-
-def one_line(error: BaseException) -> str:
-    """Return what an error says, with the system's own words for a system error, in one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    cause = getattr(error, "socketError", None)
-    if isinstance(cause, OSError):  # a CannotListenError of Twisted's own ports
-        return f"port {getattr(error, 'port', '')}: {one_line(cause)}"
-    return shown(" ".join(str(error).split()))
 
 
 def _log_warnings(name: str) -> None:

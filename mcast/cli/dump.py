@@ -34,7 +34,6 @@ from mcast.cli.command import (
     checked,
     counted,
     decimal,
-    one_line,
     tell,
     whole,
 )
@@ -50,6 +49,7 @@ from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.lint import Breach, Linter
 from mcast.neighbours import SocketAddress
 from mcast.node.network import Network, SocketNetwork
+from mcast.showing import one_line
 from mcast.sockets.interface import Interface, select_interfaces
 
 MAX_KINDS = 1000

@@ -16,6 +16,7 @@ from twisted.internet.error import CannotListenError
 from twisted.python.usage import UsageError
 
 from mcast.errors import McastError
+from mcast.showing import one_line
 from mcast.tap import notify
 from mcast.tap.echo import EchoOptions, make_echo_service
 from mcast.tap.hangup import hold_hangups
@@ -84,7 +85,7 @@ class McastService(MultiService):
         try:
             super().startService()
         except (McastError, ValueError, OSError, CannotListenError, UsageError) as error:
-            raise SystemExit(f"mcast: {_one_line(error)}") from None
+            raise SystemExit(f"mcast: {one_line(error)}") from None
         if hasattr(signal, "SIGUSR1"):
             self._previous_handler = signal.signal(signal.SIGUSR1, self._on_signal)
 
@@ -123,12 +124,3 @@ def makeService(options: Options) -> IService:
         # The last one: the first to stop, which it tells before the others take their time.
         notify.ServiceManager(reactor, os.environ).setServiceParent(service)
     return service
-
-
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    cause = getattr(error, "socketError", None)
-    if isinstance(cause, OSError):  # CannotListenError
-        return f"port {getattr(error, 'port', '')}: {cause.strerror or cause}"
-    return " ".join(str(error).split())

@@ -14,14 +14,13 @@ from types import ModuleType
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.cli import COMMANDS, groups, interfaces, listen, main, ping, send
-from mcast.cli.command import CommandError, Output, Parser, one_line
+from mcast.cli.command import CommandError, Output, Parser
+from mcast.showing import one_line
 from mcast.sockets import protocol
-from mcast.sockets.errors import ListenError
 from mcast.sockets.interface import Interface, InterfaceAddress
 
 ETH0 = Interface(
@@ -353,31 +352,6 @@ class OutputTests(SynchronousTestCase):
             Output(stream, json_lines=False).text("grün")
         with TextIOWrapper(open(reading, "rb"), encoding="ascii") as stream:
             self.assertEqual(stream.read(), "gr\\xfcn\n")
-
-
-class OneLineTests(SynchronousTestCase):
-    """An error is told in one line."""
-
-    def test_system_error(self) -> None:
-        self.assertEqual(one_line(OSError(98, "Address already in use")), "Address already in use")
-
-    def test_file(self) -> None:
-        self.assertEqual(
-            one_line(FileNotFoundError(2, "No such file or directory", "x")), "x: No such file or directory"
-        )
-
-    def test_stock_port(self) -> None:
-        error = CannotListenError("", 7645, OSError(98, "Address already in use"))
-        self.assertEqual(one_line(error), "port 7645: Address already in use")
-
-    def test_port_of_ours(self) -> None:
-        """It says more than what the system said of it."""
-        refused = OSError(98, "Address already in use")
-        error = ListenError("224.0.0.123", 7645, refused, "UDP port 7645 on 224.0.0.123: already in use")
-        self.assertEqual(one_line(error), "UDP port 7645 on 224.0.0.123: already in use")
-
-    def test_several_lines(self) -> None:
-        self.assertEqual(one_line(CommandError("one\n  two")), "one two")
 
 
 class ArgumentTests(SynchronousTestCase):

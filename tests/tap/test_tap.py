@@ -234,6 +234,18 @@ class BadHostTests(SynchronousTestCase):
         leaving = self.assertRaises(SystemExit, service.startService)
         self.assertEqual(leaving.code, "mcast: UDP port 7645 on 224.0.0.123: already in use")
 
+    def test_file(self) -> None:
+        """It is named, as the `mcast` command does."""
+
+        class Failing(Service):
+            def startService(self) -> None:
+                raise FileNotFoundError(2, "No such file or directory", "services.toml")
+
+        service = tap.McastService(None)
+        Failing().setServiceParent(service)
+        leaving = self.assertRaises(SystemExit, service.startService)
+        self.assertEqual(leaving.code, "mcast: services.toml: No such file or directory")
+
     def test_refused_by_a_stock_port(self) -> None:
         class Failing(Service):
             def startService(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
@@ -24,10 +25,13 @@ from mcast.sockets.sending import SendResult
 from mcast.sockets.settings import DEFAULT_SETTINGS, Binding, PortSettings
 from mcast.sockets.stock import StockPort, check_stock_settings
 
+HAS_ANCILLARY_DATA = hasattr(socket.socket, "recvmsg") and hasattr(socket.socket, "sendmsg")
+"""Does Python tell the interface of a datagram, and can it be told one? Not on Windows."""
+
 
 def reads_descriptors(reactor: Any) -> bool:
     """Tell whether ports on this reactor are `GroupPort`, which can do all that `PortSettings` has."""
-    return bool(IReactorFDSet.providedBy(reactor))
+    return HAS_ANCILLARY_DATA and bool(IReactorFDSet.providedBy(reactor))
 
 
 def listen_multicast(
@@ -43,8 +47,8 @@ def listen_multicast(
 ) -> GroupPort | StockPort:
     """Open a UDP port for multicast and return it, listening; nothing is joined yet.
 
-    Where the reactor has no file descriptors (IOCP), it is a stock port underneath, which cannot do all:
-    see `StockPort`.
+    Where the reactor has no file descriptors (IOCP), and on Windows with any reactor, it is a stock port
+    underneath, which cannot do all: see `StockPort`.
 
     :param interface: the local address to bind; "" for all of IPv4, "::" for all of IPv6.
     :param group: bind to this group's address instead, where the system can (it must still be joined).

@@ -147,7 +147,9 @@ def check_stock_settings(settings: PortSettings) -> None:
     """
     for name in ("arrivals", "sends_apart", "reports_full"):
         if getattr(settings, name):
-            raise ValueError(f"{name}=True: not on this reactor, which reads no file descriptors")
+            raise ValueError(
+                f"{name}=True: not on this reactor or system: it needs file descriptors and recvmsg()"
+            )
 
 
 class _ScopeReader:

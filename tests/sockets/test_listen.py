@@ -6,6 +6,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from mcast.sockets import listen
 from mcast.sockets.group import Group
 from mcast.sockets.listen import listen_group, listen_multicast, reads_descriptors
 from mcast.sockets.protocol import GroupProtocol
@@ -31,6 +32,13 @@ class StockReactorTests(SynchronousTestCase):
 
     def test_which_reactor(self) -> None:
         self.assertEqual([reads_descriptors(each) for each in (Clock(), FakeReactor())], [False, True])
+
+    def test_a_system_without_ancillary_data(self) -> None:
+        """The select reactor has descriptors on Windows, which has no recvmsg(): a stock port serves."""
+        self.patch(listen, "HAS_ANCILLARY_DATA", False)
+        self.assertFalse(reads_descriptors(FakeReactor()))
+        with self.assertRaisesRegex(ValueError, "arrivals=True: not on this reactor"):
+            listen_multicast(FakeReactor(), 0, DatagramProtocol(), settings=PortSettings(arrivals=True))
 
     def test_listener(self) -> None:
         """Refused before anything is joined."""

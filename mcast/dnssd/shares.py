@@ -19,6 +19,11 @@ LOOKED_AT = 8
 Our choice: they are passed by in turn, so that all are looked at while as many newcomers come.
 """
 
+SPARE_PLACES = 64
+"""Places out of date that are kept beyond one for each holder.
+
+Our choice: enough that throwing them away costs little for each.
+"""
 
 SMALL_SHARES = 64
 """Whoever holds less than one part in this many counts as holding nothing.
@@ -49,8 +54,10 @@ class Shares(Generic[_K]):
         self._held: Final[dict[Hashable, dict[_K, None]]] = {}
         """The entries of each holder, in the order in which they are looked at."""
         self._holders: Final[dict[_K, Hashable]] = {}
+        self._places: Final[dict[Hashable, tuple[int, int, Hashable]]] = {}
+        """The place of each holder in the ranking."""
         self._ranking: list[tuple[int, int, Hashable]] = []
-        """A heap of holders, who holds most first; one whose number is another now is out of date."""
+        """A heap of places, who holds most first; one that is its holder's no more is out of date."""
         self._serial = 0
 
     def __len__(self) -> int:
@@ -84,23 +91,31 @@ class Shares(Generic[_K]):
         if held:
             self._rank(holder)
         else:
-            del self._held[holder]
+            del self._held[holder], self._places[holder]
 
     def _weight(self, holder: Hashable) -> int:
         return max(len(self._held[holder]), self._small)
 
     def _rank(self, holder: Hashable) -> None:
+        """Give a holder the last place among those of its weight, if it is not there already."""
+        weight = -self._weight(holder)
+        place = self._places.get(holder)
+        if place is not None and place[0] == weight:
+            return
         self._serial += 1
-        heapq.heappush(self._ranking, (-self._weight(holder), self._serial, holder))
-        if len(self._ranking) > 4 * self._limit:
-            self._ranking = [(-self._weight(each), place, each) for place, each in enumerate(self._held)]
+        self._places[holder] = place = (weight, self._serial, holder)
+        heapq.heappush(self._ranking, place)
+        if len(self._ranking) > 2 * len(self._places) + SPARE_PLACES:
+            # More than half is out of date.
+            self._ranking = list(self._places.values())
             heapq.heapify(self._ranking)
 
     def _largest(self) -> Hashable:
         """Return who holds most; of several, the one that was looked at longest ago."""
         while True:
-            count, _, holder = self._ranking[0]
-            if holder in self._held and self._weight(holder) == -count:
+            place = self._ranking[0]
+            holder = place[2]
+            if self._places.get(holder) is place:
                 return holder
             heapq.heappop(self._ranking)
 
@@ -115,6 +130,7 @@ class Shares(Generic[_K]):
             if key is not None:
                 return key
             # Those who hold as many are next.
+            del self._places[holder]
             heapq.heappop(self._ranking)
             self._rank(holder)
         return None

@@ -7,16 +7,16 @@ from xml.dom.minidom import parseString
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks.soak import Sample, Watched, drawing
+from benchmarks.soak import WARM_UP, Sample, Watched, drawing
 
 
 def watched(per_minute: float) -> Watched:
-    """Return ten minutes of a program that grows steadily after a first minute in which it doubles."""
+    """Return ten minutes of a program that grows steadily after a warm-up in which it doubles."""
     program: Any = None
     made = Watched("responder", program)
     for second in range(0, 601, 5):
-        first = min(second, 60) / 60 * 20_000
-        later = max(0, second - 60) / 60 * per_minute
+        first = min(second, WARM_UP) / WARM_UP * 20_000
+        later = max(0, second - WARM_UP) / 60 * per_minute
         made.samples.append(
             Sample(float(second), int(20_000 + first + later), 12, 3, second / 100, second * 10)
         )
@@ -24,7 +24,7 @@ def watched(per_minute: float) -> Watched:
 
 
 class SlopeTests(SynchronousTestCase):
-    def test_the_first_minute_does_not_count(self) -> None:
+    def test_the_warm_up_does_not_count(self) -> None:
         self.assertAlmostEqual(watched(0).slope(), 0.0)
 
     def test_growth(self) -> None:

@@ -36,6 +36,10 @@ MAX_WAITING = 1024
 """Answers that wait at one time, for their moment or for the handler. Our choice: at 100 ms each that is
 10,000 questions a second; further ones are counted and dropped."""
 
+HANDLER_TIMEOUT = 60.0
+"""Seconds after which a handler that has not answered is cancelled. Our choice: nobody waits as long for an
+answer, and a thousand handlers that hang would take the room of all others."""
+
 MAX_FAULTS = 64
 """Causes of a handler's failure remembered, so that each is logged once. Our choice: more than a handler has
 lines that raise; the table is emptied when it is full."""
@@ -82,7 +86,8 @@ def answer(
 
     :param group: or several.
     :param handler: is called with each question, and returns a datagram, several, or None for silence; a
-        coroutine or a Deferred of these will do. What it raises is logged, once for each cause.
+        coroutine or a Deferred of these will do, which is cancelled after `HANDLER_TIMEOUT` seconds. What it
+        raises is logged, once for each cause.
     :param jitter: each answer leaves after a random delay between these seconds, so that the answers of many
         hosts do not collide; ``(0, 0)`` for at once.
     :param interfaces: names, indexes or addresses; none for each interface that is up and does multicast.
@@ -179,6 +184,7 @@ class HandlerAnswerer(Answerer):
             return
         later: Deferred[Any] = answers if isinstance(answers, Deferred) else _deferred(answers)
         self._handled.add(later)
+        later.addTimeout(HANDLER_TIMEOUT, clock_of(self.transport.reactor))  # type: ignore[union-attr]
         later.addCallback(self._answer_later, address, arrival)
         later.addErrback(self._failed)
         later.addBoth(lambda _: self._handled.discard(later))

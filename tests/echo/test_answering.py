@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo import answering
@@ -163,6 +164,17 @@ class FaultTests(AnsweringTestCase):
         self.ask(answerer)
         self.assertEqual(self.dropped(answerer), {"handler failed": 1})
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_never_answers(self) -> None:
+        """It is cancelled, counted and logged once, and does not take the place of others for ever."""
+        answerer = self.make(lambda asked: Deferred())
+        self.ask(answerer)
+        self.ask(answerer)
+        self.clock.advance(answering.HANDLER_TIMEOUT - 1)
+        self.assertEqual(answerer.waiting, 2)
+        self.clock.advance(1)
+        self.assertEqual((answerer.waiting, self.dropped(answerer)), (0, {"handler failed": 2}))
+        self.assertEqual(len(self.flushLoggedErrors(TimedOut)), 1)
 
     def test_answers_no_bytes(self) -> None:
         answerer = self.make(lambda asked: [b"I", "text"])

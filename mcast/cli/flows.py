@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from mcast.cli.command import Output
@@ -92,7 +94,7 @@ class Flows:
 
     def all(self) -> list[tuple[Place, Flow]]:
         """Return every flow, in the same order; what was added up is the last."""
-        return sorted(self._flows.items(), key=lambda item: (item[0] == OTHERS, item[0]))
+        return sorted(self._flows.items(), key=lambda item: _order(item[0]))
 
     def turn(self) -> None:
         """Begin a new period, and make room where there is none by forgetting the flows that were silent."""
@@ -101,6 +103,22 @@ class Flows:
                 del self._flows[place]
         for flow in self._flows.values():
             flow.turn()
+
+
+def _order(place: Place) -> tuple[Any, ...]:
+    source, group = _as_number(place.source), _as_number(place.destination)
+    return place == OTHERS, place.interface, source, place.port, group
+
+
+@lru_cache(maxsize=2 * MAX_FLOWS)
+def _as_number(address: str) -> tuple[int, int, str]:
+    """Return what puts an address where a person looks for it: 239.1.2.10 after 239.1.2.9."""
+    host, _, zone = address.partition("%")
+    try:
+        number = ip_address(host)
+    except ValueError:  # the system did not tell the group
+        return 0, 0, address
+    return number.version, int(number), zone
 
 
 class _Nothing(StreamFinder):

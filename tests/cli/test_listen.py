@@ -121,7 +121,17 @@ class StatsTests(ListenTestCase):
             for each in self.objects()
         ]
         self.assertEqual(
-            shown, [("192.0.2.10", "224.0.0.123", 0.5, 5.0), ("192.0.2.9", "224.0.0.123", 2.0, 200.0)]
+            shown, [("192.0.2.9", "224.0.0.123", 2.0, 200.0), ("192.0.2.10", "224.0.0.123", 0.5, 5.0)]
+        )
+
+    def test_order(self) -> None:
+        """Addresses are numbers."""
+        told = flows.Flows()
+        for last in (10, 9, 100):
+            told.take(flows.Place("eth0", "192.0.2.1", 5, f"239.1.2.{last}"), b"", 0.0)
+        told.take(flows.Place("eth0", "fe80::1%eth0", 5, "?"), b"", 0.0)
+        self.assertEqual(
+            [place.destination for place, _ in told.all()], ["239.1.2.9", "239.1.2.10", "239.1.2.100", "?"]
         )
 
     def test_each_period_anew(self) -> None:
@@ -237,7 +247,7 @@ class StreamTests(ListenTestCase):
         printer.tick()
         lines = self.stream.getvalue().splitlines()
         self.assertLess(len(lines), 10)
-        self.assertEqual(lines[-1], "… and 2 more")
+        self.assertEqual(lines[-1], "… and 3 more")
         self.assertIn("    packets/s=1.0 octets/s=0.0", lines)
 
 

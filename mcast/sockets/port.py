@@ -392,7 +392,7 @@ class GroupPort:
     def setLoopbackMode(self, mode: bool) -> None:
         for options in self._all_options():
             options.set_loopback(mode)
-        self._loopback = mode
+        self._loopback = bool(mode)  # whoever keeps to Twisted's interface gives 0 or 1
 
     def getTTL(self) -> int:
         """Return TTL or hop limit of multicast sent."""

@@ -216,12 +216,17 @@ def _spellings(text: str) -> tuple[Name, ...]:
     names = [Name.parse(octets, normalize=False), Name.parse(octets)]
     if _SHOWN.search(text):
         names.append(Name.parse(_SHOWN.sub(_zone_form, octets), normalize=False))
+    if _LONE.search(octets):
+        names.append(Name.parse(_LONE.sub(r"\\\\", octets), normalize=False))
     # Two names are equal when they differ at most in the case of ASCII letters.
     return tuple(dict.fromkeys(names))
 
 
 _OCTETS = re.compile("[\udc80-\udcff]")
 """Octets that are no UTF-8, as Python takes them from a command line (PEP 383)."""
+
+_LONE = re.compile(r"\\(?![.\\]|[0-9]{3})(?<!\\\\)")
+"""A backslash that a list shows as it is: before a dot, another or digits it is one of zone files."""
 
 _SHOWN = re.compile(r"\\x([89a-f][0-9a-f])|\\u([0-9a-f]{4})|\\U(00[01][0-9a-f]{5})")
 """Octets and characters that are not shown as they are; see `mcast.showing`."""

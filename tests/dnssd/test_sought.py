@@ -92,6 +92,14 @@ class ServiceTests(SynchronousTestCase):
             with self.subTest(text=text):
                 self.assertEqual(sought_services(text), expected)
 
+    def test_backslash_as_it_is_shown(self) -> None:
+        for text, label in ((r"back\slash", rb"back\slash"), (r"C:\new", rb"C:\new"), (r"a\u12", rb"a\u12")):
+            with self.subTest(text=text):
+                found = sought_services(f"{text}._http._tcp.local")
+                self.assertIn(InstanceName.from_label(label, HTTP).full_name, found)
+        (name,) = sought_services(r"back\\slash._http._tcp.local")
+        self.assertEqual(name.labels[0], rb"back\slash")
+
     def test_dots_elsewhere(self) -> None:
         """A subtype is no service; another domain may have any labels; octets mean what they are."""
         for text in (

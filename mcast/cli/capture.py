@@ -65,8 +65,8 @@ def read_capture(stream: BinaryIO) -> Iterator[CapturedDatagram]:
             known += 1
             try:
                 datagram = _read_ip(frame, _ip_packet(frame.link_type, frame.data))
-            except (dpkt.dpkt.UnpackError, struct.error, IndexError):
-                # The packet is cut by the snapshot length, or is garbage.
+            except struct.error:
+                # The packet is cut by the snapshot length within its link layer.
                 continue
             if datagram is not None:
                 yield datagram
@@ -106,7 +106,12 @@ def _read_ip(frame: Frame, packet: bytes) -> CapturedDatagram | None:
     if not packet:
         return None
     ipv6 = packet[0] >> 4 == 6
-    ip = dpkt.ip6.IP6(packet) if ipv6 else dpkt.ip.IP(packet)
+    try:
+        ip = dpkt.ip6.IP6(packet) if ipv6 else dpkt.ip.IP(packet)
+    except Exception:
+        # Cut by the snapshot length, or garbage, at which dpkt raises errors of many kinds (AttributeError
+        # for a header of IPv6 that says it is another one).
+        return None
     udp = ip.data
     # The first fragment of a larger datagram cannot be read alone, and the later ones have no ports.
     if not isinstance(udp, dpkt.udp.UDP) or udp.ulen > len(udp.data) + 8:

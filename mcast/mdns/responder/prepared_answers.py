@@ -87,8 +87,7 @@ class ReadyAnswerer:
         self._counters: Final = context.counters
         self._delayed: Final = unicast.delayed
         self._octets: Final = unicast.octets
-        self._hears_unicast: Final = unicast.reaches
-        self._may_send: Final = unicast.may_send
+        self._unicast: Final = unicast
 
     def answer_ready(
         self, ready: ReadyAnswer, datagram: bytes, source: SocketAddress, multicast: bool, now: float
@@ -105,7 +104,7 @@ class ReadyAnswerer:
             if not ready.legacy or self._context.neighbours.classify(source[0]) is not SourceKind.ON_LINK:
                 return None
             payload = datagram[:2] + ready.legacy
-        elif now < ready.unicast_until and self._hears_unicast(source[0]):
+        elif now < ready.unicast_until and self._unicast.reaches(source[0]):
             payload = ready.unicast
             if not payload:
                 at = now + self._rng.uniform(*SHARED_DELAY)
@@ -113,7 +112,7 @@ class ReadyAnswerer:
                 return b"" if is_added else None
         else:
             return None
-        if not self._may_send(source, now):
+        if not self._unicast.may_send(source, now):
             return b""
         if self._octets is not None:
             self._octets.allows(source[0], now, len(payload))

@@ -38,8 +38,10 @@ def listen_multicast(
     reactor: Any,
     port: int,
     protocol: DatagramProtocol,
-    *,
     interface: str = "",
+    maxPacketSize: int | None = None,
+    listenMultiple: bool | None = None,
+    *,
     group: Group | None = None,
     ipv6: bool | None = None,
     pinned: int = 0,
@@ -47,10 +49,14 @@ def listen_multicast(
 ) -> GroupPort | StockPort:
     """Open a UDP port for multicast and return it, listening; nothing is joined yet.
 
+    It stands in for `IReactorMulticast.listenMulticast`, and takes its arguments as they are.
+
     Where the reactor has no file descriptors (IOCP), and on Windows with any reactor, it is a stock port
     underneath, which cannot do all: see `StockPort`.
 
     :param interface: the local address to bind; "" for all of IPv4, "::" for all of IPv6.
+    :param maxPacketSize: as Twisted calls it; in place of ``settings.max_packet_size``.
+    :param listenMultiple: as Twisted calls it; in place of ``settings.shared``.
     :param group: bind to this group's address instead, where the system can (it must still be joined).
     :param ipv6: the family, where neither ``interface`` nor ``group`` says it.
     :param pinned: index of the only interface that the port is used with; 0 for all.
@@ -60,6 +66,10 @@ def listen_multicast(
     """
     if interface:
         parse_address(interface)
+    if maxPacketSize is not None:
+        settings = replace(settings, max_packet_size=maxPacketSize)
+    if listenMultiple is not None:
+        settings = replace(settings, shared=listenMultiple)
     if ipv6 is None:
         ipv6 = group.ipv6 if group is not None else ":" in interface
     binding = Binding(port, ipv6, interface, group, pinned)

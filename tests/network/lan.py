@@ -74,7 +74,10 @@ def require_namespaces() -> None:
 
 
 def wait_until(
-    condition: Callable[[], object], what: str, timeout: float = 5.0, step: Callable[[], object] | None = None
+    condition: Callable[[], object],
+    what: str,
+    timeout: float = 30.0,
+    step: Callable[[], object] | None = None,
 ) -> None:
     """Return once the condition holds.
 

@@ -359,19 +359,19 @@ class ChangeTests(SynchronousTestCase):
         self.assertTrue(self.answered(0))
         self.server.ip("link", "set", "eth1", "up")
         self.server.add_addresses(1)
-        wait_until(lambda: self.answered(1), "answers on eth1 again", 5.0)
+        wait_until(lambda: self.answered(1), "answers on eth1 again")
 
     def test_added(self) -> None:
         self.lan.unplug(self.server, 1)
         responder(self.server, "--group", IPV4, joined=1)
         self.lan.plug(self.server, 1)
-        wait_until(lambda: self.answered(1), "answers on the new eth1", 5.0)
+        wait_until(lambda: self.answered(1), "answers on the new eth1")
 
     def test_address_lost_and_regained(self) -> None:
         responder(self.server, "--group", IPV4, joined=2)
         self.server.ip("addr", "flush", "dev", "eth1")
         self.server.add_addresses(1)
-        wait_until(lambda: self.answered(1), "answers on eth1 again", 5.0)
+        wait_until(lambda: self.answered(1), "answers on eth1 again")
 
 
 class EmbeddedTests(ReactorLanTestCase):

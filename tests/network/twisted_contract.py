@@ -15,7 +15,6 @@ from twisted.internet.test import test_udp as built
 from twisted.test import test_udp
 
 from mcast.sockets.listen import listen_multicast
-from mcast.sockets.settings import PortSettings
 
 REACTORS = [
     "twisted.internet.selectreactor.SelectReactor",
@@ -36,8 +35,7 @@ def stand_in(case: Any, reactor: Any) -> None:
         maxPacketSize: int = 8192,
         listenMultiple: bool = False,
     ) -> Any:
-        settings = PortSettings(max_packet_size=maxPacketSize, shared=listenMultiple)
-        return listen_multicast(reactor, port, protocol, interface=interface, settings=settings)
+        return listen_multicast(reactor, port, protocol, interface, maxPacketSize, listenMultiple)
 
     case.patch(reactor, "listenUDP", open_port)
     case.patch(reactor, "listenMulticast", open_port)

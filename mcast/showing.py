@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Sequence
+from errno import EMFILE, ENFILE
 
 _BLANKS = frozenset({"Zs"})
 """The one category that `str.isprintable` refuses and that does no harm, such as the no-break space."""
@@ -60,7 +61,9 @@ def shown_attribute(key: str, value: bytes | None) -> str:
 def one_line(error: BaseException) -> str:
     """Return what an error says, with the system's own words for a system error, in one line."""
     if isinstance(error, OSError) and error.strerror:
-        return shown(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+        # Where no descriptor is free the file that was to be opened just then is not at fault.
+        names_file = error.filename and error.errno not in (EMFILE, ENFILE)
+        return shown(f"{error.filename}: {error.strerror}" if names_file else error.strerror)
     cause = getattr(error, "socketError", None)
     if isinstance(cause, OSError):  # a CannotListenError of Twisted's own ports
         return f"port {getattr(error, 'port', '')}: {one_line(cause)}"

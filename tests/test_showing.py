@@ -110,6 +110,10 @@ class OneLineTests(SynchronousTestCase):
             one_line(FileNotFoundError(2, "No such file or directory", "x")), "x: No such file or directory"
         )
 
+    def test_file_that_is_not_at_fault(self) -> None:
+        error = OSError(24, "Too many open files", "ascii.py")
+        self.assertEqual(one_line(error), "Too many open files")
+
     def test_stock_port(self) -> None:
         error = CannotListenError("", 7645, OSError(98, "Address already in use"))
         self.assertEqual(one_line(error), "port 7645: Address already in use")

@@ -16,12 +16,13 @@ from mcast.mdns.constants import (
     TRUNCATED_DELAY,
 )
 from mcast.mdns.context import LinkContext
-from mcast.mdns.responder.known_answers import KnownAnswers, TruncatedQueries, is_known
+from mcast.mdns.responder.known_answers import KnownAnswers, is_known
 from mcast.mdns.responder.legacy_responses import LegacyResponder
 from mcast.mdns.responder.prepared_answers import ReadyAnswers
 from mcast.mdns.responder.record_set import RecordSet
 from mcast.mdns.responder.response_aggregation import MulticastPlan, Reason
 from mcast.mdns.responder.siblings import Siblings
+from mcast.mdns.responder.truncated_queries import TruncatedQueries
 from mcast.mdns.responder.unicast_responses import UnicastResponses
 from mcast.mdns.responder.zone import Zone
 from mcast.neighbours import SocketAddress
@@ -82,6 +83,7 @@ class Answerer:
         if defences:
             self._defend(defences, source, now)
         if message.truncated:
+            # RFC 6762 §7.2: "a pause of 400-500 ms after the last such packet", for further known answers.
             due_at = now + self._rng.uniform(*TRUNCATED_DELAY)
             if not self.truncated.hold(source, answers, known, now, due_at):
                 self._counters["truncated queries over limit"] += 1

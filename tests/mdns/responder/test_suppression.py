@@ -10,8 +10,8 @@ from mcast.dns.names import Name
 from mcast.dns.records import address, pointer
 from mcast.mdns.context import LinkSettings
 from mcast.mdns.responder.delayed_responses import MAX_DELAYED
-from mcast.mdns.responder.known_answers import MAX_TRUNCATED
 from mcast.mdns.responder.record_group import RecordGroup
+from mcast.mdns.responder.truncated_queries import MAX_TRUNCATED
 from mcast.neighbours import SocketAddress
 from mcast.testing import Capture
 from tests.mdns.lab import (

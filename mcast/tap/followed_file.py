@@ -35,13 +35,14 @@ Stamp = tuple[int, int, int]
 class FollowedFile:
     """What a file says, published by a node.
 
+    The file is read before there is a node, since it may name the host.
+
     :param hostname: the host's label, for ``%h`` in the file.
     """
 
     _log = Logger()
 
-    def __init__(self, node: Node, path: Path, hostname: str) -> None:
-        self._node = node
+    def __init__(self, path: Path, hostname: str) -> None:
         self._path = path
         self._hostname = hostname
         self._stamp: Stamp | None = None
@@ -63,22 +64,22 @@ class FollowedFile:
         self._stamp = self._look()
         self._contents = read_services(self._path, self._hostname)
 
-    def publish(self) -> None:
+    def publish(self, node: Node) -> None:
         """Publish what the file says; nothing when it could not be read."""
         if self._contents is not None:
-            self._apply(self._contents)
+            self._apply(node, self._contents)
 
-    def withdraw(self) -> None:
+    def withdraw(self, node: Node) -> None:
         """Take back all that was published."""
-        self._apply(ServicesFile(()))
+        self._apply(node, ServicesFile(()))
         self._contents = None
 
-    def look(self) -> None:
+    def look(self, node: Node) -> None:
         """Read the file again when it has changed."""
         if self._look() != self._stamp:
-            self.read_again()
+            self.read_again(node)
 
-    def read_again(self) -> None:
+    def read_again(self, node: Node) -> None:
         """Read the file, and publish what it says now; while it has a fault, all stays as it is."""
         before = self._contents
         try:
@@ -93,7 +94,7 @@ class FollowedFile:
         if before is not None and self._contents.hostname != before.hostname:
             self._log.warn("{path}: another host name is taken at the next start", path=str(self._path))
         self._log.info("read {path} again", path=str(self._path))
-        self._apply(self._contents)
+        self._apply(node, self._contents)
 
     def _tell(self, problem: str) -> None:
         kept = "nothing of it" if self._contents is None else "what it said before"
@@ -106,7 +107,7 @@ class FollowedFile:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
-    def _apply(self, contents: ServicesFile) -> None:
+    def _apply(self, node: Node, contents: ServicesFile) -> None:
         for note in contents.notes[:MAX_NOTES]:
             self._log.warn("{note}", note=str(note))
         if len(contents.notes) > MAX_NOTES:
@@ -119,12 +120,12 @@ class FollowedFile:
             self._services.pop(key).withdraw()
         for key, service in services.items():
             with self._telling(service.name or service.type):
-                self._apply_service(key, service)
-        self._apply_records(contents.records)
+                self._apply_service(node, key, service)
+        self._apply_records(node, contents.records)
 
-    def _apply_service(self, key: ServiceKey, service: Service) -> None:
+    def _apply_service(self, node: Node, key: ServiceKey, service: Service) -> None:
         if key not in self._services:
-            self._services[key] = self._node.publish(service)
+            self._services[key] = node.publish(service)
             return
         # The same name: an update, without probing and without a goodbye (RFC 6762 §8.4).
         registration = self._services[key]
@@ -132,7 +133,7 @@ class FollowedFile:
         if details != {name: getattr(registration.service, name) for name in SERVICE_DETAILS}:
             registration.update(**details).addErrback(self._not_updated)
 
-    def _apply_records(self, entries: Iterable[RecordEntry]) -> None:
+    def _apply_records(self, node: Node, entries: Iterable[RecordEntry]) -> None:
         # An unchanged record keeps its registration, whichever others of its set are gone: an update to the
         # data of another one could cross the goodbye of that one.
         unchanged = {(known.record, key[0][2]): key for key, known in self._records.items()}
@@ -150,11 +151,11 @@ class FollowedFile:
             self._records.pop(key).withdraw()
         for key, entry in wanted.items():
             with self._telling(entry.record.name):
-                self._apply_record(key, entry)
+                self._apply_record(node, key, entry)
 
-    def _apply_record(self, key: RecordKey, entry: RecordEntry) -> None:
+    def _apply_record(self, node: Node, key: RecordKey, entry: RecordEntry) -> None:
         if key not in self._records:
-            self._records[key] = self._node.publish(entry.record, shared=entry.shared)
+            self._records[key] = node.publish(entry.record, shared=entry.shared)
         elif entry.record != self._records[key].record:
             self._records[key].update(record=entry.record).addErrback(self._not_updated)
 

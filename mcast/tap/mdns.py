@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import MultiService
@@ -15,7 +12,6 @@ from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
 from mcast.dnssd.files.contents import RecordEntry
-from mcast.dnssd.files.read import read_services
 from mcast.dnssd.files.record_string import parse_record_string
 from mcast.dnssd.files.service_string import parse_service_string
 from mcast.dnssd.hosts import Alias, checked_host_label, host_label, host_name
@@ -24,9 +20,10 @@ from mcast.node.network import Network, SocketNetwork
 from mcast.node.node import Node
 from mcast.node.state import StateFile
 from mcast.rate_limit import MAX_RATE
+from mcast.tap.followed_file import FollowedFile
 from mcast.tap.hangup import Hangups
 from mcast.tap.options import Options as CommonOptions
-from mcast.tap.services_follower import ServicesFollower, service_files
+from mcast.tap.services_follower import FollowedFolder, ServicesFollower, read_followed
 
 MAX_MAX_RATE = 10_000_000
 """The largest ``--max-rate``. Our choice: more than any host answers; 0 stands for no limit."""
@@ -122,9 +119,9 @@ class MDNSService(MultiService):
         self._followers: list[ServicesFollower] = []
         hostname = options["hostname"]
         label = host_label(socket.gethostname()) if hostname is None else hostname
-        for path in options["files"]:
-            named = _readable(path, _named_hostname, path, label)
-            hostname = named if hostname is None else hostname
+        files = [_read_files(path, label) for path in options["files"]]
+        for followed in files:
+            hostname = followed.hostname if hostname is None else hostname
         self.node = Node(
             reactor,
             interfaces=options["interfaces"],
@@ -137,8 +134,8 @@ class MDNSService(MultiService):
             max_rate=options["max_rate"],
         )
         self.node.setServiceParent(self)
-        for path in options["files"]:
-            follower = _readable(path, ServicesFollower, reactor, self.node, path, label)
+        for followed in files:
+            follower = ServicesFollower(reactor, self.node, followed)
             follower.setServiceParent(self)
             self._followers.append(follower)
         for service in options["services"]:
@@ -198,19 +195,6 @@ def makeService(options: Options) -> MDNSService:
         raise SystemExit(f"mcast: {error}") from None
 
 
-def _named_hostname(path: str, label: str) -> str | None:
-    """Return the label that a file says the host is to have, or the first file of a folder that says one."""
-    if not os.path.isdir(path):
-        return read_services(path, label).hostname
-    for name in service_files(Path(path)):
-        # The follower tells what is wrong with a file of a folder.
-        with suppress(OSError, ServicesFileError):
-            named = read_services(Path(path, name), label).hostname
-            if named is not None:
-                return named
-    return None
-
-
 _T = TypeVar("_T")
 
 
@@ -221,9 +205,9 @@ def _checked(option: str, convert: Callable[[str], _T], text: str) -> _T:
         raise UsageError(f"--{option}: {error}") from None
 
 
-def _readable(path: str, read: Callable[..., _T], *arguments: Any) -> _T:
+def _read_files(path: str, label: str) -> FollowedFile | FollowedFolder:
     try:
-        return read(*arguments)
+        return read_followed(path, label)
     except ServicesFileError as error:
         raise UsageError(f"--services: {error}") from None
     except OSError as error:

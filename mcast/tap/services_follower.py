@@ -28,26 +28,19 @@ MAX_FILES = 1024
 class ServicesFollower(Service):
     """Publishes what a file says while it runs, or what the files of a folder say.
 
-    :param path: of a file, which must be without a fault now, or of a folder.
-    :param hostname: the host's label, for ``%h`` in the file.
-    :raises OSError: the file or folder cannot be read.
-    :raises ServicesFileError: naming file, line and fault.
+    :param followed: the file or folder, as `read_followed` returned it.
     """
 
-    def __init__(self, reactor: Any, node: Node, path: str, hostname: str) -> None:
+    def __init__(self, reactor: Any, node: Node, followed: FollowedFile | FollowedFolder) -> None:
         self._clock = clock_of(reactor)
         self._timer: IDelayedCall | None = None
-        self._followed: FollowedFile | FollowedFolder
-        if os.path.isdir(path):
-            self._followed = FollowedFolder(node, Path(path), hostname)
-        else:
-            self._followed = FollowedFile(node, Path(path), hostname)
-        self._followed.load()
+        self._node = node
+        self._followed = followed
 
     def startService(self) -> None:
         """Publish what the file says, and begin to follow it."""
         super().startService()
-        self._followed.publish()
+        self._followed.publish(self._node)
         self._timer = self._clock.callLater(POLL_INTERVAL, self._poll)
 
     def stopService(self) -> None:
@@ -59,11 +52,11 @@ class ServicesFollower(Service):
 
     def read_again(self) -> None:
         """Read the file, and publish what it says now; while it has a fault, all stays as it is."""
-        self._followed.read_again()
+        self._followed.read_again(self._node)
 
     def _poll(self) -> None:
         self._timer = self._clock.callLater(POLL_INTERVAL, self._poll)
-        self._followed.look()
+        self._followed.look(self._node)
 
 
 class FollowedFolder:
@@ -71,16 +64,23 @@ class FollowedFolder:
 
     As with Avahi, a file with a fault keeps no other from being published, and what a removed file said is
     withdrawn.
+
+    :param hostname: the host's label, for ``%h`` in the files.
     """
 
     _log = Logger()
 
-    def __init__(self, node: Node, path: Path, hostname: str) -> None:
-        self._node = node
+    def __init__(self, path: Path, hostname: str) -> None:
         self._path = path
         self._hostname = hostname
         self._files: dict[str, FollowedFile] = {}
         self._told = ""
+
+    @property
+    def hostname(self) -> str | None:
+        """The label that the host is to have, as the first file says that names one."""
+        named = (file.hostname for file in self._files.values())
+        return next((hostname for hostname in named if hostname is not None), None)
 
     def load(self) -> None:
         """Read all files for the first time; log what faults they have.
@@ -90,22 +90,22 @@ class FollowedFolder:
         for name in self._names():
             self._add(name)
 
-    def publish(self) -> None:
+    def publish(self, node: Node) -> None:
         """Publish what the files say."""
         for file in self._files.values():
-            file.publish()
+            file.publish(node)
 
-    def look(self) -> None:
+    def look(self, node: Node) -> None:
         """Follow what has come, changed or gone."""
-        for file in self._follow():
-            file.look()
+        for file in self._follow(node):
+            file.look(node)
 
-    def read_again(self) -> None:
+    def read_again(self, node: Node) -> None:
         """Read all files, whether they look changed or not."""
-        for file in self._follow():
-            file.read_again()
+        for file in self._follow(node):
+            file.read_again(node)
 
-    def _follow(self) -> tuple[FollowedFile, ...]:
+    def _follow(self, node: Node) -> tuple[FollowedFile, ...]:
         """Publish what new files say, withdraw what removed ones said, and return those that stay."""
         try:
             names = self._names()
@@ -114,16 +114,16 @@ class FollowedFolder:
             return ()
         for name in self._files.keys() - set(names):
             self._log.info("{path} is gone, and withdrawn", path=str(self._path / name))
-            self._files.pop(name).withdraw()
+            self._files.pop(name).withdraw(node)
         staying = tuple(self._files.values())
         for name in names:
             if name not in self._files:
                 self._log.info("{path} is new", path=str(self._path / name))
-                self._add(name).publish()
+                self._add(name).publish(node)
         return staying
 
     def _add(self, name: str) -> FollowedFile:
-        file = self._files[name] = FollowedFile(self._node, self._path / name, self._hostname)
+        file = self._files[name] = FollowedFile(self._path / name, self._hostname)
         try:
             file.load()
         except ServicesFileError as problem:
@@ -141,7 +141,7 @@ class FollowedFolder:
 
         :raises OSError: the folder cannot be read.
         """
-        names = service_files(self._path)
+        names = _service_files(self._path)
         if len(names) > MAX_FILES:
             self._tell(f"{self._path}: {len(names)} files; those after the first {MAX_FILES} are passed over")
             return names[:MAX_FILES]
@@ -155,7 +155,20 @@ class FollowedFolder:
             self._log.error("{problem}", problem=problem)
 
 
-def service_files(folder: Path) -> list[str]:
+def read_followed(path: str, hostname: str) -> FollowedFile | FollowedFolder:
+    """Read a file, which must be without a fault now, or the files of a folder, to follow them.
+
+    :param hostname: the host's label, for ``%h`` in the files.
+    :raises OSError: the file or folder cannot be read.
+    :raises ServicesFileError: naming file, line and fault.
+    """
+    kind = FollowedFolder if os.path.isdir(path) else FollowedFile
+    followed = kind(Path(path), hostname)
+    followed.load()
+    return followed
+
+
+def _service_files(folder: Path) -> list[str]:
     """Return the names of the files in a folder that are read, sorted.
 
     :raises OSError: the folder cannot be read.

@@ -13,13 +13,16 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.usage import UsageError
 from zope.interface.verify import verifyObject
 
+import mcast.dnssd.files.read as read_module
 from mcast.dns.codes import RecordType
 from mcast.dns.presentation import show_data, show_record
+from mcast.dnssd.files.contents import ServicesFile
+from mcast.dnssd.files.read import parse_services
 from mcast.errors import ServicesFileError
 from mcast.node.node import Node
 from mcast.tap.followed_file import MAX_NOTES
 from mcast.tap.mdns import MDNSService, Options
-from mcast.tap.services_follower import POLL_INTERVAL, ServicesFollower
+from mcast.tap.services_follower import POLL_INTERVAL, ServicesFollower, read_followed
 from tests.node.node_lab import (
     SETTLED,
     NodeTestCase,
@@ -205,6 +208,21 @@ class ServiceTests(NodeTestCase):
         self.lan.advance(SETTLED)
         self.assertIn("Printer on pantry._ipp._tcp.local.", self.lan.packets.responses.owners())
 
+    def test_file_is_parsed_once(self) -> None:
+        """What names the host is published without another reading."""
+        parsed: list[object] = []
+
+        def parse(data: bytes, source: str, hostname: str) -> ServicesFile:
+            parsed.append(source)
+            return parse_services(data, source, hostname)
+
+        self.patch(read_module, "parse_services", parse)
+        path = Path(self.mktemp())
+        path.write_text(WEB)
+        service = self.service("--services", str(path))
+        self.assertEqual(parsed, [str(path)])
+        self.assertEqual([one.name for one in service.node.registrations], ["kitchen", "Web"])
+
     def test_missing_file(self) -> None:
         with self.assertRaisesRegex(UsageError, "nosuch.toml.*No such file"):
             self.service("--services", "nosuch.toml", running=False)
@@ -276,7 +294,7 @@ class FollowerTests(NodeTestCase):
     def follow(self, text: str) -> ServicesFollower:
         """Publish a file, and forget what was said until it was announced."""
         self.path.write_text(text)
-        follower = ServicesFollower(self.lan.clock, self.subject, str(self.path), "kitchen")
+        follower = ServicesFollower(self.lan.clock, self.subject, read_followed(str(self.path), "kitchen"))
         follower.startService()
         self.addCleanup(follower.stopService)
         self.lan.advance(SETTLED)

@@ -9,7 +9,7 @@ from twisted.logger import LogLevel, capturedLogs
 
 import mcast.tap.services_follower as follower_module
 from mcast.tap.mdns import MDNSService, Options
-from mcast.tap.services_follower import POLL_INTERVAL, ServicesFollower
+from mcast.tap.services_follower import POLL_INTERVAL, ServicesFollower, read_followed
 from tests.node.node_lab import SETTLED, NodeTestCase
 
 FORM = (
@@ -32,7 +32,7 @@ class FolderTests(NodeTestCase):
         return path
 
     def follow(self) -> ServicesFollower:
-        follower = ServicesFollower(self.lan.clock, self.subject, str(self.folder), "kitchen")
+        follower = ServicesFollower(self.lan.clock, self.subject, read_followed(str(self.folder), "kitchen"))
         follower.startService()
         self.addCleanup(follower.stopService)
         self.lan.advance(SETTLED)

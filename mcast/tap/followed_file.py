@@ -20,6 +20,7 @@ from mcast.dnssd.types import ServiceType
 from mcast.errors import NameTaken, ServicesFileError
 from mcast.node.node import Node
 from mcast.node.registrations import SERVICE_DETAILS, RecordRegistration, ServiceRegistration
+from mcast.tap.slices import Slices
 
 MAX_NOTES = 50
 """Notes of a file that are logged one by one. Our choice: more than a person mends at a time."""
@@ -35,7 +36,8 @@ Stamp = tuple[int, int, int]
 class FollowedFile:
     """What a file says, published by a node.
 
-    The file is read before there is a node, since it may name the host.
+    The file is read before there is a node, since it may name the host. It may have thousands of services, so
+    what it says is published in slices.
 
     :param hostname: the host's label, for ``%h`` in the file.
     """
@@ -49,6 +51,8 @@ class FollowedFile:
         self._contents: ServicesFile | None = None
         self._services: dict[ServiceKey, ServiceRegistration] = {}
         self._records: dict[RecordKey, RecordRegistration] = {}
+        self._is_waiting = False
+        """Whether the contents are going to be published by a job that has not begun."""
 
     @property
     def hostname(self) -> str | None:
@@ -64,22 +68,22 @@ class FollowedFile:
         self._stamp = self._look()
         self._contents = read_services(self._path, self._hostname)
 
-    def publish(self, node: Node) -> None:
+    def publish(self, node: Node, slices: Slices) -> None:
         """Publish what the file says; nothing when it could not be read."""
         if self._contents is not None:
-            self._apply(node, self._contents)
+            self._begin(node, slices)
 
-    def withdraw(self, node: Node) -> None:
+    def withdraw(self, node: Node, slices: Slices) -> None:
         """Take back all that was published."""
-        self._apply(node, ServicesFile(()))
         self._contents = None
+        self._begin(node, slices)
 
-    def look(self, node: Node) -> None:
+    def look(self, node: Node, slices: Slices) -> None:
         """Read the file again when it has changed."""
         if self._look() != self._stamp:
-            self.read_again(node)
+            self.read_again(node, slices)
 
-    def read_again(self, node: Node) -> None:
+    def read_again(self, node: Node, slices: Slices) -> None:
         """Read the file, and publish what it says now; while it has a fault, all stays as it is."""
         before = self._contents
         try:
@@ -94,7 +98,13 @@ class FollowedFile:
         if before is not None and self._contents.hostname != before.hostname:
             self._log.warn("{path}: another host name is taken at the next start", path=str(self._path))
         self._log.info("read {path} again", path=str(self._path))
-        self._apply(node, self._contents)
+        self._begin(node, slices)
+
+    def _begin(self, node: Node, slices: Slices) -> None:
+        """Have the latest contents published, however often they change until their turn comes."""
+        if not self._is_waiting:
+            self._is_waiting = True
+            slices.add(self._apply(node))
 
     def _tell(self, problem: str) -> None:
         kept = "nothing of it" if self._contents is None else "what it said before"
@@ -107,7 +117,9 @@ class FollowedFile:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
-    def _apply(self, node: Node, contents: ServicesFile) -> None:
+    def _apply(self, node: Node) -> Iterator[None]:
+        self._is_waiting = False
+        contents = ServicesFile(()) if self._contents is None else self._contents
         for note in contents.notes[:MAX_NOTES]:
             self._log.warn("{note}", note=str(note))
         if len(contents.notes) > MAX_NOTES:
@@ -118,10 +130,12 @@ class FollowedFile:
             services[_free(services, (service.name, service.type, service.domain))] = service
         for key in self._services.keys() - services.keys():
             self._services.pop(key).withdraw()
+            yield
         for key, service in services.items():
             with self._telling(service.name or service.type):
                 self._apply_service(node, key, service)
-        self._apply_records(node, contents.records)
+            yield
+        yield from self._apply_records(node, contents.records)
 
     def _apply_service(self, node: Node, key: ServiceKey, service: Service) -> None:
         if key not in self._services:
@@ -133,7 +147,7 @@ class FollowedFile:
         if details != {name: getattr(registration.service, name) for name in SERVICE_DETAILS}:
             registration.update(**details).addErrback(self._not_updated)
 
-    def _apply_records(self, node: Node, entries: Iterable[RecordEntry]) -> None:
+    def _apply_records(self, node: Node, entries: Iterable[RecordEntry]) -> Iterator[None]:
         # An unchanged record keeps its registration, whichever others of its set are gone: an update to the
         # data of another one could cross the goodbye of that one.
         unchanged = {(known.record, key[0][2]): key for key, known in self._records.items()}
@@ -149,9 +163,11 @@ class FollowedFile:
             wanted[_free(wanted, (entry.record.name, entry.record.type, entry.shared))] = entry
         for key in self._records.keys() - wanted.keys():
             self._records.pop(key).withdraw()
+            yield
         for key, entry in wanted.items():
             with self._telling(entry.record.name):
                 self._apply_record(node, key, entry)
+            yield
 
     def _apply_record(self, node: Node, key: RecordKey, entry: RecordEntry) -> None:
         if key not in self._records:

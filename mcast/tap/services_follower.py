@@ -14,6 +14,7 @@ from mcast.clock import clock_of
 from mcast.errors import ServicesFileError
 from mcast.node.node import Node
 from mcast.tap.followed_file import FollowedFile
+from mcast.tap.slices import Slices
 
 POLL_INTERVAL = 2.0
 """Seconds between two looks at a file. Our choice: a person who saves a file sees the effect at once."""
@@ -35,12 +36,14 @@ class ServicesFollower(Service):
         self._clock = clock_of(reactor)
         self._timer: IDelayedCall | None = None
         self._node = node
+        self._slices = Slices(self._clock)
         self._followed = followed
 
     def startService(self) -> None:
         """Publish what the file says, and begin to follow it."""
         super().startService()
-        self._followed.publish(self._node)
+        self._followed.publish(self._node, self._slices)
+        self._slices.work()
         self._timer = self._clock.callLater(POLL_INTERVAL, self._poll)
 
     def stopService(self) -> None:
@@ -49,14 +52,17 @@ class ServicesFollower(Service):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._slices.pause()
 
     def read_again(self) -> None:
         """Read the file, and publish what it says now; while it has a fault, all stays as it is."""
-        self._followed.read_again(self._node)
+        self._followed.read_again(self._node, self._slices)
+        self._slices.work()
 
     def _poll(self) -> None:
         self._timer = self._clock.callLater(POLL_INTERVAL, self._poll)
-        self._followed.look(self._node)
+        self._followed.look(self._node, self._slices)
+        self._slices.work()
 
 
 class FollowedFolder:
@@ -90,22 +96,22 @@ class FollowedFolder:
         for name in self._names():
             self._add(name)
 
-    def publish(self, node: Node) -> None:
+    def publish(self, node: Node, slices: Slices) -> None:
         """Publish what the files say."""
         for file in self._files.values():
-            file.publish(node)
+            file.publish(node, slices)
 
-    def look(self, node: Node) -> None:
+    def look(self, node: Node, slices: Slices) -> None:
         """Follow what has come, changed or gone."""
-        for file in self._follow(node):
-            file.look(node)
+        for file in self._follow(node, slices):
+            file.look(node, slices)
 
-    def read_again(self, node: Node) -> None:
+    def read_again(self, node: Node, slices: Slices) -> None:
         """Read all files, whether they look changed or not."""
-        for file in self._follow(node):
-            file.read_again(node)
+        for file in self._follow(node, slices):
+            file.read_again(node, slices)
 
-    def _follow(self, node: Node) -> tuple[FollowedFile, ...]:
+    def _follow(self, node: Node, slices: Slices) -> tuple[FollowedFile, ...]:
         """Publish what new files say, withdraw what removed ones said, and return those that stay."""
         try:
             names = self._names()
@@ -114,12 +120,12 @@ class FollowedFolder:
             return ()
         for name in self._files.keys() - set(names):
             self._log.info("{path} is gone, and withdrawn", path=str(self._path / name))
-            self._files.pop(name).withdraw(node)
+            self._files.pop(name).withdraw(node, slices)
         staying = tuple(self._files.values())
         for name in names:
             if name not in self._files:
                 self._log.info("{path} is new", path=str(self._path / name))
-                self._add(name).publish(node)
+                self._add(name).publish(node, slices)
         return staying
 
     def _add(self, name: str) -> FollowedFile:

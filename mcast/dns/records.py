@@ -102,11 +102,21 @@ class Record:
 
     def with_ttl(self, ttl: int) -> Record:
         """Return this record with another TTL, in seconds."""
-        return Record(self.name, self.type, self.rclass, ttl, self.rdata, self.cache_flush)
+        if ttl == self.ttl:
+            return self
+        return self._changed(ttl, self.cache_flush)
 
     def with_cache_flush(self, cache_flush: bool) -> Record:
         """Return this record with the cache-flush bit set or cleared."""
-        return Record(self.name, self.type, self.rclass, self.ttl, self.rdata, cache_flush)
+        if cache_flush == self.cache_flush:
+            return self
+        return self._changed(self.ttl, cache_flush)
+
+    def _changed(self, ttl: int, cache_flush: bool) -> Record:
+        """Return a record of the same identity, which is found out once for both."""
+        changed = Record(self.name, self.type, self.rclass, ttl, self.rdata, cache_flush)
+        changed._identity = self._identity
+        return changed
 
     def __eq__(self, other: object) -> bool:
         if self is other:

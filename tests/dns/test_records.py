@@ -10,6 +10,7 @@ from mcast.dns import records
 from mcast.dns.codes import RecordType
 from mcast.dns.names import ROOT, Name
 from mcast.dns.presentation import show_data
+from mcast.dns.rdata import fold_rdata
 from mcast.dns.records import HostInfo, NextSecure, Record, ServiceData, TextData
 
 HOST = Name.parse("Host.local.")
@@ -166,6 +167,23 @@ class IdentityTests(SynchronousTestCase):
     def test_with_ttl_keeps_the_rest(self) -> None:
         record = records.address(HOST, "192.0.2.1", 120, cache_flush=True).with_ttl(10)
         self.assertEqual((record.ttl, record.cache_flush, record.rdata), (10, True, b"\xc0\x00\x02\x01"))
+
+    def test_found_out_once(self) -> None:
+        """A record with another TTL or flush bit has the same identity; one with the same is no copy."""
+        folded: list[int] = []
+
+        def fold(rtype: int, rdata: bytes) -> bytes:
+            folded.append(rtype)
+            return fold_rdata(rtype, rdata)
+
+        self.patch(records, "fold_rdata", fold)
+        record = records.service(HOST, 0, 0, 80, TARGET, 120)
+        _ = record.identity
+        goodbye = record.with_cache_flush(True).with_ttl(0)
+        self.assertEqual((goodbye.ttl, goodbye.cache_flush), (0, True))
+        self.assertEqual((goodbye.identity, len(folded)), (record.identity, 1))
+        self.assertIs(goodbye.with_cache_flush(True), goodbye)
+        self.assertIs(goodbye.with_ttl(0), goodbye)
 
     def test_shown(self) -> None:
         record = records.address(HOST, "192.0.2.1", 120, cache_flush=True)

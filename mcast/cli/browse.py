@@ -52,6 +52,12 @@ time more."""
 UNLOCATED = 5
 """Names that are told of services that do not say where they are. Our choice: a line or two."""
 
+MAX_UNLISTED = 1024
+"""Types that are browsed for although they are listed no more, while services of theirs are left.
+
+Our choice: as many as are listed; in a flood of invented types the first of them are taken for gone.
+"""
+
 MARKS = {"added": "+", "updated": "=", "removed": "-"}
 
 
@@ -210,6 +216,8 @@ class AllTypes:
         self._news = news
         self._resolve = resolve
         self._browsers: dict[ServiceType, ServiceBrowser] = {}
+        self._unlisted: dict[ServiceType, None] = {}
+        """Those that are listed no more."""
         self._types = node.browse_types()
         self._types.add_listener(self._type_changed)
 
@@ -225,8 +233,13 @@ class AllTypes:
 
     def _type_changed(self, change: TypeChange) -> None:
         if not isinstance(change, TypeAdded):
+            self._unlisted[change.type] = None
             self._tidy(change.type)
-        elif change.type not in self._browsers:
+            if len(self._unlisted) > MAX_UNLISTED:
+                self._give_up(next(iter(self._unlisted)))
+            return
+        self._unlisted.pop(change.type, None)
+        if change.type not in self._browsers:
             self._news()
             browser = self._node.browse(change.type, resolve=self._resolve)
             self._browsers[change.type] = browser
@@ -243,9 +256,17 @@ class AllTypes:
         The last host of a type may go without taking back that it exists, or the other way round.
         """
         browser = self._browsers.get(service_type)
-        if browser is not None and service_type not in self._types.snapshot() and not browser.snapshot():
-            del self._browsers[service_type]
-            browser.close()
+        if browser is not None and service_type in self._unlisted and not browser.snapshot():
+            self._give_up(service_type)
+
+    def _give_up(self, service_type: ServiceType) -> None:
+        """Browse no longer for a type; what was shown of it is shown no more."""
+        del self._unlisted[service_type]
+        browser = self._browsers.pop(service_type)
+        services = browser.snapshot()
+        browser.close()
+        for service in services:
+            self._changed(Removed(service))
 
 
 class Listing:

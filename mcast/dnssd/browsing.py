@@ -18,6 +18,7 @@ from mcast.dnssd.tracking import Instance, ServiceTracker
 from mcast.dnssd.types import ServiceType, subtype_label, type_enumeration_name
 from mcast.errors import InvalidService
 from mcast.mdns.events import RecordAdded, RecordChange, RecordFlushed, RecordRemoved
+from mcast.mdns.querier.querier import Querier
 
 MAX_INSTANCES = 8192
 """Instances that are followed at a time.
@@ -58,7 +59,7 @@ class Browser(ServiceTracker):
     ) -> None:
         super().__init__()
         self._resolves: Final = resolve
-        self._shares: Final = Shares(MAX_INSTANCES, self._is_backed, self._is_confirmed)
+        self._shares: Final = Shares(MAX_INSTANCES, self._is_backed, self._is_confirmed, self._is_repeated)
         self._has_left_out = False
         """Whether there may be instances in the cache that had to give way."""
         self._lists: Final[dict[bytes, tuple[Name, bytes | None]]] = {}
@@ -139,8 +140,7 @@ class Browser(ServiceTracker):
         if instance is not None and entry in instance.pointers:
             return
         if instance is None:
-            if not self._has_place(target, source, now):
-                return
+            self._make_place(target, source, now)
             instance = self._instances[target] = Instance(name)
         instance.pointers.append(entry)
         self._changed[target] = instance
@@ -163,20 +163,16 @@ class Browser(ServiceTracker):
                     for one in querier.records(question, now, flushed=False):
                         self._listed(each, one, None, now)
 
-    def _has_place(self, key: bytes, source: str | None, now: float) -> bool:
-        """Whether there is room for an instance, perhaps when another one gives way."""
-        has_place, displaced = self._shares.add(key, source)
-        if not has_place:
-            self.counters["instances beyond the limit"] += 1
-            self._has_left_out = True
-        elif displaced is not None:
+    def _make_place(self, key: bytes, source: str | None, now: float) -> None:
+        """Make room for an instance; perhaps another one gives way."""
+        displaced = self._shares.add(key, source, now)
+        if displaced is not None:
             self.counters["instances displaced"] += 1
             self._has_left_out = True
             instance = self._instances[displaced]
             instance.pointers.clear()
             for link in tuple(instance.links):
                 self._unfollow(instance, link, now)
-        return has_place
 
     def _unfollow(self, instance: Instance, link: LinkId, now: float) -> None:
         super()._unfollow(instance, link, now)
@@ -192,11 +188,18 @@ class Browser(ServiceTracker):
 
     def _is_confirmed(self, key: bytes) -> bool:
         """Whether a second host lists an instance."""
+        return any(querier.is_confirmed(one) for querier, one in self._pointers(key))
+
+    def _is_repeated(self, key: bytes, since: float) -> bool:
+        """Whether an instance was listed again later."""
+        return any(querier.is_repeated(one, since) for querier, one in self._pointers(key))
+
+    def _pointers(self, key: bytes) -> list[tuple[Querier, Record]]:
         instance = self._instances[key]
-        return any(
-            self._links[link].is_confirmed(pointer(self._lists[by][0], instance.name, 0))
+        return [
+            (self._links[link], pointer(self._lists[by][0], instance.name, 0))
             for link, by in instance.pointers
-        )
+        ]
 
     def _ask_about(self, instance: Instance, link: LinkId, now: float) -> None:
         if self._resolves:
@@ -229,7 +232,7 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
         super().__init__()
         self._question: Final = Question(type_enumeration_name(domain), _PTR)
         self._domain: Final = domain
-        self._shares: Final = Shares(MAX_TYPES, self._is_backed, self._is_confirmed)
+        self._shares: Final = Shares(MAX_TYPES, self._is_backed, self._is_confirmed, self._is_repeated)
         self._has_left_out = False
         """Whether there may be types in the cache that had to give way."""
         self._listed: dict[ServiceType, list[tuple[LinkId, bytes]]] = {}
@@ -281,23 +284,19 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
             if not entries:
                 self._drop(service_type)
                 self._take_in_again(now)
-        elif entries or self._has_place(service_type, None if change.source is None else change.source[0]):
-            entries.append(entry)
-            self._listed[service_type] = entries
+            return
+        if service_type not in self._listed:
+            self._make_place(service_type, None if change.source is None else change.source[0], now)
+        entries.append(entry)
+        self._listed[service_type] = entries
 
-    def _has_place(self, service_type: ServiceType, source: str | None) -> bool:
-        """Whether there is room for a type, perhaps when another one gives way."""
-        if service_type in self._listed:
-            return True
-        has_place, displaced = self._shares.add(service_type, source)
-        if not has_place:
-            self.counters["types beyond the limit"] += 1
-            self._has_left_out = True
-        elif displaced is not None:
+    def _make_place(self, service_type: ServiceType, source: str | None, now: float) -> None:
+        """Make room for a type; perhaps another one gives way."""
+        displaced = self._shares.add(service_type, source, now)
+        if displaced is not None:
             self.counters["types displaced"] += 1
             self._has_left_out = True
             self._listed.pop(displaced, None)
-        return has_place
 
     def _drop(self, service_type: ServiceType) -> None:
         self._listed.pop(service_type, None)
@@ -317,10 +316,18 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
 
     def _is_confirmed(self, service_type: ServiceType) -> bool:
         """Whether a second host lists a type."""
-        return any(
-            self._links[link].is_confirmed(Record(self._question.name, _PTR, RecordClass.IN, 0, rdata))
+        return any(querier.is_confirmed(one) for querier, one in self._pointers(service_type))
+
+    def _is_repeated(self, service_type: ServiceType, since: float) -> bool:
+        """Whether a type was listed again later."""
+        return any(querier.is_repeated(one, since) for querier, one in self._pointers(service_type))
+
+    def _pointers(self, service_type: ServiceType) -> list[tuple[Querier, Record]]:
+        name = self._question.name
+        return [
+            (self._links[link], Record(name, _PTR, RecordClass.IN, 0, rdata))
             for link, rdata in self._listed.get(service_type, ())
-        )
+        ]
 
     def _denied(self, link: LinkId, question: Question, now: float) -> None:
         """Do nothing: without an answer there are no types."""

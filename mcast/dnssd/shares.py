@@ -14,9 +14,21 @@ from typing import Final, Generic, TypeVar
 _K = TypeVar("_K", bound=Hashable)
 
 LOOKED_AT = 8
-"""Entries of the one who holds most that are looked at for each newcomer.
+"""Entries, and those who hold them, that are looked at for each newcomer.
 
-Our choice: they are passed by in turn, so that all are looked at while as many newcomers come.
+Our choice: those that stay are passed by in turn, so that all are looked at while as many newcomers come.
+"""
+
+SETTLED_AFTER = 10.0
+"""Seconds after which an entry counts as settled, if there is room among these.
+
+Our choice: much longer than a flood that fills the list leaves its own entries there.
+"""
+
+NEW_PART = 4
+"""One part in this many of the places is for those that are not settled.
+
+Our choice: some hundreds at least, so that whoever comes has a second or more to be heard again.
 """
 
 SPARE_PLACES = 64
@@ -31,26 +43,24 @@ SMALL_SHARES = 64
 Our choice: a host has several services of its own, and a flood from forged addresses has one entry of each.
 """
 
+LARGE_SHARES = 16
+"""Whoever holds more than one part in this many proves nothing by saying it again.
 
-class Shares(Generic[_K]):
-    """The entries of a list, by who said them.
+Our choice: more than a host has, and so little that a flood cannot keep the places for newcomers so.
+"""
 
-    When there is no room, whoever holds most gives first: of its entries the oldest that is not backed. Where
-    all of its entries are, the oldest of them goes, if the newcomer then still holds less. What a second host
-    confirms stays.
+PROVEN: Final = 2
+"""What an entry is worth that was heard again, or from a second host."""
 
-    :param limit: how many entries there may be.
-    :param is_backed: whether more is known of what an entry names, as an answer to a question of ours.
-    :param is_confirmed: whether a second host says it too, so that it stays.
+
+class _Holdings(Generic[_K]):
+    """Entries by who said them, those first who hold most.
+
+    :param small: whoever holds fewer counts as holding as many.
     """
 
-    def __init__(
-        self, limit: int, is_backed: Callable[[_K], bool], is_confirmed: Callable[[_K], bool]
-    ) -> None:
-        self._limit: Final = limit
-        self._small: Final = limit // SMALL_SHARES
-        self._is_backed: Final = is_backed
-        self._is_confirmed: Final = is_confirmed
+    def __init__(self, small: int) -> None:
+        self._small: Final = small
         self._held: Final[dict[Hashable, dict[_K, None]]] = {}
         """The entries of each holder, in the order in which they are looked at."""
         self._holders: Final[dict[_K, Hashable]] = {}
@@ -63,42 +73,85 @@ class Shares(Generic[_K]):
     def __len__(self) -> int:
         return len(self._holders)
 
-    def add(self, key: _K, source: str | None) -> tuple[bool, _K | None]:
-        """Add an entry.
+    def __contains__(self, key: _K) -> bool:
+        return key in self._holders
 
-        :param source: the host that says it; None when that is not known.
-        :returns: whether there is room for it, and what has to give way.
-        """
-        holder: Hashable = (None, key) if source is None else source
-        displaced: _K | None = None
-        if len(self._holders) >= self._limit:
-            displaced = self._to_displace(len(self._held.get(holder, ())))
-            if displaced is None:
-                return False, None
-            self.remove(displaced)
+    def add(self, key: _K, holder: Hashable) -> None:
+        """Add an entry, the last of its holder."""
         self._holders[key] = holder
         self._held.setdefault(holder, {})[key] = None
         self._rank(holder)
-        return True, displaced
 
-    def remove(self, key: _K) -> None:
-        """Take out an entry, if it is there."""
-        holder = self._holders.pop(key, None)
-        if holder is None:
-            return
+    def remove(self, key: _K) -> Hashable:
+        """Take out an entry; return its holder."""
+        holder = self._holders.pop(key)
         held = self._held[holder]
         del held[key]
         if held:
             self._rank(holder)
         else:
             del self._held[holder], self._places[holder]
+        return holder
 
-    def _weight(self, holder: Hashable) -> int:
-        return max(len(self._held[holder]), self._small)
+    def weight(self, holder: Hashable) -> int:
+        """Return how many entries a holder counts as having."""
+        return max(len(self._held.get(holder, ())), self._small)
+
+    def holder_of(self, key: _K) -> Hashable:
+        """Return who said an entry."""
+        return self._holders[key]
+
+    def weight_of(self, key: _K) -> int:
+        """Return the same for the holder of an entry."""
+        return self.weight(self._holders[key])
+
+    def least(self, worth: Callable[[_K], int]) -> _K:
+        """Return what gives way first: of those who hold most, the oldest of the least worth.
+
+        What is worth most is passed by, and is the last to be looked at again.
+        """
+        passed: list[tuple[int, int, Hashable]] = []
+        best: tuple[int, _K] | None = None
+        weight: int | None = None
+        for _ in range(min(LOOKED_AT, len(self._held))):
+            place = self._first()
+            if best is not None and place[0] != weight and best[0] < PROVEN:
+                break
+            weight = place[0]
+            holder = place[2]
+            found = self._least_of(self._held[holder], worth)
+            if best is None or found[0] < best[0]:
+                best = found
+            if best[0] == 0:
+                break
+            heapq.heappop(self._ranking)
+            if found[0] < PROVEN:
+                passed.append(place)
+            else:
+                del self._places[holder]
+                self._rank(holder)
+        for place in passed:
+            heapq.heappush(self._ranking, place)
+        assert best is not None
+        return best[1]
+
+    def _least_of(self, held: dict[_K, None], worth: Callable[[_K], int]) -> tuple[int, _K]:
+        best: tuple[int, _K] | None = None
+        for key in list(islice(held, LOOKED_AT)):
+            value = worth(key)
+            if best is None or value < best[0]:
+                best = value, key
+            if value == 0:
+                break
+            if value == PROVEN:
+                del held[key]
+                held[key] = None
+        assert best is not None
+        return best
 
     def _rank(self, holder: Hashable) -> None:
         """Give a holder the last place among those of its weight, if it is not there already."""
-        weight = -self._weight(holder)
+        weight = -self.weight(holder)
         place = self._places.get(holder)
         if place is not None and place[0] == weight:
             return
@@ -110,41 +163,100 @@ class Shares(Generic[_K]):
             self._ranking = list(self._places.values())
             heapq.heapify(self._ranking)
 
-    def _largest(self) -> Hashable:
-        """Return who holds most; of several, the one that was looked at longest ago."""
+    def _first(self) -> tuple[int, int, Hashable]:
+        """Return the place of who holds most; of several, of the one that was looked at longest ago."""
         while True:
             place = self._ranking[0]
-            holder = place[2]
-            if self._places.get(holder) is place:
-                return holder
+            if self._places.get(place[2]) is place:
+                return place
             heapq.heappop(self._ranking)
 
-    def _to_displace(self, share: int) -> _K | None:
-        """Return what gives way for one whose holder has a number of entries already."""
-        for _ in range(LOOKED_AT):
-            holder = self._largest()
-            held = self._held[holder]
-            if share > self._small and share >= len(held):
-                return None
-            key = self._least(held, len(held) > max(share, self._small) + 1)
-            if key is not None:
-                return key
-            # Those who hold as many are next.
-            del self._places[holder]
-            heapq.heappop(self._ranking)
-            self._rank(holder)
-        return None
 
-    def _least(self, held: dict[_K, None], may_be_backed: bool) -> _K | None:
-        """Return which of the next entries of a holder gives way; None when all of these stay."""
-        backed: _K | None = None
-        for key in list(islice(held, LOOKED_AT)):
-            # It is looked at: the others are next.
-            del held[key]
-            held[key] = None
-            if not self._is_backed(key):
-                if not self._is_confirmed(key):
-                    return key
-            elif may_be_backed and backed is None and not self._is_confirmed(key):
-                backed = key
-        return backed
+class Shares(Generic[_K]):
+    """The entries of a list, by who said them.
+
+    A newcomer always gets in. When there is no room, an entry gives way that is not settled: one of whoever
+    holds most of these, first what nothing more is known of, then what was only heard once, the oldest first.
+
+    An entry settles when it has been there for a while. A part of the places is never for settled ones. When
+    the others are taken, an entry settles in the place of one that is worth less, or whose holder has more.
+
+    :param limit: how many entries there may be.
+    :param is_backed: whether more is known of what an entry names.
+    :param is_confirmed: whether a second host says it too.
+    :param is_repeated: whether it was heard again some time after this moment.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        is_backed: Callable[[_K], bool],
+        is_confirmed: Callable[[_K], bool],
+        is_repeated: Callable[[_K, float], bool],
+    ) -> None:
+        self._limit: Final = limit
+        self._small: Final = limit // SMALL_SHARES
+        self._large: Final = limit // LARGE_SHARES
+        self._settled_limit: Final = limit - max(1, limit // NEW_PART)
+        self._is_backed: Final = is_backed
+        self._is_confirmed: Final = is_confirmed
+        self._is_repeated: Final = is_repeated
+        self._new: Final[_Holdings[_K]] = _Holdings(self._small)
+        self._settled: Final[_Holdings[_K]] = _Holdings(self._small)
+        self._since: Final[dict[_K, float]] = {}
+        """When each entry came."""
+        self._waiting: Final[dict[_K, float]] = {}
+        """When each new entry came or could not settle, the earliest first."""
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    def add(self, key: _K, source: str | None, now: float) -> _K | None:
+        """Add an entry.
+
+        :param source: the host that says it; None when that is not known.
+        :returns: what has to give way.
+        """
+        self._settle(now)
+        displaced: _K | None = None
+        if len(self) >= self._limit:
+            displaced = self._new.least(self._worth)
+            self.remove(displaced)
+        self._since[key] = self._waiting[key] = now
+        self._new.add(key, (None, key) if source is None else source)
+        return displaced
+
+    def remove(self, key: _K) -> None:
+        """Take out an entry, if it is there."""
+        if self._since.pop(key, None) is None:
+            return
+        self._waiting.pop(key, None)
+        (self._new if key in self._new else self._settled).remove(key)
+
+    def _worth(self, key: _K) -> int:
+        if self._is_confirmed(key):
+            return PROVEN
+        if self._is_repeated(key, self._since[key]):
+            holdings = self._new if key in self._new else self._settled
+            return PROVEN if holdings.weight_of(key) <= self._large else 1
+        return 1 if self._is_backed(key) else 0
+
+    def _settle(self, now: float) -> None:
+        """Settle the next entries that have been there long enough."""
+        for key in list(islice(self._waiting, LOOKED_AT)):
+            if self._waiting[key] > now - SETTLED_AFTER:
+                break
+            del self._waiting[key]
+            if len(self._settled) >= self._settled_limit:
+                other = self._settled.least(self._worth)
+                if not self._is_before(key, other):
+                    self._waiting[key] = now
+                    break
+                self._new.add(other, self._settled.remove(other))
+                self._waiting[other] = now
+            self._settled.add(key, self._new.remove(key))
+
+    def _is_before(self, key: _K, other: _K) -> bool:
+        """Whether an entry settles in the place of another one that is settled."""
+        more = self._settled.weight_of(other) > self._settled.weight(self._new.holder_of(key)) + 1
+        return more or self._worth(key) > self._worth(other)

@@ -37,8 +37,6 @@ LINK_LIMITS: Final[Mapping[str, str]] = {
 """The counters of a link that a limit is behind, and of what it is one."""
 
 SEARCH_LIMITS: Final[Mapping[str, str]] = {
-    "instances beyond the limit": "instances of a type",
-    "types beyond the limit": "service types",
     "instances displaced": "instances of a type",
     "types displaced": "service types",
     "domains beyond the limit": "domains",

@@ -54,6 +54,12 @@ MAX_WAITING = 64
 Our choice: enough to fill a packet with their questions.
 """
 
+REPEATED_AFTER = 0.5
+"""Seconds after which a record that is said again counts as repeated.
+
+Our choice: announcements are a second apart (RFC 6762 §8.3); one that came on its way twice counts once.
+"""
+
 
 class Querier:
     """Continuous questions, and the cache of one link.
@@ -144,6 +150,13 @@ class Querier:
         """Whether a second host has said the same record, whatever its TTL."""
         cached = self.cache.get(record.name.key, record_key(record.type, record.rdata))
         return cached is not None and bool(cached.flags & CONFIRMED)
+
+    def is_repeated(self, record: Record, since: float) -> bool:
+        """Whether a record was said again some time after a moment, whatever its TTL."""
+        cached = self.cache.get(record.name.key, record_key(record.type, record.rdata))
+        return (
+            cached is not None and not cached.flags & LEAVING and cached.received_at >= since + REPEATED_AFTER
+        )
 
     def gauges(self) -> dict[str, int]:
         """Return the current numbers of ``records`` and ``octets`` in the cache, and of ``questions``."""

@@ -29,7 +29,7 @@ LINK_LIMITS: Final[Mapping[str, str]] = {
     "truncated queries over limit": "hosts whose further known answers are waited for",
     "delayed responses over limit": "unicast responses that wait",
     "records refused, cache full": "records in the cache",
-    "records refused, name full": "records of one name",
+    "records displaced, name full": "records of one name",
     "reconfirmations refused": "records in doubt",
     "queries not observed": "questions of others that are observed",
     "oversized datagrams": "octets in a datagram",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from mcast.cli import browse
 from mcast.cli.command import GOOD, NOT_ALL, CommandError
+from mcast.dns.codes import RESPONSE_FLAGS
+from mcast.dns.messages import Message, encode
 from mcast.dns.names import Name
 from mcast.dns.records import pointer, service, text
+from mcast.dnssd import browsing
 from mcast.dnssd.types import type_enumeration_name
+from mcast.mdns.constants import IPV4_GROUP
 from tests.cli.finding_lab import FindingTestCase
 
 
@@ -298,6 +302,30 @@ class FollowTests(FindingTestCase):
         self.lan.advance(7200)
         asked = {str(one.name) for packet in self.lan.packets.queries for one in packet.message.questions}
         self.assertEqual(asked, {"_services._dns-sd._udp.local."})
+        following.cancel()
+        self.lan.result(following)
+
+    def test_flood_of_types(self) -> None:
+        """What is browsed for is bounded, and a real service is shown."""
+        self.patch(browsing, "MAX_TYPES", 32)
+        self.patch(browse, "MAX_UNLISTED", 16)
+        following = self.start("--follow")
+        peer = self.lan.host("peer")
+        for number in range(120):
+            name = Name.parse(f"_junk{number}._tcp.local")
+            records = [
+                pointer(type_enumeration_name(), name, 4500),
+                pointer(name, name.prefixed("One"), 4500),
+            ]
+            packet = encode(Message(flags=RESPONSE_FLAGS, answers=records))
+            peer.transmit(5353, packet, IPV4_GROUP, 5353, peer.interface().index, 255, False)
+            self.lan.advance(0.1)
+        self.publish("Printer", "_ipp._tcp", 631)
+        self.lan.advance(10)
+        self.assertIn("+  Printer  _ipp._tcp  eth0", self.lines)
+        self.assertNotIn("-  Printer  _ipp._tcp  eth0", self.lines)
+        shown = sum({"+": 1, "-": -1}[line[0]] for line in self.lines)
+        self.assertEqual(shown, 32 + 16)
         following.cancel()
         self.lan.result(following)
 

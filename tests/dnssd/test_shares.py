@@ -206,6 +206,20 @@ class InstancesTests(SynchronousTestCase):
         self.assertIn(("Added", "Real"), self.lab.told())
         self.assertGreater(self.browser.counters["instances displaced"], 0)
 
+    def test_a_hundred_forged_sources(self) -> None:
+        """Each instance with all that belongs to it, so that the cache of the link is full as well."""
+        self.lab.hear(*whole("Old"), source=REAL)
+        self.lab.pass_time(20)
+        for number in range(9000):
+            label = f"Junk {number}"
+            self.lab.hear(listing(label), located(label), described(label), source=f"10.0.0.{number % 100}")
+            if number == 8500:
+                self.lab.hear(*whole("During"), source="192.168.1.10")
+        self.lab.told()
+        self.lab.hear(*whole("After"), source="192.168.1.11")
+        self.assertIn(("Added", "After"), self.lab.told())
+        self.assertLessEqual({"Old", "During", "After"}, {found.name for found in self.browser.snapshot()})
+
     def test_what_was_left_out_comes_again(self) -> None:
         """When the flood has gone, all that is there is shown."""
         for number in range(60):

@@ -18,6 +18,8 @@ from mcast.mdns.querier.cache_cells import (
     LEAVING,
     NO_SOURCE,
     RECONFIRMING,
+    REPEATED,
+    REPEATED_AFTER,
     CachedRecord,
     Cell,
     LargeCell,
@@ -162,10 +164,10 @@ class Cache:
             return outcome
         if not record.ttl:
             return Outcome.IGNORED
-        if not self._eviction.make_room_in(key, large, source, now):
-            return Outcome.REFUSED
+        self._eviction.make_room_in(key, large, source, now)
         cached = CachedRecord(now, record.ttl, rtype, int(record.cache_flush), source, record.rdata)
         self._table.add_member(large, rkey, cached, member is None)
+        self._eviction.note_new(large, rkey)
         if not self._make_room(key, rtype, now):
             self._table.empty_member(large, rkey)
             return Outcome.REFUSED
@@ -258,7 +260,9 @@ def _renewed(cached: CachedRecord, record: Record, source: int, now: float) -> t
         return Outcome.DOOMED, cached._replace(
             received_at=now, ttl=int(GOODBYE_DELAY), flags=cached.flags | GOODBYE
         )
-    flags = int(record.cache_flush) | (cached.flags & CONFIRMED)
+    flags = int(record.cache_flush) | (cached.flags & (CONFIRMED | REPEATED))
+    if now >= cached.received_at + REPEATED_AFTER:
+        flags |= REPEATED
     if source != cached.source and NO_SOURCE not in (source, cached.source):
         flags |= CONFIRMED
     renewed = CachedRecord(now, record.ttl, cached.type, flags, source, cached.rdata)

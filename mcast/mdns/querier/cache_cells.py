@@ -34,6 +34,15 @@ RECONFIRMING: Final = 8
 CONFIRMED: Final = 16
 """Two hosts have said it."""
 
+REPEATED: Final = 32
+"""It was heard again, later than one that came on its way twice."""
+
+REPEATED_AFTER = 0.5
+"""Seconds after which a record that is said again counts as repeated.
+
+Our choice: announcements are a second apart (RFC 6762 §8.3); one that came on its way twice counts once.
+"""
+
 LEAVING: Final = GOODBYE | FLUSHED
 """Set when the record ends within a second."""
 
@@ -220,7 +229,7 @@ GONE: Final = b""
 class LargeCell:
     """The records of a name that has many of them."""
 
-    __slots__ = ("count", "head", "held", "members", "order")
+    __slots__ = ("count", "head", "held", "members", "newest", "order")
 
     def __init__(self, head: bytes) -> None:
         self.head: Final = head
@@ -228,6 +237,8 @@ class LargeCell:
         """Packed records by their record keys."""
         self.order: Final[deque[bytes]] = deque()
         """Every key of `members` once, in the order in which eviction looks at them."""
+        self.newest: Final[deque[bytes]] = deque()
+        """The keys of those that came last, when there was little room; some may have gone since."""
         self.count = 0
         """Members that are not gone."""
         self.held: Final[dict[int, int]] = {}

@@ -9,7 +9,7 @@ from typing import Final
 from mcast.dns.codes import RecordType
 from mcast.dns.records import Record
 from mcast.mdns.context import CacheLimits
-from mcast.mdns.querier.cache_cells import CONFIRMED, LargeCell, unpack_cell, unpack_member
+from mcast.mdns.querier.cache_cells import CONFIRMED, REPEATED, LargeCell, unpack_cell, unpack_member
 from mcast.mdns.querier.cache_table import MAX_CELL_RECORDS, CacheTable, as_record
 
 QUIET_PART = 4
@@ -36,6 +36,12 @@ SMALL_SHARES = 64
 Our choice: a host has several services of its own.
 """
 
+NEW_PART = 4
+"""One part in this many of the records of a name gives way to newcomers, whatever is known of it.
+
+Our choice: some thousands, so that whoever comes has seconds to be heard again.
+"""
+
 LEEWAY = 1 / 16
 """The part by which wanted records may pass a limit, while the search for others to evict goes on.
 
@@ -50,8 +56,8 @@ class Eviction:
     a large cell a PTR record goes before others when nothing is known of the name it points to: a
     stranger's invented service instances thus displace each other. Of several that may go, the one of the
     source that holds most goes; and one about which more is known too, when that source holds many more than
-    the new one. What a second host confirms stays. When nothing better can be found, the new record is
-    refused.
+    the new one. What a second host confirms stays. When nothing better can be found within a large cell, the
+    oldest of its newest part goes that was not heard again. In a full cache, the new record is refused.
 
     :param is_wanted: whether anybody asks for records of this name (its key) and type now.
     """
@@ -91,15 +97,22 @@ class Eviction:
         self._counters["records refused, cache full"] += 1
         return False
 
-    def make_room_in(self, key: bytes, large: LargeCell, source: int, now: float) -> bool:
-        """Make room for one more record of a name; return False when there is none.
+    def make_room_in(self, key: bytes, large: LargeCell, source: int, now: float) -> None:
+        """Make room for one more record of a name.
 
         :param source: the mark of the host that says it.
         """
-        if large.count < self._limits.records_of_name or self._displace(key, large, source, now):
-            return True
-        self._counters["records refused, name full"] += 1
-        return False
+        if large.count >= self._limits.records_of_name and not self._displace(key, large, source, now):
+            self._displace_new(key, large)
+
+    def note_new(self, large: LargeCell, rkey: bytes) -> None:
+        """Take note that a record is the newest of its name."""
+        limit = self._limits.records_of_name
+        part = max(1, limit // NEW_PART)
+        if large.count > limit - part:
+            large.newest.append(rkey)
+            if len(large.newest) > part:
+                large.newest.popleft()
 
     def _is_full(self, leeway: float = 1.0) -> bool:
         limits, table = self._limits, self._table
@@ -180,6 +193,22 @@ class Eviction:
             return False
         self._evict_member(key, large, least[2], least[2][0] << 8 | least[2][1])
         return True
+
+    def _displace_new(self, key: bytes, large: LargeCell) -> None:
+        """Evict the oldest of the newest members, or the next that was heard once only."""
+        last: bytes | None = None
+        for _ in range(min(MAX_CELL_RECORDS, len(large.newest))):
+            rkey = large.newest.popleft()
+            member = large.members.get(rkey)
+            if not member:
+                continue
+            last = rkey
+            if not unpack_member(rkey, member).flags & (CONFIRMED | REPEATED):
+                break
+        if last is None:
+            last = next(rkey for rkey in large.order if large.members[rkey])
+        self._counters["records displaced, name full"] += 1
+        self._evict_member(key, large, last, last[0] << 8 | last[1])
 
     def _evict_member(self, key: bytes, large: LargeCell, rkey: bytes, rtype: int) -> None:
         """Let go of a member that is somewhere in the order."""

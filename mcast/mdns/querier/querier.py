@@ -23,6 +23,7 @@ from mcast.mdns.querier.cache_cells import (
     CONFIRMED,
     FLUSHED,
     LEAVING,
+    REPEATED_AFTER,
     UNIQUE,
     Lifetime,
     record_key,
@@ -52,12 +53,6 @@ MAX_WAITING = 64
 """Timers that are not due yet, and that one wake-up looks at and puts back.
 
 Our choice: enough to fill a packet with their questions.
-"""
-
-REPEATED_AFTER = 0.5
-"""Seconds after which a record that is said again counts as repeated.
-
-Our choice: announcements are a second apart (RFC 6762 §8.3); one that came on its way twice counts once.
 """
 
 

@@ -195,14 +195,31 @@ class BoundTests(SynchronousTestCase):
         self.assertEqual([record.rdata for record in cache.evicted], [listed(0).rdata])
 
     def test_a_full_name_of_known_instances(self) -> None:
-        """When all of them are wanted and answer, one more is refused, and counted."""
+        """When all of them are wanted and answer, one of the newest makes room, and is counted."""
         counters: Counter[str] = Counter()
         cache = Cache(lambda key, rtype: True, counters, CacheLimits(records_of_name=20))
         for number in range(20):
             cache.store(listed(number), 1.0)
             cache.store(service(TYPE.prefixed(f"Instance {number}"), 0, 0, 80, FAR, 120), 1.0)
-        self.assertEqual(cache.store(listed(99), 1.0)[0], Outcome.REFUSED)
-        self.assertEqual(counters["records refused, name full"], 1)
+        for number in range(20, 40):
+            self.assertEqual(cache.store(listed(number), 1.0)[0], Outcome.ADDED)
+            cache.store(service(TYPE.prefixed(f"Instance {number}"), 0, 0, 80, FAR, 120), 1.0)
+        self.assertEqual(counters["records displaced, name full"], 20)
+        kept = [number for number in range(40) if cache.find(listed(number), 1.0)]
+        self.assertEqual(kept, [*range(15), *range(35, 40)])
+
+    def test_a_newcomer_that_is_heard_again(self) -> None:
+        """It stays, whatever comes once after it."""
+        cache = Cache(lambda key, rtype: True, Counter(), CacheLimits(records_of_name=128))
+        for number in range(400):
+            cache.store(listed(number), 1.0, number + 1)
+            cache.store(service(TYPE.prefixed(f"Instance {number}"), 0, 0, 80, FAR, 120), 1.0)
+            if number == 200:
+                cache.store(listed(number), 2.0, number + 1)
+        self.assertIsNotNone(cache.find(listed(200), 2.0))
+        self.assertIsNotNone(cache.find(listed(0), 2.0))
+        self.assertIsNone(cache.find(listed(201), 2.0))
+        self.assertEqual(len(cache.lookup(TYPE.key, PTR, 1.0)), 128)
 
     def test_expired_records_make_room(self) -> None:
         """What has expired goes in passing, before anything else has to."""
@@ -393,7 +410,9 @@ class SourcesTests(SynchronousTestCase):
         """That does not keep others out."""
         self.fill(answered=True)
         self.assertEqual(self.cache.store(ONE_PTR, 2.0, 6)[0], Outcome.ADDED)
-        self.assertEqual(self.cache.store(listed(99), 2.0, 5)[0], Outcome.REFUSED)
+        self.cache.store(listed(99), 2.0, 5)
+        self.assertIsNotNone(self.cache.find(ONE_PTR, 2.0))
+        self.assertEqual(len(self.cache.lookup(TYPE.key, PTR, 2.0)), 20)
 
     def test_confirmed_by_a_second_host(self) -> None:
         self.cache.store(ONE_PTR, 1.0, 5)

@@ -57,10 +57,12 @@ class _Holdings(Generic[_K]):
     """Entries by who said them, those first who hold most.
 
     :param small: whoever holds fewer counts as holding as many.
+    :param newest_first: of equals, who came last is looked at first, and not in turn.
     """
 
-    def __init__(self, small: int) -> None:
+    def __init__(self, small: int, *, newest_first: bool = False) -> None:
         self._small: Final = small
+        self._newest_first: Final = newest_first
         self._held: Final[dict[Hashable, dict[_K, None]]] = {}
         """The entries of each holder, in the order in which they are looked at."""
         self._holders: Final[dict[_K, Hashable]] = {}
@@ -125,7 +127,7 @@ class _Holdings(Generic[_K]):
             if best[0] == 0:
                 break
             heapq.heappop(self._ranking)
-            if found[0] < PROVEN:
+            if found[0] < PROVEN or self._newest_first:
                 passed.append(place)
             else:
                 del self._places[holder]
@@ -137,13 +139,13 @@ class _Holdings(Generic[_K]):
 
     def _least_of(self, held: dict[_K, None], worth: Callable[[_K], int]) -> tuple[int, _K]:
         best: tuple[int, _K] | None = None
-        for key in list(islice(held, LOOKED_AT)):
+        for key in list(islice(reversed(held) if self._newest_first else held, LOOKED_AT)):
             value = worth(key)
             if best is None or value < best[0]:
                 best = value, key
             if value == 0:
                 break
-            if value == PROVEN:
+            if value == PROVEN and not self._newest_first:
                 del held[key]
                 held[key] = None
         assert best is not None
@@ -155,7 +157,7 @@ class _Holdings(Generic[_K]):
         place = self._places.get(holder)
         if place is not None and place[0] == weight:
             return
-        self._serial += 1
+        self._serial += -1 if self._newest_first else 1
         self._places[holder] = place = (weight, self._serial, holder)
         heapq.heappush(self._ranking, place)
         if len(self._ranking) > 2 * len(self._places) + SPARE_PLACES:
@@ -179,7 +181,8 @@ class Shares(Generic[_K]):
     holds most of these, first what nothing more is known of, then what was only heard once, the oldest first.
 
     An entry settles when it has been there for a while. A part of the places is never for settled ones. When
-    the others are taken, an entry settles in the place of one that is worth less, or whose holder has more.
+    the others are taken, an entry settles in the place of one that is worth less, or whose holder has more:
+    the last that settled, so that what was there before a flood outlasts it.
 
     :param limit: how many entries there may be.
     :param is_backed: whether more is known of what an entry names.
@@ -202,7 +205,7 @@ class Shares(Generic[_K]):
         self._is_confirmed: Final = is_confirmed
         self._is_repeated: Final = is_repeated
         self._new: Final[_Holdings[_K]] = _Holdings(self._small)
-        self._settled: Final[_Holdings[_K]] = _Holdings(self._small)
+        self._settled: Final[_Holdings[_K]] = _Holdings(self._large, newest_first=True)
         self._since: Final[dict[_K, float]] = {}
         """When each entry came."""
         self._waiting: Final[dict[_K, float]] = {}

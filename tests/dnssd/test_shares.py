@@ -103,7 +103,7 @@ class SharesTests(SynchronousTestCase):
             self.shares.add(entry, entry[0], 0.0)
         self.shares.add("d1", "d", SETTLED_AFTER)
         self.confirmed.add("d1")
-        self.assertEqual(self.shares.add("e1", "e", 2 * SETTLED_AFTER), "a1")
+        self.assertEqual(self.shares.add("e1", "e", 2 * SETTLED_AFTER), "c1")
 
     def test_forged_addresses(self) -> None:
         """Each entry from another one: the oldest that nobody backs goes."""
@@ -351,3 +351,15 @@ class ForgedSourcesTests(SynchronousTestCase):
 
     def test_one_source(self) -> None:
         self.scene(1)
+
+    def test_what_is_forged_again(self) -> None:
+        """It takes no place of what was there before, and keeps no newcomer out."""
+        for number in range(20):
+            self.announce(f"before{number}", REAL)
+        self.lab.pass_time(20)
+        for first in (0, 0, 1500, 1500):
+            self.forge(first, 100, 1500)
+            self.lab.pass_time(15)
+        self.announce("after", "192.168.1.10")
+        for label in ("after", *[f"before{number}" for number in range(20)]):
+            self.assertTrue(self.has(label), label)

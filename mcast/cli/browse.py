@@ -135,7 +135,7 @@ async def run(
     finally:
         trouble = node.trouble
         unlocated = browser.hurry() if isinstance(browser, AllTypes | ServiceBrowser) and resolve else ()
-        # First, lest what we cease to see be taken for gone.
+        # First, so that what we no longer see is not taken for gone.
         browser.close()
         quiet.stop()
         await node.stopService()

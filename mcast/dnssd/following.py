@@ -169,7 +169,7 @@ class Listing(Follower, Generic[_K, _S, _C]):
         raise NotImplementedError
 
     def snapshot(self) -> tuple[_S, ...]:
-        """Return what there is, as `changes` told it last."""
+        """Return the current state, as `changes` told it last."""
         return tuple(self.table.values())
 
     def _put(self, key: _K, new: _S | None) -> _C | None:

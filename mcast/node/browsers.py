@@ -53,7 +53,7 @@ class _LiveList(Generic[_S, _C]):
         self._search: Search[Any] = searches.start(listing, interfaces, self._news, self._stopped)
 
     def snapshot(self) -> tuple[_S, ...]:
-        """Return what there is now."""
+        """Return the current state."""
         return self._listing.snapshot()
 
     @property
@@ -86,7 +86,7 @@ class _LiveList(Generic[_S, _C]):
         self.close()
 
     def add_listener(self, listener: Callable[[_C], object]) -> None:
-        """Call ``listener`` with each change from now on, and at once with what there is.
+        """Call ``listener`` with each change from now on, and at once with the current state.
 
         While there is a listener, the end of an ``async for`` does not close the browser.
 
@@ -125,7 +125,7 @@ class _LiveList(Generic[_S, _C]):
         )
 
     def __aiter__(self) -> Changes[_C]:
-        """Iterate over the changes, beginning with what there is.
+        """Iterate over the changes, beginning with the current state.
 
         Leaving the iteration closes the browser, unless it has other consumers. However slow the consumer is,
         all that happens to one thing meanwhile is one change.

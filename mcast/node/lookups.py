@@ -151,7 +151,7 @@ class _LookUp(Generic[_T]):
     """One look-up: a search that ends with its first result.
 
     :param missing: makes the error for a look-up whose time is up.
-    :param partial: returns what there is when the time is up; nothing is an error.
+    :param partial: returns what was found when the time is up; nothing is an error.
     :param durations: where to count how long it took.
     """
 

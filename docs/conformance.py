@@ -4,7 +4,8 @@
     python docs/conformance.py --check      exit status 1 when that page is out of date, or a requirement open
     python docs/conformance.py --missing    lists what no test shows; --role ROLE and --level LEVEL choose
 
-``docs/conformance/requirements.csv`` is the table (id, rfc, section, level, role, requirement, how_to_test);
+``docs/conformance/requirements.csv`` is the table (id, rfc, section, level, role, requirement, how_to_test),
+and ``requirements-*.csv`` beside it are its parts beyond one link;
 ``docs/conformance/README.md`` tells how it was made. A test shows a requirement when its ID stands inside the
 test method, or in the docstring of its class. ``docs/conformance/waived.csv`` (id, reason) lists waivers.
 """
@@ -22,10 +23,10 @@ from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 TESTS = DOCS.parent / "tests"
-TABLE = DOCS / "conformance" / "requirements.csv"
+TABLES = [DOCS / "conformance" / "requirements.csv", *sorted(DOCS.glob("conformance/requirements-*.csv"))]
 WAIVED = DOCS / "conformance" / "waived.csv"
 PAGE = DOCS / "conformance.md"
-REQUIREMENT_ID = re.compile(r"\b[MSG]-[0-9A-Z][0-9A-Za-z.]*(?:-[0-9.]+)?-\d+\b")
+REQUIREMENT_ID = re.compile(r"\b[MSGPHDUT]-[0-9A-Z][0-9A-Za-z.]*(?:-[0-9.]+)?-\d+\b")
 
 Row = dict[str, str]
 
@@ -64,7 +65,7 @@ class Conformance:
     """Knows of every requirement whether it is shown, waived or open."""
 
     def __init__(self) -> None:
-        self.rows = read_table(TABLE)
+        self.rows = [row for table in TABLES for row in read_table(table)]
         self.shown = tests_by_requirement(TESTS)
         self.waived = {row["id"]: row["reason"] for row in read_table(WAIVED)}
 
@@ -92,7 +93,8 @@ class Conformance:
             "",
             "Written by `python docs/conformance.py` from [the table](conformance/README.md) and the tests, "
             "not by hand.",
-            "M rows are RFC 6762, S rows RFC 6763, G rows the RFCs on groups, sockets and names below them.",
+            "M rows are RFC 6762, S rows RFC 6763, G rows the RFCs on groups, sockets and names below them, "
+            "P rows RFC 8766, H rows RFC 8765, D rows RFC 8490, U rows RFC 2136, T rows RFC 8945.",
             "",
             f"{len(self.rows)} requirements: {totals['shown']} shown by a test, {totals['waived']} waived, "
             f"{totals['open']} open.",

@@ -22,7 +22,10 @@ PAGE = TOP / "docs" / "security.md"
 TABLE = TOP / "docs" / "limits.csv"
 BEGIN, END = "<!-- limits -->\n", "<!-- end of limits -->\n"
 
-ROOMS = ("dns", "dnssd", "echo", "mdns", "node", "sockets")
+ROOMS = (
+    *("dns", "dnssd", "echo", "mdns", "node", "sockets"),
+    *("conform", "dns_client", "live", "proxy", "unicast", "view"),
+)
 """The folders of mcast, beside the modules at its top, where what strangers send is kept."""
 
 NAMES = re.compile(r"(MAX_\w+|\w+_LIMIT)$")

@@ -23,6 +23,7 @@ from mcast.rate_limit import MAX_RATE
 from mcast.tap.followed_file import FollowedFile
 from mcast.tap.hangup import Hangups
 from mcast.tap.options import Options as CommonOptions
+from mcast.tap.resolver_socket import ResolverSocket
 from mcast.tap.services_follower import FollowedFolder, ServicesFollower, read_followed
 
 MAX_MAX_RATE = 10_000_000
@@ -49,6 +50,7 @@ class Options(CommonOptions):
         self["records"] = []
         self["max_rate"] = MAX_RATE
         self["state"] = None
+        self["resolver_socket"] = None
 
     def opt_hostname(self, text: str) -> None:
         """Name of this host, without ".local" (default: the first label of the system's name)."""
@@ -92,6 +94,11 @@ class Options(CommonOptions):
         """File that remembers the names taken after conflicts, for the next start."""
         self["state"] = path
 
+    def opt_resolver_socket(self, path: str) -> None:
+        """Unix socket on which libnss-mdns of the C library is answered: /run/avahi-daemon/socket is where it
+        looks, when no avahi-daemon runs."""
+        self["resolver_socket"] = path
+
     def parseArgs(self, *words: str) -> None:
         """Refuse words that are no options."""
         if words:
@@ -134,6 +141,10 @@ class MDNSService(MultiService):
             max_rate=options["max_rate"],
         )
         self.node.setServiceParent(self)
+        self._resolver_socket: ResolverSocket | None = None
+        if options["resolver_socket"] is not None:
+            self._resolver_socket = ResolverSocket(reactor, options["resolver_socket"], self.node)
+            self._resolver_socket.setServiceParent(self)
         for followed in files:
             follower = ServicesFollower(reactor, self.node, followed)
             follower.setServiceParent(self)
@@ -148,7 +159,7 @@ class MDNSService(MultiService):
     def startService(self) -> None:
         """Start publishing, on each interface from when it is there.
 
-        :raises OSError: port 5353 cannot be opened.
+        :raises OSError: port 5353 or the resolver socket cannot be opened.
         """
         super().startService()
         self._hangups.start()
@@ -169,6 +180,8 @@ class MDNSService(MultiService):
             )
         for part, counters in self.node.statistics().items():
             self._log.info("{part}: {counters}", part=part, counters=counters)
+        if self._resolver_socket is not None:
+            self._resolver_socket.log_counters()
 
     def _publish_record(self, entry: RecordEntry) -> None:
         try:

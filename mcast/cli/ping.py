@@ -20,11 +20,14 @@ from mcast.cli.command import (
     CommandError,
     Output,
     add_interface_argument,
+    checked,
     counted,
     decimal,
     whole,
 )
 from mcast.cli.groups import add_sending_arguments, parse_group, sending_interfaces
+from mcast.cli.ping_plot import PingPlot
+from mcast.cli.writing import writable
 from mcast.echo.asker import Target
 from mcast.echo.client import EchoClient, Pace
 from mcast.echo.counters import Drop
@@ -70,6 +73,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", default="", metavar="ADDRESS", help="send from this address of this host")
     parser.add_argument("--expect", type=whole(1), default=1, metavar="N", help="responders expected")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the summary only")
+    parser.add_argument(
+        "--plot", metavar="FILE.svg", type=checked(writable), help="draw round-trip times and losses"
+    )
 
 
 async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> int:
@@ -87,6 +93,8 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
         Pace(arguments.count, arguments.interval, arguments.size, arguments.wait, arguments.both),
         report.answer,
     )
+    plot = None if arguments.plot is None else PingPlot(arguments.plot, client.session, report.place)
+    report.plot = plot
     output.text(f"PING {group}: {arguments.size} octets by {', '.join(names.values())}")
     with suppress(CancelledError):  # Ctrl-C: what was heard until now is summed up
         await client.start()
@@ -94,6 +102,8 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     if arguments.both:
         report.groups(client.session)
     report.dropped(client.dropped)
+    if plot is not None:
+        plot.write(f"mcast ping {group}", arguments.interval, arguments.size)
     if client.refused and not client.session.total_sent:
         raise CommandError(f"{group}: no probe could be sent")
     heard = len(client.session.responders)
@@ -128,9 +138,13 @@ class Report:
         self._names = names
         self._port = port
         self._quiet = quiet
+        self.plot: PingPlot | None = None
+        """What draws the answers, too."""
 
     def answer(self, answer: EchoReply) -> None:
         """Print one answer."""
+        if self.plot is not None:
+            self.plot.answer(answer)
         if self._quiet:
             return
         interface = self._interface(answer.interface)
@@ -224,6 +238,10 @@ class Report:
         for cause, count in causes.items():
             self._output.event(event="dropped", cause=cause.value, count=count)
             self._output.text(f"{counted(count, 'datagram')} dropped: {cause.value}")
+
+    def place(self, responder: HeardResponder) -> str:
+        """Return what a responder is called, with its interface."""
+        return f"{self._place(responder.host, responder.port)} by {self._interface(responder.interface)}"
 
     def _row(self, session: Session, responder: HeardResponder) -> dict[str, Any]:
         sent, times = session.sent_to(responder), responder.times

@@ -177,6 +177,20 @@ class Session:
         """Return how many probes have left by an interface."""
         return self._sent.get(interface, 0)
 
+    def sent_after(self, interface: int, number: int) -> float | None:
+        """Return how many seconds after the first probe of all one left; None when that is forgotten."""
+        sent_at = self._sent_at.get(interface, {}).get(number)
+        return None if sent_at is None or self._started_at is None else sent_at - self._started_at
+
+    def unanswered(self, responder: HeardResponder) -> list[float]:
+        """Return when each probe left that a responder has not answered, in seconds after the first of all.
+
+        Of the last `HORIZON` probes only.
+        """
+        start = self._started_at or 0.0
+        sent_at = self._sent_at.get(responder.sent_on, {})
+        return [at - start for number, at in sent_at.items() if not responder.has_answered(number)]
+
     def sent_to(self, responder: HeardResponder) -> int:
         """Return how many probes have left by the interface that this responder answers."""
         return self.sent_by(responder.sent_on)

@@ -37,6 +37,10 @@ class RoundTripTimes:
             if place < MAX_SAMPLES:
                 self._kept[place] = duration
 
+    def sample(self) -> tuple[float, ...]:
+        """Return the durations that are kept: all of them, or `MAX_SAMPLES` drawn by chance."""
+        return tuple(self._kept)
+
     def percentiles(self, *fractions: float) -> Iterator[float]:
         """Yield the percentile for each fraction; 0.0 when there are no durations.
 

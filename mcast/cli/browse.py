@@ -19,6 +19,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 
+from mcast.cli.browse_map import BrowseMap
 from mcast.cli.command import GOOD, NOT_ALL, CommandError, Output, checked, decimal, tell
 from mcast.cli.finding import (
     add_node_arguments,
@@ -29,6 +30,7 @@ from mcast.cli.finding import (
     service_fields,
     started_node,
 )
+from mcast.cli.writing import writable
 from mcast.clock import clock_of
 from mcast.dns.names import Name
 from mcast.dnssd.found import Added, Change, FoundService, Removed, TypeAdded, TypeChange
@@ -80,6 +82,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"end after so long without news (default: {QUIET}, when resolving {QUIET_RESOLVING})",
     )
+    parser.add_argument(
+        "--map", metavar="FILE.svg", type=checked(writable), help="draw links, hosts and services at the end"
+    )
     add_node_arguments(parser)
 
 
@@ -98,12 +103,11 @@ async def run(
 ) -> int:
     """Run ``mcast browse``; return the exit status."""
     # A program that reads JSON gets all fields, whether it thought of asking or not.
-    resolve = arguments.resolve or output.json
+    resolve = arguments.resolve or output.json or arguments.map is not None
     wait = _wait(arguments, resolve)
-    only_types = any(map(is_type_enumeration, arguments.type))
-    if only_types and len(arguments.type) > 1:
-        raise CommandError(f"{' '.join(arguments.type)}: the list of all types is asked for alone")
-    listing = Listing(output, resolve=resolve, follow=arguments.follow)
+    only_types = _only_types(arguments)
+    drawn = None if arguments.map is None else BrowseMap(arguments.map)
+    listing = Listing(output, resolve=arguments.resolve or output.json, follow=arguments.follow)
     types = TypesListing(output, follow=arguments.follow)
     node = started_node(reactor, arguments, network, patient=arguments.follow)
     done: Deferred[None] = Deferred()
@@ -112,6 +116,8 @@ async def run(
     def changed(change: Change) -> None:
         quiet.news()
         listing.change(change)
+        if drawn is not None:
+            drawn.change(change)
 
     def type_changed(change: TypeChange) -> None:
         quiet.news()
@@ -141,6 +147,8 @@ async def run(
         await node.stopService()
     listing.end()
     types.end()
+    if drawn is not None:
+        drawn.write()
     if types.found:
         return GOOD
     if not arguments.follow:
@@ -150,6 +158,19 @@ async def run(
     elif not listing.found:
         tell("browse", trouble or _nothing_found(arguments.type, wait))
     return GOOD if listing.found else NOT_ALL
+
+
+def _only_types(arguments: argparse.Namespace) -> bool:
+    """Tell whether types are listed, and no services.
+
+    :raises CommandError: something else is asked for with them.
+    """
+    only_types = any(map(is_type_enumeration, arguments.type))
+    if only_types and len(arguments.type) > 1:
+        raise CommandError(f"{' '.join(arguments.type)}: the list of all types is asked for alone")
+    if only_types and arguments.map is not None:
+        raise CommandError(f"--map: shows services, and {arguments.type[0]} lists types")
+    return only_types
 
 
 def _wait(arguments: argparse.Namespace, resolve: bool) -> float | None:

@@ -68,6 +68,7 @@ def style() -> str:
     Viewers that know no media queries show the light colours on their own light paper.
     """
     return (
+        ".rule-edge{stroke:#7d8590;stroke-opacity:.45}"
         f"text{{font-family:{FONT}}}.mono{{font-family:{MONO}}}.strong{{font-weight:600}}"
         f"{color_rules(_LIGHT)}@media(prefers-color-scheme:dark){{{color_rules(_DARK)}}}"
     )

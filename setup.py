@@ -1,6 +1,8 @@
 """Build txmcast. Everything declarative stands in pyproject.toml; here is only what setuptools wants in
 code."""
 
+from glob import glob
+
 from setuptools import find_packages, setup
 
 setup(
@@ -8,5 +10,12 @@ setup(
     packages=[*find_packages(include=["mcast", "mcast.*"]), "twisted.plugins"],
     # An editable install then puts this very directory on sys.path, where Twisted looks for plugins.
     package_dir={"": "."},
-    package_data={"mcast": ["py.typed"]},
+    package_data={"mcast": ["py.typed"], "mcast.cli": ["completions/*"]},
+    # Where a system looks for them, when it is installed for the whole machine; contrib/share.py made them.
+    data_files=[
+        ("share/man/man1", sorted(glob("contrib/man/*.1"))),
+        ("share/bash-completion/completions", ["contrib/completions/mcast"]),
+        ("share/zsh/site-functions", ["contrib/completions/_mcast"]),
+        ("share/fish/vendor_completions.d", ["mcast/cli/completions/mcast.fish"]),
+    ],
 )

@@ -151,6 +151,19 @@ class WheelTests(InstalledTestCase):
         modules = {str(each.relative_to(REPOSITORY)) for each in (REPOSITORY / "mcast").rglob("*.py")}
         self.assertEqual(modules - names, set())
 
+    def test_what_a_system_looks_for(self) -> None:
+        """Manual pages and completion come with it, and what "mcast --completion" prints."""
+        names = zipfile.ZipFile(wheel()).namelist()
+        for end in (
+            "share/man/man1/mcast-ping.1",
+            "share/man/man1/twist-mcast.1",
+            "share/bash-completion/completions/mcast",
+            "share/zsh/site-functions/_mcast",
+            "share/fish/vendor_completions.d/mcast.fish",
+            "mcast/cli/completions/mcast.bash",
+        ):
+            self.assertTrue(any(name.endswith(end) for name in names), end)
+
     def test_no_tests(self) -> None:
         names = zipfile.ZipFile(wheel()).namelist()
         self.assertEqual([name for name in names if name.startswith(("tests/", "benchmarks/", "docs/"))], [])

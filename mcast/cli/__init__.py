@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib import import_module
+from importlib import import_module, resources
 
 from mcast.version import versions
 
@@ -30,6 +30,9 @@ COMMANDS = {
     "dump": ("mcast.cli.dump", "print every multicast DNS packet, or what is wrong with it"),
 }
 """Name of each sub-command: its module, and what it does in one line."""
+
+SHELLS = ("bash", "fish", "zsh")
+"""The shells that ``--completion`` has a script for; contrib/share.py makes them."""
 
 HELP = ("-h", "--help", "help")
 """Words that ask for help; the name of a command may follow."""
@@ -50,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(versions())
         return 0
+    if arguments[0] == "--completion":
+        return _print_completion(arguments[1:])
     name = arguments[0]
     if name not in COMMANDS:
         print(f"mcast: {name}: {_meant(name)}", file=sys.stderr)
@@ -58,6 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mcast.cli.command import main_of
 
     return main_of(import_module(module), name, description, arguments[1:])
+
+
+def _print_completion(arguments: Sequence[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in SHELLS:
+        print(f"mcast --completion: name one shell of {', '.join(SHELLS)}", file=sys.stderr)
+        return 2
+    script = resources.files("mcast.cli") / "completions" / f"mcast.{arguments[0]}"
+    print(script.read_text(encoding="utf-8"), end="")
+    return 0
 
 
 def _usual_order(arguments: list[str]) -> list[str]:
@@ -84,5 +98,13 @@ def _help() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:{width}}  {description}" for name, (_, description) in COMMANDS.items()]
     return "\n".join(
-        ["usage: mcast COMMAND …", "", *lines, "", '"mcast COMMAND --help" tells the options of a command.']
+        [
+            "usage: mcast COMMAND …",
+            "",
+            *lines,
+            "",
+            '"mcast COMMAND --help" tells the options of a command.',
+            f'"mcast --completion SHELL" prints a script for a shell ({", ".join(SHELLS)}), '
+            "which completes them.",
+        ]
     )

@@ -206,12 +206,18 @@ def tell(command: str, line: str) -> None:
 Run = Callable[[Any, argparse.Namespace, Output], Coroutine[Any, Any, int]]
 
 
-def main_of(command: ModuleType, name: str, description: str, argv: Sequence[str]) -> int:
-    """Run one sub-command and return its exit status."""
-    parser = Parser(prog=f"mcast {name}", description=(command.__doc__ or description).strip())
+def configure(parser: argparse.ArgumentParser, command: ModuleType, description: str) -> None:
+    """Give a parser the description and the arguments of a sub-command."""
+    parser.description = (command.__doc__ or description).strip()
     parser.formatter_class = Paragraphs
     command.configure(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def main_of(command: ModuleType, name: str, description: str, argv: Sequence[str]) -> int:
+    """Run one sub-command and return its exit status."""
+    parser = Parser(prog=f"mcast {name}")
+    configure(parser, command, description)
     try:
         # Intermixed: a word may follow options, as in "mcast send GROUP -c 3 Hello".
         arguments = parser.parse_intermixed_args(argv)

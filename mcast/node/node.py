@@ -461,6 +461,11 @@ class Node(TwistedService):
         return self._links.close()
 
 
+def searches_of(node: Node) -> Searches:
+    """Return the searches of a node, for what looks on its links in ways of its own, such as a proxy."""
+    return node._searches
+
+
 def _on_link(names: Sequence[Name]) -> Sequence[Name]:
     return [on_link(name) for name in names]
 

@@ -9,7 +9,9 @@ from typing import Any, Generic, TypeVar
 from twisted.internet.interfaces import IDelayedCall
 
 from mcast.clock import clock_of
+from mcast.dns.messages import Question
 from mcast.dns.names import Name
+from mcast.dns.records import Identity, Record
 from mcast.dnssd.following import Follower
 from mcast.dnssd.link_id import LinkId
 from mcast.mdns.events import Denied, Event, RecordChange
@@ -144,6 +146,42 @@ class Searches:
     def now(self) -> float:
         """Return the time, in seconds on the reactor's clock."""
         return float(self.clock.seconds())
+
+    def works_on(self, interfaces: Sequence[str]) -> bool:
+        """Whether any link of these interfaces works."""
+        return any(driver.is_working for driver in self._on(interfaces))
+
+    def known(self, question: Question, interfaces: Sequence[str]) -> list[Record] | None:
+        """Return what the caches of some interfaces know of a question, without asking anything.
+
+        :returns: records with the TTL that is left, each once; none when the owner of the name has denied
+            that there are any; None when nothing is known.
+        """
+        now = self.now()
+        queriers = [driver.link.querier for driver in self._on(interfaces)]
+        found: dict[Identity, Record] = {}
+        for querier in queriers:
+            for record in querier.records(question, now, flushed=False):
+                found.setdefault(record.identity, record)
+        if found:
+            return list(found.values())
+        return [] if any(querier.is_denied(question, now) for querier in queriers) else None
+
+    def reconfirm(self, record: Record, interfaces: Sequence[str]) -> bool:
+        """Have a record checked on the links of some interfaces; see `Querier.reconfirm`."""
+        now = self.now()
+        with self.calling():
+            # Each of them is told, whatever the others answer.
+            found = [driver.link.querier.reconfirm(record, now) for driver in self._on(interfaces)]
+        return any(found)
+
+    def _on(self, interfaces: Sequence[str]) -> list[LinkDriver]:
+        return [
+            driver
+            for driver in self._links
+            if driver.interface.name in interfaces
+            or select_interfaces(interfaces, [driver.interface], strict=False)
+        ]
 
     def start(
         self,

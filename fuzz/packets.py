@@ -10,7 +10,8 @@ import dns.rdatatype
 import dnslib
 
 from mcast.cli.command import Output
-from mcast.cli.dump import Dump, SeenPacket
+from mcast.cli.dump import Dump
+from mcast.cli.seen import SeenPacket
 from mcast.dns import records
 from mcast.dns.messages import Message, decode, encode
 from mcast.dns.names import Name

@@ -14,16 +14,21 @@ was broken), 2 error
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
+from io import StringIO
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
 
+from mcast.cli.capture_report import CaptureReport
 from mcast.cli.command import (
     FAILED,
     GOOD,
@@ -38,7 +43,10 @@ from mcast.cli.command import (
     whole,
 )
 from mcast.cli.finding import record_fields
+from mcast.cli.progress import Progress
+from mcast.cli.seen import SeenPacket
 from mcast.cli.wanted import EVERYTHING, Wanted, parse_word
+from mcast.cli.writing import writable
 from mcast.clock import clock_of
 from mcast.dns.codes import RecordClass
 from mcast.dns.messages import Message, Question, decode
@@ -51,6 +59,12 @@ from mcast.neighbours import SocketAddress
 from mcast.node.network import Network, SocketNetwork
 from mcast.showing import one_line
 from mcast.sockets.interface import Interface, select_interfaces
+
+if TYPE_CHECKING:
+    from mcast.cli.capture import CapturedDatagram
+
+PAUSE_INTERVAL = 0.1
+"""Seconds that a file is read in one go. Our choice: Ctrl-C acts at once, and the pauses cost nothing."""
 
 MAX_KINDS = 1000
 """Hosts and rules that are counted apart. Our choice: more than a person reads; others are added up."""
@@ -70,6 +84,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_interface_argument(parser)
     parser.add_argument("--pcap", metavar="FILE", help="read a pcap or pcapng file instead of the network")
     parser.add_argument("--lint", action="store_true", help="print breaches of RFC 6762 instead of packets")
+    parser.add_argument(
+        "--report",
+        metavar="FILE.html",
+        type=checked(writable),
+        help="write a page about the packets instead: hosts, types, timeline, breaches with their packets",
+    )
     parser.add_argument("-c", "--count", type=whole(1), help="end after this number of packets")
     parser.add_argument("-w", "--wait", type=decimal(0), metavar="SECONDS", help="end after this time")
     parser.add_argument("--no-ipv4", action="store_true", help="IPv6 only")
@@ -80,12 +100,23 @@ async def run(
     reactor: Any, arguments: argparse.Namespace, output: Output, network: Network | None = None
 ) -> int:
     """Run ``mcast dump``; return the exit status."""
-    dump = Dump(output, lint=arguments.lint, count=arguments.count, wanted=Wanted.of(arguments.wanted))
+    wanted = Wanted.of(arguments.wanted)
+    dump: Dump | CaptureReport
+    if arguments.report is None:
+        dump = Dump(output, lint=arguments.lint, count=arguments.count, wanted=wanted)
+    else:
+        what = "the network" if arguments.pcap is None else os.path.basename(arguments.pcap)
+        dump = CaptureReport(what, lint=arguments.lint, count=arguments.count, wanted=wanted)
     if arguments.pcap is not None:
-        _read_file(arguments.pcap, dump)
+        # Beside lines on the same terminal a line that replaces itself is no help.
+        silent = output.is_terminal and arguments.report is None
+        await _read_file(reactor, arguments.pcap, dump, StringIO() if silent else sys.stderr)
     else:
         await _watch(reactor, arguments, dump, network)
-    dump.end()
+    if isinstance(dump, CaptureReport):
+        dump.write(arguments.report, lambda seen: packet_lines(seen, wanted))
+    else:
+        dump.end()
     if not dump.packets:
         where = "" if arguments.pcap is None else f" in {arguments.pcap}"
         which = " of these" if arguments.wanted else ""
@@ -93,35 +124,70 @@ async def run(
     return dump.status
 
 
-def _read_file(path: str, dump: Dump) -> None:
+async def _read_file(reactor: Any, path: str, dump: Dump | CaptureReport, terminal: TextIO) -> None:
     # dpkt takes a tenth of a second to import, and most dumps are of live packets.
     from mcast.cli.capture import IncompleteCapture, read_capture
 
     try:
         with open(path, "rb") as stream:
-            for datagram in read_capture(stream):
-                dump.packet(
-                    SeenPacket(
-                        datagram.payload,
-                        datagram.source,
-                        datagram.source_port,
-                        datagram.at,
-                        ipv6=datagram.ipv6,
-                        multicast=ip_address(datagram.destination).is_multicast,
-                        hop_limit=datagram.hop_limit,
-                        interface=datagram.interface,
-                    )
+            # What is read from a pipe has no size.
+            size = os.fstat(stream.fileno()).st_size if stream.seekable() else None
+            with Progress(f"reading {os.path.basename(path)}", size, terminal) as progress:
+                await _read_packets(
+                    reactor, read_capture(stream), dump, partial(_tell_place, progress, stream)
                 )
-                if dump.is_done:
-                    return
     except IncompleteCapture as trouble:
         # Whoever interrupts a capture cuts it short: no reason to hide what was seen in it.
         tell("dump", f"{path}: {trouble}")
+    except CancelledError:
+        tell("dump", f"{path}: not read to its end")
     except ValueError as error:
         raise CommandError(f"{path}: {error}") from None
 
 
-async def _watch(reactor: Any, arguments: argparse.Namespace, dump: Dump, network: Network | None) -> None:
+def _tell_place(progress: Progress, stream: BinaryIO, packets: int) -> None:
+    progress.at(stream.tell() if stream.seekable() else 0, f"{packets} packets")
+
+
+async def _read_packets(
+    reactor: Any,
+    datagrams: Iterable[CapturedDatagram],
+    dump: Dump | CaptureReport,
+    tell_place: Callable[[int], object],
+) -> None:
+    paused_at = time.monotonic()
+    for number, datagram in enumerate(datagrams, 1):
+        dump.packet(
+            SeenPacket(
+                datagram.payload,
+                datagram.source,
+                datagram.source_port,
+                datagram.at,
+                ipv6=datagram.ipv6,
+                multicast=ip_address(datagram.destination).is_multicast,
+                hop_limit=datagram.hop_limit,
+                interface=datagram.interface,
+            )
+        )
+        if dump.is_done:
+            return
+        if number % 64 == 0 and time.monotonic() - paused_at >= PAUSE_INTERVAL:
+            tell_place(number)
+            # The reactor hears Ctrl-C, and cancels us.
+            await deferLater(reactor, 0)
+            paused_at = time.monotonic()
+
+
+def packet_lines(packet: SeenPacket, wanted: Wanted = EVERYTHING) -> list[str]:
+    """Return what is printed of one packet."""
+    stream = StringIO()
+    Dump(Output(stream, json_lines=False), lint=False, count=None, wanted=wanted).packet(packet)
+    return stream.getvalue().splitlines()
+
+
+async def _watch(
+    reactor: Any, arguments: argparse.Namespace, dump: Dump | CaptureReport, network: Network | None
+) -> None:
     if arguments.no_ipv4 and arguments.no_ipv6:
         raise CommandError("--no-ipv4 and --no-ipv6 together leave nothing to look at")
     network = SocketNetwork(reactor) if network is None else network
@@ -150,7 +216,13 @@ async def _watch(reactor: Any, arguments: argparse.Namespace, dump: Dump, networ
             await port.close()
 
 
-def _open(network: Network, ipv6: bool, chosen: Sequence[Interface], dump: Dump, done: Deferred[None]) -> Any:
+def _open(
+    network: Network,
+    ipv6: bool,
+    chosen: Sequence[Interface],
+    dump: Dump | CaptureReport,
+    done: Deferred[None],
+) -> Any:
     def received(interface: str, datagram: bytes, source: SocketAddress, multicast: bool) -> None:
         if multicast and not dump.is_done:
             dump.packet(
@@ -185,34 +257,6 @@ def _open(network: Network, ipv6: bool, chosen: Sequence[Interface], dump: Dump,
 def _fire(done: Deferred[None]) -> None:
     if not done.called:
         done.callback(None)
-
-
-@dataclass(frozen=True, slots=True)
-class SeenPacket:
-    """A packet, and what is known of its way here."""
-
-    payload: bytes
-    source: str
-    source_port: int
-    at: float
-    """When it was seen, seconds since 1970."""
-    interface: str = ""
-    """Name of the interface; empty for a packet of a capture file that does not tell."""
-    ipv6: bool = False
-    multicast: bool = False
-    hop_limit: int | None = None
-    """IP TTL or hop limit as it arrived; None when that is not known."""
-
-    @property
-    def head(self) -> str:
-        """The words that begin each line about this packet: time, interface and source."""
-        fraction = int(self.at % 1 * 1000)
-        try:
-            clock = time.strftime("%H:%M:%S", time.localtime(self.at)) + f".{fraction:03d}"
-        except (OverflowError, ValueError, OSError):
-            # A capture may tell any time, one beyond all calendars among them.
-            clock = f"{self.at:.0f}"
-        return f"{clock} {self.interface or '-'} {self.source}"
 
 
 class Dump:

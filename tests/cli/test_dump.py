@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.cli import dump
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, Output
-from mcast.cli.dump import Dump, SeenPacket
+from mcast.cli.dump import Dump
+from mcast.cli.seen import SeenPacket
 from mcast.cli.wanted import Wanted, parse_word
 from mcast.dns.codes import RESPONSE_FLAGS, RecordType
 from mcast.dns.messages import Message, Question, encode
@@ -33,6 +34,20 @@ OTHER_WRONG = encode(
 WRONG = encode(Message(flags=RESPONSE_FLAGS, answers=(PTR.with_cache_flush(True),)))
 
 
+def written_capture(path: str, *packets: bytes, cut: int = 0) -> str:
+    """Return the path of a capture of raw IPv4 packets to the group, cut short by some octets."""
+    with open(path, "wb") as stream:
+        data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
+        for payload in packets:
+            datagram = struct.pack("!HHHH", 5353, 5353, 8 + len(payload), 0) + payload
+            addresses = bytes((192, 0, 2, 1, 224, 0, 0, 251))
+            head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 1, 0, 255, 17, 0) + addresses
+            frame = head + datagram
+            data += struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame
+        stream.write(data[: len(data) - cut])
+    return path
+
+
 class CommandTests(FindingTestCase):
     """The command, whose packets come from a file."""
 
@@ -47,18 +62,7 @@ class CommandTests(FindingTestCase):
         self.assertEqual(self.errors.getvalue(), f"mcast dump: no multicast DNS packet was seen in {path}\n")
 
     def capture(self, *packets: bytes, cut: int = 0) -> str:
-        """Return the path of a capture of raw IPv4 packets to the group, cut short by some octets."""
-        path: str = self.mktemp()
-        with open(path, "wb") as stream:
-            data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
-            for payload in packets:
-                datagram = struct.pack("!HHHH", 5353, 5353, 8 + len(payload), 0) + payload
-                addresses = bytes((192, 0, 2, 1, 224, 0, 0, 251))
-                head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 1, 0, 255, 17, 0) + addresses
-                frame = head + datagram
-                data += struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame
-            stream.write(data[: len(data) - cut])
-        return path
+        return written_capture(self.mktemp(), *packets, cut=cut)
 
     def test_cut_capture_does_not_hide_what_lint_found(self) -> None:
         path = self.capture(WRONG, RESPONSE, cut=3)

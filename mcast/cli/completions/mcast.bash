@@ -7,16 +7,16 @@
 
 _shtab_mcast_subparsers=(ping listen send ask interfaces publish browse resolve query dump)
 
-_shtab_mcast_ping_option_strings=(-h --help -c --count -i --interval -s --size -w --wait -I --interface -t --ttl --no-loopback --both --source --expect -q --quiet --json)
+_shtab_mcast_ping_option_strings=(-h --help -c --count -i --interval -s --size -w --wait -I --interface -t --ttl --no-loopback --both --source --expect -q --quiet --plot --json)
 _shtab_mcast_listen_option_strings=(-h --help -I --interface -c --count --source --hex --stats --rtp --clock-rate --json)
 _shtab_mcast_send_option_strings=(-h --help -f --file -c --count -r --rate -s --size --sequence -I --interface -t --ttl --no-loopback --json)
 _shtab_mcast_ask_option_strings=(-h --help --text --hex -f --file -w --wait --repeat -I --interface -t --ttl --no-loopback --expect --once -x --show-hex --json)
 _shtab_mcast_interfaces_option_strings=(-h --help -I --interface --check --json)
 _shtab_mcast_publish_option_strings=(-h --help --host --address --record --shared-record --no-ipv4 --no-ipv6 -I --interface --json)
-_shtab_mcast_browse_option_strings=(-h --help -r --resolve -f --follow -w --wait -I --interface --no-ipv4 --no-ipv6 --json)
+_shtab_mcast_browse_option_strings=(-h --help -r --resolve -f --follow -w --wait --map -I --interface --no-ipv4 --no-ipv6 --json)
 _shtab_mcast_resolve_option_strings=(-h --help -v --verbose -w --wait -I --interface --no-ipv4 --no-ipv6 --json)
 _shtab_mcast_query_option_strings=(-h --help -w --wait --server --port --multicast -I --interface --no-ipv4 --no-ipv6 --json)
-_shtab_mcast_dump_option_strings=(-h --help -I --interface --pcap --lint -c --count -w --wait --no-ipv4 --no-ipv6 --json)
+_shtab_mcast_dump_option_strings=(-h --help -I --interface --pcap --lint --report -c --count -w --wait --no-ipv4 --no-ipv6 --json)
 _shtab_mcast_option_strings=(-h --help --version --completion)
 
 _shtab_mcast_ping__I_COMPGEN=_mcast_interfaces

@@ -51,7 +51,7 @@ function _shtab_mcast_using
 end
 
 set -g _shtab_mcast_commands ping listen send ask interfaces publish browse resolve query dump
-set -g _shtab_mcast_opts_with_value --address --clock-rate --completion --count --expect --file --hex --host --interface --interval --pcap --port --rate --record --repeat --server --shared-record --size --source --stats --text --ttl --wait -I -c -f -i -r -s -t -w
+set -g _shtab_mcast_opts_with_value --address --clock-rate --completion --count --expect --file --hex --host --interface --interval --map --pcap --plot --port --rate --record --repeat --report --server --shared-record --size --source --stats --text --ttl --wait -I -c -f -i -r -s -t -w
 
 complete -c mcast -e
 complete -c mcast -f
@@ -72,6 +72,7 @@ complete -c mcast -n '_shtab_mcast_using ping' -l both -d 'show whether multicas
 complete -c mcast -n '_shtab_mcast_using ping' -l source -x -d 'send from this address of this host'
 complete -c mcast -n '_shtab_mcast_using ping' -l expect -x -d 'responders expected'
 complete -c mcast -n '_shtab_mcast_using ping' -s q -l quiet -d 'print the summary only'
+complete -c mcast -n '_shtab_mcast_using ping' -l plot -x -d 'draw round-trip times and losses'
 complete -c mcast -n '_shtab_mcast_using ping' -l json -d 'one JSON object a line'
 complete -c mcast -n '_shtab_mcast_using; and test $_shtab_mcast_npos -eq 0' -a listen -d 'Join groups and print what arrives.'
 complete -c mcast -n '_shtab_mcast_using listen' -s h -l help -d 'show this help message and exit'
@@ -128,6 +129,7 @@ complete -c mcast -n '_shtab_mcast_using browse' -s h -l help -d 'show this help
 complete -c mcast -n '_shtab_mcast_using browse' -s r -l resolve -d 'show host, port, addresses and TXT too'
 complete -c mcast -n '_shtab_mcast_using browse' -s f -l follow -d 'go on until Ctrl-C'
 complete -c mcast -n '_shtab_mcast_using browse' -s w -l wait -x -d 'end after so long without news (default: 2.0, when resolving 3.5)'
+complete -c mcast -n '_shtab_mcast_using browse' -l map -x -d 'draw links, hosts and services at the end'
 complete -c mcast -n '_shtab_mcast_using browse' -s I -l interface -x -d 'interface by name, index or address; may be repeated (default: all that are up)'
 complete -c mcast -n '_shtab_mcast_using browse' -l no-ipv4 -d 'IPv6 only'
 complete -c mcast -n '_shtab_mcast_using browse' -l no-ipv6 -d 'IPv4 only'
@@ -155,6 +157,7 @@ complete -c mcast -n '_shtab_mcast_using dump' -s h -l help -d 'show this help m
 complete -c mcast -n '_shtab_mcast_using dump' -s I -l interface -x -d 'interface by name, index or address; may be repeated (default: all that are up)'
 complete -c mcast -n '_shtab_mcast_using dump' -l pcap -xka "(__fish_complete_path (commandline -ct))" -d 'read a pcap or pcapng file instead of the network'
 complete -c mcast -n '_shtab_mcast_using dump' -l lint -d 'print breaches of RFC 6762 instead of packets'
+complete -c mcast -n '_shtab_mcast_using dump' -l report -x -d 'write a page about the packets instead: hosts, types, timeline, breaches with their packets'
 complete -c mcast -n '_shtab_mcast_using dump' -s c -l count -x -d 'end after this number of packets'
 complete -c mcast -n '_shtab_mcast_using dump' -s w -l wait -x -d 'end after this time'
 complete -c mcast -n '_shtab_mcast_using dump' -l no-ipv4 -d 'IPv6 only'

@@ -58,6 +58,7 @@ _shtab_mcast_browse_options=(
   {-r,--resolve}"[show host, port, addresses and TXT too]"
   {-f,--follow}"[go on until Ctrl-C]"
   {-w,--wait}"[end after so long without news (default\: 2.0, when resolving 3.5)]:SECONDS:"
+  "--map[draw links, hosts and services at the end]:FILE.svg:"
   "*"{-I,--interface}"[interface by name, index or address\; may be repeated (default\: all that are up)]:IF:_net_interfaces"
   "--no-ipv4[IPv6 only]"
   "--no-ipv6[IPv4 only]"
@@ -73,6 +74,7 @@ _shtab_mcast_dump_options=(
   "*"{-I,--interface}"[interface by name, index or address\; may be repeated (default\: all that are up)]:IF:_net_interfaces"
   "--pcap[read a pcap or pcapng file instead of the network]:FILE:_files"
   "--lint[print breaches of RFC 6762 instead of packets]"
+  "--report[write a page about the packets instead\: hosts, types, timeline, breaches with their packets]:FILE.html:"
   {-c,--count}"[end after this number of packets]:count:"
   {-w,--wait}"[end after this time]:SECONDS:"
   "--no-ipv4[IPv6 only]"
@@ -123,6 +125,7 @@ _shtab_mcast_ping_options=(
   "--source[send from this address of this host]:ADDRESS:"
   "--expect[responders expected]:N:"
   {-q,--quiet}"[print the summary only]"
+  "--plot[draw round-trip times and losses]:FILE.svg:"
   "--json[one JSON object a line]"
   ":such as 224.0.0.123\:7645 or ff02\:\:123\%eth0:"
 )

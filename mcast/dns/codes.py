@@ -70,6 +70,7 @@ class Opcode(IntEnum):
     QUERY = 0
     NOTIFY = 4
     UPDATE = 5
+    DSO = 6  # RFC 8490
 
 
 class ResponseCode(IntEnum):
@@ -81,6 +82,8 @@ class ResponseCode(IntEnum):
     NXDOMAIN = 3
     NOTIMP = 4
     REFUSED = 5
+    NOTAUTH = 9  # RFC 2136
+    DSOTYPENI = 11  # RFC 8490
 
 
 class Flag(IntEnum):

@@ -126,6 +126,19 @@ class Writer:
             raise ValueError(f"the rdata of type {rtype} is cut short") from None
         _LENGTH(buffer, start - 2, len(buffer) - start)
 
+    def write_rdata(self, rtype: int, rdata: bytes) -> None:
+        """Write rdata alone, compressed as in a record: for formats that tell its length elsewhere.
+
+        :raises ValueError: the rdata does not have the layout of its type.
+        """
+        if rtype not in COMPRESSED_TYPES:
+            self.buffer.extend(rdata)
+            return
+        try:
+            self._write_compressed(LAYOUTS[rtype], rdata)
+        except IndexError:
+            raise ValueError(f"the rdata of type {rtype} is cut short") from None
+
     def _write_compressed(self, layout: Layout, rdata: bytes) -> None:
         """Write rdata with pointers for the names in it."""
         buffer = self.buffer

@@ -24,14 +24,15 @@ class Writer:
     Names are compared octet by octet here, so that every name keeps the case that its owner gave it.
 
     :param legacy: leave the targets of SRV records uncompressed (RFC 6762 §18.14, legacy unicast responses).
+    :param compressed: the types in whose rdata names are compressed; in conventional DNS there are fewer.
     """
 
-    __slots__ = ("_names", "_spelled_out", "buffer")
+    __slots__ = ("_compressed", "_names", "buffer")
 
-    def __init__(self, legacy: bool = False) -> None:
+    def __init__(self, legacy: bool = False, *, compressed: frozenset[int] = COMPRESSED_TYPES) -> None:
         self.buffer: Final = bytearray(12)
         self._names: Final[dict[bytes, bytes]] = {}
-        self._spelled_out: Final = RecordType.SRV if legacy else None
+        self._compressed: Final = compressed - {int(RecordType.SRV)} if legacy else compressed
 
     def mark(self) -> tuple[int, int]:
         """Return the present state, for `rewind`."""
@@ -116,7 +117,7 @@ class Writer:
             raise ValueError(
                 f"type {rtype}, TTL {ttl} or {len(rdata)} octets of rdata is out of range"
             ) from None
-        if rtype not in COMPRESSED_TYPES or rtype == self._spelled_out:
+        if rtype not in self._compressed:
             buffer += rdata
             return
         start = len(buffer)

@@ -169,6 +169,50 @@ def tap_page() -> str:
     return "\n".join(lines)
 
 
+def reference() -> str:
+    """Return the page of all commands for the documentation."""
+    lines = [
+        "# Commands",
+        "",
+        "Written by `python contrib/share.py` from the option tables, not by hand.",
+        "",
+    ]
+    lines += ["What the commands print with `--json` is on [a page of its own](json.md).", ""]
+    for name, (module, description) in COMMANDS.items():
+        parser = Parser(prog=f"mcast {name}")
+        configure(parser, import_module(module), description)
+        usage = " ".join(parser.format_usage().removeprefix("usage:").split())
+        lines += [f"## mcast {name}", "", *_text_blocks(parser.description or ""), f"    {usage}", ""]
+        lines += [*_table(arguments_of(parser)), ""]
+    pages = [("twist mcast", TapOptions())]
+    pages += [(f"twist mcast {name}", import_module(module).Options()) for name, module, _ in SUBCOMMANDS]
+    for name, options in pages:
+        lines += [f"## {name}", "", " ".join(options.longdesc.split()), ""]
+        lines += [*_table(options_of(options)), ""]
+    return "\n".join(lines)
+
+
+def _text_blocks(text: str) -> Iterator[str]:
+    for paragraph in text.split("\n\n"):
+        if "\n " in f"\n{paragraph}":
+            yield from (f"    {line}" for line in paragraph.splitlines())
+        else:
+            yield _as_markdown(" ".join(paragraph.split()))
+        yield ""
+
+
+def _table(options: Iterator[Option]) -> Iterator[str]:
+    yield from ("| option | is |", "| --- | --- |")
+    for option in options:
+        words = ", ".join(f"`{word}`" for word in option.words)
+        value = f" *{_as_markdown(option.value)}*" if option.value else ""
+        yield f"| {words}{value} | {_as_markdown(' '.join(option.text.split()))} |"
+
+
+def _as_markdown(text: str) -> str:
+    return re.sub(r"([\\`*_<>\[\]|$])", r"\\\1", text)
+
+
 def made() -> dict[Path, str]:
     """Return every file by its path, and what is to stand in it."""
     man, scripts = TOP / "contrib" / "man", TOP / "mcast" / "cli" / "completions"
@@ -177,6 +221,7 @@ def made() -> dict[Path, str]:
         parser = Parser(prog=f"mcast {name}")
         configure(parser, import_module(module), description)
         files[man / f"mcast-{name}.1"] = command_page(name, parser, description)
+    files[TOP / "docs/reference/commands.md"] = reference()
     files |= {scripts / f"mcast.{shell}": completion(shell) for shell in SHELLS}
     # Under the names by which bash and zsh find them.
     files[TOP / "contrib/completions/mcast"] = files[scripts / "mcast.bash"]

@@ -124,7 +124,7 @@ class Network(Protocol):
 
         :param own_port: open a port of its own in place of 5353, from which nothing but questions is sent.
         :raises OSError: when the family is not supported, or the port is held by a socket that does not
-        share.
+            share.
         """
 
 

@@ -1,0 +1,125 @@
+"""docs/ and README.md: command lines, configuration and JSON fields are those that the programs have."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.cli import COMMANDS, SHELLS
+from mcast.cli.command import Parser, configure
+from mcast.dnssd.files import toml
+from mcast.dnssd.files.read import parse_services
+from mcast.tap.tap import Options
+
+TOP = Path(__file__).parent.parent
+MADE = TOP / "docs/reference/commands.md"
+"""Written from the option tables: its lines are usages."""
+
+PAGES = (TOP / "README.md", *sorted({*(TOP / "docs").rglob("*.md")} - {MADE}))
+
+
+def command_lines() -> Iterator[tuple[str, list[str]]]:
+    """Yield each line of a block that runs one of our commands: where it stands, and its words."""
+    for page in PAGES:
+        is_fenced = False
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+            if line.startswith("```"):
+                is_fenced = not is_fenced
+            elif is_fenced or line.startswith("    "):
+                words = _words(line.strip().removeprefix("$ ").removesuffix("&"))
+                if words[:1] == ["mcast"] or words[:2] == ["twist", "mcast"]:
+                    yield f"{page.relative_to(TOP)}:{number}", words
+
+
+def _words(line: str) -> list[str]:
+    if not re.match(r"(twist )?mcast\b", line) or " [-" in line or "…" in line or "$" in line:
+        return []  # another program, a usage line, or a form with words left out
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:
+        return []  # it goes on on the next line
+
+
+def fault(words: list[str]) -> str | None:
+    """Return what a program says against its arguments."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            if words[0] == "twist":
+                Options().parseOptions(words[2:])
+            elif words[1] in COMMANDS:
+                parser = Parser(prog="mcast")
+                module, description = COMMANDS[words[1]]
+                configure(parser, import_module(module), description)
+                parser.parse_intermixed_args([word for word in words[2:] if word not in ("|", "head")])
+            elif words[1] == "--completion" and words[2] in SHELLS:
+                return None
+            elif words[1] not in ("--version", "--help"):
+                return f"{words[1]}: no such command"
+        except UsageError as error:
+            return str(error)
+        except SystemExit as leaving:
+            return said.getvalue() or str(leaving.code) if leaving.code else None
+    return None
+
+
+class CommandLineTests(SynchronousTestCase):
+    """What a reader types is understood."""
+
+    def test_are_understood(self) -> None:
+        lines = list(command_lines())
+        self.assertGreater(len(lines), 30)
+        self.assertEqual({place: said for place, words in lines if (said := fault(words))}, {})
+
+    def test_a_wrong_one_is_noticed(self) -> None:
+        self.assertIsNotNone(fault(["mcast", "ping", "--colour"]))
+        self.assertIsNotNone(fault(["twist", "mcast", "mdns", "--colour"]))
+        self.assertIsNotNone(fault(["mcast", "paint"]))
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """Files of services that a page shows are read without complaint."""
+
+    def test_toml(self) -> None:
+        page = TOP / "docs/reference/services-file.md"
+        (text,) = re.findall(
+            r"^```toml\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        )
+        read = parse_services(text.encode(), "page", "kitchen")
+        self.assertEqual([service.name for service in read.services], ["Web on kitchen", None])
+        self.assertEqual(len(read.records), 1)
+
+    def test_every_key_is_told(self) -> None:
+        page = (TOP / "docs/reference/services-file.md").read_text(encoding="utf-8")
+        keys = {*toml._SERVICE_KEYS, *toml._RECORD_KEYS}
+        self.assertEqual({key for key in keys if f"`{key}`" not in page}, set())
+
+
+class JsonTests(SynchronousTestCase):
+    """docs/reference/json.md names every event that a command prints, and every field of it."""
+
+    def test_events_and_fields(self) -> None:
+        page = (TOP / "docs/reference/json.md").read_text(encoding="utf-8")
+        missing = set()
+        for path in (TOP / "mcast/cli").glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and node.func.attr == "event"
+                ):
+                    for keyword in node.keywords:
+                        names = [keyword.arg] if keyword.arg else []
+                        if keyword.arg == "event" and isinstance(keyword.value, ast.Constant):
+                            names.append(str(keyword.value.value))
+                        missing |= {(path.name, name) for name in names if f"`{name}`" not in page}
+        self.assertEqual(sorted(missing), [])

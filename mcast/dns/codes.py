@@ -43,6 +43,7 @@ class RecordType(IntEnum):
     RRSIG = 46  # RFC 4034
     NSEC = 47  # RFC 4034, RFC 6762 §6.1
     DNSKEY = 48  # RFC 4034
+    DHCID = 49  # RFC 4701
     TLSA = 52  # RFC 6698
     SMIMEA = 53  # RFC 8162
     HIP = 55  # RFC 8005

@@ -22,6 +22,7 @@ from mcast.testing import SimulatedLan
 TOP = Path(__file__).parent.parent
 
 GIVEN = {
+    "docs/beyond.md": {"node"},
     "docs/endpoints.md": {"reactor"},
     "docs/metrics.md": {"node", "root"},
     "docs/multicast.md": {"reactor"},

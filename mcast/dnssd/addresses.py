@@ -7,7 +7,7 @@ from typing import Final
 
 from mcast.dns.codes import RecordType
 from mcast.dnssd.found import FoundAddress
-from mcast.dnssd.link_id import LinkId
+from mcast.dnssd.link_id import BEYOND, LinkId
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
 
 FAMILY_DELAY = 0.25
@@ -115,7 +115,7 @@ class HostAddresses:
             distinct = {
                 (link.interface, len(rdata), rdata)
                 for link, rdata in self._seen
-                if interfaces is None or link.interface in interfaces
+                if interfaces is None or link == BEYOND or link.interface in interfaces
             }
             distinct |= {("", len(rdata), rdata) for rdata in self.elsewhere or () if len(rdata) in sizes}
             view = tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])

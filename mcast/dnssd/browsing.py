@@ -9,7 +9,7 @@ from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import Record, pointer
-from mcast.dnssd.following import Listing
+from mcast.dnssd.following import AnyQuerier, Listing
 from mcast.dnssd.found import FoundService, TypeChange, type_change
 from mcast.dnssd.instances import InstanceName
 from mcast.dnssd.link_id import LinkId, interfaces_of
@@ -18,7 +18,6 @@ from mcast.dnssd.tracking import Instance, ServiceTracker
 from mcast.dnssd.types import ServiceType, subtype_label, type_enumeration_name
 from mcast.errors import InvalidService
 from mcast.mdns.events import RecordAdded, RecordChange, RecordFlushed, RecordRemoved
-from mcast.mdns.querier.querier import Querier
 
 MAX_INSTANCES = 8192
 """Instances that are followed at a time.
@@ -57,7 +56,7 @@ class Browser(ServiceTracker):
         *,
         resolve: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(domain)
         self._resolves: Final = resolve
         self._shares: Final = Shares(MAX_INSTANCES, self._is_backed, self._is_confirmed, self._is_repeated)
         self._has_left_out = False
@@ -194,7 +193,7 @@ class Browser(ServiceTracker):
         """Whether an instance was listed again later."""
         return any(querier.is_repeated(one, since) for querier, one in self._pointers(key))
 
-    def _pointers(self, key: bytes) -> list[tuple[Querier, Record]]:
+    def _pointers(self, key: bytes) -> list[tuple[AnyQuerier, Record]]:
         instance = self._instances[key]
         return [
             (self._links[link], pointer(self._lists[by][0], instance.name, 0))
@@ -229,7 +228,7 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
     """Follows which service types there are at all (RFC 6763 §9)."""
 
     def __init__(self, domain: Name = LOCAL) -> None:
-        super().__init__()
+        super().__init__(domain)
         self._question: Final = Question(type_enumeration_name(domain), _PTR)
         self._domain: Final = domain
         self._shares: Final = Shares(MAX_TYPES, self._is_backed, self._is_confirmed, self._is_repeated)
@@ -322,7 +321,7 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
         """Whether a type was listed again later."""
         return any(querier.is_repeated(one, since) for querier, one in self._pointers(service_type))
 
-    def _pointers(self, service_type: ServiceType) -> list[tuple[Querier, Record]]:
+    def _pointers(self, service_type: ServiceType) -> list[tuple[AnyQuerier, Record]]:
         name = self._question.name
         return [
             (self._links[link], Record(name, _PTR, RecordClass.IN, 0, rdata))

@@ -55,7 +55,7 @@ class DomainBrowser(Follower):
     """
 
     def __init__(self, which: DomainList, domain: Name = LOCAL) -> None:
-        super().__init__()
+        super().__init__(domain)
         self.question: Final = Question(which.in_domain(domain), RecordType.PTR)
         self._listed: dict[Name, list[LinkId]] = {}
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Hashable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from mcast.dns.messages import Question
-from mcast.dns.names import Name
+from mcast.dns.names import LOCAL, Name
+from mcast.dns.records import Record
 from mcast.dnssd.link_id import LinkId
 from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.events import Denied, RecordAdded, RecordChange
-from mcast.mdns.querier.querier import Querier
 
 MAX_ELSEWHERE = 32
 """Hosts outside of multicast DNS whose addresses one follower wants at most.
@@ -24,10 +24,44 @@ _S = TypeVar("_S")
 _C = TypeVar("_C")
 
 
+class AnyQuerier(Protocol):
+    """What asks: the querier of a link, or that of DNS servers (`mcast.unicast.zone_querier`).
+
+    Its methods are explained at `mcast.mdns.querier.querier.Querier`.
+    """
+
+    def ask(self, question: Question, now: float, asker: Hashable) -> None:
+        """Ask a question until `cancel`."""
+
+    def cancel(self, question: Question, now: float, asker: Hashable) -> None:
+        """Ask no more."""
+
+    def records(self, question: Question, now: float, *, flushed: bool = True) -> list[Record]:
+        """Return what is known."""
+
+    def has(self, name: Name, rtype: int) -> bool:
+        """Whether there may be records of a name and type."""
+
+    def is_confirmed(self, record: Record) -> bool:
+        """Whether a second host has said the same."""
+
+    def is_repeated(self, record: Record, since: float) -> bool:
+        """Whether a record was said again after a moment."""
+
+    def is_denied(self, question: Question, now: float) -> bool:
+        """Whether it is known that there is no such record."""
+
+    def reconfirm(self, record: Record, now: float) -> bool:
+        """Take the hint that a record is wrong."""
+
+
 class Follower:
     """The base of whatever asks questions on links and hears the answers.
 
-    It does no I/O. The owner adds the links that exist, and passes on each `RecordChange` and `Denied` that
+    It does no I/O. It asks on links, or DNS servers in place of them, never both: names in ``local.`` go to
+    no server, and others to no link (RFC 6762 §3, §13).
+
+    The owner adds the links that exist, and passes on each `RecordChange` and `Denied` that
     has this object among its ``askers``, with the link that it comes from. Any call may make a querier want
     to be called earlier than before, so the owner looks at the `next_wakeup` of the links again afterwards.
 
@@ -37,7 +71,9 @@ class Follower:
     asks_for_any_name = False
     """Whether to ask for names outside of multicast DNS too, since somebody wants just that."""
 
-    def __init__(self) -> None:
+    def __init__(self, domain: Name = LOCAL) -> None:
+        self.asks_servers: Final = not is_multicast_name(domain)
+        """Whether it asks DNS servers, and on no link; its only link is `BEYOND` then."""
         self.counters: Final[Counter[str]] = Counter()
         """What was heard and left alone, by cause."""
         self.elsewhere: Final[dict[bytes, Name]] = {}
@@ -45,14 +81,14 @@ class Follower:
 
         The owner has the system's resolver look them up, and hands on by `learn` what that knows.
         """
-        self._links: dict[LinkId, Querier] = {}
+        self._links: dict[LinkId, AnyQuerier] = {}
 
     @property
     def links(self) -> tuple[LinkId, ...]:
         """Where questions are asked now."""
         return tuple(self._links)
 
-    def add_link(self, link: LinkId, querier: Querier, now: float) -> None:
+    def add_link(self, link: LinkId, querier: AnyQuerier, now: float) -> None:
         """Ask on one more link."""
         if link not in self._links:
             self._links[link] = querier
@@ -91,14 +127,19 @@ class Follower:
         else:
             self.counters["hosts elsewhere beyond the limit"] += 1
 
+    def _may_ask_for(self, name: Name) -> bool:
+        """Whether a name is one that this follower asks for where it asks."""
+        return is_multicast_name(name) is not self.asks_servers
+
     def _ask(self, link: LinkId, question: Question, now: float) -> None:
         """Begin to ask on a link, and take in what it knows already.
 
         Anybody on the link could answer for a name outside of multicast DNS: it is not asked for, and what
         was heard unasked is not believed (RFC 6762 §3, §13).
         """
-        if not (self.asks_for_any_name or is_multicast_name(question.name)):
-            self.counters["names outside of multicast DNS"] += 1
+        if not (self.asks_for_any_name or self._may_ask_for(question.name)):
+            outside = "names in multicast DNS" if self.asks_servers else "names outside of multicast DNS"
+            self.counters[outside] += 1
             return
         querier = self._links[link]
         querier.ask(question, now, self)
@@ -137,8 +178,8 @@ class Listing(Follower, Generic[_K, _S, _C]):
     A subclass has `changes`, `key_of` and `compare` too.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, domain: Name = LOCAL) -> None:
+        super().__init__(domain)
         self.table: Final[dict[_K, _S]] = {}
         """What there is, as `changes` told it last."""
 

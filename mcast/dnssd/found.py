@@ -10,7 +10,7 @@ from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.names import Name
 from mcast.dns.records import Record, ServiceData
 from mcast.dnssd.instances import InstanceName
-from mcast.dnssd.link_id import LinkId, interfaces_of
+from mcast.dnssd.link_id import BEYOND, LinkId, interfaces_of
 from mcast.dnssd.text import Text
 from mcast.dnssd.types import ServiceType
 
@@ -63,8 +63,8 @@ class FoundService:
         """The whole Service Instance Name."""
         self.addresses: Final = addresses
         """The addresses of the host, ordered by interface, IPv4 first."""
-        self.links: Final = links
-        """The links on which the service was seen."""
+        self.links: Final = tuple([link for link in links if link != BEYOND])
+        """The links on which the service was seen; none for one that DNS servers told of."""
         self.interfaces: Final = interfaces_of(links)
         """The names of their interfaces."""
         self.subtypes: Final = subtypes

@@ -22,6 +22,10 @@ class LinkId:
         return f"{self.interface}/{'IPv6' if self.ipv6 else 'IPv4'}"
 
 
+BEYOND = LinkId("", 0, False)
+"""No link: where DNS servers tell of a domain outside of multicast DNS."""
+
+
 def interfaces_of(links: Iterable[LinkId]) -> tuple[str, ...]:
     """Return the names of the interfaces of these links, each once and in order."""
-    return tuple(sorted({link.interface for link in links}))
+    return tuple(sorted({link.interface for link in links if link != BEYOND}))

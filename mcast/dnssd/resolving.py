@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
-from mcast.dns.names import Name
+from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.addresses import HostAddresses
 from mcast.dnssd.following import Follower
 from mcast.dnssd.found import FoundAddress, FoundService
@@ -32,8 +32,9 @@ class Resolver(ServiceTracker):
     """
 
     def __init__(self, *names: Name) -> None:
-        super().__init__()
+        super().__init__(names[0])
         self.names: Final = names
+        self._denied_names: Final[set[bytes]] = set()
 
     @property
     def service(self) -> FoundService | None:
@@ -45,6 +46,24 @@ class Resolver(ServiceTracker):
         """The host that the SRV record names, whether its addresses are known or not."""
         hosts = [one.host.name for one in self._instances.values() if one.host is not None]
         return hosts[0] if hosts else None
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether DNS servers say that there is no such service.
+
+        On a link nobody can say so for all hosts.
+        """
+        return self.asks_servers and all(name.key in self._denied_names for name in self.names)
+
+    def _denied(self, link: LinkId, question: Question, now: float) -> None:
+        super()._denied(link, question, now)
+        if question.type == RecordType.SRV:
+            self._denied_names.add(question.name.key)
+
+    def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
+        super()._record(link, change, now)
+        if change.record.type == RecordType.SRV and not isinstance(change, RecordRemoved):
+            self._denied_names.discard(change.record.name.key)
 
     def _begin_on(self, link: LinkId, now: float) -> None:
         for name in self.names:
@@ -60,10 +79,14 @@ class HostLookup(Follower):
     :param also: other names that may be meant (see `sought_hosts`).
     :param ipv4: ask for A records.
     :param ipv6: ask for AAAA records.
+    :param asks_servers: ask DNS servers for a host outside of multicast DNS; otherwise the system's resolver
+        is wanted to look it up (see `elsewhere`).
     """
 
-    def __init__(self, name: Name, *also: Name, ipv4: bool = True, ipv6: bool = True) -> None:
-        super().__init__()
+    def __init__(
+        self, name: Name, *also: Name, ipv4: bool = True, ipv6: bool = True, asks_servers: bool = False
+    ) -> None:
+        super().__init__(name if asks_servers else LOCAL)
         self.name: Final = name
         self._types: Final = (int(RecordType.A),) * ipv4 + (int(RecordType.AAAA),) * ipv6
         self._names: Final[list[Name]] = [name, *also]
@@ -72,7 +95,7 @@ class HostLookup(Follower):
         self._found: Final = {one.key: HostAddresses(self._types) for one in self._names}
         """What is known of each of them, by the keys of the names."""
         for one in self._names:
-            if not is_multicast_name(one):
+            if not self._may_ask_for(one):
                 self._want_elsewhere(one)
 
     @property
@@ -137,8 +160,11 @@ class HostLookup(Follower):
             return
         self._names.append(target)
         self._found[target.key] = HostAddresses(self._types)
-        if not is_multicast_name(target):
-            self._want_elsewhere(target)
+        if not self._may_ask_for(target):
+            if self.asks_servers:
+                self._found[target.key].learn(())
+            else:
+                self._want_elsewhere(target)
             return
         for link in self._links:
             for question in self._questions(target):
@@ -162,8 +188,14 @@ class _Weighted(Protocol):
 _Target = TypeVar("_Target", bound=_Weighted)
 
 
-def without_address(host: Name, seconds: float) -> str:
-    """Say of a service on which host it is, and why no address of it is known after some seconds."""
+def without_address(host: Name, seconds: float, asks_servers: bool = False) -> str:
+    """Say of a service on which host it is, and why no address of it is known after some seconds.
+
+    :param asks_servers: whether DNS servers were asked.
+    """
+    if asks_servers:
+        known = "which DNS cannot tell of" if is_multicast_name(host) else "of which DNS has no address"
+        return f"is on {host}, {known}"
     if is_multicast_name(host):
         return f"is on {host}, of which no address was heard within {seconds:g} s"
     return f"is on {host}, which is outside of .local; the system's resolver knows no address of it"

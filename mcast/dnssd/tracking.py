@@ -10,13 +10,12 @@ from typing import Final
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
-from mcast.dns.names import Name
+from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import ServiceData
 from mcast.dnssd.addresses import ADDRESS_TYPES, HostAddresses, Seen, forget, take_in
 from mcast.dnssd.following import Listing
 from mcast.dnssd.found import Change, FoundService, service_change
 from mcast.dnssd.link_id import LinkId, interfaces_of
-from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.events import RecordChange, RecordRemoved
 
 PATIENCE = 3.0
@@ -54,15 +53,15 @@ class Host:
 
     __slots__ = ("addresses", "is_elsewhere", "links", "name", "users")
 
-    def __init__(self, name: Name) -> None:
+    def __init__(self, name: Name, is_elsewhere: bool) -> None:
         self.name: Final = name
         self.users: Final[set[bytes]] = set()
         """The keys of the instances on this host."""
         self.links: Final[Counter[LinkId]] = Counter()
         """The links on which its addresses are asked for, with the number of instances that need them."""
         self.addresses: Final = HostAddresses()
-        self.is_elsewhere: Final = not is_multicast_name(name)
-        """Whether its addresses are not those of multicast DNS."""
+        self.is_elsewhere: Final = is_elsewhere
+        """Whether its addresses are not asked for where the services are."""
 
 
 class Instance:
@@ -106,8 +105,8 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
     before `changes` is called is the same service.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, domain: Name = LOCAL) -> None:
+        super().__init__(domain)
         self._instances: dict[bytes, Instance] = {}
         self._hosts: dict[bytes, Host] = {}
         self._changed: dict[bytes, Instance] = {}
@@ -228,8 +227,13 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         key = target.lower()
         host = self._hosts.get(key)
         if host is None:
-            host = self._hosts[key] = Host(Name.from_wire(target))
-            if host.is_elsewhere:
+            name = Name.from_wire(target)
+            host = self._hosts[key] = Host(name, not self._may_ask_for(name))
+            if host.is_elsewhere and self.asks_servers:
+                # No server can tell the address of a host in .local, and nobody is asked for it.
+                self.counters["hosts in multicast DNS"] += 1
+                host.addresses.learn(())
+            elif host.is_elsewhere:
                 self._want_elsewhere(host.name)
         instance.host = host
         host.users.add(instance.name.key)

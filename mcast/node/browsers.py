@@ -10,13 +10,14 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mcast.dns.names import LOCAL, Name
+from mcast.dns.names import Name
 from mcast.dnssd.browsing import Browser, TypeBrowser
 from mcast.dnssd.following import Listing
 from mcast.dnssd.found import Change, FoundService, TypeChange
 from mcast.dnssd.resolving import Resolver
 from mcast.dnssd.types import ServiceType
 from mcast.errors import NotFound
+from mcast.node.beyond import Where
 from mcast.node.feed import Changes, Feed
 from mcast.node.lookups import LOOKUP_TIMEOUT, checked_timeout
 from mcast.node.searches import Search, Searches
@@ -39,7 +40,7 @@ class _LiveList(Generic[_S, _C]):
         self,
         searches: Searches,
         listing: Listing[Any, _S, _C],
-        interfaces: Sequence[str],
+        place: Where,
         subject: str,
     ) -> None:
         self._searches = searches
@@ -50,7 +51,7 @@ class _LiveList(Generic[_S, _C]):
         self._consumers = 0
         self._listeners: list[Callable[[_C], object]] = []
         self._waiting: list[tuple[Callable[[_S], object], Deferred[_S]]] = []
-        self._search: Search[Any] = searches.start(listing, interfaces, self._news, self._stopped)
+        self._search: Search[Any] = searches.start(listing, place, self._news, self._stopped)
 
     def snapshot(self) -> tuple[_S, ...]:
         """Return the current state."""
@@ -148,7 +149,8 @@ class _LiveList(Generic[_S, _C]):
 
     def _seen(self, timeout: float) -> str:
         """Say what there was instead of what was waited for."""
-        return f"not found within {timeout:g} s"
+        trouble = self._searches.trouble(self._search) if self._search.zone is not None else None
+        return trouble or f"not found within {timeout:g} s"
 
     def _news(self, now: float) -> None:
         """Have the table brought up to date, and tell every consumer."""
@@ -210,14 +212,13 @@ class ServiceBrowser(_LiveList[FoundService, Change]):
         self,
         searches: Searches,
         types: Sequence[tuple[ServiceType, bytes | None]],
+        place: Where,
         *,
-        domain: Name = LOCAL,
-        interfaces: Sequence[str] = (),
         resolve: bool = True,
     ) -> None:
-        self._browser = Browser(types, domain, resolve=resolve)
+        self._browser = Browser(types, place.domain, resolve=resolve)
         subject = " ".join(dict.fromkeys([str(service_type) for service_type, _ in types]))
-        super().__init__(searches, self._browser, interfaces, subject)
+        super().__init__(searches, self._browser, place, subject)
 
     def reconfirm(self, service: FoundService) -> None:
         """Take the hint that a service cannot be reached (RFC 6762 §10.4).
@@ -251,9 +252,9 @@ class InstanceBrowser(_LiveList[FoundService, Change]):
     It can be used as a `ServiceBrowser`, of which there is one service or none.
     """
 
-    def __init__(self, searches: Searches, names: Sequence[Name], *, interfaces: Sequence[str] = ()) -> None:
+    def __init__(self, searches: Searches, names: Sequence[Name], place: Where) -> None:
         self._resolver = Resolver(*names)
-        super().__init__(searches, self._resolver, interfaces, str(names[0]))
+        super().__init__(searches, self._resolver, place, str(names[0]))
 
     @property
     def host(self) -> Name | None:
@@ -269,9 +270,9 @@ class InstanceBrowser(_LiveList[FoundService, Change]):
 class TypesBrowser(_LiveList[ServiceType, TypeChange]):
     """Follows which service types there are (RFC 6763 §9); made by `Node.browse_types`."""
 
-    def __init__(self, searches: Searches, *, domain: Name = LOCAL, interfaces: Sequence[str] = ()) -> None:
-        self._browser = TypeBrowser(domain)
-        super().__init__(searches, self._browser, interfaces, "service types")
+    def __init__(self, searches: Searches, place: Where) -> None:
+        self._browser = TypeBrowser(place.domain)
+        super().__init__(searches, self._browser, place, "service types")
 
     def interfaces(self, service_type: ServiceType) -> tuple[str, ...]:
         """Return the names of the interfaces on which there are services of a type."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from random import Random
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -19,9 +18,9 @@ from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.resolving import HostLookup, Resolver, without_address
 from mcast.errors import NotFound
 from mcast.mdns.domains import is_multicast_name
+from mcast.node.beyond import Beyond, Where
 from mcast.node.durations import Durations
 from mcast.node.searches import Search, Searches
-from mcast.oneshot import OneShotReply, ask
 
 LOOKUP_TIMEOUT = 3.0
 """Seconds that a look-up takes at most unless told otherwise: "two or three seconds" (RFC 6762 §5.1)."""
@@ -30,7 +29,7 @@ _T = TypeVar("_T")
 
 
 def resolve(
-    searches: Searches, names: Sequence[Name], timeout: float, interfaces: Sequence[str]
+    searches: Searches, names: Sequence[Name], timeout: float, place: Where
 ) -> Deferred[FoundService]:
     """See `Node.resolve`."""
     resolver = Resolver(*names)
@@ -41,6 +40,8 @@ def resolve(
         service = resolver.service
         if service is not None and service.addresses:
             found.succeed(service)
+        elif resolver.is_denied:
+            found.fail(NotFound(what, "DNS has no such service"))
         else:
             found.wake_at(resolver.next_wakeup())
 
@@ -48,7 +49,7 @@ def resolve(
         host = resolver.host
         if host is None:
             return NotFound(what, f"no answer within {timeout:g} s")
-        return NotFound(what, without_address(host, timeout))
+        return NotFound(what, without_address(host, timeout, resolver.asks_servers))
 
     def partial() -> FoundService | None:
         now = searches.now()
@@ -58,11 +59,11 @@ def resolve(
         return service if service is not None and service.addresses else None
 
     found = _LookUp[FoundService](searches, timeout, missing, partial, searches.resolving)
-    return found.start(resolver, interfaces, news)
+    return found.start(resolver, place, news)
 
 
 def resolve_host(
-    searches: Searches, host: HostLookup, timeout: float, interfaces: Sequence[str]
+    searches: Searches, host: HostLookup, timeout: float, place: Where
 ) -> Deferred[tuple[FoundAddress, ...]]:
     """See `Node.resolve_host`."""
 
@@ -75,7 +76,9 @@ def resolve_host(
             found.fail(NotFound(str(host.name), denial))
 
     denial = "its owner says that it has no such address"
-    if not is_multicast_name(host.name):
+    if host.asks_servers:
+        denial = "DNS has no such address of it"
+    elif not is_multicast_name(host.name):
         denial = "it is outside of .local, and the system's resolver knows no address of it"
     found = _LookUp[tuple[FoundAddress, ...]](
         searches,
@@ -84,12 +87,10 @@ def resolve_host(
         lambda: host.addresses,
         searches.looking_up,
     )
-    return found.start(host, interfaces, news)
+    return found.start(host, place, news)
 
 
-def query(
-    searches: Searches, collector: Collector, timeout: float, interfaces: Sequence[str]
-) -> Deferred[list[Answer]]:
+def query(searches: Searches, collector: Collector, timeout: float, place: Where) -> Deferred[list[Answer]]:
     """See `Node.query`."""
 
     def news(now: float) -> None:
@@ -102,11 +103,11 @@ def query(
         lambda: NotFound(str(collector.question.name), f"no answer within {timeout:g} s"),
         lambda: collector.answers,
     )
-    return found.start(collector, interfaces, news)
+    return found.start(collector, place, news)
 
 
 def domains(
-    searches: Searches, browser: DomainBrowser, timeout: float, interfaces: Sequence[str]
+    searches: Searches, browser: DomainBrowser, timeout: float, place: Where
 ) -> Deferred[tuple[Name, ...]]:
     """See `Node.domains`."""
     found = _LookUp[tuple[Name, ...]](
@@ -116,22 +117,24 @@ def domains(
         lambda: browser.domains,
     )
     # Each host may list others, so there is no complete answer before the time is up.
-    return found.start(browser, interfaces, lambda now: None)
+    return found.start(browser, place, lambda now: None)
 
 
-def domains_of_server(
-    reactor: Any, listing: Name, server: str, port: int, timeout: float, rng: Random
+def domains_of_servers(
+    beyond: Beyond, listing: Name, place: Where, timeout: float
 ) -> Deferred[tuple[Name, ...]]:
-    """Ask a server which domains it lists; see `Node.domains`."""
+    """Ask DNS servers which domains they list; see `Node.domains`."""
+    checked_timeout(timeout)
 
-    def listed(reply: OneShotReply) -> tuple[Name, ...]:
-        if not reply.message.answers:
-            raise NotFound(str(listing), f"{server} says that there is no such record")
-        targets = [record.data for record in reply.message.answers if record.type == RecordType.PTR]
+    async def ask() -> tuple[Name, ...]:
+        servers = beyond.servers(place).current()
+        answer, reply = await beyond.client.look_up(listing, RecordType.PTR, servers, timeout=timeout)
+        if not answer.records:
+            raise NotFound(str(listing), f"{reply.server} says that there is no such record")
+        targets = [record.data for record in answer.records]
         return tuple(dict.fromkeys([target for target in targets if isinstance(target, Name)]))
 
-    asked = ask(reactor, listing, RecordType.PTR, server, port, timeout=timeout, rng=rng)
-    return asked.addCallback(listed)
+    return Deferred.fromCoroutine(ask())
 
 
 def checked_timeout(timeout: float) -> float:
@@ -172,12 +175,10 @@ class _LookUp(Generic[_T]):
         self._result: Deferred[_T] = Deferred(lambda _: self._close())
         self._timer: IDelayedCall | None = searches.clock.callLater(checked_timeout(timeout), self._give_up)
 
-    def start(
-        self, follower: Follower, interfaces: Sequence[str], news: Callable[[float], object]
-    ) -> Deferred[_T]:
+    def start(self, follower: Follower, place: Where, news: Callable[[float], object]) -> Deferred[_T]:
         """Begin; cancelling the Deferred ends the look-up."""
         try:
-            self._search = self._searches.start(follower, interfaces, news, self._stopped)
+            self._search = self._searches.start(follower, place, news, self._stopped)
         except BaseException:
             self._close()
             raise

@@ -34,8 +34,8 @@ from mcast.dnssd.sought import (
     sought_services,
     sought_types,
 )
-from mcast.mdns.domains import is_multicast_name
 from mcast.node import lookups
+from mcast.node.beyond import Beyond, Where, where, where_of
 from mcast.node.browsers import InstanceBrowser, ServiceBrowser, TypesBrowser
 from mcast.node.links import SLEEP_LIMIT, Links, LinksSettings
 from mcast.node.lookups import LOOKUP_TIMEOUT
@@ -59,9 +59,6 @@ from mcast.node.searches import Searches, link_id_of
 from mcast.node.statistics import statistics
 from mcast.rate_limit import MAX_RATE
 from mcast.sockets.interface import checked_selectors
-
-DNS_PORT = 53
-"""The port of conventional DNS servers (RFC 1035 §4.2)."""
 
 STOP_LIMIT = 1.0
 """Seconds that `Node.stopService` takes at most for the goodbyes.
@@ -128,7 +125,8 @@ class Node(TwistedService):
         network = SocketNetwork(reactor) if network is None else network
         self._links = Links(reactor, network, self._rng, settings)
         self._publisher = Publisher(self._links, {} if state is None else state, self._rng)
-        self._searches = Searches(reactor, self._links)
+        self._beyond = Beyond(reactor, self._rng)
+        self._searches = Searches(reactor, self._links, self._beyond)
         self._links.observers += (self._publisher, self._searches)
         self._shutdown: Any = None
         self._stopping: Deferred[None] | None = None
@@ -232,28 +230,31 @@ class Node(TwistedService):
         *types: SoughtType,
         domain: SoughtName = LOCAL,
         interfaces: Sequence[str] = (),
+        server: str | None = None,
         resolve: bool = True,
     ) -> ServiceBrowser:
         """Follow the services of one or several types.
 
         :param types: each such as ``_http._tcp``; ``_ipp._tcp,_color,_duplex`` for services only that have
             one of these subtypes (RFC 6763 §7.1).
+        :param domain: where they are. In ``local.`` they are looked for by multicast; in any other domain,
+            ``Building 1.example.com``, DNS servers are asked, and nobody by multicast (RFC 6763 §11).
         :param interfaces: names, indexes or addresses of those to look on; by default all of the node's.
+        :param server: the DNS server to ask in a domain outside of ``local.``, as ``192.0.2.1`` or
+            ``[2001:db8::1]:5300``; by default those of the system's configuration.
         :param resolve: find out host, port, TXT and addresses too, and report a service when they are known.
         :raises TypeError: no type is given, or something that is none.
         :raises InvalidService: a type or subtype cannot be one.
+        :raises ValueError: the domain or the server cannot be one, or does not go with the other arguments.
         """
-        return ServiceBrowser(
-            self._searches,
-            sought_types(*types),
-            domain=on_link(sought_name(domain)),
-            interfaces=interfaces,
-            resolve=resolve,
-        )
+        place = where(domain, interfaces, server)
+        return ServiceBrowser(self._searches, sought_types(*types), place, resolve=resolve)
 
-    def browse_types(self, *, domain: SoughtName = LOCAL, interfaces: Sequence[str] = ()) -> TypesBrowser:
-        """Follow which service types there are (RFC 6763 §9)."""
-        return TypesBrowser(self._searches, domain=on_link(sought_name(domain)), interfaces=interfaces)
+    def browse_types(
+        self, *, domain: SoughtName = LOCAL, interfaces: Sequence[str] = (), server: str | None = None
+    ) -> TypesBrowser:
+        """Follow which service types there are in a domain (RFC 6763 §9); arguments as of `browse`."""
+        return TypesBrowser(self._searches, where(domain, interfaces, server))
 
     def follow(
         self,
@@ -262,15 +263,16 @@ class Node(TwistedService):
         *,
         domain: SoughtName = LOCAL,
         interfaces: Sequence[str] = (),
+        server: str | None = None,
     ) -> InstanceBrowser:
         """Follow one service wherever it moves (RFC 6763 §3); `resolve` finds out where it is now.
 
         :param name: as for `resolve`.
+        :param domain: likewise ``interfaces`` and ``server``: as for `browse`.
         :raises InvalidService: the name or type cannot be one.
         """
-        return InstanceBrowser(
-            self._searches, _on_link(sought_services(name, type, domain)), interfaces=interfaces
-        )
+        names = sought_services(name, type, domain)
+        return InstanceBrowser(self._searches, names, where_of(names, interfaces, server))
 
     def resolve(
         self,
@@ -280,6 +282,7 @@ class Node(TwistedService):
         *,
         domain: SoughtName = LOCAL,
         interfaces: Sequence[str] = (),
+        server: str | None = None,
     ) -> Deferred[FoundService]:
         """Find out where a service is now (RFC 6763 §5); cancelling ends the search.
 
@@ -287,11 +290,12 @@ class Node(TwistedService):
             `FoundService.full_name`, an `InstanceName`, or as text ``My Web._http._tcp.local.``. A name that
             came from the network is looked up exactly as it came.
         :param type: such as ``_http._tcp``; may be left out when the name is whole.
-        :param timeout: seconds, after which it fails with `NotFound`.
+        :param timeout: seconds, after which it fails with `NotFound`; at once when DNS has no such service.
+        :param domain: likewise ``interfaces`` and ``server``: as for `browse`.
         :raises InvalidService: the name or type cannot be one.
         """
-        names = _on_link(sought_services(name, type, domain))
-        return lookups.resolve(self._searches, names, timeout, interfaces)
+        names = sought_services(name, type, domain)
+        return lookups.resolve(self._searches, names, timeout, where_of(names, interfaces, server))
 
     def resolve_host(
         self,
@@ -299,14 +303,15 @@ class Node(TwistedService):
         timeout: float = LOOKUP_TIMEOUT,
         *,
         interfaces: Sequence[str] = (),
+        server: str | None = None,
         ipv4: bool = True,
         ipv6: bool = True,
     ) -> Deferred[tuple[FoundAddress, ...]]:
         """Find out the addresses of a host; cancelling ends the search.
 
         Fires as soon as both families are known or denied, and with what there is when time is up. A host
-        outside of ``.local`` is looked up by the reactor's resolver, and never by multicast; its addresses
-        have no interface.
+        outside of ``.local`` is looked up by the reactor's resolver, or at ``server``, and never by
+        multicast; its addresses have no interface.
 
         :param host: ``printer`` stands for ``printer.local``.
         :param timeout: seconds, after which it fails with `NotFound`; at once when the host says that it has
@@ -315,8 +320,10 @@ class Node(TwistedService):
         """
         if not (ipv4 or ipv6):
             raise ValueError("neither IPv4 nor IPv6: there is no address to look for")
-        wanted = HostLookup(*sought_hosts(host), ipv4=ipv4, ipv6=ipv6)
-        return lookups.resolve_host(self._searches, wanted, timeout, interfaces)
+        names = sought_hosts(host)
+        place = Where(interfaces=interfaces) if server is None else where(names[0].parent, interfaces, server)
+        wanted = HostLookup(*names, ipv4=ipv4, ipv6=ipv6, asks_servers=place.is_beyond)
+        return lookups.resolve_host(self._searches, wanted, timeout, place)
 
     def query(
         self,
@@ -340,7 +347,7 @@ class Node(TwistedService):
         wanted = sought_name(name) if outside_local else on_link(sought_name(name))
         question = Question(wanted, sought_record_type(type))
         collector = Collector(question, any_name=outside_local)
-        return lookups.query(self._searches, collector, timeout, interfaces)
+        return lookups.query(self._searches, collector, timeout, Where(interfaces=interfaces))
 
     def domains(
         self,
@@ -350,7 +357,6 @@ class Node(TwistedService):
         *,
         interfaces: Sequence[str] = (),
         server: str | None = None,
-        port: int = DNS_PORT,
     ) -> Deferred[tuple[Name, ...]]:
         """Find out which domains are recommended (RFC 6763 §11); cancelling ends the search.
 
@@ -358,17 +364,14 @@ class Node(TwistedService):
         when none is.
 
         :param domain: where to look; what others than ``local.`` there may be, `address_domains` tells.
-        :param timeout: seconds that answers by multicast are gathered.
-        :param server: the address of a DNS server to ask; needed for domains that are not multicast DNS's.
-        :raises ValueError: such a domain, and no server; or the server is no address.
+        :param timeout: seconds that answers by multicast are gathered, or that a server is waited for.
+        :param server: as for `browse`.
+        :raises ValueError: the domain or the server cannot be one, or does not go with the other arguments.
         """
-        domain = sought_name(domain)
-        if server is not None:
-            listing = which.in_domain(domain)
-            return lookups.domains_of_server(self._reactor, listing, server, port, timeout, self._rng)
-        if not is_multicast_name(domain):
-            raise ValueError(f"{domain}: only a server can tell of a domain outside of multicast DNS")
-        return lookups.domains(self._searches, DomainBrowser(which, domain), timeout, interfaces)
+        place = where(domain, interfaces, server)
+        if place.is_beyond:
+            return lookups.domains_of_servers(self._beyond, which.in_domain(place.domain), place, timeout)
+        return lookups.domains(self._searches, DomainBrowser(which, place.domain), timeout, place)
 
     # Links
 
@@ -394,6 +397,7 @@ class Node(TwistedService):
         sleep is noticed without it: see ``sleep_limit``.
         """
         self._links.reconnect()
+        self._beyond.ask_again()
 
     def statistics(self) -> dict[str, Any]:
         """Return counters and gauges, plain dicts of numbers; docs/metrics.md tells what each means.
@@ -402,11 +406,12 @@ class Node(TwistedService):
         received and dropped; ``links``: for each link, such as ``eth0/IPv4``, what it counted, by kind and
         cause; ``links gone``: the sums of the links that are no more, so that totals do not shrink;
         ``caches`` and ``published``: for each link what is in its cache, and how many records of each type we
-        publish; ``searches``: what they heard and left alone, by cause; ``trouble``: as the
+        publish; ``searches``: what they heard and left alone, by cause; ``domains``: for each domain in which
+        DNS servers are asked what was counted; ``trouble``: as the
         property says it; ``times``: for each of ``claim``, ``resolve`` and ``lookup`` the ``count``, ``sum``
         and ``max`` of the seconds it took, and the ``failures``.
         """
-        return statistics(self._links, self._publisher, self._searches)
+        return statistics(self._links, self._publisher, self._searches, self._beyond)
 
     # Life
 
@@ -424,6 +429,7 @@ class Node(TwistedService):
         except OSError:
             super().stopService()
             raise
+        self._beyond.start()
         if IReactorCore.providedBy(self._reactor):
             # A program that forgets to stop us still says goodbye.
             self._shutdown = self._reactor.addSystemEventTrigger("before", "shutdown", self._on_shutdown)
@@ -441,6 +447,7 @@ class Node(TwistedService):
                 self._shutdown = None
             self._links.stop_following()
             self._searches.stop()
+            self._beyond.stop()
             self._publisher.say_goodbye()
             sent = DeferredList([driver.goodbyes_sent() for driver in self._links], consumeErrors=True)
             sent.addTimeout(STOP_LIMIT, clock_of(self._reactor))
@@ -464,10 +471,6 @@ class Node(TwistedService):
 def searches_of(node: Node) -> Searches:
     """Return the searches of a node, for what looks on its links in ways of its own, such as a proxy."""
     return node._searches
-
-
-def _on_link(names: Sequence[Name]) -> Sequence[Name]:
-    return [on_link(name) for name in names]
 
 
 def _pass_on(result: None, waiting: Deferred[None]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall
@@ -12,14 +13,17 @@ from mcast.clock import clock_of
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import Identity, Record
+from mcast.dns_client.zone_driver import ZoneDriver
 from mcast.dnssd.following import Follower
-from mcast.dnssd.link_id import LinkId
+from mcast.dnssd.link_id import BEYOND, LinkId
 from mcast.mdns.events import Denied, Event, RecordChange
+from mcast.node.beyond import Beyond, Where
 from mcast.node.durations import Durations
 from mcast.node.elsewhere import HostsElsewhere
 from mcast.node.link_driver import LinkChange, LinkDriver
 from mcast.node.links import Links
 from mcast.node.strain import SEARCH_LIMITS, Strain
+from mcast.node.troubles import NOT_STARTED
 from mcast.sockets.interface import checked_selectors, select_interfaces
 
 _F = TypeVar("_F", bound=Follower)
@@ -29,7 +33,7 @@ class Search(Generic[_F]):
     """One `Follower` on the links of a node.
 
     :param follower: asks and hears; it does no I/O.
-    :param interfaces: names, indexes or addresses of the interfaces to ask on; empty for all.
+    :param place: the links to ask on, or the domain of which DNS servers tell.
     :param news: called with the time, soon after the follower heard something and when `wake_at` said.
     :param stopped: called when the node stops; it ends what the search serves.
     """
@@ -38,14 +42,16 @@ class Search(Generic[_F]):
         self,
         searches: Searches,
         follower: _F,
-        interfaces: Sequence[str],
+        place: Where,
         news: Callable[[float], object],
         stopped: Callable[[], object],
     ) -> None:
         self.follower = follower
         self.stopped = stopped
         self._searches = searches
-        self.interfaces = checked_selectors(interfaces)
+        self.interfaces = checked_selectors(place.interfaces)
+        self.zone: ZoneDriver | None = None
+        """What asks DNS servers; None for a search on links."""
         self._news = news
         self._elsewhere = HostsElsewhere(searches.reactor, self._learn)
         self._soon: IDelayedCall | None = None
@@ -68,9 +74,13 @@ class Search(Generic[_F]):
         self._elsewhere.want({})
         with self._searches.calling():
             self.follower.close(self._searches.now())
+        if self.zone is not None:
+            self._searches.beyond.give_back(self.zone)
 
     def wants(self, driver: LinkDriver) -> bool:
         """Whether to ask on this link."""
+        if self.follower.asks_servers:
+            return False
         if not self.interfaces:
             return True
         return bool(select_interfaces(self.interfaces, [driver.interface], strict=False))
@@ -111,9 +121,10 @@ class Searches:
     """All the searches of a node.
 
     :param links: the links of the node.
+    :param beyond: asks in domains outside of multicast DNS.
     """
 
-    def __init__(self, reactor: Any, links: Links) -> None:
+    def __init__(self, reactor: Any, links: Links, beyond: Beyond) -> None:
         self.reactor = reactor
         self.clock = clock_of(reactor)
         self.by_follower: dict[Follower, Search[Any]] = {}
@@ -124,11 +135,17 @@ class Searches:
         """How long it took to find the addresses of hosts."""
         self.counted: Counter[str] = Counter()
         """What the searches left alone that are closed now, by cause."""
-        self.calling = links.calling
-        """Call followers in the body of this; what they ask leaves when it ends."""
         self.strain = Strain(SEARCH_LIMITS)
         """Which limits of searches are reached, on which link, and by whom."""
+        self.beyond = beyond
         self._links = links
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Call followers in the body; what they ask leaves when it ends."""
+        with self._links.calling():
+            yield
+        self.beyond.step()
 
     def counters(self) -> dict[str, int]:
         """Return what all searches have heard and left alone, by cause."""
@@ -139,6 +156,8 @@ class Searches:
 
     def trouble(self, search: Search[Any]) -> str | None:
         """Say why a search cannot ask anywhere, in one line; None when it can."""
+        if search.zone is not None:
+            return search.zone.trouble if self.beyond.is_running else NOT_STARTED
         if any(driver.is_working and search.wants(driver) for driver in self._links):
             return None
         return self._links.trouble or f"no link works on {', '.join(search.interfaces)}"
@@ -186,14 +205,18 @@ class Searches:
     def start(
         self,
         follower: _F,
-        interfaces: Sequence[str],
+        place: Where,
         news: Callable[[float], object],
         stopped: Callable[[], object],
     ) -> Search[_F]:
         """Begin a search on the links that exist and on those to come; ``news`` is called soon."""
-        search = Search(self, follower, interfaces, news, stopped)
+        search = Search(self, follower, place, news, stopped)
         self.by_follower[follower] = search
         now = self.now()
+        if follower.asks_servers:
+            search.zone = self.beyond.take(place, self._told_by_servers)
+            with self.calling():
+                follower.add_link(BEYOND, search.zone.querier, now)
         with self.calling():
             for driver in self._links:
                 if search.wants(driver):
@@ -211,18 +234,22 @@ class Searches:
         if not self.by_follower:
             return
         now = self.now()
-        link = link_id_of(driver)
-        by_follower = self.by_follower
+        self._pass_on(link_id_of(driver), events, now)
+        counters = [self.counted, *(follower.counters for follower in self.by_follower)]
+        self.strain.look(counters, driver, driver.heard_from, now)
+
+    def _told_by_servers(self, events: Sequence[Event]) -> None:
+        self._pass_on(BEYOND, events, self.now())
+
+    def _pass_on(self, link: LinkId, events: Sequence[Event], now: float) -> None:
         with self.calling():
             for event in events:
                 if isinstance(event, RecordChange | Denied):
                     for asker in event.askers:
-                        search = by_follower.get(asker)  # type: ignore[call-overload]  # any hashable
+                        search = self.by_follower.get(asker)  # type: ignore[call-overload]  # any hashable
                         if search is not None:
                             search.follower.handle(link, event, now)
                             search.wake_soon()
-        counters = [self.counted, *(follower.counters for follower in by_follower)]
-        self.strain.look(counters, driver, driver.heard_from, now)
 
     def link_changed(self, driver: LinkDriver, change: LinkChange) -> None:
         """Ask on links that came, and no more on those that went."""
@@ -231,6 +258,8 @@ class Searches:
         names = {link: link.interface for link in present}
         with self.calling():
             for search in tuple(self.by_follower.values()):
+                if search.zone is not None:
+                    continue
                 for link in search.follower.links:
                     # The zone of link-local addresses changes with the name of the interface.
                     if names.get(link) != link.interface:

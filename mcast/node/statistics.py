@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from mcast.dns.records import Record, show_type
+from mcast.node.beyond import Beyond
 from mcast.node.links import Links
 from mcast.node.publisher import Publisher
 from mcast.node.searches import Searches
 
 
-def statistics(links: Links, publisher: Publisher, searches: Searches) -> dict[str, Any]:
+def statistics(links: Links, publisher: Publisher, searches: Searches, beyond: Beyond) -> dict[str, Any]:
     """Return what `Node.statistics` returns."""
     items = list(publisher)
     return {
@@ -30,6 +31,7 @@ def statistics(links: Links, publisher: Publisher, searches: Searches) -> dict[s
         "caches": {driver.label: driver.link.querier.gauges() for driver in links},
         "published": {driver.label: _types_of(driver.link.responder.records()) for driver in links},
         "searches": searches.counters(),
+        "domains": beyond.statistics(),
         "limits": _limits(links, searches),
         "trouble": links.trouble,
         "times": {

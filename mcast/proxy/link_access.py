@@ -9,6 +9,7 @@ from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import Record
 from mcast.dnssd.following import Follower
+from mcast.node.beyond import Where
 from mcast.node.node import Node, searches_of
 from mcast.node.searches import Search
 from mcast.unicast.zone import Zone
@@ -52,7 +53,7 @@ class LinkAccess:
         self, zone: Zone, follower: _F, news: Callable[[float], object], stopped: Callable[[], object]
     ) -> Search[_F]:
         """Begin to ask on the link of a zone; see `Searches.start`."""
-        return self._searches.start(follower, (zone.interface,), news, stopped)
+        return self._searches.start(follower, Where(interfaces=(zone.interface,)), news, stopped)
 
     def reconfirm(self, zone: Zone, record: Record) -> bool:
         """Have a record of the link asked for, and dropped unless it is heard (RFC 6762 §10.4).

@@ -171,6 +171,9 @@ class DomainsTests(TwoNodes):
         error = self.failureResultOf(looked, NotFound).value
         self.assertEqual(str(error), "r._dns-sd._udp.local.: no answer within 2 s")
 
-    def test_conventional_domain_needs_a_server(self) -> None:
+    def test_conventional_domain(self) -> None:
         """S-11-3: what is not multicast DNS's is never asked for by multicast."""
-        self.assertRaises(ValueError, self.here.domains, domain=Name.parse("example.com"))
+        self.failureResultOf(self.here.domains(domain=Name.parse("example.com")), NotFound)
+        self.lan.advance(2.0)
+        asked = [str(question.name) for question in self.lan.packets.queries.questions]
+        self.assertEqual([name for name in asked if "example.com" in name], [])

@@ -163,8 +163,11 @@ class FindingTests(NodeMisuseTestCase):
     def test_query_in_an_unknown_time(self) -> None:
         self.refused(TypeError, "'3'", self.here.query, "printer.local", RecordType.A, "3")
 
-    def test_domains_of_a_domain_that_is_not_local(self) -> None:
-        self.refused(ValueError, "example.com", self.here.domains, domain="example.com")
+    def test_server_that_is_no_address(self) -> None:
+        self.refused(ValueError, "ns.example", self.here.domains, domain="example.com", server="ns.example")
+
+    def test_server_for_local(self) -> None:
+        self.refused(ValueError, "192.0.2.1", self.here.domains, server="192.0.2.1")
 
     def test_listener_that_cannot_be_called(self) -> None:
         browser = self.here.browse("_http._tcp")

@@ -1,0 +1,142 @@
+"""Domains outside of multicast DNS: where a node looks for what is in them (RFC 6763 §11)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final
+
+from mcast.clock import clock_of
+from mcast.dns.names import LOCAL, Name
+from mcast.dns_client.client import DnsClient
+from mcast.dns_client.system import FixedServers, Servers, SystemServers
+from mcast.dns_client.zone_driver import ZoneDriver
+from mcast.dnssd.instances import InstanceName
+from mcast.dnssd.sought import SoughtName, sought_name
+from mcast.mdns.domains import is_multicast_name
+from mcast.mdns.events import Event
+from mcast.unicast.servers import ServerAddress, parse_server
+
+Report = Callable[[Sequence[Event]], object]
+"""Takes what the querier of a domain has to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a search looks: on links, or in a domain of which DNS servers tell."""
+
+    domain: Name = LOCAL
+    interfaces: Sequence[str] = ()
+    """Of the links to look on, by name, index or address; empty for all."""
+    server: ServerAddress | None = None
+    """The DNS server to ask; None for those of the system."""
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether DNS servers are asked, and no link."""
+        return not is_multicast_name(self.domain)
+
+
+def where(domain: SoughtName, interfaces: Sequence[str] = (), server: str | None = None) -> Where:
+    """Return where to look for what is in a domain.
+
+    :raises TypeError: the domain or the server is none of the forms of one.
+    :raises ValueError: there is a server for a domain of multicast DNS, interfaces for another one, or one of
+        the two cannot be one.
+    """
+    name = sought_name(domain)
+    parsed = None if server is None else parse_server(server)
+    if is_multicast_name(name):
+        if parsed is not None:
+            raise ValueError(f"server {parsed}: {name} is looked up by multicast, and no server is asked")
+    elif interfaces:
+        raise ValueError(f"{name}: DNS servers are asked, by whatever interface leads to them; none is named")
+    return Where(name, interfaces, parsed)
+
+
+def where_of(names: Sequence[Name], interfaces: Sequence[str], server: str | None) -> Where:
+    """Return where to look for a service by its whole names; raises as `where`."""
+    return where(InstanceName(names[0]).domain, interfaces, server)
+
+
+class Beyond:
+    """What asks for the domains outside of multicast DNS in which somebody looks."""
+
+    def __init__(self, reactor: Any, rng: Random) -> None:
+        self.client = DnsClient(reactor, rng)
+        """Asks the servers; it may be replaced before it is used."""
+        self.system: Servers = SystemServers()
+        """The servers of the system; may be replaced before they are used."""
+        self.gone: Final[Counter[str]] = Counter()
+        """What those have counted that are no more."""
+        self._clock: Final = clock_of(reactor)
+        self._drivers: dict[tuple[bytes, ServerAddress | None], ZoneDriver] = {}
+        self._is_running = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether anything is asked."""
+        return self._is_running
+
+    def servers(self, place: Where) -> Servers:
+        """Return what tells whom to ask."""
+        return self.system if place.server is None else FixedServers(place.server)
+
+    def take(self, place: Where, report: Report) -> ZoneDriver:
+        """Return what asks in a domain; each use is undone by `give_back`."""
+        key = (place.domain.key, place.server)
+        driver = self._drivers.get(key)
+        if driver is None:
+            others = None if place.server is None else self.system
+            driver = ZoneDriver(self.client, place.domain, self.servers(place), report, others)
+            self._drivers[key] = driver
+            if self._is_running:
+                driver.start()
+        driver.users += 1
+        return driver
+
+    def give_back(self, driver: ZoneDriver) -> None:
+        """Ask no more for one of the users; nothing at all without any."""
+        driver.users -= 1
+        if not driver.users:
+            driver.stop()
+            self._drivers = {key: one for key, one in self._drivers.items() if one is not driver}
+            self.gone.update(driver.querier.counters)
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._is_running = True
+        for driver in tuple(self._drivers.values()):
+            driver.start()
+
+    def stop(self) -> None:
+        """Ask no more, and close every connection."""
+        self._is_running = False
+        for driver in tuple(self._drivers.values()):
+            driver.stop()
+        self.client.close()
+
+    def step(self) -> None:
+        """Send what is to be asked now; called after each call of a querier."""
+        for driver in tuple(self._drivers.values()):
+            driver.step()
+
+    def ask_again(self) -> None:
+        """Ask everything anew: this host may be elsewhere now."""
+        for driver in tuple(self._drivers.values()):
+            driver.querier.ask_again(float(self._clock.seconds()))
+        self.step()
+
+    def statistics(self) -> dict[str, dict[str, int]]:
+        """Return by domain what was counted and what there is; under ``client`` what all have in common."""
+        found = {
+            driver.label: {**driver.querier.counters, **driver.querier.gauges()}
+            for driver in self._drivers.values()
+        }
+        return {
+            "client": dict(self.client.counters),
+            **({"gone": dict(self.gone)} if self.gone else {}),
+            **found,
+        }

@@ -24,8 +24,11 @@ from pathlib import Path
 from tests.beside import RunBeside
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-WORDS = (".ci", ".github", "mcast", "tests", "docs", "benchmarks", "contrib", "fuzz", "twisted")
-"""Folders of the source distribution; so are all files at the top whose name has no leading dot."""
+WORDS = (
+    *(".ci", ".github", "mcast", "tests", "docs", "benchmarks", "changes", "contrib", "fuzz", "twisted"),
+    ".pre-commit-config.yaml",
+)
+"""Folders of the source distribution, and a file; so are all files whose name has no leading dot."""
 
 
 def run(*words: str | Path, cwd: Path | None = None) -> str:
@@ -50,9 +53,9 @@ def workshop() -> Path:
     (folder / "source").mkdir()
     leave = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dropin.cache", "_trial_temp*")
     for each in REPOSITORY.iterdir():
-        if each.name in WORDS:
+        if each.name in WORDS and each.is_dir():
             shutil.copytree(each, folder / "source" / each.name, ignore=leave)
-        elif each.is_file() and not each.name.startswith("."):
+        elif each.is_file() and (each.name in WORDS or not each.name.startswith(".")):
             shutil.copy(each, folder / "source")
     environment(folder / "builder")
     for pause in (3, 10, 0):  # an index has its bad moments
@@ -84,10 +87,14 @@ def lend(folder: Path) -> None:
 
 
 def build(source: Path, what: str, target: Path) -> Path:
-    """Build a wheel or an sdist as a build front end does, and return the file."""
+    """Build a wheel or an sdist as a build front end does, and return the file.
+
+    The time of the source is said, as a packager does who wants the same file each time.
+    """
     program = f"from setuptools import build_meta; print(build_meta.build_{what}({str(target)!r}))"
     target.mkdir(exist_ok=True)
-    output = run(workshop() / "builder" / "bin" / "python", "-c", program, cwd=source)
+    words = ("env", "SOURCE_DATE_EPOCH=1700000000", workshop() / "builder" / "bin" / "python")
+    output = run(*words, "-c", program, cwd=source)
     return target / output.splitlines()[-1]
 
 
@@ -150,6 +157,16 @@ class WheelTests(InstalledTestCase):
         names = set(zipfile.ZipFile(wheel()).namelist())
         modules = {str(each.relative_to(REPOSITORY)) for each in (REPOSITORY / "mcast").rglob("*.py")}
         self.assertEqual(modules - names, set())
+
+    def test_reproducible(self) -> None:
+        """The same source makes the same file, octet by octet, wherever it lies and whenever."""
+        source = workshop() / "elsewhere" / "source-2"
+        leave = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+        shutil.copytree(workshop() / "source", source, ignore=leave)
+        for path in source.rglob("*.py"):
+            os.utime(path, (1_600_000_000, 1_600_000_000))
+        again = build(source, "wheel", workshop() / "wheel-again")
+        self.assertEqual(again.read_bytes(), wheel().read_bytes())
 
     def test_what_a_system_looks_for(self) -> None:
         """Manual pages and completion come with it, and what "mcast --completion" prints."""

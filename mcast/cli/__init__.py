@@ -28,6 +28,7 @@ COMMANDS = {
     "resolve": ("mcast.cli.resolve", "find out where a service is, or a host, or whose an address is"),
     "query": ("mcast.cli.query", "ask one question by multicast DNS and print all answers"),
     "dump": ("mcast.cli.dump", "print every multicast DNS packet, or what is wrong with it"),
+    "conform": ("mcast.cli.conform", "judge a multicast DNS implementation by its packets"),
 }
 """Name of each sub-command: its module, and what it does in one line."""
 

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from mcast.sockets.platforms import PLATFORM, Platform
 
-__all__ = ["MAX_HOPS", "PLATFORM", "AncillaryData", "Options", "check_hops"]
+__all__ = ["MAX_HOPS", "PLATFORM", "AncillaryData", "Options", "check_hops", "read_stamp", "stamp_arrivals"]
 
 Address = IPv4Address | IPv6Address
 AncillaryData = list[tuple[int, int, bytes]]
@@ -310,3 +310,28 @@ def _read_arrival_ipv6(
         elif kind == row.ipv6_hoplimit and len(data) >= 4:
             hops = int.from_bytes(data[:4], sys.byteorder)
     return interface, destination, hops
+
+
+SO_TIMESTAMPNS = 35
+"""Of <asm-generic/socket.h>: the option, and the type of the control message with a struct timespec."""
+
+_TIMESPEC = struct.Struct("@ll")
+
+
+def stamp_arrivals(sock: socket.socket) -> None:
+    """Have the kernel tell when it saw each packet, by the wall clock; Linux only."""
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+
+def read_stamp(ancillary: Sequence[tuple[int, int, bytes]]) -> float | None:
+    """Return the wall time at which the kernel saw a packet; None where it did not tell."""
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
+            seconds, part = _TIMESPEC.unpack_from(data)
+            return float(seconds) + float(part) / 1e9
+    return None
+
+
+def set_receive_buffer(sock: socket.socket, size: int) -> None:
+    """Ask for a receive buffer of ``size`` octets, for a socket of any family."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)

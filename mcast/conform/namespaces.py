@@ -1,0 +1,95 @@
+"""Network namespaces on Linux: made, entered for a moment, and deleted in any case."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from mcast.conform.programs import find_program, run_program
+from mcast.conform.verdicts import NotRunError
+
+PREFIX = "mcast-conform-"
+"""What the names of our namespaces begin with; the process id follows."""
+
+FOLDER = Path("/run/netns")
+"""Where ``ip netns`` keeps its names."""
+
+_CLONE_NEWNET = 0x40000000
+
+
+def require_namespaces() -> None:
+    """Do nothing where there can be network namespaces.
+
+    :raises NotRunError: there can be none; in one line.
+    """
+    if sys.platform != "linux":
+        raise NotRunError("the lab is made of network namespaces, which only Linux has")
+    if os.geteuid() != 0:
+        raise NotRunError("the lab is made of network namespaces, and these need root: run it with sudo")
+    find_program("ip")
+    find_program("setpriv")
+
+
+@contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """Be in a namespace for a while: sockets made meanwhile are its sockets, and stay so."""
+    if sys.platform == "win32":
+        raise NotImplementedError("network namespaces are Linux's")
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        there = os.open(FOLDER / namespace, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _enter(there)
+        finally:
+            os.close(there)
+        try:
+            yield
+        finally:
+            _enter(before)
+    finally:
+        os.close(before)
+
+
+def _enter(descriptor: int) -> None:
+    # os.setns came with Python 3.12.
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, _CLONE_NEWNET):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def processes_in(namespace: str) -> list[int]:
+    """Return the ids of the processes of a namespace."""
+    with suppress(OSError):
+        there = (FOLDER / namespace).stat()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(OSError):
+                    its = (entry / "ns/net").stat()
+                    if (its.st_dev, its.st_ino) == (there.st_dev, there.st_ino):
+                        found.append(int(entry.name))
+        return [pid for pid in found if pid != os.getpid()]
+    return []
+
+
+async def delete(reactor: Any, *namespaces: str) -> None:
+    """Delete namespaces, as far as there are any."""
+    for name in namespaces:
+        if (FOLDER / name).exists():
+            with suppress(NotRunError):
+                await run_program(reactor, "ip", "netns", "del", name)
+
+
+async def delete_leftovers(reactor: Any) -> None:
+    """Delete the namespaces of runs that were killed."""
+    if FOLDER.is_dir():
+        for each in sorted(FOLDER.iterdir()):
+            pid = each.name.removeprefix(PREFIX).partition("-")[0]
+            if each.name.startswith(PREFIX) and pid.isdigit() and not Path("/proc", pid).exists():
+                await delete(reactor, each.name)

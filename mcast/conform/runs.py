@@ -1,0 +1,165 @@
+"""A whole run: what was asked for, where it is played, what is written of it."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mcast.clock import clock_of
+from mcast.conform import namespaces
+from mcast.conform.cable import CablePlace, Hooks
+from mcast.conform.engine import Lateness, Place, Progress, repeated, run_groups
+from mcast.conform.lab import LabPlace
+from mcast.conform.presets import HOST, PRESETS, SERVICE, SUBTYPE, WITHOUT_SUBTYPES, Launch
+from mcast.conform.reports import compare, write_html, write_json, write_junit, write_pcap
+from mcast.conform.responder import RESPONDER
+from mcast.conform.scenarios import Catalogue, Scenario
+from mcast.conform.subjects import Names
+from mcast.conform.verdicts import Finding, Result
+from mcast.showing import one_line
+
+CATALOGUES = {RESPONDER.role: RESPONDER}
+"""What can be judged, by role."""
+
+
+def catalogue_of(role: str) -> Catalogue:
+    """Return the scenarios of a role."""
+    return CATALOGUES[role]
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a run speaks with a person."""
+
+    tell: Callable[[str], None]
+    """Says something on the side."""
+    ask: Callable[[str], None] | None
+    """Asks for something that a person does, who presses Enter then; None where nobody is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was asked for."""
+
+    role: str
+    subject: str
+    """For people."""
+    names: Names
+    side_by_side: int = 1
+    repeat: int = 1
+    seed: int = 0
+    ipv6: bool = False
+    interface: str = ""
+    """Of a device on a cable; empty in a lab."""
+    launch: Callable[[Path], Launch] | None = None
+    """In a lab: how the subject is started, given an empty folder."""
+    hooks: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Plan:
+        """Make it of the arguments of the command.
+
+        :raises ValueError: they do not go together; in one line.
+        """
+        interface, preset, command = given["interface"], given["subject"], given["command"]
+        if sum(map(bool, (interface, preset, command))) != 1:
+            raise ValueError(
+                "name one of: -I IF for a device on a cable, --subject NAME or --command COMMAND for a lab"
+            )
+        host, service, subtype = given["host"], given["service"], given["subtype"]
+        if interface and not host:
+            raise ValueError("a device is known by its host name: --host printer.local")
+        if preset and not host and not service:
+            subtype = subtype or ("" if preset in WITHOUT_SUBTYPES else SUBTYPE)
+        names = Names.parse(host or HOST, service or ("" if interface else SERVICE), subtype)
+        launch: Callable[[Path], Launch] | None = None
+        if preset:
+            make = PRESETS[preset]
+
+            def launch(folder: Path) -> Launch:
+                return make(names, folder)
+
+        elif command:
+            words = tuple(shlex.split(command))
+
+            def launch(folder: Path) -> Launch:
+                return Launch(words)
+
+        seed = given["seed"]
+        return cls(
+            role=given["role"],
+            subject=preset or command or f"{names.host} on {interface}",
+            names=names,
+            side_by_side=1 if interface else given["jobs"],
+            repeat=given["repeat"],
+            seed=secrets.randbits(32) if seed is None else seed,
+            ipv6=given["ipv6"],
+            interface=interface or "",
+            launch=launch,
+            hooks=Hooks.parse(given["hook"]),
+        )
+
+
+async def run_plan(
+    reactor: Any, plan: Plan, scenarios: Sequence[Scenario], progress: Progress, ways: Ways
+) -> Result:
+    """Play everything and return what came of it.
+
+    :raises NotRunError: nothing can be played here, in one line.
+    """
+    clock = clock_of(reactor)
+    started = clock.seconds()
+    lateness = Lateness(clock)
+    place_for = await _places(reactor, plan, ways)
+    lateness.start()
+    try:
+        findings = await repeated(
+            plan.repeat, lambda: run_groups(scenarios, place_for, plan.side_by_side, lateness, progress)
+        )
+    finally:
+        lateness.stop()
+    return _result(plan, findings, clock.seconds() - started)
+
+
+async def _places(reactor: Any, plan: Plan, ways: Ways) -> Callable[[str], Place]:
+    dice = random.Random(plan.seed)
+    launch = plan.launch
+    if launch is None:
+        hooks = Hooks(plan.hooks, ways.ask)
+        return lambda _: CablePlace(reactor, plan.interface, plan.names, hooks, dice, plan.ipv6)
+    namespaces.require_namespaces()
+    await namespaces.delete_leftovers(reactor)
+    start = launch
+    return lambda _: LabPlace(reactor, plan.subject, plan.names, start, dice, plan.ipv6)
+
+
+def _result(plan: Plan, findings: list[Finding], seconds: float) -> Result:
+    where = f" -I {plan.interface}" if plan.interface else ""
+    notes = [f"{len(findings)} checks in {seconds:.0f} s{where}, seed {plan.seed}"]
+    return Result(plan.subject, plan.role, findings, seconds, notes)
+
+
+def report(result: Result, given: Any) -> Iterator[str]:
+    """Write the files that were asked for; yield what went wrong, a line each."""
+    writers: list[tuple[Path | None, Callable[[Result, Path], None]]] = [
+        (given.save, write_json),
+        (given.junit, write_junit),
+        (given.html, write_html),
+        (given.pcap, write_pcap),
+    ]
+    for path, write in writers:
+        if path is not None:
+            try:
+                write(result, path)
+            except OSError as error:
+                yield one_line(error)
+    if given.baseline is not None:
+        try:
+            result.notes[:0] = compare(result, given.baseline)
+        except (OSError, ValueError) as error:
+            yield f"--baseline: {one_line(error)}"

@@ -1,0 +1,284 @@
+"""The engine: waiting, trying again, verdicts that would come out the same again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.conform.bench import Bench
+from mcast.conform.engine import Lateness, play, play_group, repeated, run_groups
+from mcast.conform.packets import Packet, Sender
+from mcast.conform.scenarios import Catalogue, Scenario
+from mcast.conform.subjects import Action
+from mcast.conform.verdicts import Check, Finding, Judge, Level, NotRunError, Verdict, agreed
+from mcast.dns.codes import RESPONSE_FLAGS
+from mcast.dns.messages import Message
+from mcast.dns.records import address
+from tests.conform.bench_lab import NAMES, BenchLab, FakeSubject, check, packet, response
+
+ADDRESS = address(NAMES.host, "10.0.0.2", 120, True)
+
+
+def scenario(
+    outcomes: list[bool | str], one: Check, needs: frozenset[Action] = frozenset(), name: str = "some/one"
+) -> Scenario:
+    """Return a scenario that decides as listed, one a try; a word is why it is not run."""
+    left = list(outcomes)
+
+    async def play_it(bench: Bench, judge: Judge) -> None:
+        bench.respond(ADDRESS)
+        await bench.sleep(1)
+        outcome = left.pop(0)
+        if isinstance(outcome, str):
+            raise NotRunError(outcome)
+        judge.decide(one, outcome, f"seen {outcome}", bench.view.since(0)[-1:])
+
+    return Scenario(name, (one,), play_it, "something", 1.0, needs)
+
+
+class Quiet:
+    """Progress that nobody looks at."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def began(self, scenario: Scenario) -> None:
+        self.told.append(f"began {scenario.name}")
+
+    def ended(self, scenario: Scenario, findings: object) -> None:
+        self.told.append(f"ended {scenario.name}")
+
+
+class TryingTests(SynchronousTestCase):
+    """What holds once holds; what is broken must be broken twice."""
+
+    def play(self, *outcomes: bool | str, level: Level = Level.MUST) -> Finding:
+        lab = BenchLab()
+        (found,) = lab.run(play(lab.bench, scenario(list(outcomes), check(level=level)), Lateness(lab.clock)))
+        return found
+
+    def test_holds(self) -> None:
+        found = self.play(True)
+        self.assertEqual((found.verdict, found.runs, found.packets), (Verdict.PASS, 1, ()))
+
+    def test_broken_twice(self) -> None:
+        found = self.play(False, False)
+        self.assertEqual((found.verdict, found.runs), (Verdict.FAIL, 2))
+        self.assertTrue(found.marked)
+
+    def test_a_should_warns(self) -> None:
+        self.assertEqual(self.play(False, False, level=Level.SHOULD).verdict, Verdict.WARNING)
+
+    def test_broken_once_by_chance(self) -> None:
+        self.assertEqual(self.play(False, True, True).verdict, Verdict.PASS)
+
+    def test_broken_now_and_then(self) -> None:
+        self.assertEqual(self.play(False, True, False).verdict, Verdict.FAIL)
+
+    def test_not_run_is_tried_again(self) -> None:
+        found = self.play("no link", "no link")
+        self.assertEqual((found.verdict, found.seen), (Verdict.NOT_RUN, "no link"))
+
+    def test_what_the_subject_cannot_do(self) -> None:
+        lab = BenchLab(FakeSubject(frozenset()))
+        one = scenario([True], check(), frozenset({Action.KILL}))
+        (found,) = lab.run(play(lab.bench, one, Lateness(lab.clock)))
+        self.assertEqual(found.verdict, Verdict.NOT_RUN)
+        self.assertIn("cannot be made to kill", found.seen)
+
+
+class SpoiledTests(SynchronousTestCase):
+    """A try that says nothing about the subject does not count."""
+
+    def play(self, spoil: Callable[[BenchLab], object]) -> Finding:
+        lab = BenchLab()
+        lateness = Lateness(lab.clock)
+        one = check()
+
+        async def play_it(bench: Bench, judge: Judge) -> None:
+            spoil(lab)
+            await bench.sleep(1)
+            judge.decide(one, False, "broken")
+
+        made = Scenario("some/one", (one,), play_it, "something", 1.0, frozenset())
+        (found,) = lab.run(play(lab.bench, made, lateness))
+        return found
+
+    def test_late(self) -> None:
+        lab = BenchLab()
+        lateness = Lateness(lab.clock)
+        lateness.start()
+        self.addCleanup(lateness.stop)
+        lab.clock.advance(0.5)
+        self.assertAlmostEqual(lateness.take(), 0.48)
+        self.assertEqual(lateness.take(), 0.0)
+
+    def test_others_speak_of_its_names(self) -> None:
+        def meddle(lab: BenchLab) -> None:
+            other = Message(flags=RESPONSE_FLAGS, answers=(ADDRESS,))
+            lab.view.add(packet(lab.clock.seconds(), other, Sender.OTHER))
+
+        found = self.play(meddle)
+        self.assertEqual(found.verdict, Verdict.NOT_RUN)
+        self.assertIn("spoke of the subject's own names", found.seen)
+
+    def test_noise(self) -> None:
+        def chatter(lab: BenchLab) -> None:
+            for _ in range(200):
+                lab.view.add(packet(lab.clock.seconds(), Message(), Sender.OTHER))
+
+        self.assertIn("too noisy to judge", self.play(chatter).seen)
+
+
+class FakePlace:
+    """A bench that opens or does not."""
+
+    def __init__(self, lab: BenchLab, problem: str = "") -> None:
+        self.lab = lab
+        self.problem = problem
+        self.closed = 0
+
+    async def open(self) -> Bench:
+        if self.problem:
+            raise NotRunError(self.problem)
+        return self.lab.bench
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class GroupTests(SynchronousTestCase):
+    """Groups are played at places, which are closed whatever happens."""
+
+    def test_a_place_that_does_not_open(self) -> None:
+        lab = BenchLab()
+        place = FakePlace(lab, "no such interface")
+        (found,) = lab.run(play_group(place, [scenario([True], check())], Lateness(lab.clock), Quiet()))
+        self.assertEqual((found.verdict, found.seen), (Verdict.NOT_RUN, "no such interface"))
+        self.assertEqual(place.closed, 1)
+
+    def test_a_fault_of_ours_closes_it_too(self) -> None:
+        lab = BenchLab()
+        place = FakePlace(lab)
+        broken = scenario([], check())
+        with self.assertRaises(IndexError):
+            lab.run(play_group(place, [broken], Lateness(lab.clock), Quiet()))
+        self.assertEqual(place.closed, 1)
+
+    def test_side_by_side(self) -> None:
+        """Two groups of a second each take two tries of one second, not four."""
+        labs = BenchLab()
+        scenarios = [
+            scenario([True, True], check(f"{name}.check"), name=f"{name}/one") for name in ("first", "second")
+        ]
+        found = labs.run(
+            run_groups(scenarios, lambda _: FakePlace(labs), 2, Lateness(labs.clock), Quiet()), seconds=1.5
+        )
+        self.assertEqual([each.check.id for each in found], ["first.check", "second.check"])
+
+    def test_repeated(self) -> None:
+        lab = BenchLab()
+        one = check()
+        runs = [[Finding(one, Verdict.PASS, "good")], [Finding(one, Verdict.FAIL, "bad")]]
+
+        async def once() -> list[Finding]:
+            return runs.pop()
+
+        (found,) = lab.run(repeated(2, once))
+        self.assertEqual(found.verdict, Verdict.NOT_RUN)
+        self.assertIn("1 × pass, 1 × fail", found.seen)
+        self.assertIn("bad", found.seen)
+
+    def test_agreed(self) -> None:
+        one = check()
+        self.assertEqual(agreed([Finding(one, Verdict.FAIL, "a"), Finding(one, Verdict.FAIL, "b")]).seen, "b")
+
+
+class ViewTests(SynchronousTestCase):
+    """Waiting for packets."""
+
+    def test_first(self) -> None:
+        lab = BenchLab()
+        lab.play(response(0.5, ADDRESS))
+        found = lab.run(lab.view.first(lambda each: each.is_response, 2.0))
+        self.assertIsInstance(found, Packet)
+        self.assertAlmostEqual(lab.clock.seconds(), 0.5)
+
+    def test_none_in_time(self) -> None:
+        lab = BenchLab()
+        self.assertIsNone(lab.run(lab.view.first(lambda _: True, 2.0)))
+        self.assertEqual(lab.clock.getDelayedCalls(), [])
+
+    def test_one_that_has_come(self) -> None:
+        lab = BenchLab()
+        mark = lab.view.mark
+        lab.view.add(response(0.0, ADDRESS))
+        self.assertIsNotNone(lab.run(lab.view.first(lambda _: True, 0.0, mark)))
+
+    def test_sorted_by_the_time_of_the_kernel(self) -> None:
+        lab = BenchLab()
+        lab.view.add(response(0.2, ADDRESS))
+        lab.view.add(response(0.1, ADDRESS))
+        self.assertEqual([each.at for each in lab.view.since(0)], [0.1, 0.2])
+
+    def test_quiet(self) -> None:
+        lab = BenchLab()
+        lab.play(response(0.5, ADDRESS), response(1.2, ADDRESS))
+        self.assertTrue(lab.run(lab.view.quiet(1.0)))
+        self.assertGreaterEqual(lab.clock.seconds(), 2.19)
+
+    def test_never_quiet(self) -> None:
+        lab = BenchLab()
+        lab.play(*(response(0.5 * number, ADDRESS) for number in range(1, 20)))
+        self.assertFalse(lab.run(lab.view.quiet(1.0, limit=3.0)))
+
+
+class CatalogueTests(SynchronousTestCase):
+    """Words choose scenarios."""
+
+    def setUp(self) -> None:
+        self.catalogue = Catalogue("responder")
+        for name in ("first", "second"):
+            one = scenario([], check(f"{name}.check"), name=f"{name}/one")
+            self.catalogue.scenarios.append(one)
+
+    def names(self, *words: str) -> list[str]:
+        return [each.name for each in self.catalogue.chosen(words)]
+
+    def test_all(self) -> None:
+        self.assertEqual(self.names(), ["first/one", "second/one"])
+
+    def test_by_group_scenario_or_check(self) -> None:
+        self.assertEqual(self.names("second"), ["second/one"])
+        self.assertEqual(self.names("second/one"), ["second/one"])
+        self.assertEqual(self.names("second.check", "first"), ["first/one", "second/one"])
+
+    def test_no_such_word(self) -> None:
+        with self.assertRaisesRegex(ValueError, "third: no group"):
+            self.names("third")
+
+
+class StartTests(SynchronousTestCase):
+    """A subject is started, and ends by itself."""
+
+    def test_its_last_words(self) -> None:
+        lab = BenchLab()
+
+        async def start() -> None:
+            mark = await lab.bench.start()
+            lab.subject.is_running = False
+            await lab.bench.awaited(lambda _: True, mark)
+
+        with self.assertRaisesRegex(NotRunError, "ended by itself: Segmentation fault"):
+            lab.run(start())
+
+    def test_it_is_met(self) -> None:
+        lab = BenchLab()
+        lab.play(response(0.5, ADDRESS))
+
+        async def start() -> Packet | None:
+            return await lab.bench.awaited(lambda _: True, await lab.bench.start())
+
+        self.assertIsNotNone(lab.run(start()))
+        self.assertEqual((lab.bench.subject_address, lab.bench.subject_mac), ("10.0.0.2", b"\x02their"))

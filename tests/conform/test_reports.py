@@ -1,0 +1,157 @@
+"""Results as files: JSON, JUnit, a page, captures, and what changed."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import dpkt
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.conform.page import page_of
+from mcast.conform.reports import as_fields, compare, pcap_of, write_json, write_junit, write_pcap
+from mcast.conform.table import rows, told
+from mcast.conform.verdicts import Finding, Level, Result, Verdict
+from mcast.dns.names import Name
+from mcast.dns.records import address, text
+from tests.conform.bench_lab import check, response
+
+EVIL = "<script>\u202e\x1b[31m'\"&"
+PACKETS = (
+    response(1.0, address(Name.parse("device.local"), "10.0.0.2", 120)),
+    response(1.5, text(Name.from_labels((EVIL.replace("\x1b", "").encode(), "local")), [EVIL.encode()], 120)),
+)
+
+
+def result() -> Result:
+    broken = Finding(check("some.bad"), Verdict.FAIL, EVIL, "some/one", PACKETS, frozenset({1}), 2)
+    warned = Finding(
+        check("some.mild", Level.SHOULD), Verdict.WARNING, "late", "some/one", PACKETS, frozenset({0})
+    )
+    return Result(
+        "device\u2028",
+        "responder",
+        [
+            broken,
+            warned,
+            Finding(check("other.good"), Verdict.PASS, "fine"),
+            Finding(check("other.none"), Verdict.NOT_RUN, "nobody is there"),
+        ],
+        12.5,
+        ["a note"],
+    )
+
+
+class JSONTests(SynchronousTestCase):
+    """One object a line."""
+
+    def test_summary(self) -> None:
+        *findings, summary = as_fields(result())
+        self.assertEqual(len(findings), 4)
+        self.assertEqual((summary["fail"], summary["warning"], summary["not_run"]), (1, 1, 1))
+        self.assertFalse(summary["passed"])
+
+    def test_packets_that_show_it(self) -> None:
+        (packet,) = next(as_fields(result()))["packets"]
+        self.assertEqual(packet["seconds"], 0.5)
+        self.assertEqual(bytes.fromhex(packet["octets"]), PACKETS[1].datagram.data)
+
+    def test_baseline(self) -> None:
+        path = Path(self.mktemp())
+        write_json(result(), path)
+        self.assertEqual(compare(result(), path), [f"nothing changed since {path}"])
+        changed = result()
+        changed.findings[2] = Finding(check("other.good"), Verdict.FAIL, "no")
+        changed.findings.append(Finding(check("other.new"), Verdict.PASS, "yes"))
+        self.assertEqual(
+            compare(changed, path), ["changed: other.good: pass → fail", "changed: other.new: new → pass"]
+        )
+
+    def test_a_baseline_that_is_none(self) -> None:
+        path = Path(self.mktemp())
+        for content in ("", "[]", "{}", "no JSON"):
+            path.write_text(content, encoding="utf-8")
+            with self.assertRaises(ValueError):
+                compare(result(), path)
+
+    def test_no_character_acts(self) -> None:
+        path = Path(self.mktemp())
+        write_json(result(), path)
+        self.assertTrue(path.read_text(encoding="utf-8").replace("\n", "").isprintable())
+        for line in path.read_text(encoding="utf-8").splitlines():
+            json.loads(line)
+
+
+class JUnitTests(SynchronousTestCase):
+    """What CI systems read."""
+
+    def test_cases(self) -> None:
+        path = Path(self.mktemp())
+        write_junit(result(), path)
+        tree = ElementTree.fromstring(path.read_text(encoding="utf-8"))
+        self.assertEqual([suite.get("name") for suite in tree], ["some", "other"])
+        self.assertEqual([suite.get("failures") for suite in tree], ["1", "0"])
+        (failure,) = tree.iter("failure")
+        self.assertIn("<script>", failure.get("message") or "")
+        self.assertIn("0.500 s, from subject", failure.text or "")
+        self.assertEqual(len(list(tree.iter("skipped"))), 1)
+
+
+class PageTests(SynchronousTestCase):
+    """One page; whatever the network says is text on it."""
+
+    def test_text_of_the_network(self) -> None:
+        page = page_of(result())
+        for evil in ("<script", "\u202e", "\x1b", "\u2028"):
+            self.assertNotIn(evil, page)
+        self.assertIn("&lt;script&gt;", page)
+
+    def test_findings(self) -> None:
+        page = page_of(result())
+        for wanted in (
+            "some.bad",
+            "It says.",
+            "It expects.",
+            "+0.5000",
+            "nobody is there",
+            "a note",
+            "10.0.0.2",
+        ):
+            self.assertIn(wanted, page)
+
+    def test_it_loads_nothing(self) -> None:
+        page = page_of(result())
+        self.assertIn("default-src 'none'", page)
+        for loading in ("src=", "http:", "https:", "@import", "url("):
+            self.assertNotIn(loading, page)
+
+
+class CaptureTests(SynchronousTestCase):
+    """A capture for each finding that is broken."""
+
+    def test_files(self) -> None:
+        folder = Path(self.mktemp())
+        write_pcap(result(), folder)
+        self.assertEqual(sorted(each.name for each in folder.iterdir()), ["some.bad.pcap", "some.mild.pcap"])
+
+    def test_read_by_another(self) -> None:
+        packets = list(dpkt.pcap.Reader(io.BytesIO(pcap_of(PACKETS))))
+        self.assertEqual([octets for _, octets in packets], [b"frame", b"frame"])
+        self.assertAlmostEqual(float(packets[1][0]) - float(packets[0][0]), 0.5)
+
+
+class TableTests(SynchronousTestCase):
+    """What a person reads."""
+
+    def test_by_group(self) -> None:
+        self.assertEqual(rows(result())[1], ("some", "·", "1", "1", "·"))
+        self.assertEqual(rows(result())[-1], ("all", "1", "1", "1", "1"))
+
+    def test_the_worst_first(self) -> None:
+        words = [line.partition(":")[0] for line in told(result()) if not line.startswith(" ")]
+        self.assertEqual(words, ["fail", "warning", "not run"])
+
+    def test_no_character_acts(self) -> None:
+        self.assertTrue("".join(told(result())).isprintable())

@@ -1,0 +1,89 @@
+"""``mcast conform`` from end to end, in namespaces: ourselves as the subject, and a device on a cable."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from tests.beside import RunBeside
+from tests.interop.peers import Responder
+from tests.network.lan import NETNS_FOLDER, LanTestCase, require_namespaces, wait_until
+
+MCAST = (sys.executable, "-m", "mcast.cli", "conform", "responder")
+
+
+def findings(text: str) -> list[dict[str, Any]]:
+    """Return the findings of ``--json``."""
+    return [each for each in map(json.loads, text.splitlines()) if each["event"] == "finding"]
+
+
+def namespaces_of(pid: int) -> list[str]:
+    """Return the namespaces of a run that are there."""
+    return [each.name for each in NETNS_FOLDER.glob(f"mcast-conform-{pid}-*")]
+
+
+class LabTests(RunBeside):
+    """A lab builds everything, and leaves nothing."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        require_namespaces()
+
+    def test_ourselves(self) -> None:
+        """No check fails or warns for ``twist mcast mdns``."""
+        words = ("--subject", "mcast", "--only", "answers", "--only", "probing/claim", "--json")
+        with subprocess.Popen([*MCAST, *words], stdout=subprocess.PIPE, text=True) as process:
+            text, _ = process.communicate(timeout=180)
+        found = findings(text)
+        self.assertEqual([each for each in found if each["verdict"] != "pass"], [])
+        self.assertGreater(len(found), 20)
+        self.assertEqual((process.returncode, namespaces_of(process.pid)), (0, []))
+
+    def test_stopped_half_way(self) -> None:
+        """SIGTERM ends the subject too, and takes the namespaces away."""
+        with subprocess.Popen([*MCAST, "--subject", "mcast"], stdout=subprocess.PIPE, text=True) as process:
+            wait_until(lambda: len(namespaces_of(process.pid)) >= 4, "the lab to be built")
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+        self.assertEqual(namespaces_of(process.pid), [])
+
+    def test_a_command_that_ends_at_once(self) -> None:
+        done = subprocess.run(
+            [*MCAST, "--command", "false", "--only", "probing/claim", "--json"],
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        self.assertEqual({each["verdict"] for each in findings(done.stdout)}, {"not run"})
+
+
+class CableTests(LanTestCase):
+    """A device that is there already."""
+
+    def test_a_device(self) -> None:
+        judge, device = self.lan.hosts
+        responder = Responder(device, "--hostname=device", "--service=Some Device:_ipp._tcp:631")
+        self.addCleanup(responder.close)
+        words = ("-I", "eth0", "--host", "device.local", "--service", "Some Device._ipp._tcp", "--no-ask")
+        done = subprocess.run(
+            judge.command(*MCAST, *words, "--only", "answers", "--only", "probing/claim", "--json"),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        found = findings(done.stdout)
+        verdicts = {each["check"]: each["verdict"] for each in found}
+        answers = {verdict for check, verdict in verdicts.items() if check.startswith("answers.")}
+        self.assertEqual((answers, done.returncode), ({"pass"}, 0), done.stderr)
+        self.assertEqual(verdicts["probing.three"], "not run")
+
+    def test_nobody_there(self) -> None:
+        judge, _ = self.lan.hosts
+        words = ("-I", "eth0", "--host", "nobody.local", "--only", "answers/matching", "--json")
+        done = judge.python("-m", "mcast.cli", "conform", "responder", *words, timeout=60)
+        self.assertIn("nobody answers for nobody.local. on eth0", findings(done)[0]["seen"])

@@ -3,11 +3,12 @@
 In a lab, where everything is automatic, and which needs root and Linux:
 
   mcast conform responder --subject avahi
-  mcast conform responder --command './my-responder eth0' --host my.local --service 'Mine._ipp._tcp'
+  mcast conform responder --command './my-responder eth0' --host my.local
 
 A device on a real cable, where you are asked for what the device must do, or a hook does it:
 
-  mcast conform responder -I eth1 --host printer.local --service 'My Printer._ipp._tcp' --hook restart='ssh …'
+  mcast conform responder -I eth1 --host printer.local \\
+      --service 'My Printer._ipp._tcp' --hook restart='ssh printer reboot'
 
 A check that a MUST asks for fails, one that a SHOULD asks for warns; what could not be judged is not run, and
 is told with the reason. What is broken was seen to be broken twice.

@@ -50,8 +50,8 @@ function _shtab_mcast_using
   test "$_shtab_mcast_cmdpath" = "$argv"
 end
 
-set -g _shtab_mcast_commands ping listen send ask interfaces publish browse resolve query dump
-set -g _shtab_mcast_opts_with_value --address --clock-rate --completion --count --expect --file --hex --host --interface --interval --map --pcap --plot --port --rate --record --repeat --report --server --shared-record --size --source --stats --text --ttl --wait -I -c -f -i -r -s -t -w
+set -g _shtab_mcast_commands ping listen send ask interfaces publish browse resolve query dump conform
+set -g _shtab_mcast_opts_with_value --address --baseline --clock-rate --command --completion --count --expect --file --hex --hook --host --html --interface --interval --jobs --junit --map --only --pcap --plot --port --rate --record --repeat --report --save --seed --server --service --shared-record --size --source --stats --subject --subtype --text --ttl --wait -I -c -f -i -r -s -t -w
 
 complete -c mcast -e
 complete -c mcast -f
@@ -163,3 +163,26 @@ complete -c mcast -n '_shtab_mcast_using dump' -s w -l wait -x -d 'end after thi
 complete -c mcast -n '_shtab_mcast_using dump' -l no-ipv4 -d 'IPv6 only'
 complete -c mcast -n '_shtab_mcast_using dump' -l no-ipv6 -d 'IPv4 only'
 complete -c mcast -n '_shtab_mcast_using dump' -l json -d 'one JSON object a line'
+complete -c mcast -n '_shtab_mcast_using; and test $_shtab_mcast_npos -eq 0' -a conform -d 'Judge a multicast DNS implementation by the packets that it sends.'
+complete -c mcast -n '_shtab_mcast_using conform' -s h -l help -d 'show this help message and exit'
+complete -c mcast -n '_shtab_mcast_using conform' -s I -l interface -x -d 'a device on this interface'
+complete -c mcast -n '_shtab_mcast_using conform' -l subject -xka "avahi mcast python-zeroconf" -d 'in a lab: one that is known'
+complete -c mcast -n '_shtab_mcast_using conform' -l command -x -d 'in a lab: what starts it, on eth0'
+complete -c mcast -n '_shtab_mcast_using conform' -l host -x -d 'its host name (in a lab: conform-subject.local)'
+complete -c mcast -n '_shtab_mcast_using conform' -l service -x -d 'its service (in a lab: Conform Subject._ipp._tcp)'
+complete -c mcast -n '_shtab_mcast_using conform' -l subtype -x -d 'a subtype of the service: _printer'
+complete -c mcast -n '_shtab_mcast_using conform' -l hook -x -d 'what makes a device start, stop, restart, kill, unplug, plug or address'
+complete -c mcast -n '_shtab_mcast_using conform' -l no-ask -d 'ask nobody; what needs a person is not run'
+complete -c mcast -n '_shtab_mcast_using conform' -l ipv6 -d 'judge over IPv6'
+complete -c mcast -n '_shtab_mcast_using conform' -l only -x -d 'a group, scenario or check'
+complete -c mcast -n '_shtab_mcast_using conform' -l list -d 'list the checks, and do nothing'
+complete -c mcast -n '_shtab_mcast_using conform' -l repeat -x -d 'verdicts where N runs agree'
+complete -c mcast -n '_shtab_mcast_using conform' -l jobs -x -d 'groups side by side in a lab'
+complete -c mcast -n '_shtab_mcast_using conform' -l seed -x -d 'of the random names'
+complete -c mcast -n '_shtab_mcast_using conform' -l junit -xka "(__fish_complete_path (commandline -ct))" -d 'write a JUnit file'
+complete -c mcast -n '_shtab_mcast_using conform' -l html -xka "(__fish_complete_path (commandline -ct))" -d 'write a page with the packets of each finding'
+complete -c mcast -n '_shtab_mcast_using conform' -l pcap -xka "(__fish_complete_directories)" -d 'write a capture for each finding'
+complete -c mcast -n '_shtab_mcast_using conform' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'an earlier --json: tell what changed'
+complete -c mcast -n '_shtab_mcast_using conform' -l save -xka "(__fish_complete_path (commandline -ct))" -d 'write the JSON to a file'
+complete -c mcast -n '_shtab_mcast_using conform' -l json -d 'one JSON object a line'
+complete -c mcast -n '_shtab_mcast_using conform; and test $_shtab_mcast_npos -eq 0' -ka "responder" -d 'what is judged'

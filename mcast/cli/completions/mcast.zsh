@@ -12,6 +12,7 @@ _shtab_mcast_commands() {
   local _commands=(
     ask:'Put a question to a group, and print what any number of hosts answer.'
     browse:'List the services of some types on the local network, or of all types.'
+    conform:'Judge a multicast DNS implementation by the packets that it sends.'
     dump:'Print every multicast DNS packet, one line a record.'
     interfaces:'List the interfaces of this host, and with --check see whether multicast works on them.'
     listen:'Join groups and print what arrives.'
@@ -68,6 +69,34 @@ _shtab_mcast_browse_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_mcast_browse_defaults_added=0
+
+_shtab_mcast_conform_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-I,--interface}"[a device on this interface]:IF:_net_interfaces"
+  "--subject[in a lab\: one that is known]:subject:(avahi mcast python-zeroconf)"
+  "--command[in a lab\: what starts it, on eth0]:COMMAND:"
+  "--host[its host name (in a lab\: conform-subject.local)]:NAME:"
+  "--service[its service (in a lab\: Conform Subject._ipp._tcp)]:NAME:"
+  "--subtype[a subtype of the service\: _printer]:LABEL:"
+  "*--hook[what makes a device start, stop, restart, kill, unplug, plug or address]:ACTION=COMMAND:"
+  "--no-ask[ask nobody\; what needs a person is not run]"
+  "--ipv6[judge over IPv6]"
+  "*--only[a group, scenario or check]:WHAT:"
+  "--list[list the checks, and do nothing]"
+  "--repeat[verdicts where N runs agree]:N:"
+  "--jobs[groups side by side in a lab]:N:"
+  "--seed[of the random names]:seed:"
+  "--junit[write a JUnit file]:FILE:_files"
+  "--html[write a page with the packets of each finding]:FILE:_files"
+  "--pcap[write a capture for each finding]:DIR:_files -/"
+  "--baseline[an earlier --json\: tell what changed]:FILE:_files"
+  "--save[write the JSON to a file]:FILE:_files"
+  "--json[one JSON object a line]"
+  ":what is judged:(responder)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mcast_conform_defaults_added=0
 
 _shtab_mcast_dump_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -223,6 +252,7 @@ _shtab_mcast() {
       case $line[1] in
         ask) _arguments -C -s $_shtab_mcast_ask_options ;;
         browse) _arguments -C -s $_shtab_mcast_browse_options ;;
+        conform) _arguments -C -s $_shtab_mcast_conform_options ;;
         dump) _arguments -C -s $_shtab_mcast_dump_options ;;
         interfaces) _arguments -C -s $_shtab_mcast_interfaces_options ;;
         listen) _arguments -C -s $_shtab_mcast_listen_options ;;

@@ -24,7 +24,7 @@ from mcast.node.link_driver import LinkChange, LinkDriver
 from mcast.node.links import Links
 from mcast.node.strain import SEARCH_LIMITS, Strain
 from mcast.node.troubles import NOT_STARTED
-from mcast.sockets.interface import checked_selectors, select_interfaces
+from mcast.sockets.interface import Interface, checked_selectors, select_interfaces
 
 _F = TypeVar("_F", bound=Follower)
 
@@ -185,6 +185,15 @@ class Searches:
         if found:
             return list(found.values())
         return [] if any(querier.is_denied(question, now) for querier in queriers) else None
+
+    def is_asked(self, question: Question, interfaces: Sequence[str]) -> bool:
+        """Whether somebody asks a question already, on every link of some interfaces."""
+        return all(driver.link.querier.is_asked(question) for driver in self._on(interfaces))
+
+    def interfaces(self, interfaces: Sequence[str]) -> tuple[Interface, ...]:
+        """Return those of these interfaces that are up, as they were when they last changed."""
+        up = [driver.interface for driver in self._on(interfaces) if driver.is_up]
+        return tuple({interface.index: interface for interface in up}.values())
 
     def reconfirm(self, record: Record, interfaces: Sequence[str]) -> bool:
         """Have a record checked on the links of some interfaces; see `Querier.reconfirm`."""

@@ -9,13 +9,11 @@ from typing import Final
 from mcast.dns.codes import RecordClass
 from mcast.dns.messages import Question
 from mcast.dns.records import Identity, Record
-from mcast.node.searches import Search
-from mcast.proxy.link_access import LinkAccess
+from mcast.proxy.link_access import LinkAccess, LinkQuestion
 from mcast.unicast.administration import Administration
-from mcast.unicast.gathering import Gatherer
 from mcast.unicast.translation import link_name, link_record, zone_record
 from mcast.unicast.usable import Realm, is_usable
-from mcast.unicast.zone import Delegation, ZoneTable
+from mcast.unicast.zone import Delegation
 
 MAX_WATCHES = 10_000
 """Watches at a time. Our choice: ten times the subscriptions of a large site."""
@@ -62,7 +60,7 @@ class Watch:
         self._told: dict[Identity, Record] = {}
         self._translated: dict[Identity, Record | None] = {}
         """By the identity on the link; what is of use once stays so until it is gone."""
-        self._search: Search[Gatherer] | None = None
+        self._asked: LinkQuestion | None = None
         self._is_stopped = False
 
     def __repr__(self) -> str:
@@ -73,7 +71,7 @@ class Watch:
         """What was told and not taken back."""
         return tuple(self._told.values())
 
-    def begin(self, fixed: Sequence[Record] | None) -> None:
+    def begin(self, fixed: Sequence[Record] | None, client: str) -> None:
         """Tell what is fixed, or ask on the link (called by `Watches.start`)."""
         access = self._watches.access
         if fixed is not None:
@@ -81,7 +79,13 @@ class Watch:
             return
         question = Question(link_name(self.delegation, self.question.name), self.question.type)
         zone = self.delegation.zone
-        self._search = access.start(zone, Gatherer(question), self._news, self.stop)
+        self._asked = access.ask(zone, question, client, self._news, self.stop)
+        if self._asked is None:
+            raise NotWatched("too many questions wait for the link", "limit")
+        known = access.known(zone, question)
+        if known:
+            # Before the question has its turn on the link (RFC 8766 §5.6: "immediately following").
+            access.clock.callLater(0, self._take_known, known)
 
     def stop(self) -> None:
         """Follow it no more; may be called twice, and from ``changed``. Nothing is told after it."""
@@ -89,19 +93,28 @@ class Watch:
             return
         self._is_stopped = True
         self._watches.forget(self)
-        if self._search is not None:
-            self._search.close()
+        if self._asked is not None:
+            self._asked.close()
 
     def reconfirm(self, record: Record) -> bool:
         """Take the hint that a record of the zone is wrong (RFC 8765 §6.5); see `Watches.reconfirm`."""
         return self._watches.reconfirm(record)
 
     def _news(self, now: float) -> None:
-        assert self._search is not None
+        if self._asked is not None:
+            self._take(self._asked.gatherer.records, now)
+
+    def _take_known(self, known: Sequence[Record]) -> None:
+        if not self._translated:
+            self._take(known, self._watches.access.now())
+
+    def _take(self, records: Sequence[Record], now: float) -> None:
+        if self._is_stopped or self._asked is None:
+            return
         lookup = self._watches.access.lookup(self.delegation.zone)
         before, self._translated = self._translated, {}
         left_out = 0
-        for record in self._search.follower.records:
+        for record in records:
             identity = record.identity
             if identity in before:
                 self._translated[identity] = before[identity]
@@ -109,7 +122,7 @@ class Watch:
                 self._translated[identity] = self._translate(record)
             else:
                 left_out += 1
-        self._search.wake_at(now + RECHECK_INTERVAL if left_out else None)
+        self._asked.wake_at(now + RECHECK_INTERVAL if left_out else None)
         self._tell([record for record in self._translated.values() if record is not None])
 
     def _translate(self, record: Record) -> Record | None:
@@ -134,7 +147,8 @@ class Watches:
 
     How Push uses it, in a session on a TLS connection::
 
-        watch = proxy.watches.start(Question(name, RecordType.PTR), changed, realm_of(connection.client))
+        client = connection.client
+        watch = proxy.watches.start(Question(name, RecordType.PTR), changed, proxy.realm_of(client), client)
         ...
         watch.stop()
         proxy.watches.reconfirm(record)
@@ -144,25 +158,27 @@ class Watches:
     names of the zone; those removed are as they were when they were added.
     """
 
-    def __init__(self, access: LinkAccess, table: ZoneTable, administration: Administration) -> None:
+    def __init__(self, access: LinkAccess, administration: Administration) -> None:
         self.access: Final = access
         self.counters: Final[Counter[str]] = Counter()
         """What was left out or refused, by cause."""
-        self._table = table
         self._administration = administration
         self._watches: dict[Watch, None] = {}
 
     def __len__(self) -> int:
         return len(self._watches)
 
-    def start(self, question: Question, changed: Changed, realm: Realm = Realm.SAME) -> Watch:
+    def start(
+        self, question: Question, changed: Changed, realm: Realm = Realm.SAME, client: str = ""
+    ) -> Watch:
         """Follow the records that answer a question in a zone.
 
         :param question: a name in a zone of ours; type ANY stands for all types, class ANY for IN.
         :param realm: what of the addresses the client can use; see `mcast.unicast.usable.realm_of`.
+        :param client: its address; clients take turns where the link has to be spared (RFC 8766 §9.3).
         :raises NotWatched: it cannot be followed; ``why`` tells the reason.
         """
-        delegation = self._table.find(question.name)
+        delegation = self.access.find(question.name)
         if delegation is None:
             raise NotWatched(f"{question.name} is in no zone of this proxy", "zone")
         if question.rclass not in (RecordClass.IN, RecordClass.ANY):
@@ -173,10 +189,12 @@ class Watches:
         watch = Watch(self, delegation, question, changed, realm)
         fixed = self._administration.answer(delegation, question)
         try:
-            watch.begin(fixed)
+            watch.begin(fixed, client)
+        except NotWatched:
+            raise
         except ValueError:
             # The name is longer in ``local.`` than a name can be: no such record is on the link.
-            watch.begin([])
+            watch.begin([], client)
         self._watches[watch] = None
         return watch
 
@@ -187,7 +205,7 @@ class Watches:
 
         :returns: False when it is in no cache, and so was told to nobody.
         """
-        delegation = self._table.find(record.name)
+        delegation = self.access.find(record.name)
         if delegation is None:
             return False
         on_link = link_record(delegation, record)

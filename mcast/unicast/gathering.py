@@ -6,7 +6,7 @@ from typing import Final
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
-from mcast.dns.records import Identity, Record
+from mcast.dns.records import Identity, NextSecure, Record
 from mcast.dnssd.following import Follower
 from mcast.dnssd.link_id import LinkId
 from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
@@ -31,6 +31,7 @@ class Gatherer(Follower):
         self.question: Final = question
         self._found: Final[dict[Identity, dict[LinkId, Record]]] = {}
         self._denied_on: Final[set[LinkId]] = set()
+        self._types: Final[dict[LinkId, frozenset[int]]] = {}
 
     @property
     def records(self) -> list[Record]:
@@ -45,7 +46,12 @@ class Gatherer(Follower):
     @property
     def is_answered(self) -> bool:
         """Whether anything is known, positive or negative (RFC 8766 §5.6)."""
-        return bool(self._found or self._denied_on)
+        return bool(self._found or self._denied_on or self._types)
+
+    @property
+    def types(self) -> frozenset[int]:
+        """The types that the owner of the name has, as far as it has told by a negative response."""
+        return frozenset().union(*self._types.values())
 
     def _begin_on(self, link: LinkId, now: float) -> None:
         self._ask(link, self.question, now)
@@ -53,12 +59,14 @@ class Gatherer(Follower):
     def _end_on(self, link: LinkId, now: float) -> None:
         self._cancel(link, self.question, now)
         self._denied_on.discard(link)
+        self._types.pop(link, None)
         for identity in list(self._found):
             self._drop(link, identity)
 
     def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
-        if record.type == RecordType.NSEC and self.question.type != RecordType.NSEC:
+        if record.type == RecordType.NSEC:
+            self._note_types(link, record, change)
             return
         identity = record.identity
         if isinstance(change, RecordFlushed | RecordRemoved):
@@ -68,6 +76,13 @@ class Gatherer(Follower):
             self._denied_on.discard(link)
         else:
             self.counters["records beyond the limit"] += 1
+
+    def _note_types(self, link: LinkId, record: Record, change: RecordChange) -> None:
+        data = record.data
+        if isinstance(change, RecordFlushed | RecordRemoved):
+            self._types.pop(link, None)
+        elif isinstance(data, NextSecure) and self.question.type == RecordType.ANY:
+            self._types[link] = data.types
 
     def _denied(self, link: LinkId, question: Question, now: float) -> None:
         self._denied_on.add(link)

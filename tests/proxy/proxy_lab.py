@@ -38,8 +38,7 @@ class ProxyTestCase(NodeTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.proxy_node = self.settled("proxy", hostname=None)
-        self.access = LinkAccess(self.proxy_node)
-        self.table = ZoneTable([BUILDING])
+        self.access = LinkAccess(self.proxy_node, ZoneTable([BUILDING]))
 
     def device(self, name: str = "printer", **settings: Any) -> Node:
         """Return the node of a device with a usable address, once it is known."""

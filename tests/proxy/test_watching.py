@@ -22,7 +22,7 @@ class WatchingTests(ProxyTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.watches = Watches(self.access, self.table, ADMINISTRATION)
+        self.watches = Watches(self.access, ADMINISTRATION)
         self.told: list[tuple[str, str]] = []
 
     def watch(self, name: str = PTR_QUESTION, rtype: int = RecordType.PTR) -> Watch:
@@ -144,7 +144,7 @@ class WatchingTests(ProxyTestCase):
 class RefusalTests(ProxyTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.watches = Watches(self.access, self.table, ADMINISTRATION)
+        self.watches = Watches(self.access, ADMINISTRATION)
 
     def why(self, question: Question) -> str:
         error: NotWatched = self.assertRaises(NotWatched, self.watches.start, question, lambda *_: None)

@@ -141,6 +141,10 @@ class Querier:
         """Whether there may be records of a name and type: a quick look that does not tell expired ones."""
         return self.cache.has(name.key, rtype)
 
+    def is_asked(self, question: Question) -> bool:
+        """Whether somebody asks a question now."""
+        return self._questions.get(question.name.key, question.type) is not None
+
     def is_confirmed(self, record: Record) -> bool:
         """Whether a second host has said the same record, whatever its TTL."""
         cached = self.cache.get(record.name.key, record_key(record.type, record.rdata))

@@ -22,6 +22,37 @@ MAX_PORTS = 64
 Inside = Callable[[], AbstractContextManager[None]]
 
 
+class HeldPorts:
+    """Ports that are open, and read by nobody."""
+
+    def __init__(self) -> None:
+        self._sockets: dict[tuple[str, int], socket.socket] = {}
+
+    def holds(self, address: str, port: int) -> bool:
+        """Tell whether a port is held."""
+        return (address, port) in self._sockets
+
+    def hold(self, address: str, port: int) -> None:
+        """Open a port, of all addresses of its family; the oldest is closed when there are too many."""
+        if self.holds(address, port):
+            return
+        ipv6 = ":" in address
+        opened = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+        if ipv6:
+            Options(opened, ipv6=True).set_v6only()
+        with suppress(OSError):  # taken: then it is open
+            opened.bind(("::" if ipv6 else "", port))
+        if len(self._sockets) >= MAX_PORTS:
+            self._sockets.pop(next(iter(self._sockets))).close()
+        self._sockets[address, port] = opened
+
+    def close(self) -> None:
+        """Close all."""
+        for opened in self._sockets.values():
+            opened.close()
+        self._sockets.clear()
+
+
 class InterfaceLink:
     """An interface of this host or of a namespace.
 
@@ -39,7 +70,7 @@ class InterfaceLink:
         """The Ethernet addresses of the subject: what comes from elsewhere is of others."""
         self._inside = inside
         self._reader = FrameReader()
-        self._ports: dict[tuple[str, int], socket.socket] = {}
+        self._ports = HeldPorts()
         self._sender: socket.socket | None = None
         self._view: PacketView | None = None
         self.send_errors = 0
@@ -72,18 +103,8 @@ class InterfaceLink:
 
     def hold_port(self, address: str, port: int) -> None:
         """Have a port be open, so that what comes to it is not answered by an ICMP error."""
-        if (address, port) in self._ports:
-            return
-        ipv6 = ":" in address
         with self._inside():
-            opened = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
-            if ipv6:
-                Options(opened, ipv6=True).set_v6only()
-            with suppress(OSError):  # taken: then it is open
-                opened.bind(("::" if ipv6 else "", port))
-        if len(self._ports) >= MAX_PORTS:
-            self._ports.pop(next(iter(self._ports))).close()
-        self._ports[address, port] = opened
+            self._ports.hold(address, port)
 
     def send(self, datagram: Datagram) -> None:
         """Send a datagram as it is."""
@@ -108,14 +129,14 @@ class InterfaceLink:
         """Tell whether a datagram is of Multicast DNS, or an answer to one of our other ports."""
         if MDNS_PORT in (datagram.source_port, datagram.destination_port):
             return True
-        return not outgoing and (datagram.destination, datagram.destination_port) in self._ports
+        return not outgoing and self._ports.holds(datagram.destination, datagram.destination_port)
 
     def close(self) -> None:
         """Close everything."""
         if self._view is not None:
             self._view.close()
-        for opened in (self._sender, *self._ports.values(), *getattr(self, "_groups", ())):
+        self._ports.close()
+        for opened in (self._sender, *getattr(self, "_groups", ())):
             if opened is not None:
                 opened.close()
         self._sender = None
-        self._ports.clear()

@@ -48,7 +48,7 @@ async def run_program(reactor: Any, *words: str) -> str:
     return bytes(output).decode(errors="replace")
 
 
-class _Watcher(ProcessProtocol):
+class Watcher(ProcessProtocol):
     """Keeps the last lines of a program, and tells its end."""
 
     def __init__(self, lines: deque[str]) -> None:
@@ -61,7 +61,8 @@ class _Watcher(ProcessProtocol):
         *whole, self._rest = (self._rest + data)[-65536:].split(b"\n")
         self._lines.extend(line.decode(errors="replace") for line in whole)
 
-    errReceived = outReceived
+    def errReceived(self, data: bytes) -> None:
+        self.outReceived(data)
 
     def processEnded(self, reason: Failure) -> None:
         self.is_running = False
@@ -80,7 +81,7 @@ class Program:
 
     def __init__(self, reactor: Any, words: Sequence[str], environment: Mapping[str, str]) -> None:
         self.lines: deque[str] = deque(maxlen=MAX_LINES)
-        self._watcher = _Watcher(self.lines)
+        self._watcher = Watcher(self.lines)
         command = [find_program("setpriv"), "--pdeathsig", "KILL", *words]
         self._process = reactor.spawnProcess(
             self._watcher, command[0], command, env={**os.environ, "PATH": PATH, **environment}

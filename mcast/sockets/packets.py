@@ -28,7 +28,7 @@ BUFFER = 4 << 20
 READ_BATCH = 256
 """Frames read at most before the reactor gets its turn. Our choice."""
 
-MAX_AGE = 5.0
+OLDEST = 5.0
 """Seconds that a frame may have waited. Our choice: a greater age means that the wall clock was set."""
 
 _MAX_FRAME = 1 << 16
@@ -76,7 +76,7 @@ class PacketView:
             wall, now = time.time(), self._clock.seconds()
             stamp = read_stamp(ancillary)
             age = 0.0 if stamp is None else wall - stamp
-            if not 0 <= age <= MAX_AGE:
+            if not 0 <= age <= OLDEST:
                 age = 0.0
             self._seen(now - age, wall - age, address[2] == OUTGOING, frame)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mcast.conform import engine, view
 from mcast.conform.bench import Bench
 from mcast.conform.engine import Lateness, play, play_group, repeated, run_groups
 from mcast.conform.packets import Packet, Sender
@@ -66,6 +67,10 @@ class TryingTests(SynchronousTestCase):
         found = self.play(False, False)
         self.assertEqual((found.verdict, found.runs), (Verdict.FAIL, 2))
         self.assertTrue(found.marked)
+
+    def test_few_packets_are_kept(self) -> None:
+        self.patch(engine, "MAX_SHOWN", 1)
+        self.assertEqual(len(self.play(False, False).packets), 1)
 
     def test_a_should_warns(self) -> None:
         self.assertEqual(self.play(False, False, level=Level.SHOULD).verdict, Verdict.WARNING)
@@ -232,6 +237,16 @@ class ViewTests(SynchronousTestCase):
         lab = BenchLab()
         lab.play(*(response(0.5 * number, ADDRESS) for number in range(1, 20)))
         self.assertFalse(lab.run(lab.view.quiet(1.0, limit=3.0)))
+
+    def test_bounded(self) -> None:
+        """What is forgotten keeps its place: marks stay right."""
+        lab = BenchLab()
+        self.patch(view, "MAX_PACKETS", 10)
+        for number in range(15):
+            lab.view.add(response(number, ADDRESS))
+        self.assertEqual((len(lab.view.packets), lab.view.mark), (10, 15))
+        self.assertEqual([each.at for each in lab.view.since(13)], [13, 14])
+        self.assertEqual([each.at for each in lab.view.since(0)], list(range(5, 15)))
 
 
 class CatalogueTests(SynchronousTestCase):

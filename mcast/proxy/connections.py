@@ -4,8 +4,12 @@ How Push takes its messages from here::
 
     class PushSession:                               # a StatefulSession
         def __init__(self, connection: Connection) -> None: ...
+        is_established: bool
         def message_received(self, message: bytes, now: float) -> None: ...   # each DSO message
-        def query_received(self, now: float) -> None: ...                     # a plain query came
+        def query_received(self, message: bytes, now: float) -> bool: ...     # a plain query; answer it?
+        def query_answered(self, now: float) -> None: ...                     # its answer is about to leave
+        def held(self, now: float) -> None: ...                               # the client reads nothing
+        def released(self, now: float) -> None: ...                           # it reads again
         def connection_lost(self, now: float) -> None: ...                    # whoever ended it
 
     proxy.sessions = PushSession                     # before the start: a SessionMaker
@@ -13,9 +17,9 @@ How Push takes its messages from here::
 The first message with opcode 6 on a TLS connection makes a session; this one and all later ones of that
 opcode, requests and responses, are handed to it, and nothing else is. It answers by `Connection.send`, ends
 the connection by `Connection.end` or `Connection.abort`, and has its own timers (RFC 8490 §6.4, §6.5): a
-connection with a session is not closed for being idle. Plain queries on it are answered as on any other
-(RFC 8490 §5.1). Without a maker, and without TLS (RFC 8765 §5), a DSO message is answered by NOTIMP as any
-unknown opcode.
+connection with an established session is not closed for being idle. Plain queries on it are answered as on
+any other (RFC 8490 §5.1). Without a maker, and without TLS (RFC 8765 §5), a DSO message is answered by NOTIMP
+as any unknown opcode.
 """
 
 from __future__ import annotations
@@ -64,11 +68,24 @@ DSO_OPCODE: Final = 6
 class StatefulSession(Protocol):
     """What a DSO session on a connection is told; see the module."""
 
+    @property
+    def is_established(self) -> bool:
+        """Whether the session decides how long the connection may be idle (RFC 8490 §5.2)."""
+
     def message_received(self, message: bytes, now: float) -> None:
         """Take in a DSO message, without its length."""
 
-    def query_received(self, now: float) -> None:
-        """Take note of a plain query, which is a sign of life (RFC 8490 §6.2)."""
+    def query_received(self, message: bytes, now: float) -> bool:
+        """Take note of a plain query (RFC 8490 §6.3); return whether it is to be answered."""
+
+    def query_answered(self, now: float) -> None:
+        """Take note that a query that was received is answered, or never will be."""
+
+    def held(self, now: float) -> None:
+        """Take note that the client does not read what it was sent."""
+
+    def released(self, now: float) -> None:
+        """Take note that it reads again."""
 
     def connection_lost(self, now: float) -> None:
         """Take note that the connection is gone."""
@@ -107,6 +124,11 @@ class Connection(TwistedProtocol):
 
     def __repr__(self) -> str:
         return f"<Connection of {self.client}{' by TLS' if self.is_secure else ''}>"
+
+    @property
+    def has_session(self) -> bool:
+        """Whether a session decides when the connection is to be closed."""
+        return self.session is not None and self.session.is_established
 
     # What a session does
 
@@ -177,11 +199,15 @@ class Connection(TwistedProtocol):
         """Read no more queries: the client does not read our answers."""
         self._is_backed_up = True
         self._unsent = 0
+        if self.session is not None:
+            self.session.held(self._server.clock.seconds())
         self._pace()
 
     def resumeProducing(self) -> None:
         """Go on: what was to be sent is sent."""
         self._is_backed_up = False
+        if self.session is not None:
+            self.session.released(self._server.clock.seconds())
         self._pace()
         if self._messages and self._turn is None:
             self._work()
@@ -221,8 +247,8 @@ class Connection(TwistedProtocol):
                 self.session = self._server.sessions(self)
             self.session.message_received(message, now)
             return
-        if self.session is not None:
-            self.session.query_received(now)
+        if self.session is not None and not self.session.query_received(message, now):
+            return
         self.outstanding += 1
         answer = self._server.answering.answer(message, self.client, self._answered, stream=True)
         if answer is not None:
@@ -230,6 +256,8 @@ class Connection(TwistedProtocol):
 
     def _answered(self, answer: bytes) -> None:
         self.outstanding -= 1
+        if self.session is not None:
+            self.session.query_answered(self._server.clock.seconds())
         if not answer or self._is_over:
             return
         self.active_at = self._server.clock.seconds()
@@ -302,7 +330,7 @@ class ConnectionServer(Factory):
 
     def _make_room(self) -> bool:
         """Close the connection that was idle for the longest time, when there is one (RFC 7766 §6.2.3)."""
-        idle = [one for one in self._connections if one.session is None and not one.outstanding]
+        idle = [one for one in self._connections if not one.has_session and not one.outstanding]
         if not idle:
             return False
         oldest = min(idle, key=lambda one: one.active_at)
@@ -316,7 +344,7 @@ class ConnectionServer(Factory):
         now = self.clock.seconds()
         next_at = now + IDLE_LIMIT
         for connection in tuple(self._connections):
-            if connection.session is not None or connection.outstanding:
+            if connection.has_session or connection.outstanding:
                 continue
             ends_at = connection.active_at + IDLE_LIMIT
             if ends_at <= now:

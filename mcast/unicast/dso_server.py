@@ -127,13 +127,14 @@ class ServerSession(Session):
 
     def answer(self, octets: bytes | None, now: float) -> None:
         """Send the response to a query that was told as `OtherMessage`; None when it gets none."""
-        self._queries = max(0, self._queries - 1)
-        if self.ended is not None or self._closing_at is not None:
-            return
-        if octets is None:
-            self._active_at = now
-        else:
+        self.answered(now)
+        if octets is not None and self.ended is None and self._closing_at is None:
             self.send(octets, now)
+
+    def answered(self, now: float) -> None:
+        """Take note that a query was answered by others, or never will be."""
+        self._queries = max(0, self._queries - 1)
+        self.touch(now)
 
     def set_timeouts(self, timeouts: Timeouts, now: float) -> None:
         """Tell the client other timeouts, which it must take (RFC 8490 §7.1).
@@ -170,6 +171,8 @@ class ServerSession(Session):
     def next_timer(self) -> float | None:
         """Return when to call `due` next."""
         if self.ended is not None or not (self.is_established or self.is_closing):
+            # Until there is a session the timeouts are those of DNS over TCP (RFC 8490 §5), which whoever
+            # holds the connection knows.
             return None
         if self._closing_at is not None:
             return self._closing_at

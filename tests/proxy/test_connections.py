@@ -36,13 +36,25 @@ class Session:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.told: list[object] = []
+        self.is_established = True
+        self.answers = True
 
     def message_received(self, message: bytes, now: float) -> None:
         self.told.append(message)
         self.connection.send(b"answer")
 
-    def query_received(self, now: float) -> None:
+    def query_received(self, message: bytes, now: float) -> bool:
         self.told.append("query")
+        return self.answers
+
+    def query_answered(self, now: float) -> None:
+        self.told.append("answered")
+
+    def held(self, now: float) -> None:
+        self.told.append("held")
+
+    def released(self, now: float) -> None:
+        self.told.append("released")
 
     def connection_lost(self, now: float) -> None:
         self.told.append("lost")
@@ -217,13 +229,29 @@ class SessionTests(ConnectionTestCase):
         connection, transport = self.connect(tls=True)
         connection.dataReceived(framed(b"query") + framed(DSO) + framed(b"query") + framed(DSO))
         (session,) = self.made
-        self.assertEqual(session.told, [DSO, "query", DSO])
+        self.assertEqual(session.told, [DSO, "query", "answered", DSO])
         self.assertEqual(
             transport.value(), framed(b"query") + framed(b"answer") + framed(b"query") + framed(b"answer")
         )
 
+    def test_query_that_the_session_ignores(self) -> None:
+        """D-6.6.1.1-1: no answer to what comes after a retry delay."""
+        connection, transport = self.connect(tls=True)
+        connection.dataReceived(framed(DSO))
+        self.made[0].answers = False
+        transport.clear()
+        connection.dataReceived(framed(b"query"))
+        self.assertEqual((transport.value(), connection.outstanding), (b"", 0))
+
+    def test_client_that_does_not_read(self) -> None:
+        connection, _ = self.connect(tls=True)
+        connection.dataReceived(framed(DSO))
+        connection.pauseProducing()
+        connection.resumeProducing()
+        self.assertEqual(self.made[0].told, [DSO, "held", "released"])
+
     def test_not_without_tls(self) -> None:
-        """RFC 8765 §5"""
+        """H-5-2: RFC 8765 §5"""
         connection, transport = self.connect()
         connection.dataReceived(framed(DSO))
         self.assertEqual((self.made, transport.value()), ([], framed(DSO)))
@@ -233,6 +261,14 @@ class SessionTests(ConnectionTestCase):
         connection.dataReceived(framed(DSO))
         self.clock.advance(100 * IDLE_LIMIT)
         self.assertFalse(transport.disconnected)
+
+    def test_no_session_yet(self) -> None:
+        """RFC 8490 §5: until it is established the connection is idle as any other."""
+        connection, transport = self.connect(tls=True)
+        connection.dataReceived(framed(DSO))
+        self.made[0].is_established = False
+        self.clock.advance(IDLE_LIMIT)
+        self.assertTrue(transport.disconnected)
 
     def test_end_of_the_connection(self) -> None:
         connection, _ = self.connect(tls=True)

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from mcast.clock import clock_of
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question
+from mcast.dns_client.client import DnsClient
 from mcast.dnssd.sought import SoughtName, on_link, sought_name, sought_record_type
 from mcast.errors import NotFound
 from mcast.mdns.constants import IPV4_GROUP, MDNS_PORT, ONE_SHOT_TIMEOUT
@@ -25,6 +26,8 @@ from mcast.neighbours import SocketAddress
 from mcast.sockets.interface import find_interface, interfaces
 from mcast.sockets.listen import listen_multicast
 from mcast.sockets.settings import PortSettings
+from mcast.unicast.exchange import Manner
+from mcast.unicast.servers import ServerAddress
 
 __all__ = ["OneShotReply", "ask"]
 
@@ -68,8 +71,8 @@ def ask(
     :param type: a mnemonic such as ``"AAAA"``, or a number.
     :param server: the address of a host, on the link or not, with its zone where it needs one; or one of the
         groups of Multicast DNS, by default that of IPv4.
-    :param port: the port of the server. A server on another port than 5353 is a conventional one, and is
-        asked to recurse.
+    :param port: the port of the server. A server on another port than 5353 is a conventional one: it is asked
+        to recurse, with EDNS(0), and whatever it says is the response.
     :param timeout: the seconds until it fails.
     :param interface: the name, index or an address of the interface to send by; the system chooses by
         default.
@@ -89,10 +92,30 @@ def ask(
         raise ValueError(f"port {port}: it is not between 1 and 65535")
     if not timeout > 0:
         raise ValueError(f"timeout {timeout}: it is not a number of seconds above 0")
+    if port != MDNS_PORT and not ip_address(server).is_multicast:
+        if interface is not None:
+            raise ValueError(
+                f"interface {interface}: the address of a DNS server says by which one it is reached, "
+                f"a link-local one by its zone: fe80::1%{interface}"
+            )
+        return _ask_conventional(reactor, question, ServerAddress(server, port), timeout, rng)
     index = 0 if interface is None else _index_of(str(interface))
     one_shot = _OneShot(reactor, question, server, port, timeout, SystemRandom() if rng is None else rng)
     one_shot.start(index, listen)
     return one_shot.result
+
+
+def _ask_conventional(
+    reactor: Any, question: Question, server: ServerAddress, timeout: float, rng: Random | None
+) -> Deferred[OneShotReply]:
+    client = DnsClient(reactor, rng)
+    asked = client.ask(question, [server], timeout=timeout, manner=Manner(raw=True))
+
+    def close(result: Any) -> Any:
+        client.close()
+        return result
+
+    return asked.addBoth(close).addCallback(lambda reply: OneShotReply(reply.message, reply.server.host))
 
 
 def _index_of(selector: str) -> int:
@@ -132,7 +155,6 @@ class _OneShot:
             rng.randrange(0x10000),
             self._clock.seconds(),
             timeout=timeout,
-            recursive=port != MDNS_PORT,
         )
         self._interface = 0
         self._delay = RETRY_DELAY
@@ -204,7 +226,6 @@ class _OneShot:
             truncated.id,
             self._clock.seconds(),
             timeout=STREAM_TIMEOUT,
-            recursive=self._port != MDNS_PORT,
         )
         answered: Deferred[Message] = Deferred()
         connected = connectProtocol(

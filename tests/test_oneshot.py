@@ -108,12 +108,6 @@ class ServerTests(OneShotTestCase):
         self.successResultOf(asked)
         self.assertEqual(self.here.ports.bound(False, port), [])
 
-    def test_conventional_server_is_asked_to_recurse(self) -> None:
-        asked = self.ask(port=53)
-        self.assertEqual(decode(self.sent[0].payload).flags, 0x0100)
-        self.answer(source_port=53)
-        self.successResultOf(asked)
-
     def test_repeated_while_unanswered(self) -> None:
         asked = self.ask(timeout=4)
         began = self.lan.now

@@ -5,6 +5,8 @@ of them. The list ends when nothing new has come for a while; with --follow it g
 line begins with + for a service that has come, = for one that is different now, - for one that has gone.
 With the name _services._dns-sd._udp the types themselves are listed, or followed.
 
+With --domain DOMAIN the services of another domain than local are listed, as DNS servers tell them.
+
 exit status: 0 services were found, 1 none was found, 2 error
 """
 
@@ -22,7 +24,10 @@ from twisted.internet.interfaces import IDelayedCall
 from mcast.cli.browse_map import BrowseMap
 from mcast.cli.command import GOOD, NOT_ALL, CommandError, Output, checked, decimal, tell
 from mcast.cli.finding import (
+    add_domain_arguments,
     add_node_arguments,
+    chosen_place,
+    is_asking,
     plain_addresses,
     plain_attributes,
     plain_endpoint,
@@ -36,6 +41,7 @@ from mcast.dns.names import Name
 from mcast.dnssd.found import Added, Change, FoundService, Removed, TypeAdded, TypeChange
 from mcast.dnssd.sought import sought_types
 from mcast.dnssd.types import ServiceType, is_type_enumeration
+from mcast.node.beyond import Where
 from mcast.node.browsers import ServiceBrowser, TypesBrowser
 from mcast.node.network import Network
 from mcast.node.node import Node
@@ -50,6 +56,9 @@ Our choice: an answer may be 120 ms late, and the question is repeated after one
 QUIET_RESOLVING = 3.5
 """The same when services are resolved: the patience with a host that does not tell its addresses, and some
 time more."""
+
+QUIET_BEYOND = 0.5
+"""The same while no question is waiting for the answer of a DNS server. Our choice: then all is known."""
 
 UNLOCATED = 5
 """Names that are told of services that do not say where they are. Our choice: a line or two."""
@@ -86,6 +95,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--map", metavar="FILE.svg", type=checked(writable), help="draw links, hosts and services at the end"
     )
     add_node_arguments(parser)
+    add_domain_arguments(parser)
 
 
 def _checked_types(text: str) -> str:
@@ -104,14 +114,16 @@ async def run(
     """Run ``mcast browse``; return the exit status."""
     # A program that reads JSON gets all fields, whether it thought of asking or not.
     resolve = arguments.resolve or output.json or arguments.map is not None
-    wait = _wait(arguments, resolve)
+    place = chosen_place(arguments)
+    wait = _wait(arguments, resolve, place)
     only_types = _only_types(arguments)
     drawn = None if arguments.map is None else BrowseMap(arguments.map)
     listing = Listing(output, resolve=arguments.resolve or output.json, follow=arguments.follow)
     types = TypesListing(output, follow=arguments.follow)
-    node = started_node(reactor, arguments, network, patient=arguments.follow)
+    node = started_node(reactor, arguments, network, patient=arguments.follow, beyond=place.is_beyond)
     done: Deferred[None] = Deferred()
-    quiet = _Quiet(reactor, wait, done)
+    quiet = _Quiet(reactor, wait, done, lambda: is_asking(node, place))
+    there: Any = {"domain": place.domain, "server": arguments.server}
 
     def changed(change: Change) -> None:
         quiet.news()
@@ -125,12 +137,12 @@ async def run(
 
     browser: AllTypes | ServiceBrowser | TypesBrowser
     if only_types:
-        browser = type_browser = node.browse_types()
+        browser = type_browser = node.browse_types(**there)
         type_browser.add_listener(type_changed)
     elif not arguments.type:
-        browser = AllTypes(node, changed, quiet.news, resolve=resolve)
+        browser = AllTypes(node, changed, quiet.news, resolve=resolve, **there)
     else:
-        browser = node.browse(*arguments.type, resolve=resolve)
+        browser = node.browse(*arguments.type, resolve=resolve, **there)
         browser.add_listener(changed)
     trouble = None
     unlocated: tuple[Name, ...] = ()
@@ -139,7 +151,7 @@ async def run(
     except CancelledError:
         pass
     finally:
-        trouble = node.trouble
+        trouble = browser.trouble
         unlocated = browser.hurry() if isinstance(browser, AllTypes | ServiceBrowser) and resolve else ()
         # First, so that what we no longer see is not taken for gone.
         browser.close()
@@ -153,10 +165,15 @@ async def run(
         return GOOD
     if not arguments.follow:
         _tell_unlocated(unlocated)
+    return _told_at_the_end(listing, trouble or _nothing_found(arguments.type, wait))
+
+
+def _told_at_the_end(listing: Listing, missing: str) -> int:
+    """Say why a person sees nothing, and return the exit status."""
     if listing.found and listing.has_gone:
         tell("browse", "what was found has gone again")
     elif not listing.found:
-        tell("browse", trouble or _nothing_found(arguments.type, wait))
+        tell("browse", missing)
     return GOOD if listing.found else NOT_ALL
 
 
@@ -173,10 +190,12 @@ def _only_types(arguments: argparse.Namespace) -> bool:
     return only_types
 
 
-def _wait(arguments: argparse.Namespace, resolve: bool) -> float | None:
+def _wait(arguments: argparse.Namespace, resolve: bool, place: Where) -> float | None:
     """Return after how many seconds without news the list ends; None for never."""
     if arguments.follow:
         return None
+    if arguments.wait is None and place.is_beyond:
+        return QUIET_BEYOND
     if arguments.wait is None:
         return QUIET_RESOLVING if resolve else QUIET
     return float(arguments.wait)
@@ -202,13 +221,32 @@ class _Quiet:
     """Fires when there was no news for some time.
 
     :param wait: seconds; None to wait for ever.
+    :param is_asking: tells whether there may be news soon, so that the end is put off.
     """
 
-    def __init__(self, reactor: Any, wait: float | None, done: Deferred[None]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        wait: float | None,
+        done: Deferred[None],
+        is_asking: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._wait = wait
+        self._clock = clock_of(reactor)
+        self._done = done
+        self._is_asking = is_asking
         self._timer: IDelayedCall | None = None
-        if wait is not None:
-            self._timer = clock_of(reactor).callLater(wait, done.callback, None)
+        self._look_later()
+
+    def _look_later(self) -> None:
+        if self._wait is not None:
+            self._timer = self._clock.callLater(self._wait, self._look)
+
+    def _look(self) -> None:
+        if self._is_asking():
+            self._look_later()
+        else:
+            self._done.callback(None)
 
     def news(self) -> None:
         """Begin to wait anew."""
@@ -230,17 +268,29 @@ class AllTypes:
     """
 
     def __init__(
-        self, node: Node, changed: Callable[[Change], object], news: Callable[[], object], *, resolve: bool
+        self,
+        node: Node,
+        changed: Callable[[Change], object],
+        news: Callable[[], object],
+        *,
+        resolve: bool,
+        **there: Any,
     ) -> None:
         self._node = node
+        self._there = there
         self._changed = changed
         self._news = news
         self._resolve = resolve
         self._browsers: dict[ServiceType, ServiceBrowser] = {}
         self._unlisted: dict[ServiceType, None] = {}
         """Those that are listed no more."""
-        self._types = node.browse_types()
+        self._types = node.browse_types(**there)
         self._types.add_listener(self._type_changed)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be asked, in one line; None when it can."""
+        return self._types.trouble
 
     def hurry(self) -> tuple[Name, ...]:
         """Have what is known of each service told now; see `ServiceBrowser.hurry`."""
@@ -262,7 +312,7 @@ class AllTypes:
         self._unlisted.pop(change.type, None)
         if change.type not in self._browsers:
             self._news()
-            browser = self._node.browse(change.type, resolve=self._resolve)
+            browser = self._node.browse(change.type, resolve=self._resolve, **self._there)
             self._browsers[change.type] = browser
             browser.add_listener(partial(self._service_changed, change.type))
 

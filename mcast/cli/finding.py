@@ -8,18 +8,21 @@ import errno
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mcast.cli.command import CommandError, add_interface_argument, tell
-from mcast.dns.names import Name
+from mcast.cli.command import CommandError, add_interface_argument, checked, tell
+from mcast.dns.names import LOCAL, Name
 from mcast.dns.presentation import show_data
 from mcast.dns.records import Record, show_type
 from mcast.dnssd.found import FoundAddress, FoundService
+from mcast.dnssd.sought import sought_name
 from mcast.errors import NotFound
 from mcast.mdns.domains import is_multicast_name
-from mcast.node.network import Network, OwnPorts, SocketNetwork
+from mcast.node.beyond import Where, where
+from mcast.node.network import Network, NoNetwork, OwnPorts, SocketNetwork
 from mcast.node.node import Node
 from mcast.node.troubles import missing_interfaces
 from mcast.showing import shown, shown_attribute
 from mcast.sockets.interface import select_interfaces
+from mcast.unicast.servers import parse_server
 
 
 def add_node_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +30,46 @@ def add_node_arguments(parser: argparse.ArgumentParser) -> None:
     add_interface_argument(parser)
     parser.add_argument("--no-ipv4", action="store_true", help="IPv6 only")
     parser.add_argument("--no-ipv6", action="store_true", help="IPv4 only")
+
+
+def add_domain_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the domain to look in, and whom to ask there."""
+    parser.add_argument(
+        "-d",
+        "--domain",
+        type=checked(sought_name),
+        default=LOCAL,
+        metavar="DOMAIN",
+        help="look in this domain by asking DNS servers, such as example.com (default: local, by multicast)",
+    )
+    add_server_argument(parser)
+
+
+def add_server_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the DNS server to ask."""
+    parser.add_argument(
+        "--server",
+        type=checked(lambda text: str(parse_server(text))),
+        metavar="ADDRESS[:PORT]",
+        help="ask this DNS server, such as 192.0.2.1 or [2001:db8::1]:5300 (default: those of the system)",
+    )
+
+
+def chosen_place(arguments: argparse.Namespace) -> Where:
+    """Return where to look.
+
+    :raises CommandError: the arguments contradict each other.
+    """
+    try:
+        return where(arguments.domain, arguments.interfaces, arguments.server)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+
+
+def is_asking(node: Node, place: Where) -> bool:
+    """Tell whether a question is waiting for the answer of a DNS server."""
+    told = node.statistics()["domains"].get(str(place.domain), {})
+    return bool(told.get("waiting"))
 
 
 def started_node(
@@ -37,6 +80,7 @@ def started_node(
     *,
     patient: bool = False,
     only_asks: str = "",
+    beyond: bool = False,
 ) -> Node:
     """Return a running node on the links that were chosen; it publishes nothing.
 
@@ -44,9 +88,14 @@ def started_node(
     :param patient: go on without any link: one may come.
     :param only_asks: the name of a command that may ask from a port of its own when 5353 is held by a program
         that does not share it (RFC 6762 §5.1).
+    :param beyond: DNS servers are asked, so that no link is needed and no port opened.
     :raises CommandError: there is no such interface, or none to use.
     :raises OSError: port 5353 cannot be opened.
     """
+    if beyond:
+        node = Node(reactor, network=NoNetwork())
+        node.startService()
+        return node
     if arguments.no_ipv4 and arguments.no_ipv6:
         raise CommandError("--no-ipv4 and --no-ipv6 together leave nothing to use")
     network = SocketNetwork(reactor) if network is None else network
@@ -112,6 +161,8 @@ def plain_addresses(service: FoundService) -> str:
     """Return the addresses with spaces between, or in brackets why none is known."""
     if service.addresses or service.host is None:
         return " ".join([str(found.address) for found in service.addresses])
+    if not is_multicast_name(service.domain):
+        return "(no address in DNS)"
     if is_multicast_name(service.host):
         return "(no address heard)"
     return "(outside of .local; the system's resolver knows no address)"

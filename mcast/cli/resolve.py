@@ -4,6 +4,9 @@
   mcast resolve kitchen.local        addresses of a host
   mcast resolve 192.0.2.1            host name of an address
 
+With --domain DOMAIN, or the whole name of a service, DNS servers are asked for a service in another domain
+than local; with --server also for a host.
+
 exit status: 0 it was found, 1 nothing was found in time, 2 error
 """
 
@@ -19,6 +22,7 @@ from twisted.internet.defer import CancelledError, DeferredList
 
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, CommandError, Output, checked, decimal
 from mcast.cli.finding import (
+    add_domain_arguments,
     add_node_arguments,
     address_fields,
     plain_addresses,
@@ -31,9 +35,10 @@ from mcast.dns.codes import RecordType
 from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.publishing import reverse_name
-from mcast.dnssd.sought import on_link, sought_hosts, sought_services, sought_type
+from mcast.dnssd.sought import sought_hosts, sought_services, sought_type
 from mcast.dnssd.types import ServiceType, read_type
 from mcast.errors import InvalidService, NotFound
+from mcast.node.beyond import Where, where, where_of
 from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import Network
 from mcast.node.node import Node
@@ -79,6 +84,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"give up after so long (default: {LOOKUP_TIMEOUT:g})",
     )
     add_node_arguments(parser)
+    add_domain_arguments(parser)
 
 
 async def run(
@@ -86,13 +92,14 @@ async def run(
 ) -> int:
     """Run ``mcast resolve``; return the exit status."""
     try:
-        subject, zone = parse_subject(arguments.name, arguments.type)
+        subject, zone = parse_subject(arguments.name, arguments.type, arguments.domain, arguments.server)
+        place = _place(subject, arguments)
     except ValueError as error:
         raise CommandError(str(error)) from None
     report = Report(output, verbose=arguments.verbose)
-    node = started_node(reactor, arguments, network, zone, only_asks="resolve")
+    node = started_node(reactor, arguments, network, zone, only_asks="resolve", beyond=place.is_beyond)
     try:
-        await _resolve(node, subject, arguments.wait, report)
+        await _resolve(node, subject, arguments.wait, report, place)
     except NotFound as error:
         tell_not_found("resolve", error)
         return NOT_ALL
@@ -103,11 +110,25 @@ async def run(
     return GOOD
 
 
-async def _resolve(node: Node, subject: Subject, timeout: float, report: Report) -> None:
+def _place(subject: Subject, arguments: argparse.Namespace) -> Where:
+    """Return where to look.
+
+    :raises ValueError: the arguments contradict each other.
+    """
+    interfaces, server = arguments.interfaces, arguments.server
     if isinstance(subject, Instance):
-        report.service(await node.resolve(*subject, timeout))
+        return where_of(sought_services(subject.name, subject.type, arguments.domain), interfaces, server)
+    if isinstance(subject, HostName):
+        return where(subject.names[0].parent, interfaces, server)
+    return where(arguments.domain, interfaces, server)
+
+
+async def _resolve(node: Node, subject: Subject, timeout: float, report: Report, place: Where) -> None:
+    server = None if place.server is None else str(place.server)
+    if isinstance(subject, Instance):
+        report.service(await node.resolve(*subject, timeout, domain=place.domain, server=server))
     elif isinstance(subject, HostName):
-        name, found = await _first_host(node, subject.names, timeout)
+        name, found = await _first_host(node, subject.names, timeout, server)
         report.host(name, [(str(one.address), one.interface) for one in found], address_fields(found))
     else:
         answers = await node.query(reverse_name(subject), RecordType.PTR, timeout, outside_local=True)
@@ -118,13 +139,13 @@ async def _resolve(node: Node, subject: Subject, timeout: float, report: Report)
 
 
 async def _first_host(
-    node: Node, names: Sequence[Name], timeout: float
+    node: Node, names: Sequence[Name], timeout: float, server: str | None
 ) -> tuple[Name, Sequence[FoundAddress]]:
     """Return the first name that a host has, with its addresses.
 
     :raises NotFound: there is none.
     """
-    asked = [node.resolve_host(name, timeout) for name in names]
+    asked = [node.resolve_host(name, timeout, server=server) for name in names]
     ended: Any = await DeferredList(asked, fireOnOneCallback=True, consumeErrors=True)
     for one in asked:
         one.cancel()
@@ -135,32 +156,41 @@ async def _first_host(
     raise ended[0][1].value
 
 
-def parse_subject(text: str, service_type: ServiceType | None) -> tuple[Subject, Sequence[str]]:
+def parse_subject(
+    text: str, service_type: ServiceType | None, domain: Name = LOCAL, server: str | None = None
+) -> tuple[Subject, Sequence[str]]:
     """Return what a person wants resolved, and the zone, if one was named.
 
+    :param domain: of a service that is named by its label and type.
+    :param server: whom to ask for a host outside of multicast DNS, if anybody.
     :raises ValueError: naming what cannot be resolved.
     """
     if service_type is not None:
-        sought_services(text, service_type)
+        sought_services(text, service_type, domain)
         return Instance(text, service_type), ()
+    if domain != LOCAL:
+        raise ValueError(
+            f"--domain {domain}: it goes with the label and the type of a service; a whole name says it"
+        )
     address, percent, zone = text.partition("%")
     try:
         return ip_address(address), (zone,) if percent else ()
     except ValueError as error:
         no_address = str(error)
     try:
-        names = sought_services(text)
+        sought_services(text)
+        return Instance(text), ()
     except InvalidService:
         pass
-    else:
-        for one in names:
-            on_link(one)
-        return Instance(text), ()
     _refuse_type(text)
     hosts = sought_hosts(text)
-    if not hosts[0].is_within(LOCAL):
+    if not hosts[0].is_within(LOCAL) and server is None:
         is_number = not address.strip("0123456789.")
-        raise ValueError(no_address if is_number else f"{text}: multicast DNS knows only hosts in .local")
+        raise ValueError(
+            no_address
+            if is_number
+            else f"{text}: multicast DNS knows only hosts in .local; --server asks a DNS server"
+        )
     return HostName(hosts), ()
 
 

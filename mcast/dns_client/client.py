@@ -21,7 +21,7 @@ from mcast.dns.names import Name
 from mcast.dns_client.transports import DatagramExchange, Failed, Heard, ServerStreams
 from mcast.errors import NotFound
 from mcast.showing import one_line
-from mcast.unicast.exchange import EXCHANGE_TIMEOUT, Exchange, Reply, Send
+from mcast.unicast.exchange import EXCHANGE_TIMEOUT, USUAL, Exchange, Manner, Reply, Send
 from mcast.unicast.replies import MAX_ALIASES, Answer, Verdict, read_answer
 from mcast.unicast.servers import ServerAddress
 
@@ -79,25 +79,16 @@ class DnsClient:
         servers: Sequence[ServerAddress],
         *,
         timeout: float = EXCHANGE_TIMEOUT,
-        recursive: bool = True,
-        by_stream: bool = False,
+        manner: Manner = USUAL,
     ) -> Deferred[Reply]:
         """Ask servers until one of them answers.
 
         :param servers: the first one is asked first, the others when it does not answer.
-        :param recursive: have the server do what it takes, and take no referral or failure for an answer.
-        :param by_stream: by TCP from the start.
+        :param manner: how to ask, and what counts as an answer.
         :returns: fires with the response; fails with `NotFound` which says of each server why it does not
             answer. Cancelling it ends the query.
         """
-        exchange = Exchange(
-            question,
-            servers,
-            self.rng,
-            recursive=recursive,
-            without_edns=self.plain,
-            by_stream=by_stream,
-        )
+        exchange = Exchange(question, servers, self.rng, manner, self.plain)
         running = _Running(self, exchange)
         self._running.add(running)
         running.start(timeout)

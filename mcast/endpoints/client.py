@@ -14,16 +14,18 @@ from twisted.internet.interfaces import IDelayedCall, IProtocol, IProtocolFactor
 from zope.interface import implementer
 
 from mcast.clock import clock_of
+from mcast.dns.names import LOCAL
 from mcast.dnssd.found import Change, FoundService
 from mcast.dnssd.resolving import in_order, without_address
-from mcast.dnssd.sought import sought_services, sought_types
+from mcast.dnssd.sought import SoughtName, sought_services, sought_types
 from mcast.dnssd.types import ServiceType
 from mcast.endpoints.addresses import connect
 from mcast.endpoints.watching import Watch, WatchedProtocol, WatchingFactory
 from mcast.errors import NotFound
+from mcast.node.beyond import where
 from mcast.node.browsers import InstanceBrowser, ServiceBrowser
 from mcast.node.node import Node
-from mcast.node.shared import lease_of, shared_node
+from mcast.node.shared import NodeLease, lease_of, node_for_servers, shared_node
 
 CONNECT_TIMEOUT = 10.0
 """Seconds until connecting fails by default.
@@ -75,7 +77,14 @@ class ConnectOptions:
     rng: Random = field(default_factory=SystemRandom)
     """Chooses among services of the same priority."""
 
+    domain: SoughtName = LOCAL
+    """Where to look: by multicast in ``local.``, by DNS servers in any other domain."""
+
+    server: str | None = None
+    """The DNS server to ask, ``192.0.2.1`` or ``[2001:db8::1]:5300``; by default those of the system."""
+
     def __post_init__(self) -> None:
+        where(self.domain, (), self.server)
         if not 0 < self.timeout < math.inf:
             raise ValueError(f"timeout {self.timeout}: it is not a number of seconds above 0")
 
@@ -120,14 +129,14 @@ class ServiceClientEndpoint:
         node: Node | None = None,
     ) -> None:
         self._reactor = reactor
+        self._options = ConnectOptions() if options is None else options
         ((self._type, subtype), *_) = sought_types(type)
         self._wanted = type
         self._name = name
         if name is not None:
-            sought_services(name, self._type)
+            sought_services(name, self._type, self._options.domain)
             if subtype is not None:
                 raise ValueError(f"{type}: a subtype and the name {name!r} together; a name needs no subtype")
-        self._options = ConnectOptions() if options is None else options
         self._node = node
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
@@ -139,7 +148,7 @@ class ServiceClientEndpoint:
         return ensureDeferred(self._connect(protocolFactory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        lease = shared_node(self._reactor) if self._node is None else lease_of(self._node)
+        lease = self._lease()
         browser = self._browse(lease.node)
 
         def end() -> None:
@@ -161,10 +170,17 @@ class ServiceClientEndpoint:
         wrapped: IProtocol = connected.wrapped
         return wrapped
 
+    def _lease(self) -> NodeLease:
+        if self._node is not None:
+            return lease_of(self._node)
+        place = where(self._options.domain, (), self._options.server)
+        return node_for_servers(self._reactor) if place.is_beyond else shared_node(self._reactor)
+
     def _browse(self, node: Node) -> ServiceBrowser | InstanceBrowser:
+        domain, server = self._options.domain, self._options.server
         if self._name is not None:
-            return node.follow(self._name, self._type)
-        return node.browse(self._wanted)
+            return node.follow(self._name, self._type, domain=domain, server=server)
+        return node.browse(self._wanted, domain=domain, server=server)
 
     def __str__(self) -> str:
         if self._name is not None:
@@ -197,6 +213,7 @@ class _Attempt:
         self._reactor = reactor
         self._browser = browser
         self._timeout = options.timeout
+        self._asks_servers = where(options.domain, (), options.server).is_beyond
         self._rng = options.rng
         self._subject = subject
         # A name has one service, so there is nothing to choose from.
@@ -325,8 +342,9 @@ class _Attempt:
         if seen:
             return "; ".join(seen)
         if isinstance(self._browser, InstanceBrowser) and self._browser.host is not None:
-            return without_address(self._browser.host, self._timeout)
-        return f"none was found within {self._timeout:g} s"
+            return without_address(self._browser.host, self._timeout, self._asks_servers)
+        trouble = self._browser.trouble if self._asks_servers else None
+        return trouble or f"none was found within {self._timeout:g} s"
 
 
 def _cause(error: Exception) -> str:

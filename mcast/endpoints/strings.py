@@ -1,7 +1,7 @@
 r"""The syntax of ``mdns:`` endpoint strings.
 
     mdns:TYPE:endpoint=INNER[:name=…][:txt=…][:subtype=…][:interface=…][:hostname=…]      to serve
-    mdns:TYPE[:name=…][:subtype=…][:timeout=…][:pick=…]                                   to connect
+    mdns:TYPE[:name=…][:subtype=…][:domain=…][:server=…][:timeout=…][:pick=…]             to connect
 
 Twisted divides the string at the colons, and removes one backslash before ``:``, ``=`` and ``\``. A key can
 occur only once, so ``txt``, ``subtype`` and ``interface`` hold lists with commas in between. A comma that
@@ -19,6 +19,7 @@ from typing import Any
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 
+from mcast.dns.names import LOCAL
 from mcast.dnssd.hosts import checked_host_label
 from mcast.dnssd.service import Service
 from mcast.dnssd.text import TextValue
@@ -29,7 +30,7 @@ from mcast.errors import InvalidService
 from mcast.showing import shown
 
 SERVER_KEYS = ("name", "endpoint", "txt", "subtype", "interface", "hostname")
-CLIENT_KEYS = ("name", "subtype", "timeout", "pick")
+CLIENT_KEYS = ("name", "subtype", "domain", "server", "timeout", "pick")
 
 CALLERS = 6
 """How far up Twisted's parser of strings is looked for. Our choice: it is two or three calls away."""
@@ -76,7 +77,16 @@ def parse_client(reactor: Any, arguments: Sequence[str], options: Mapping[str, s
     name, subtype = options.get("name"), options.get("subtype")
     if name is not None and (subtypes or subtype is not None):
         raise _fault("subtype=… and name=… together: a name needs no subtype")
-    connect = ConnectOptions(timeout=_timeout(options.get("timeout")), pick=_pick(options.get("pick")))
+    try:
+        connect = ConnectOptions(
+            timeout=_timeout(options.get("timeout")),
+            pick=_pick(options.get("pick")),
+            domain=options.get("domain", LOCAL),
+            server=options.get("server"),
+        )
+    except ValueError as error:
+        text = str(error)
+        raise error if text.startswith("mdns endpoint") else _fault(text) from None
     try:
         return ServiceClientEndpoint(
             reactor,

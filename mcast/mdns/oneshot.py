@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcast.dns.codes import QUERY_FLAGS, Flag
+from mcast.dns.codes import QUERY_FLAGS
 from mcast.dns.messages import Message, Question, decode, encode
 from mcast.errors import MalformedMessage
 from mcast.mdns.constants import ONE_SHOT_TIMEOUT
@@ -20,8 +20,6 @@ class OneShotQuery:
         the query cannot guess it.
     :param now: when it is sent.
     :param timeout: seconds to wait for the response.
-    :param recursive: ask a conventional server to do what it takes (RD); never in Multicast DNS (RFC 6762
-        §18.6).
     """
 
     def __init__(
@@ -31,13 +29,11 @@ class OneShotQuery:
         now: float,
         *,
         timeout: float = ONE_SHOT_TIMEOUT,
-        recursive: bool = False,
     ) -> None:
         self.question: Final = question
         self.ends_at: Final = now + timeout
         """When to give up."""
-        flags = Flag.RECURSION_DESIRED if recursive else QUERY_FLAGS
-        self.payload: Final = encode(Message(id=identifier, flags=flags, questions=[question]))
+        self.payload: Final = encode(Message(id=identifier, flags=QUERY_FLAGS, questions=[question]))
         """What to send."""
         self.response: Message | None = None
         """The first response."""

@@ -62,6 +62,11 @@ class _LiveList(Generic[_S, _C]):
         """Whether it has ceased to ask."""
         return self._search.is_closed
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be asked, or no server answers, in one line; None when one does."""
+        return self._searches.trouble(self._search)
+
     def close(self) -> None:
         """Ask no more: every iteration ends, and each `wait_for` fails with `NotFound`.
 
@@ -149,7 +154,7 @@ class _LiveList(Generic[_S, _C]):
 
     def _seen(self, timeout: float) -> str:
         """Say what there was instead of what was waited for."""
-        trouble = self._searches.trouble(self._search) if self._search.zone is not None else None
+        trouble = self.trouble if self._search.zone is not None else None
         return trouble or f"not found within {timeout:g} s"
 
     def _news(self, now: float) -> None:

@@ -165,6 +165,19 @@ class OwnPorts:
         return self._network.open(ipv6, own_port=True)
 
 
+class NoNetwork:
+    """No links at all, for a node that asks DNS servers only: no port is opened, and no group joined."""
+
+    def interfaces(self) -> Sequence[Interface]:
+        return ()
+
+    def watch(self, changed: Callable[[Sequence[Interface]], None]) -> Callable[[], None]:
+        return lambda: None
+
+    def open(self, ipv6: bool, own_port: bool = False) -> MulticastPort:
+        raise OSError("there is no link")
+
+
 class SocketPort(DatagramProtocol):
     """Port 5353 of one family: one socket, bound to the wildcard address and joined on each interface.
 

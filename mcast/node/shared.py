@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mcast.node.network import Network, SocketNetwork
+from mcast.node.network import Network, NoNetwork, SocketNetwork
 from mcast.node.node import Node
 from mcast.sockets.interface import checked_selectors, select_interfaces
 
@@ -68,6 +68,7 @@ class _SharedNode:
 
 
 _shared: WeakKeyDictionary[Any, dict[Settings, _SharedNode]] = WeakKeyDictionary()
+_for_servers: WeakKeyDictionary[Any, dict[Settings, _SharedNode]] = WeakKeyDictionary()
 _provided: WeakKeyDictionary[Any, list[Node]] = WeakKeyDictionary()
 
 
@@ -102,6 +103,24 @@ def shared_node(
             # Later an interface may go and come back; at the start an unknown one is likely a mistake.
             select_interfaces(interfaces, network.interfaces())
         node = Node(reactor, interfaces=interfaces, hostname=hostname, network=network)
+        node.startService()
+        shared = nodes[settings] = _SharedNode(node, lambda gone: _forget(nodes, settings, gone))
+    return shared.lease()
+
+
+def node_for_servers(reactor: Any) -> NodeLease:
+    """Return a lease on a node of a reactor for domains outside of multicast DNS.
+
+    It is the node that a program provides, or else one that asks DNS servers only: on a machine where nothing
+    can be asked by multicast, servers still can.
+    """
+    if _provided.get(reactor):
+        return shared_node(reactor)
+    nodes = _for_servers.setdefault(reactor, {})
+    settings: Settings = ((), None)
+    shared = nodes.get(settings)
+    if shared is None or not shared.node.running:
+        node = Node(reactor, network=NoNetwork())
         node.startService()
         shared = nodes[settings] = _SharedNode(node, lambda gone: _forget(nodes, settings, gone))
     return shared.lease()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Final, NamedTuple
 
@@ -47,15 +48,29 @@ class Reply(NamedTuple):
     by_stream: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a question is asked, and what counts as the response."""
+
+    recursive: bool = True
+    """Ask the server to do what it takes (RD)."""
+    raw: bool = False
+    """Take whatever a server says; otherwise a failure or a referral is no answer."""
+    by_stream: bool = False
+    """Ask by TCP from the start."""
+
+
+USUAL: Final = Manner()
+"""As a stub resolver asks a recursive server (RFC 1123 §6.1.3.1)."""
+
+
 class Exchange:
     """A question, and the servers that may answer it; it does no I/O.
 
     :param servers: in the order in which they are asked.
     :param rng: draws the ID, so that nobody who does not see the query can guess it (RFC 5452 §4.3).
-    :param recursive: ask the server to do what it takes, and take nothing that is no answer; otherwise
-        whatever it says is taken.
+    :param manner: how to ask, and what counts.
     :param without_edns: servers that are known not to understand EDNS(0).
-    :param by_stream: ask by TCP from the start.
     """
 
     def __init__(
@@ -63,10 +78,8 @@ class Exchange:
         question: Question,
         servers: Sequence[ServerAddress],
         rng: Random,
-        *,
-        recursive: bool = True,
+        manner: Manner = USUAL,
         without_edns: Collection[ServerAddress] = (),
-        by_stream: bool = False,
     ) -> None:
         self.question: Final = question
         self.reply: Reply | None = None
@@ -77,8 +90,8 @@ class Exchange:
         """Servers that do not understand EDNS(0)."""
         self._servers: Final = tuple(servers)
         self._id: Final = rng.randrange(0x10000)
-        self._recursive: Final = recursive
-        self._by_stream: Final = by_stream
+        self._manner: Final = manner
+        self._truncated: Final[dict[ServerAddress, Message]] = {}
         self._streams: Final[set[ServerAddress]] = set()
         """Servers that were asked by TCP."""
         self._asked: Final[dict[ServerAddress, int]] = {}
@@ -129,7 +142,7 @@ class Exchange:
         server = min(waiting, key=lambda one: self._asked.get(one, 0))
         rounds = self._asked.get(server, 0)
         self._asked[server] = rounds + 1
-        self._ask(server, by_stream=self._by_stream)
+        self._ask(server, by_stream=self._manner.by_stream)
         self._next_at = min(self._ends_at, now + FIRST_PATIENCE * 2**rounds)
 
     def _ask(self, server: ServerAddress, *, by_stream: bool) -> None:
@@ -140,7 +153,7 @@ class Exchange:
     def _payload(self, server: ServerAddress) -> bytes:
         message = Message(
             id=self._id,
-            flags=Flag.RECURSION_DESIRED if self._recursive else 0,
+            flags=Flag.RECURSION_DESIRED if self._manner.recursive else 0,
             questions=[Question(self.question.name, self.question.type, self.question.rclass)],
         )
         if server not in self.plain:
@@ -162,6 +175,7 @@ class Exchange:
             return False
         if message.truncated and not by_stream:
             if server not in self._streams:
+                self._truncated[server] = message
                 self._ask(server, by_stream=True)
                 self._next_at = self._ends_at
             return True
@@ -170,7 +184,7 @@ class Exchange:
             self.plain.add(server)
             self._ask(server, by_stream=by_stream)
             return True
-        if self._recursive:
+        if not self._manner.raw:
             answer = read_answer(message, self.question)
             if answer.verdict in (Verdict.FAILED, Verdict.REFERRED):
                 self.fail(server, answer.reason, now)
@@ -191,7 +205,11 @@ class Exchange:
         if self.reply is not None or server in self.failures or server not in self._asked:
             return
         self.failures[server] = reason
-        if all(one in self.failures for one in self._servers):
+        truncated = self._truncated.get(server)
+        if self._manner.raw and truncated is not None:
+            # A part is better than nothing to whoever wants to see what a server says.
+            self.reply = Reply(truncated, server, False)
+        elif all(one in self.failures for one in self._servers):
             self._next_at = None
         elif not any(one in self._asked and one not in self.failures for one in self._servers):
             # Nobody else is waited for, so the next one is asked at once.

@@ -21,7 +21,6 @@ from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.events import Denied, Event, RecordAdded, RecordRemoved
 from mcast.mdns.schedule import Timers
 from mcast.unicast.replies import Answer, Verdict, ttl_of
-from mcast.unicast.usable import Realm, is_usable_address
 
 POLL_FLOOR = 5.0
 """Seconds between two questions for the same records, at least.
@@ -432,8 +431,8 @@ class ZoneQuerier:
         """Whether a record is of use elsewhere than on its own link (RFC 8766 §5.5.2)."""
         if record.type in _ADDRESS_TYPES:
             address = record.data
-            if not isinstance(address, IPv4Address | IPv6Address) or not is_usable_address(
-                address, Realm.SAME
+            if not isinstance(address, IPv4Address | IPv6Address) or (
+                address.is_link_local or address.is_multicast or address.is_unspecified
             ):
                 self.counters["addresses of no use"] += 1
                 return False

@@ -16,6 +16,8 @@ from mcast.dns_client.client import MAX_PLAIN, DnsClient
 from mcast.dns_client.system import SIZE_LIMIT, SystemServers
 from mcast.dns_client.transports import MAX_PIPELINED
 from mcast.errors import NotFound
+from mcast.oneshot import ask
+from mcast.unicast.exchange import Manner
 from mcast.unicast.servers import ServerAddress
 from tests.dns_client.lab import FIRST, HTTP, SECOND, ZONE, FakeServers, LoopbackServer, ZoneData, at, web
 
@@ -58,7 +60,8 @@ class LoopbackTests(TestCase):
         waiting: list[Message] = []
         self.server.respond = waiting.append
         asked = [
-            self.client.ask(LIST, [self.server.address], by_stream=True) for _ in range(MAX_PIPELINED + 20)
+            self.client.ask(LIST, [self.server.address], manner=Manner(by_stream=True))
+            for _ in range(MAX_PIPELINED + 20)
         ]
         while len(waiting) < MAX_PIPELINED:
             await _soon()
@@ -72,7 +75,7 @@ class LoopbackTests(TestCase):
 
     async def test_connection_that_the_server_closes(self) -> None:
         """RFC 7766 §6.2.4: the query goes out anew on another one."""
-        await self.client.ask(LIST, [self.server.address], by_stream=True)
+        await self.client.ask(LIST, [self.server.address], manner=Manner(by_stream=True))
         respond = self.server.respond
 
         def hang_up(query: Message) -> None:
@@ -82,7 +85,7 @@ class LoopbackTests(TestCase):
                 connection.transport.loseConnection()
 
         self.server.respond = hang_up
-        await self.client.ask(LIST, [self.server.address], by_stream=True)
+        await self.client.ask(LIST, [self.server.address], manner=Manner(by_stream=True))
         self.assertEqual(self.server.connections, 2)
 
     async def test_nobody_listens(self) -> None:
@@ -91,7 +94,7 @@ class LoopbackTests(TestCase):
         with self.assertRaisesRegex(NotFound, "nobody listens on its UDP port"):
             await self.client.ask(LIST, [self.server.address])
         with self.assertRaisesRegex(NotFound, "nobody listens on its TCP port"):
-            await self.client.ask(LIST, [self.server.address], by_stream=True)
+            await self.client.ask(LIST, [self.server.address], manner=Manner(by_stream=True))
         from twisted.internet import reactor
 
         self.server = LoopbackServer(reactor, self.zone.answer)
@@ -99,6 +102,12 @@ class LoopbackTests(TestCase):
     async def test_no_way_there(self) -> None:
         with self.assertRaisesRegex(NotFound, "no-such-interface|unreachable|No such|not known|Invalid"):
             await self.client.ask(LIST, [ServerAddress("fe80::1%no-such-interface")], timeout=1.0)
+
+    async def test_one_shot(self) -> None:
+        """`mcast.oneshot.ask` asks a conventional server by this client, and takes what it says."""
+        reply = await ask(self.client.reactor, "www.example.net", "A", "127.0.0.1", self.server.port)
+        self.assertEqual((reply.message.rcode, reply.source), (ResponseCode.REFUSED, "127.0.0.1"))
+        self.assertTrue(reply.message.flags & Flag.RECURSION_DESIRED)
 
     async def test_closed(self) -> None:
         """Whoever waits is told."""

@@ -81,8 +81,3 @@ class OneShotTests(SynchronousTestCase):
         self.assertEqual(
             self.query.stream_payload[:4], len(self.query.payload).to_bytes(2, "big") + b"\x12\x34"
         )
-
-    def test_recursion(self) -> None:
-        """RD is for conventional servers only."""
-        query = OneShotQuery(Question(FAR, A), 1, 10.0, recursive=True)
-        self.assertEqual(decode(query.payload).flags, Flag.RECURSION_DESIRED)

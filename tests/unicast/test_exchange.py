@@ -11,7 +11,7 @@ from mcast.dns.codes import Flag, RecordType, ResponseCode
 from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.records import address
 from mcast.unicast.edns import DEFAULT_PAYLOAD
-from mcast.unicast.exchange import EXCHANGE_TIMEOUT, Exchange, Send
+from mcast.unicast.exchange import EXCHANGE_TIMEOUT, Exchange, Manner, Send
 from mcast.unicast.servers import ServerAddress
 from tests.dns_client.lab import FIRST, SECOND, ZONE
 
@@ -125,7 +125,7 @@ class ResponseTests(ExchangeTestCase):
 
     def test_taken_as_it_is(self) -> None:
         """Without recursion, whoever asks wants to know what this server says."""
-        self.begin(recursive=False)
+        self.begin(manner=Manner(recursive=False, raw=True))
         self.assertFalse(decode(self.sends[0].payload).flags & Flag.RECURSION_DESIRED)
         self.answer(self.sends[0], ResponseCode.REFUSED)
         self.assertIsNotNone(self.exchange.reply)
@@ -150,6 +150,14 @@ class ResponseTests(ExchangeTestCase):
         self.assertTrue(self.exchange.take_sends())
         self.assertTrue(self.exchange.is_over)
         self.assertIn("by TCP", self.exchange.show_failures())
+
+    def test_truncated_is_better_than_nothing(self) -> None:
+        """To whoever wants to see what a server says."""
+        self.begin(manner=Manner(raw=True))
+        self.answer(self.sends[0], Flag.TRUNCATED)
+        self.exchange.fail(FIRST, "by TCP: nobody listens on its TCP port", 0.2)
+        assert self.exchange.reply is not None
+        self.assertTrue(self.exchange.reply.message.truncated)
 
     def test_server_without_edns(self) -> None:
         """RFC 6891 §7: asked anew without it."""

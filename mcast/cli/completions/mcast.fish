@@ -51,7 +51,7 @@ function _shtab_mcast_using
 end
 
 set -g _shtab_mcast_commands ping listen send ask interfaces publish browse resolve query dump conform
-set -g _shtab_mcast_opts_with_value --address --baseline --clock-rate --command --completion --count --expect --file --hex --hook --host --html --interface --interval --jobs --junit --map --only --pcap --plot --port --rate --record --repeat --report --save --seed --server --service --shared-record --size --source --stats --subject --subtype --text --ttl --wait -I -c -f -i -r -s -t -w
+set -g _shtab_mcast_opts_with_value --address --baseline --clock-rate --command --completion --count --domain --expect --file --hex --hook --host --html --interface --interval --jobs --junit --map --only --pcap --plot --port --rate --record --repeat --report --save --seed --server --service --shared-record --size --source --stats --subject --subtype --text --ttl --wait -I -c -d -f -i -r -s -t -w
 
 complete -c mcast -e
 complete -c mcast -f
@@ -133,6 +133,8 @@ complete -c mcast -n '_shtab_mcast_using browse' -l map -x -d 'draw links, hosts
 complete -c mcast -n '_shtab_mcast_using browse' -s I -l interface -x -d 'interface by name, index or address; may be repeated (default: all that are up)'
 complete -c mcast -n '_shtab_mcast_using browse' -l no-ipv4 -d 'IPv6 only'
 complete -c mcast -n '_shtab_mcast_using browse' -l no-ipv6 -d 'IPv4 only'
+complete -c mcast -n '_shtab_mcast_using browse' -s d -l domain -x -d 'look in this domain by asking DNS servers, such as example.com (default: local, by multicast)'
+complete -c mcast -n '_shtab_mcast_using browse' -l server -x -d 'ask this DNS server, such as 192.0.2.1 or [2001:db8::1]:5300 (default: those of the system)'
 complete -c mcast -n '_shtab_mcast_using browse' -l json -d 'one JSON object a line'
 complete -c mcast -n '_shtab_mcast_using; and test $_shtab_mcast_npos -eq 0' -a resolve -d 'Find out where a service is, the addresses of a host, or the host of an address.'
 complete -c mcast -n '_shtab_mcast_using resolve' -s h -l help -d 'show this help message and exit'
@@ -141,6 +143,8 @@ complete -c mcast -n '_shtab_mcast_using resolve' -s w -l wait -x -d 'give up af
 complete -c mcast -n '_shtab_mcast_using resolve' -s I -l interface -x -d 'interface by name, index or address; may be repeated (default: all that are up)'
 complete -c mcast -n '_shtab_mcast_using resolve' -l no-ipv4 -d 'IPv6 only'
 complete -c mcast -n '_shtab_mcast_using resolve' -l no-ipv6 -d 'IPv4 only'
+complete -c mcast -n '_shtab_mcast_using resolve' -s d -l domain -x -d 'look in this domain by asking DNS servers, such as example.com (default: local, by multicast)'
+complete -c mcast -n '_shtab_mcast_using resolve' -l server -x -d 'ask this DNS server, such as 192.0.2.1 or [2001:db8::1]:5300 (default: those of the system)'
 complete -c mcast -n '_shtab_mcast_using resolve' -l json -d 'one JSON object a line'
 complete -c mcast -n '_shtab_mcast_using; and test $_shtab_mcast_npos -eq 0' -a query -d 'Ask one question, and print every record that answers it.'
 complete -c mcast -n '_shtab_mcast_using query' -s h -l help -d 'show this help message and exit'

@@ -63,6 +63,8 @@ _shtab_mcast_browse_options=(
   "*"{-I,--interface}"[interface by name, index or address\; may be repeated (default\: all that are up)]:IF:_net_interfaces"
   "--no-ipv4[IPv6 only]"
   "--no-ipv6[IPv4 only]"
+  {-d,--domain}"[look in this domain by asking DNS servers, such as example.com (default\: local, by multicast)]:DOMAIN:"
+  "--server[ask this DNS server, such as 192.0.2.1 or \[2001\:db8\:\:1\]\:5300 (default\: those of the system)]:ADDRESS[:PORT]:"
   "--json[one JSON object a line]"
   "(*)::such as _http._tcp or _http._tcp,_printer (default\: all types):"
 )
@@ -205,6 +207,8 @@ _shtab_mcast_resolve_options=(
   "*"{-I,--interface}"[interface by name, index or address\; may be repeated (default\: all that are up)]:IF:_net_interfaces"
   "--no-ipv4[IPv6 only]"
   "--no-ipv6[IPv4 only]"
+  {-d,--domain}"[look in this domain by asking DNS servers, such as example.com (default\: local, by multicast)]:DOMAIN:"
+  "--server[ask this DNS server, such as 192.0.2.1 or \[2001\:db8\:\:1\]\:5300 (default\: those of the system)]:ADDRESS[:PORT]:"
   "--json[one JSON object a line]"
   ":a service, a host in .local, or an address:"
   ":the type of a service\: _http._tcp:"

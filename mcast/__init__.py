@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     )
     from mcast.node.shared import NodeLease, provide_node, shared_node
     from mcast.node.state import StateFile
+    from mcast.proxy.discovery_proxy import DiscoveryProxy, ProxySettings
     from mcast.sockets.arrival import Arrival
     from mcast.sockets.group import Group, Scope
     from mcast.sockets.interface import AddressState, Interface, InterfaceAddress, interfaces
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from mcast.sockets.sending import SendResult
     from mcast.sockets.settings import Binding, PortSettings
     from mcast.sockets.stock import StockPort
+    from mcast.unicast.zone import Zone
 
     __version__: str
 
@@ -129,6 +131,7 @@ _HOMES = {
     ),
     "mcast.node.shared": ("NodeLease", "provide_node", "shared_node"),
     "mcast.node.state": ("StateFile",),
+    "mcast.proxy.discovery_proxy": ("DiscoveryProxy", "ProxySettings"),
     "mcast.sockets.arrival": ("Arrival",),
     "mcast.sockets.group": ("Group", "Scope"),
     "mcast.sockets.interface": ("AddressState", "Interface", "InterfaceAddress", "interfaces"),
@@ -138,6 +141,7 @@ _HOMES = {
     "mcast.sockets.sending": ("SendResult",),
     "mcast.sockets.settings": ("Binding", "PortSettings"),
     "mcast.sockets.stock": ("StockPort",),
+    "mcast.unicast.zone": ("Zone",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -159,6 +163,7 @@ __all__ = [
     "Changes",
     "Claimed",
     "ConnectOptions",
+    "DiscoveryProxy",
     "DomainList",
     "EchoResponder",
     "EchoRules",
@@ -197,6 +202,7 @@ __all__ = [
     "Pick",
     "PortSettings",
     "Presence",
+    "ProxySettings",
     "PseudoRecord",
     "Publishable",
     "Question",
@@ -237,6 +243,7 @@ __all__ = [
     "TypeRemoved",
     "TypesBrowser",
     "Updated",
+    "Zone",
     "address_domains",
     "answer",
     "ask",

@@ -473,5 +473,10 @@ def searches_of(node: Node) -> Searches:
     return node._searches
 
 
+def reactor_of(node: Node) -> Any:
+    """Return the reactor of a node, for what listens beside it."""
+    return node._reactor
+
+
 def _pass_on(result: None, waiting: Deferred[None]) -> None:
     waiting.callback(None)

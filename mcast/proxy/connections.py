@@ -12,7 +12,7 @@ How Push takes its messages from here::
         def released(self, now: float) -> None: ...                           # it reads again
         def connection_lost(self, now: float) -> None: ...                    # whoever ended it
 
-    proxy.sessions = PushSession                     # before the start: a SessionMaker
+    server.sessions = PushSession                    # before the start: a SessionMaker
 
 The first message with opcode 6 on a TLS connection makes a session; this one and all later ones of that
 opcode, requests and responses, are handed to it, and nothing else is. It answers by `Connection.send`, ends

@@ -148,10 +148,10 @@ class Watches:
     How Push uses it, in a session on a TLS connection::
 
         client = connection.client
-        watch = proxy.watches.start(Question(name, RecordType.PTR), changed, proxy.realm_of(client), client)
+        watch = watches.start(Question(name, RecordType.PTR), changed, clients.look(client).realm, client)
         ...
         watch.stop()
-        proxy.watches.reconfirm(record)
+        watches.reconfirm(record)
 
     ``changed(added, removed)`` comes a moment after `start` with what the cache has, if it has anything, and
     then whenever that changes; what several packets of one moment change is told as one. Records are in the

@@ -220,16 +220,17 @@ class Options:
         read = _read_arrival_ipv6 if self._ipv6 else _read_arrival_ipv4
         return read(self._platform, ancillary)
 
-    def outgoing_ancillary(self, interface: int, source: IPv4Address | None = None) -> AncillaryData | None:
+    def outgoing_ancillary(self, interface: int, source: Address | None = None) -> AncillaryData | None:
         """Return what sendmsg needs to send one datagram by an interface; None where it cannot be told so.
 
-        :param source: the address to send IPv4 from. One the socket is bound to would not count otherwise.
+        :param source: the address to send from. One the socket is bound to would not count otherwise.
         """
         row = self._platform
         if self._ipv6:
             if row.ipv6_pktinfo is None:
                 return None
-            return [(IPPROTO_IPV6, row.ipv6_pktinfo, struct.pack("@16sI", bytes(16), interface))]
+            from_address = bytes(16) if source is None else source.packed
+            return [(IPPROTO_IPV6, row.ipv6_pktinfo, struct.pack("@16sI", from_address, interface))]
         if row.ipv4_pktinfo is None or not row.ipv4_send_pktinfo:
             return None
         from_address = bytes(4) if source is None else source.packed

@@ -44,7 +44,7 @@ class Zone:
     """The name, index or address of the interface; its IPv4 and its IPv6 link are asked together."""
     host_zone: Name | None = None
     """The subdomain for host names; without it they are in ``name``."""
-    reverse: tuple[IPNetwork, ...] | None = None
+    reverse: tuple[IPv4Network | IPv6Network, ...] | None = None
     """The networks whose reverse names are answered; None for those that the interface has."""
     browse_domains: tuple[Name, ...] = ()
     """The domains that are recommended for browsing, the default one first; ``name`` when there is none."""

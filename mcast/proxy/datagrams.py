@@ -1,0 +1,214 @@
+"""Queries by UDP: one that was answered a moment ago is answered again in a few microseconds."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import Counter
+from ipaddress import ip_address
+from typing import Any, Final
+
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.udp import Port
+from twisted.logger import Logger
+
+from mcast.clock import clock_of
+from mcast.neighbours import SocketAddress, may_be_host
+from mcast.proxy.answering import Answerer, Prepared
+from mcast.rate_limit import RateLimit
+from mcast.sockets.options import AncillaryData, Options
+from mcast.unicast.clients import Clients
+
+READ_BATCH = 256
+"""Datagrams that are read before others have their turn. Our choice: some milliseconds of work."""
+
+MAX_DATAGRAM = 4096
+"""Octets of a query. Our choice: more than a question and its options need; what is longer is cut, and is
+malformed then."""
+
+READ_BUFFER = 1 << 20
+"""Octets that the system keeps for us while we are busy. Our choice: some thousand queries."""
+
+UNPREPARED: Final[dict[bytes, Prepared]] = {}
+
+_AGAIN: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR})
+
+
+class DatagramServer(DatagramProtocol):
+    """Answers the queries that come to one UDP port.
+
+    :param max_rate: answers a second to one source; 0 for no limit. Who forges the source of a query has us
+        send no more than that to anybody.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, answerer: Answerer, clients: Clients, max_rate: int) -> None:
+        self.counters: Final[Counter[str]] = Counter()
+        """What was received, and what was left unanswered, by cause."""
+        self._answerer = answerer
+        self._clients = clients
+        self._known = clients.known
+        self._ready = answerer.ready
+        self._limit = RateLimit(max_rate)
+        self._seconds = clock_of(reactor).seconds
+
+    def respond(self, datagram: bytes, source: SocketAddress, port: Any) -> bytes | None:
+        """Return what goes back to the source at once; None for nothing.
+
+        :param port: has ``write(octets, source)``, for what goes back later.
+        """
+        host = source[0]
+        now = self._seconds()
+        client = self._known.get(host)
+        if client is None:
+            client = self._clients.look(host)
+        if not self._limit.allows(host, now):
+            self.counters["queries beyond the rate"] += 1
+            return None
+        if client.is_allowed:
+            prepared = self._ready[client.realm].get(datagram[2:])
+            if prepared is not None and now < prepared.valid_until:
+                self.counters["answered as prepared"] += 1
+                return datagram[:2] + prepared.octets
+        if source[1] == 0 or not _is_host(host):
+            self.counters["unanswerable sources"] += 1
+            return None
+        self.counters["queries"] += 1
+        return self._answerer.answer(
+            datagram, host, lambda octets: octets and port.write(octets, source), stream=False
+        )
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """Answer a query (called where the port reads in Twisted's own way)."""
+        answer = self.respond(datagram, addr, self.transport)
+        if answer:
+            assert self.transport is not None
+            self.transport.write(answer, addr)
+
+
+def _is_host(host: str) -> bool:
+    try:
+        return may_be_host(ip_address(host.partition("%")[0]))
+    except ValueError:
+        return False
+
+
+class QueryPort(Port):
+    """A UDP port that reads several datagrams in one go, and answers from the address that was asked.
+
+    On all addresses, a host with several has to say by which it answers, or the client takes the answer for a
+    stranger's. Twisted's own port leaves that to the routing table.
+    """
+
+    _log = Logger()
+
+    def __init__(self, port: int, protocol: DatagramServer, interface: str, reactor: Any) -> None:
+        super().__init__(port, protocol, interface, MAX_DATAGRAM, reactor)
+        self._server = protocol
+        self._options: Options | None = None
+
+    def _bindSocket(self) -> None:
+        super()._bindSocket()
+        sock: socket.socket = self.socket
+        options = Options(sock, ipv6=self.addressFamily == socket.AF_INET6)
+        try:
+            options.set_receive_buffer(READ_BUFFER)
+            if ip_address(self.interface.partition("%")[0] or "0.0.0.0").is_unspecified:
+                options.receive_arrival()
+                self._options = options
+        except OSError as problem:
+            self._log.debug("a socket option was refused: {problem}", problem=str(problem))
+
+    def doRead(self) -> None:
+        """Answer what has arrived."""
+        if self._options is not None:
+            self._read_with_arrival(self._options)
+            return
+        sock: socket.socket = self.socket
+        receive, send, respond = sock.recvfrom, sock.sendto, self._server.respond
+        for _ in range(READ_BATCH):
+            try:
+                datagram, source = receive(MAX_DATAGRAM)
+            except OSError as problem:
+                if problem.errno in _AGAIN:
+                    return
+                # Of an earlier answer: the client has closed its port.
+                self._server.counters["receive errors"] += 1
+                continue
+            try:
+                answer = respond(datagram, source, self)
+                if answer:
+                    send(answer, source)
+            except OSError:
+                self._server.counters["answers not sent"] += 1
+            except Exception:
+                self._log.failure("a query was not answered")
+
+    def _read_with_arrival(self, options: Options) -> None:
+        sock: socket.socket = self.socket
+        for _ in range(READ_BATCH):
+            try:
+                datagram, ancillary, _flags, source = sock.recvmsg(MAX_DATAGRAM, 256)
+            except OSError as problem:
+                if problem.errno in _AGAIN:
+                    return
+                self._server.counters["receive errors"] += 1
+                continue
+            interface, destination, _ = options.read_arrival(ancillary)
+            back = _From(self._server, sock, _ancillary(options, interface, destination))
+            try:
+                answer = self._server.respond(datagram, source, back)
+            except Exception:
+                self._log.failure("a query was not answered")
+                continue
+            if answer:
+                back.write(answer, source)
+
+    def write(self, datagram: bytes, addr: Any = None) -> None:
+        """Send an answer; what the system refuses is lost, as on the way."""
+        try:
+            self.socket.sendto(datagram, addr)
+        except OSError:
+            self._server.counters["answers not sent"] += 1
+
+
+class _From:
+    """Sends from the address that a query was sent to."""
+
+    def __init__(self, server: DatagramServer, sock: socket.socket, ancillary: AncillaryData) -> None:
+        self._server = server
+        self._sock = sock
+        self._ancillary = ancillary
+
+    def write(self, datagram: bytes, addr: SocketAddress) -> None:
+        try:
+            self._sock.sendmsg([datagram], self._ancillary, 0, addr)
+        except OSError:
+            self._server.counters["answers not sent"] += 1
+
+
+def _ancillary(options: Options, interface: int, destination: str | None) -> AncillaryData:
+    """Return what has an answer leave from the address that was asked."""
+    if destination is None:
+        return []
+    address = ip_address(destination.partition("%")[0])
+    # A way back by another interface is the routing table's business, but for what is on one link only.
+    return options.outgoing_ancillary(interface if address.is_link_local else 0, address) or []
+
+
+def listen_for_queries(reactor: Any, port: int, server: DatagramServer, interface: str) -> Any:
+    """Listen on a UDP port; returns what has ``stopListening`` and ``getHost``.
+
+    :raises CannotListenError: the port is taken, or no such address is ours.
+    """
+    if not IReactorFDSet.providedBy(reactor):
+        return reactor.listenUDP(port, server, interface, MAX_DATAGRAM)
+    query_port = QueryPort(port, server, interface, reactor)
+    query_port.startListening()
+    return query_port
+
+
+__all__ = ["CannotListenError", "DatagramServer", "QueryPort", "listen_for_queries"]

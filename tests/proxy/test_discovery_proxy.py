@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import CannotListenError
+from twisted.internet.testing import StringTransport
+
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Message, Question, decode, encode
+from mcast.dns.names import Name
+from mcast.dnssd.enumeration import DomainList
+from mcast.proxy.discovery_proxy import DiscoveryProxy, ProxySettings
+from mcast.unicast.framing import Unframer, framed
+from mcast.unicast.zone import Zone
+from tests.node.node_lab import NodeTestCase
+from tests.proxy.proxy_lab import BUILDING
+
+SERVERS = (Name.parse("proxy.example.com"),)
+
+
+class FakePort:
+    """A port that listens nowhere."""
+
+    def __init__(self, port: int, interface: str) -> None:
+        self.address = IPv4Address("UDP", interface, port)
+        self.is_listening = True
+
+    def getHost(self) -> IPv4Address:
+        return self.address
+
+    def stopListening(self) -> None:
+        self.is_listening = False
+
+
+class LanReactor:
+    """The clock of a simulated network, with ports that only remember."""
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+        self.ports: list[FakePort] = []
+        self.taken: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._clock, name)
+
+    def listenUDP(self, port: int, protocol: Any, interface: str, size: int) -> FakePort:
+        self.ports.append(FakePort(port, interface))
+        return self.ports[-1]
+
+    def listenTCP(self, port: int, factory: Any, backlog: int, interface: str) -> FakePort:
+        if interface in self.taken:
+            raise CannotListenError(interface, port, OSError(98, "Address already in use"))
+        return self.listenUDP(port, factory, interface, backlog)
+
+
+class ServiceTestCase(NodeTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.reactor = LanReactor(self.lan.clock)
+        self.proxy_node = self.settled("proxy", hostname=None, reactor=self.reactor)
+
+    def proxy(self, *zones: Zone, **settings: Any) -> DiscoveryProxy:
+        given = ProxySettings(**{"name_servers": SERVERS, "port": 5300, **settings})
+        proxy = DiscoveryProxy(self.proxy_node, zones or (BUILDING,), given)
+        proxy.startService()
+        self.addCleanup(proxy.stopService)
+        return proxy
+
+
+class ListeningTests(ServiceTestCase):
+    def places(self) -> set[str]:
+        return {port.address.host for port in self.reactor.ports if port.is_listening}
+
+    def test_loopback_only_unless_told_otherwise(self) -> None:
+        proxy = self.proxy()
+        self.assertEqual(self.places(), {"127.0.0.1", "::1"})
+        self.assertEqual(len(proxy.addresses), 4)
+        proxy.stopService()
+        self.assertEqual(self.places(), set())
+
+    def test_where_it_is_told(self) -> None:
+        self.proxy(listen=("10.0.1.1",))
+        self.assertEqual(self.places(), {"10.0.1.1"})
+
+    def test_taken(self) -> None:
+        """Nothing stays open then."""
+        self.reactor.taken.add("10.0.1.1")
+        proxy = DiscoveryProxy(self.proxy_node, [BUILDING], ProxySettings(SERVERS, listen=("10.0.1.1",)))
+        self.assertRaises(CannotListenError, proxy.startService)
+        self.assertEqual((proxy.running, self.places()), (0, set()))
+
+    def test_host_without_ipv6(self) -> None:
+        self.reactor.taken.add("::1")
+        self.assertTrue(self.proxy().running)
+
+
+class QueryTests(ServiceTestCase):
+    """The whole way of a query and its answer."""
+
+    def test_by_both_ways(self) -> None:
+        """P-5.1-2: the same by UDP and by TCP."""
+        proxy = self.proxy()
+        self.register(self.settled("printer"), "My Web")
+        question = Question(Name.parse("_http._tcp.Building 1.example.com"), RecordType.PTR)
+        query = encode(Message(7, questions=[question]))
+        sent: list[bytes] = []
+
+        class Port:
+            def write(self, octets: bytes, source: Any) -> None:
+                sent.append(octets)
+
+        at_once = proxy._datagrams.respond(query, ("10.0.1.9", 4000), Port())
+        self.lan.advance(1)
+        by_udp = at_once or sent[0]
+        connection = proxy._connections.buildProtocol(IPv4Address("TCP", "10.0.1.9", 4000))
+        transport = StringTransport()
+        connection.makeConnection(transport)
+        connection.dataReceived(framed(query))
+        (by_tcp,) = Unframer().feed(transport.value())
+        self.assertEqual(decode(by_udp).answers, decode(by_tcp).answers)
+        self.assertEqual(len(decode(by_tcp).answers), 1)
+
+    def test_rate_of_one_source(self) -> None:
+        proxy = self.proxy(max_rate=5)
+        query = encode(Message(7, questions=[Question(BUILDING.name, RecordType.SOA)]))
+        answers = [proxy._datagrams.respond(query, ("10.0.1.9", 4000), None) for _ in range(8)]
+        self.assertEqual(answers.count(None), 3)
+        self.assertEqual(proxy.statistics()["datagrams"]["queries beyond the rate"], 3)
+        self.assertEqual(proxy.statistics()["datagrams"]["answered as prepared"], 4)
+        self.assertIsNotNone(proxy._datagrams.respond(query, ("10.0.1.10", 4000), None))
+
+    def test_sources_that_are_no_host(self) -> None:
+        proxy = self.proxy()
+        query = encode(Message(7, questions=[Question(BUILDING.name, RecordType.NS)]))
+        for source in (("10.0.1.9", 0), ("224.0.0.251", 5353), ("255.255.255.255", 9), ("what", 9)):
+            self.assertIsNone(proxy._datagrams.respond(query, source, None))
+        self.assertEqual(proxy.statistics()["datagrams"]["unanswerable sources"], 4)
+
+
+class BrowseDomainTests(ServiceTestCase):
+    """P-5.2.2-1: domains that are recommended to the hosts of the link, by multicast."""
+
+    def test_told_by_multicast(self) -> None:
+        domains = (Name.parse("Building 1.example.com"), Name.parse("Building 2.example.com"))
+        proxy = self.proxy(Zone(BUILDING.name, "eth0", browse_domains=domains))
+        self.lan.advance(3)
+        client = self.settled("client")
+        found = {which: self.lan.result(client.domains(which, timeout=2)) for which in self.lists()}
+        self.assertEqual(found, {which: domains[:count] for which, count in self.lists().items()})
+        proxy.stopService()
+        self.lan.advance(3)
+        self.assertEqual(self.proxy_node.registrations, ())
+
+    def lists(self) -> dict[Any, int]:
+        return {
+            DomainList.BROWSING: 2,
+            DomainList.DEFAULT_BROWSING: 1,
+            DomainList.LEGACY_BROWSING: 2,
+        }
+
+    def test_nothing_unless_told(self) -> None:
+        self.proxy()
+        self.assertEqual(self.proxy_node.registrations, ())
+
+
+class SettingsTests(ServiceTestCase):
+    """Mistakes are told at once, in one line."""
+
+    def refused(self, *zones: Zone, **settings: Any) -> str:
+        with self.assertRaises(ValueError) as caught:
+            DiscoveryProxy(self.proxy_node, zones, ProxySettings(**{"name_servers": SERVERS, **settings}))
+        self.assertNotIn("\n", str(caught.exception))
+        return str(caught.exception)
+
+    def test_no_zone(self) -> None:
+        self.assertIn("at least one zone", self.refused())
+
+    def test_name_server_in_a_zone(self) -> None:
+        """P-6.2-3"""
+        names = (Name.parse("proxy.bldg-1.example.com"),)
+        self.assertIn("outside of all zones", self.refused(BUILDING, name_servers=names))
+
+    def test_half_a_certificate(self) -> None:
+        self.assertIn("needs both", self.refused(BUILDING, tls_certificate="cert.pem"))
+
+    def test_certificate_that_is_not_there(self) -> None:
+        said = self.refused(BUILDING, tls_certificate="/nowhere/cert.pem", tls_key="/nowhere/key.pem")
+        self.assertTrue("No such file" in said or "txmcast[tls]" in said, said)
+
+    def test_numbers(self) -> None:
+        self.assertIn("port 65536", self.refused(BUILDING, port=65536))
+        self.assertIn("link rate 0", self.refused(BUILDING, link_rate=0))
+        self.assertIn("rate -1", self.refused(BUILDING, max_rate=-1))
+        self.assertIn("not appear to be", self.refused(BUILDING, listen=("eth0",)))

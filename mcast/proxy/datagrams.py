@@ -24,7 +24,7 @@ from mcast.unicast.clients import Clients
 READ_BATCH = 256
 """Datagrams that are read before others have their turn. Our choice: some milliseconds of work."""
 
-MAX_DATAGRAM = 4096
+READ_SIZE = 4096
 """Octets of a query. Our choice: more than a question and its options need; what is longer is cut, and is
 malformed then."""
 
@@ -106,7 +106,7 @@ class QueryPort(Port):
     _log = Logger()
 
     def __init__(self, port: int, protocol: DatagramServer, interface: str, reactor: Any) -> None:
-        super().__init__(port, protocol, interface, MAX_DATAGRAM, reactor)
+        super().__init__(port, protocol, interface, READ_SIZE, reactor)
         self._server = protocol
         self._options: Options | None = None
 
@@ -131,7 +131,7 @@ class QueryPort(Port):
         receive, send, respond = sock.recvfrom, sock.sendto, self._server.respond
         for _ in range(READ_BATCH):
             try:
-                datagram, source = receive(MAX_DATAGRAM)
+                datagram, source = receive(READ_SIZE)
             except OSError as problem:
                 if problem.errno in _AGAIN:
                     return
@@ -151,7 +151,7 @@ class QueryPort(Port):
         sock: socket.socket = self.socket
         for _ in range(READ_BATCH):
             try:
-                datagram, ancillary, _flags, source = sock.recvmsg(MAX_DATAGRAM, 256)
+                datagram, ancillary, _flags, source = sock.recvmsg(READ_SIZE, 256)
             except OSError as problem:
                 if problem.errno in _AGAIN:
                     return
@@ -205,7 +205,7 @@ def listen_for_queries(reactor: Any, port: int, server: DatagramServer, interfac
     :raises CannotListenError: the port is taken, or no such address is ours.
     """
     if not IReactorFDSet.providedBy(reactor):
-        return reactor.listenUDP(port, server, interface, MAX_DATAGRAM)
+        return reactor.listenUDP(port, server, interface, READ_SIZE)
     query_port = QueryPort(port, server, interface, reactor)
     query_port.startListening()
     return query_port

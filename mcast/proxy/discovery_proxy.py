@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from random import SystemRandom
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
@@ -22,6 +23,7 @@ from mcast.proxy.answering import Answerer
 from mcast.proxy.connections import ConnectionServer
 from mcast.proxy.datagrams import DatagramServer, listen_for_queries
 from mcast.proxy.link_access import LinkAccess
+from mcast.proxy.push import Push
 from mcast.proxy.tls import tls_context
 from mcast.proxy.watching import Watches
 from mcast.showing import one_line
@@ -117,13 +119,11 @@ class DiscoveryProxy(Service):
         check_name_servers(administration.name_servers, table)
         self._access = LinkAccess(node, table, settings.link_rate)
         self._clients = Clients(settings.allow, suppresses=settings.suppress_unusable)
-        # Push stands on these two: see the docstrings of their modules.
         self._watches: Final = Watches(self._access, administration)
         self._answerer = Answerer(self._access, administration, self._clients)
         self._connections: Final = ConnectionServer(self._access.clock, self._answerer)
-        self._before_stop: Final[list[Callable[[], object]]] = []
-        # Called first when the proxy stops; connections are closed when their Deferreds have fired.
         self._datagrams: Final = DatagramServer(reactor, self._answerer, self._clients, settings.max_rate)
+        self._push = Push(self._access.clock, self._watches, self._clients.look, SystemRandom())
         self._ports: list[Any] = []
         self._published: list[RecordRegistration] = []
 
@@ -142,7 +142,8 @@ class DiscoveryProxy(Service):
         return tuple(port.getHost() for port in self._ports)
 
     def statistics(self) -> dict[str, dict[str, int]]:
-        """Return counters and gauges, by part: ``queries``, ``datagrams``, ``connections``, ``links``."""
+        """Return counters and gauges, by part: ``queries``, ``datagrams``, ``connections``,
+        ``push``, ``links``, and ``now`` the current numbers."""
         waiting = self._answerer.waiting
         now = {
             "questions waited for": len(waiting),
@@ -154,6 +155,7 @@ class DiscoveryProxy(Service):
             "queries": {**self._answerer.counters, **waiting.counters},
             "datagrams": dict(self._datagrams.counters),
             "connections": dict(self._connections.counters),
+            "push": self._push.statistics(),
             "links": {**self._access.counters, **self._watches.counters},
             "now": now,
         }
@@ -168,6 +170,8 @@ class DiscoveryProxy(Service):
         if self.running:
             return
         super().startService()
+        self._push = Push(self._access.clock, self._watches, self._clients.look, SystemRandom())
+        self._connections.sessions = self._push.session
         try:
             self._listen()
         except (CannotListenError, OSError):
@@ -185,23 +189,26 @@ class DiscoveryProxy(Service):
     def stopService(self) -> Deferred[None]:
         """Take nothing any more, end what is open; fires when the ports are closed."""
         super().stopService()
-        said = DeferredList([maybeDeferred(call) for call in self._before_stop], consumeErrors=True)
-        return said.addCallback(lambda _: self._end())
+        if not self._ports:
+            return succeed(None)
+        # No new client comes while those with a session are told when to come back (RFC 8490 §6.6.1).
+        closed = self._close_ports()
+        for registration in self._published:
+            registration.withdraw().addErrback(lambda _: None)
+        self._published.clear()
+        ended = self._push.stop().addCallback(lambda _: self._end())
+        return DeferredList([closed, ended]).addCallback(lambda _: None)
 
     def log_counters(self) -> None:
         """Log every counter."""
         for part, counters in self.statistics().items():
             self._log.info("{part}: {counters}", part=part, counters=counters)
 
-    def _end(self) -> Deferred[None]:
+    def _end(self) -> None:
         self._answerer.stop()
         self._watches.stop()
         self._access.stop()
         self._connections.end()
-        for registration in self._published:
-            registration.withdraw().addErrback(lambda _: None)
-        self._published.clear()
-        return self._close_ports()
 
     def _listen(self) -> None:
         settings = self.settings

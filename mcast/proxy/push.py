@@ -67,6 +67,7 @@ class Watching(Protocol):
         question: Question,
         changed: Callable[[Sequence[Record], Sequence[Record]], object],
         realm: Realm = ...,
+        client: str = ...,
     ) -> Following:
         """Follow the records that answer a question."""
 
@@ -212,6 +213,7 @@ class Push:
                     Question(topic.name, topic.type, topic.rclass),
                     lambda added, removed: self._changed(answers, added, removed),
                     client.realm,
+                    session.connection.client,
                 )
             except NotWatched as error:
                 session.core.refuse(identifier, _RCODES.get(error.why, ResponseCode.SERVFAIL), now)

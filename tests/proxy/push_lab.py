@@ -47,7 +47,9 @@ class FakeZone:
     doubts: list[Record] = field(default_factory=list)
     is_full: bool = False
 
-    def start(self, question: Question, changed: Changed, realm: Realm = Realm.SAME) -> FakeWatch:
+    def start(
+        self, question: Question, changed: Changed, realm: Realm = Realm.SAME, client: str = ""
+    ) -> FakeWatch:
         """Follow a question of the zone ``example.com``."""
         if not question.name.is_within(ZONE):
             raise NotWatched("not ours", "zone")

@@ -10,7 +10,7 @@ setup(
     packages=[*find_packages(include=["mcast", "mcast.*"]), "twisted.plugins"],
     # An editable install then puts this very directory on sys.path, where Twisted looks for plugins.
     package_dir={"": "."},
-    package_data={"mcast": ["py.typed"], "mcast.cli": ["completions/*"]},
+    package_data={"mcast": ["py.typed"], "mcast.view": ["page/*"], "mcast.cli": ["completions/*"]},
     # Where a system looks for them, when it is installed for the whole machine; contrib/share.py made them.
     data_files=[
         ("share/man/man1", sorted(glob("contrib/man/*.1"))),

@@ -24,7 +24,7 @@ BEGIN, END = "<!-- limits -->\n", "<!-- end of limits -->\n"
 
 ROOMS = (
     *("dns", "dnssd", "echo", "mdns", "node", "sockets"),
-    *("conform", "dns_client", "live", "proxy", "unicast", "view"),
+    *("conform", "dns_client", "live", "proxy", "unicast", "view", "watching"),
 )
 """The folders of mcast, beside the modules at its top, where what strangers send is kept."""
 

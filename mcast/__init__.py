@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from mcast.sockets.settings import Binding, PortSettings
     from mcast.sockets.stock import StockPort
     from mcast.unicast.zone import Zone
+    from mcast.view.resource import LiveView
 
     __version__: str
 
@@ -142,6 +143,7 @@ _HOMES = {
     "mcast.sockets.settings": ("Binding", "PortSettings"),
     "mcast.sockets.stock": ("StockPort",),
     "mcast.unicast.zone": ("Zone",),
+    "mcast.view.resource": ("LiveView",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -185,6 +187,7 @@ __all__ = [
     "InvalidService",
     "Key",
     "LinkId",
+    "LiveView",
     "Lost",
     "MalformedMessage",
     "McastError",

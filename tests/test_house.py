@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("mcast.dns_client", "mcast.conform"),
     ("mcast.oneshot",),
     ("mcast.node",),
+    ("mcast.watching",),
     ("mcast.testing", "mcast.endpoints", "mcast.resolver", "mcast.metrics", "mcast.proxy", "mcast.view"),
     ("mcast.tap", "mcast.cli"),
     ("mcast",),

@@ -68,6 +68,21 @@ class Breaches:
         self._entries.move_to_end(key)
         self._published.counted("breaches", entry)
 
+    def moved(self, gone: Host, kept: Host) -> None:
+        """Take in that two hosts were found to be one."""
+        for key, entry in tuple(self._entries.items()):
+            if entry.host is not gone:
+                continue
+            del self._entries[key]
+            there = self._entries.setdefault((kept.id, entry.rule, entry.section), entry)
+            if there is entry:
+                entry.host = kept
+                self._published.changed("breaches", entry)
+            else:
+                there.count += entry.count
+                self._published.counted("breaches", there)
+                self._published.gone("breaches", entry.id)
+
     def look(self, now: float) -> None:
         """Forget what was seen long ago (called now and then)."""
         while self._entries:

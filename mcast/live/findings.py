@@ -110,20 +110,36 @@ class Findings:
                 )
                 _remember(self._probes, question.name.key, _Probe(now, host.id, proposed))
 
+    def moved(self, gone: Host, kept: Host) -> None:
+        """Take in that two hosts were found to be one."""
+        for key, finding in tuple(self._findings.items()):
+            if finding.host != gone.id:
+                continue
+            del self._findings[key]
+            there = self._findings.setdefault((finding.kind, kept.id, finding.detail), finding)
+            if there is finding:
+                finding.host = kept.id
+                self._published.changed("findings", finding)
+            else:
+                there.count += finding.count
+                self._published.gone("findings", finding.id)
+
     def look(self, hosts: Iterable[Host], now: float) -> None:
         """Find who is heard on one family only, and forget what is true no more (called now and then)."""
-        for key, finding in tuple(self._findings.items()):
-            if now - finding.last > FINDING_LIMIT:
-                del self._findings[key]
-                self._published.gone("findings", finding.id)
         hosts = tuple(hosts)
         both = _interfaces_with_both(hosts)
         for host in hosts:
             families = {link.rpartition("/")[2] for link in host.links}
             interfaces = {link.rpartition("/")[0] for link in host.links}
             settled = host.packets >= ONE_FAMILY_PACKETS and now - host.first >= _SEEN_LIMIT
-            if settled and len(families) == 1 and interfaces & both:
-                self._found("one-family", host, f"heard by {families.pop()} only", now)
+            # One without a name may be half of a host: nothing tells which other address is its own.
+            is_whole = bool(host.names) and not host.is_self
+            if settled and is_whole and len(families) == 1 and interfaces & both and host.last is not None:
+                self._found("one-family", host, f"heard by {families.pop()} only", host.last, 1)
+        for key, finding in tuple(self._findings.items()):
+            if now - finding.last > FINDING_LIMIT:
+                del self._findings[key]
+                self._published.gone("findings", finding.id)
 
     def _look_for_repeats(self, records: Iterable[Record], host: Host, now: float) -> None:
         for record in records:
@@ -180,9 +196,10 @@ class Findings:
             finding = self._findings[key] = Finding(kind, host.id, cut(text_of(detail)), now)
             finding.id = f"f{self._number}"
             self._published.changed("findings", finding)
-        finding.last = now
-        finding.count = finding.count + 1 if count is None else max(finding.count, count)
-        self._published.counted("findings", finding)
+        count = finding.count + 1 if count is None else max(finding.count, count)
+        if (finding.last, finding.count) != (now, count):
+            finding.last, finding.count = now, count
+            self._published.counted("findings", finding)
 
 
 def _remember(memory: OrderedDict, key: object, value: object) -> None:  # type: ignore[type-arg]

@@ -60,9 +60,20 @@ class Host:
     """One host."""
 
     __slots__ = (
-        *("addresses", "breaches", "first", "id", "is_flooding", "is_self", "is_silent", "last", "links"),
+        *(
+            "addresses",
+            "breaches",
+            "first",
+            "formerly",
+            "id",
+            "is_flooding",
+            "is_self",
+            "is_silent",
+            "last",
+            "links",
+        ),
         *("mac", "names", "octets", "packets", "questions", "rate", "records", "round_trips", "services"),
-        "vendor",
+        *("sources", "vendor"),
     )
 
     def __init__(self, identifier: str, now: float) -> None:
@@ -70,8 +81,12 @@ class Host:
         self.names: dict[str, set[str]] = {}
         """Each with the addresses that it is said to have."""
         self.addresses: dict[str, None] = {}
+        self.sources: dict[str, None] = {}
+        """The addresses among these from which packets came."""
         self.links: dict[str, None] = {}
         """The links on which it was heard, in the order that it was."""
+        self.formerly: list[str] = []
+        """The identifiers of hosts that were found to be this one, the latest last."""
         self.mac: str | None = None
         self.vendor: str | None = None
         self.first = now
@@ -101,6 +116,7 @@ class Host:
             "mac": self.mac,
             "vendor": self.vendor,
             "self": self.is_self,
+            "formerly": list(self.formerly),
             "first": round(self.first, 3),
             "last": None if self.last is None else round(self.last, 3),
             "packets": self.packets,
@@ -126,8 +142,8 @@ class Hosts:
     def __init__(self, published: Published, events: EventLog) -> None:
         self.displaced = 0
         """How many were forgotten to make place."""
-        self.merged: Callable[[Host, Host], None] = lambda gone, kept: None
-        """Is called with two hosts that were found to be one: the one that goes, the one that stays."""
+        self.merged: list[Callable[[Host, Host], None]] = []
+        """Are called with two hosts that were found to be one: the one that goes, the one that stays."""
         self._published = published
         self._events = events
         self._number = 0
@@ -169,6 +185,7 @@ class Hosts:
             host.is_silent = False
             self._published.changed("hosts", host)
             self._events.add(now, "came", "host", host.id, (host.label, "heard again"))
+        host.sources[address] = None
         host.last = now
         host.packets += 1
         host.octets += octets
@@ -220,6 +237,7 @@ class Hosts:
         elif not any(address in said for said in host.names.values()):
             del self._by_address[address]
             del host.addresses[address]
+            host.sources.pop(address, None)
         self._published.changed("hosts", host)
         if host.label != before:
             self._events.add(now, "renamed", "host", host.id, (host.label, f"was {before}"))
@@ -231,12 +249,34 @@ class Hosts:
             return
         if host.mac is not None and host.mac != mac and len(host.addresses) > 1:
             now = host.first if host.last is None else host.last
+            was_source = host.sources.pop(address, "no") is None
             del host.addresses[address]
+            for said in host.names.values():
+                said.discard(address)
             self._published.changed("hosts", host)
             host = self._new(now)
             self._add_address(host, address)
+            if was_source:
+                host.sources[address] = None
         host.mac, host.vendor = text_of(mac), None if vendor is None else text_of(vendor)
         self._published.changed("hosts", host)
+        # A wireless repeater lends its MAC to all behind it: only two halves of one host are joined.
+        others = [each for each in self._hosts.values() if each.mac == host.mac and each is not host]
+        is_half = len(others) == 1 and not (host.names and others[0].names)
+        if is_half and host.links.keys().isdisjoint(others[0].links):
+            self._merged(others[0], host)
+
+    def is_self(self, address: str) -> None:
+        """Take in that the host of an address is the one that watches."""
+        host = self._by_address.get(address)
+        if host is None or host.is_self:
+            return
+        host.is_self = True
+        self._published.changed("hosts", host)
+        for other in self:
+            if other.is_self and other is not host:
+                self._merged(other, host)
+                return
 
     def round_trip(self, host: Host, seconds: float | None, now: float) -> None:
         """Take in how long a host took to answer; None when it did not."""
@@ -293,10 +333,12 @@ class Hosts:
         other = self._by_address.get(address)
         if other is not None and other is not host:
             other.addresses.pop(address, None)
+            other.sources.pop(address, None)
             self._published.changed("hosts", other)
         if address not in host.addresses and len(host.addresses) >= MAX_ADDRESSES:
             oldest = next(iter(host.addresses))
             del host.addresses[oldest]
+            host.sources.pop(oldest, None)
             del self._by_address[oldest]
             for said in host.names.values():
                 said.discard(oldest)
@@ -322,6 +364,8 @@ class Hosts:
         self._forget(gone)
         for address in gone.addresses:
             self._add_address(kept, address)
+            if address in gone.sources:
+                kept.sources[address] = None
         for name, said in gone.names.items():
             self._add_name(kept, name).update(said)
         for link in gone.links:
@@ -335,7 +379,10 @@ class Hosts:
         kept.round_trips = kept.round_trips or gone.round_trips
         kept.is_self = kept.is_self or gone.is_self
         kept.services |= gone.services
-        self.merged(gone, kept)
+        kept.formerly = [*kept.formerly, *gone.formerly, gone.id][-MAX_ADDRESSES:]
+        self._published.changed("hosts", kept)
+        for tell in self.merged:
+            tell(gone, kept)
         return kept
 
     def _forget(self, host: Host) -> None:

@@ -112,6 +112,7 @@ class Model:
         self._services = Services(self._published, self._events, self.hosts)
         self._findings = Findings(self._published, self._events)
         self._breaches = Breaches(self._published)
+        self.hosts.merged += (self._findings.moved, self._breaches.moved)
         self._history = History()
         self._links: dict[str, LinkEntry] = {}
         self._links_refused = 0
@@ -193,13 +194,6 @@ class Model:
         if (name, trouble) != (self._watcher.name, self._watcher.trouble):
             self._watcher.name, self._watcher.trouble = name, trouble
             self._published.changed("about", self._watcher)
-
-    def is_self(self, address: str, now: float) -> None:
-        """Take in that a host that was heard is the one that watches."""
-        host = self.hosts.at(address)
-        if host is not None and not host.is_self:
-            host.is_self = True
-            self._published.changed("hosts", host)
 
     def round_trip(self, identifier: str, seconds: float | None, now: float) -> None:
         """Take in how long the host of an identifier took to answer a question; None when it did not."""

@@ -91,7 +91,7 @@ class Services:
         self._by_id: dict[str, Service] = {}
         self._gone: dict[str, Service] = {}
         self.types: dict[str, TypeEntry] = {}
-        hosts.merged = self._moved
+        hosts.merged.append(self._moved)
 
     def get(self, identifier: str) -> Service | None:
         """Return the service of an identifier."""

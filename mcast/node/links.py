@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Interface, IPv6Interface
 from random import Random
 from typing import Any
@@ -19,8 +20,9 @@ from mcast.dns.records import Record
 from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP, MDNS_PORT
 from mcast.mdns.events import Event
 from mcast.mdns.link import Link, LinkSettings
+from mcast.neighbours import SocketAddress
 from mcast.node.link_driver import LinkChange, LinkDriver, LinkObserver
-from mcast.node.network import MulticastPort, Network
+from mcast.node.network import MulticastPort, Network, Receiver
 from mcast.node.troubles import NOT_STARTED, Troubles, missing_interfaces
 from mcast.sockets.interface import Interface, select_interfaces
 
@@ -36,6 +38,9 @@ SLEEP_LIMIT = 60.0
 Our choice: what others said meanwhile is lost to us. A shorter pause is one of a busy machine, in which the
 receive buffer kept what arrived; TTLs of host names are twice as long (RFC 6762 §10).
 """
+
+Overhearer = Callable[[LinkDriver, bytes, SocketAddress, bool], object]
+"""Called with each datagram that arrives: of which link, its octets, its source, whether it was multicast."""
 
 Key = tuple[int, bool]
 """The identity of a link: the index of its interface, and whether it is the IPv6 one."""
@@ -81,6 +86,7 @@ class Links:
         self._refusal: OSError | None = None
         self._unwatch: Callable[[], None] | None = None
         self._unwatch_sleep: Callable[[], None] | None = None
+        self._listeners: list[Overhearer] = []
 
     def __iter__(self) -> Iterator[LinkDriver]:
         return iter(tuple(self._drivers.values()))
@@ -180,6 +186,43 @@ class Links:
         # The interfaces first: this may be another place.
         self._look()
         self.reconnect()
+
+    # Listening in
+
+    def overhear(self, listener: Overhearer) -> Callable[[], None]:
+        """Call ``listener`` with each datagram that arrives, before its link takes it in.
+
+        :returns: call this to end it.
+        """
+        self._listeners.append(listener)
+        self._set_receivers()
+
+        def end() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+                self._set_receivers()
+
+        return end
+
+    def _set_receivers(self) -> None:
+        for driver in self:
+            if driver.is_up:
+                # It has joined, so that this changes the receiver alone.
+                driver.port.join(driver.interface, self._receiver(driver))
+
+    def _receiver(self, driver: LinkDriver) -> Receiver:
+        # While nobody listens in, a datagram costs nothing more.
+        return partial(self._overheard, driver) if self._listeners else driver.receive
+
+    def _overheard(
+        self, driver: LinkDriver, datagram: bytes, source: SocketAddress, multicast: bool
+    ) -> bytes | None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(driver, datagram, source, multicast)
+            except Exception:
+                self._log.failure("a listener failed on {link}", link=driver.label)
+        return driver.receive(datagram, source, multicast)
 
     # Following the interfaces
 
@@ -294,7 +337,7 @@ class Links:
 
     def _join(self, driver: LinkDriver, interface: Interface) -> bool:
         try:
-            driver.port.join(interface, driver.receive)
+            driver.port.join(interface, self._receiver(driver))
         except OSError as problem:
             self._trouble(f"{interface.name}: {problem.strerror or problem}")
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from random import Random, SystemRandom
 from typing import Any, overload
 
@@ -34,6 +34,7 @@ from mcast.dnssd.sought import (
     sought_services,
     sought_types,
 )
+from mcast.neighbours import SocketAddress
 from mcast.node import lookups
 from mcast.node.beyond import Beyond, Where, where, where_of
 from mcast.node.browsers import InstanceBrowser, ServiceBrowser, TypesBrowser
@@ -398,6 +399,17 @@ class Node(TwistedService):
         """
         self._links.reconnect()
         self._beyond.ask_again()
+
+    def overhear(
+        self, listener: Callable[[LinkId, bytes, SocketAddress, bool], object]
+    ) -> Callable[[], None]:
+        """Call ``listener(link, datagram, source, multicast)`` with all that arrives on port 5353.
+
+        It is called before the node takes it in, for what the node drops too; what it raises is logged.
+
+        :returns: call this to end it.
+        """
+        return self._links.overhear(lambda driver, *heard: listener(link_id_of(driver), *heard))
 
     def statistics(self) -> dict[str, Any]:
         """Return counters and gauges, plain dicts of numbers; docs/metrics.md tells what each means.

@@ -62,6 +62,7 @@ class FindingTests(ModelTestCase):
             self.hear(query(), "10.0.1.3")
             self.hear(query(), "fe80::3", ETH0_6)
             if second == 0:
+                self.hear(response(host_record("one", "10.0.1.2")))
                 self.hear(
                     response(host_record("both", "10.0.1.3"), host_record("both", "fe80::3")), "10.0.1.3"
                 )

@@ -181,6 +181,41 @@ class HostTests(ModelTestCase):
         self.assertEqual([(each["mac"][-1], each["addresses"]) for each in hosts],
                          [("2", ["10.0.1.2"]), ("9", ["10.0.1.9"])])  # fmt: skip
 
+    def test_two_halves_with_one_mac(self) -> None:
+        self.hear(query(), "10.0.1.2")
+        self.hear(query(), "fe80::2", ETH0_6)
+        for address in ("10.0.1.2", "fe80::2%eth0"):
+            self.model.hosts.neighbour(address, "02:00:00:00:00:02", None)
+        entry = self.only("hosts")
+        self.assertEqual(entry["addresses"], ["10.0.1.2", "fe80::2%eth0"])
+        self.assertEqual(entry["formerly"], ["h2"])
+
+    def test_many_with_one_mac(self) -> None:
+        """Behind a wireless repeater all have its MAC."""
+        for address in ("10.0.1.2", "10.0.1.3", "10.0.1.4"):
+            self.hear(query(), address)
+            self.model.hosts.neighbour(address, "02:00:00:00:00:02", None)
+        self.assertEqual(len(self.commit()["hosts"]), 3)
+
+    def test_the_host_that_watches(self) -> None:
+        self.hear(query(), "10.0.1.2")
+        self.hear(query(), "fe80::2", ETH0_6)
+        for address in ("10.0.1.2", "fe80::2%eth0", "10.9.9.9"):
+            self.model.hosts.is_self(address)
+        self.assertTrue(self.only("hosts")["self"])
+
+    def test_what_is_said_of_a_half(self) -> None:
+        """Breaches and services follow when two hosts turn out to be one."""
+        self.hear(response(host_record("a", ttl=999)), "10.0.1.2")
+        self.hear(response(host_record("b", "fe80::2", ttl=999)), "fe80::2", ETH0_6)
+        self.add(found(host="b", address="fe80::2%eth0"))
+        self.commit()
+        self.hear(response(host_record("a", "fe80::2", ttl=999)), "10.0.1.2")
+        (host,) = self.commit()["hosts"].values()
+        self.assertEqual({each["host_id"] for each in self.state["breaches"].values()}, {"h1"})
+        self.assertEqual(self.only("services")["host_id"], "h1")
+        self.assertEqual((host["names"], host["services"]), (["a.local", "b.local"], 1))
+
     def test_flood(self) -> None:
         for _ in range(int(FLOOD_RATE) * 10):
             self.hear(query())

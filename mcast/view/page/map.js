@@ -1,0 +1,145 @@
+// The network as a map: for each interface a bus with its hosts, each in a place that it keeps.
+
+import { el, matches, number, rate, svg } from "./dom.js";
+import { hostLabel } from "./tables.js";
+
+const CARD = { width: 196, height: 84, gap: 16 };
+const MOST = 250;
+const HEAD = 54;
+const BUS = 26;
+const SHOWN_TYPES = 3;
+const MAX_CARDS = 400;
+// Places outlive the page: whoever comes back finds everyone where they were.
+const places = new Map();
+
+export function mapPage(view, root) {
+  const { store } = view;
+  const scene = el("div", { class: "map" });
+  const note = el("p", { class: "empty" });
+  root.append(el("h2", {}, "Map"), scene, note);
+  let width = 0;
+  const observer = new ResizeObserver(() => {
+    if (Math.abs(scene.clientWidth - width) > 1) update(null);
+  });
+  observer.observe(scene);
+
+  function interfaceOf(host, services) {
+    return host.links[0]?.replace(/\/IPv[46]$/, "") ?? services[0]?.interfaces[0] ?? "";
+  }
+
+  function assign(groups) {
+    for (const name of [...places.keys()]) if (!groups.has(name)) places.delete(name);
+    for (const [name, hosts] of groups) {
+      const kept = places.get(name) ?? new Map();
+      const there = new Set(hosts.map((host) => host.id));
+      for (const id of [...kept.keys()]) if (!there.has(id)) kept.delete(id);
+      const taken = new Set(kept.values());
+      let next = 0;
+      for (const host of hosts) {
+        if (kept.has(host.id)) continue;
+        while (taken.has(next)) next += 1;
+        kept.set(host.id, next);
+        taken.add(next);
+      }
+      places.set(name, kept);
+    }
+  }
+
+  function update(changes) {
+    if (changes !== null && !changes.hosts && !changes.services && !changes.links) return;
+    const { hosts, services, links } = store.state;
+    const own = new Map();
+    for (const service of services.values()) {
+      if (service.gone === null && service.host_id !== null) own.set(service.host_id, [...(own.get(service.host_id) ?? []), service]);
+    }
+    const groups = new Map();
+    for (const link of links.values()) groups.set(link.interface, []);
+    for (const host of [...hosts.values()].slice(0, MAX_CARDS)) {
+      const name = interfaceOf(host, own.get(host.id) ?? []);
+      groups.set(name, [...(groups.get(name) ?? []), host]);
+    }
+    assign(groups);
+    width = scene.clientWidth;
+    const room = width - BUS - 2;
+    const columns = Math.max(1, Math.floor(room / (196 + CARD.gap)));
+    CARD.width = Math.max(150, Math.min(columns === 1 ? 420 : MOST, Math.floor(room / columns) - CARD.gap));
+    const letters = CARD.width / 8.4;
+    const focused = scene.contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
+    let y = 0;
+    const parts = [];
+    for (const [name, members] of groups) {
+      const { elements, height } = section(name, members, own, columns, y, letters);
+      parts.push(...elements);
+      y += height;
+    }
+    scene.replaceChildren(svg("svg", { viewBox: `0 0 ${Math.max(1, width)} ${Math.max(1, y)}`, width: Math.max(1, width), height: Math.max(1, y), role: "group", "aria-label": `Map of ${hosts.size} hosts` }, parts));
+    if (focused !== undefined) scene.querySelector(`[data-id="${focused}"]`)?.focus({ preventScroll: true });
+    note.hidden = hosts.size > 0 && hosts.size <= MAX_CARDS;
+    note.textContent = hosts.size ? `${number(hosts.size - MAX_CARDS)} further hosts are not on the map; the page of hosts has all.` : "No host has been heard yet. Questions have gone out; answers take some seconds.";
+  }
+
+  function section(name, members, own, columns, top, letters) {
+    const kept = places.get(name);
+    const rows = Math.ceil((Math.max(-1, ...kept.values()) + 1) / columns);
+    const links = [...store.state.links.values()].filter((link) => link.interface === name);
+    const elements = [];
+    const packets = links.reduce((sum, link) => sum + link.rate[0], 0);
+    const down = links.filter((link) => !link.working).map((link) => link.family);
+    const about = [links.map((link) => link.family).sort().join(" + ") || "not heard", `${number(members.length)} host${members.length === 1 ? "" : "s"}`, packets ? `${rate(packets)} packets/s` : "quiet"];
+    const cardTop = (row) => top + HEAD + row * (CARD.height + CARD.gap);
+    const end = rows ? cardTop(rows - 1) + CARD.height / 2 : top + 22;
+    elements.push(svg("path", { class: down.length ? "bus down" : "bus", d: `M 12 ${top + 22} V ${end}` }));
+    elements.push(svg("circle", { class: "plug", cx: 12, cy: top + 22, r: 7 }));
+    elements.push(svg("text", { class: "link", x: 30, y: top + 27 }, name || "elsewhere", svg("tspan", { class: "about", dx: 10 }, about.join(" · ") + (down.length ? ` · ${down.join(", ")} carries nothing` : ""))));
+    for (let row = 0; row < rows; row += 1) {
+      const last = Math.max(...[...kept.values()].filter((place) => Math.floor(place / columns) === row).map((place) => place % columns), -1);
+      if (last < 0) continue;
+      const middle = cardTop(row) + CARD.height / 2;
+      elements.push(svg("path", { class: "wire", d: `M 12 ${middle} H ${BUS + CARD.gap + last * (CARD.width + CARD.gap)}` }));
+    }
+    const ordered = members.slice().sort((a, b) => kept.get(a.id) - kept.get(b.id));
+    for (const host of ordered) {
+      const place = kept.get(host.id);
+      elements.push(card(host, own.get(host.id) ?? [], BUS + CARD.gap + (place % columns) * (CARD.width + CARD.gap), cardTop(Math.floor(place / columns)), letters));
+    }
+    return { elements, height: HEAD + rows * (CARD.height + CARD.gap) + 18 };
+  }
+
+  function card(host, services, x, y, letters) {
+    const label = hostLabel(host);
+    const address = host.addresses.find((each) => !each.includes(":")) ?? host.addresses[0];
+    const about = address && address !== label ? address : host.vendor ?? host.mac ?? (host.self ? "this host" : "no name known");
+    const types = [...new Set(services.map((service) => service.type.replace(/^_/, "").replace(/\._(tcp|udp)$/, "")))];
+    const shown = types.slice(0, SHOWN_TYPES).map((type) => cut(type, 11));
+    if (types.length > SHOWN_TYPES) shown.push(`+${types.length - SHOWN_TYPES}`);
+    const found = matches(view.words, host.names, host.addresses, host.vendor, services.map((service) => [service.name, service.type]));
+    const state = ["card", host.flooding && "flooding", host.silent && "silent", host.self && "self", !found && "dim", view.isOpen(host.id) && "open"].filter(Boolean).join(" ");
+    const words = `${label}, ${host.addresses[0] ?? "no address"}, ${services.length} services, ${rate(host.rate[0])} packets a second${host.breaches ? `, ${host.breaches} breaches` : ""}${host.flooding ? ", floods" : ""}${host.silent ? ", silent" : ""}`;
+    const open = () => view.open("hosts", host.id);
+    const chips = [];
+    let at = 12;
+    for (const type of shown) {
+      const breadth = type.length * 6.3 + 12;
+      if (at + breadth > CARD.width - 8) break;
+      chips.push(svg("rect", { class: "chip", x: at, y: 56, width: breadth, height: 18, rx: 9 }), svg("text", { class: "chip", x: at + breadth / 2, y: 69, "text-anchor": "middle" }, type));
+      at += breadth + 5;
+    }
+    const busy = Math.min(1, Math.log10(1 + host.rate[0]) / 2);
+    return svg("g", { class: state, "data-id": host.id, transform: `translate(${x} ${y})`, role: "button", tabindex: "0", "aria-label": words, onclick: open, onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); open(); } } },
+      svg("title", {}, words),
+      svg("rect", { class: "box", width: CARD.width, height: CARD.height, rx: 9 }),
+      svg("rect", { class: "busy", x: 0, y: CARD.height - 4, width: Math.round(busy * CARD.width), height: 4, rx: 2 }),
+      svg("text", { class: "name", x: 12, y: 24 }, cut(label, Math.floor(letters) - (host.breaches ? 4 : 0))),
+      svg("text", { class: "about", x: 12, y: 43 }, cut(about, Math.floor(letters * 1.1))),
+      host.breaches ? [svg("circle", { class: "badge", cx: CARD.width - 18, cy: 19, r: 10 }), svg("text", { class: "badge", x: CARD.width - 18, y: 23, "text-anchor": "middle" }, host.breaches > 99 ? "99+" : String(host.breaches))] : null,
+      chips.length ? chips : svg("text", { class: "about", x: 12, y: 69 }, host.self && about !== "this host" ? "this host" : "no service"),
+    );
+  }
+  return { update, close: () => observer.disconnect() };
+}
+
+/** At most so many characters; whole ones, whatever the script. */
+function cut(text, length) {
+  const whole = [...new Intl.Segmenter().segment(text.slice(0, 200))].map((each) => each.segment);
+  return whole.length <= length ? text : `${whole.slice(0, length - 1).join("")}…`;
+}

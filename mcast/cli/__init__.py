@@ -27,6 +27,7 @@ COMMANDS = {
     "browse": ("mcast.cli.browse", "list the services on the network, or follow them"),
     "resolve": ("mcast.cli.resolve", "find out where a service is, or a host, or whose an address is"),
     "query": ("mcast.cli.query", "ask one question by multicast DNS and print all answers"),
+    "domains": ("mcast.cli.domains", "list the domains to browse and register in, or check one"),
     "dump": ("mcast.cli.dump", "print every multicast DNS packet, or what is wrong with it"),
     "conform": ("mcast.cli.conform", "judge a multicast DNS implementation by its packets"),
 }

@@ -122,6 +122,25 @@ class FakePort:
         self.is_open = False
 
 
+class FakeStream:
+    """A TCP connection of a client in memory."""
+
+    def __init__(self, servers: FakeServers, server: ServerAddress) -> None:
+        self.servers, self.server = servers, server
+
+    def send(self, payload: bytes, heard: Heard, failed: Failed) -> Callable[[], None]:
+        self.servers.clock.callLater(self.servers.delay, self._answer, payload, heard, failed)
+        return lambda: None
+
+    def _answer(self, payload: bytes, heard: Heard, failed: Failed) -> None:
+        answerer = self.servers.answerers.get(self.server)
+        response = None if answerer is None else answerer(decode(payload))
+        if self.server in self.servers.without_tcp or response is None:
+            failed("by TCP: nobody listens on its TCP port")
+        else:
+            heard(encode(response))
+
+
 class FakeServers:
     """Servers in memory on a fake clock."""
 
@@ -131,12 +150,15 @@ class FakeServers:
         self.answerers: dict[ServerAddress, Callable[[Message], Message | None]] = {}
         self.refusing: set[ServerAddress] = set()
         self.unreachable: set[ServerAddress] = set()
+        self.without_tcp: set[ServerAddress] = set()
         self.sent: list[tuple[ServerAddress, Message]] = []
         self.ports: list[FakePort] = []
 
     def client(self) -> DnsClient:
         """Return a client of these servers."""
-        return DnsClient(self.clock, Random(1), datagrams=self.datagrams)
+        client = DnsClient(self.clock, Random(1), datagrams=self.datagrams)
+        client.stream = lambda server: FakeStream(self, server)  # type: ignore[method-assign,assignment,return-value]
+        return client
 
     def datagrams(self, server: ServerAddress, heard: Heard, failed: Failed) -> FakePort:
         return FakePort(self, server, heard, failed)

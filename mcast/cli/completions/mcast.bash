@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/mcast
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_mcast_subparsers=(ping listen send ask interfaces publish browse resolve query dump conform)
+_shtab_mcast_subparsers=(ping listen send ask interfaces publish browse resolve query domains dump conform)
 
 _shtab_mcast_ping_option_strings=(-h --help -c --count -i --interval -s --size -w --wait -I --interface -t --ttl --no-loopback --both --source --expect -q --quiet --plot --json)
 _shtab_mcast_listen_option_strings=(-h --help -I --interface -c --count --source --hex --stats --rtp --clock-rate --json)
@@ -16,6 +16,7 @@ _shtab_mcast_publish_option_strings=(-h --help --host --address --record --share
 _shtab_mcast_browse_option_strings=(-h --help -r --resolve -f --follow -w --wait --map -I --interface --no-ipv4 --no-ipv6 -d --domain --server --json)
 _shtab_mcast_resolve_option_strings=(-h --help -v --verbose -w --wait -I --interface --no-ipv4 --no-ipv6 -d --domain --server --json)
 _shtab_mcast_query_option_strings=(-h --help -w --wait --server --port --multicast -I --interface --no-ipv4 --no-ipv6 --json)
+_shtab_mcast_domains_option_strings=(-h --help -d --domain --check -w --wait -I --interface --no-ipv4 --no-ipv6 --server --json)
 _shtab_mcast_dump_option_strings=(-h --help -I --interface --pcap --lint --report -c --count -w --wait --no-ipv4 --no-ipv6 --json)
 _shtab_mcast_conform_option_strings=(-h --help -I --interface --subject --command --host --service --subtype --hook --no-ask --ipv6 --only --list --repeat --jobs --seed --junit --html --pcap --baseline --save --json)
 _shtab_mcast_option_strings=(-h --help --version --completion)
@@ -42,6 +43,8 @@ _shtab_mcast_resolve__I_COMPGEN=_mcast_interfaces
 _shtab_mcast_resolve___interface_COMPGEN=_mcast_interfaces
 _shtab_mcast_query__I_COMPGEN=_mcast_interfaces
 _shtab_mcast_query___interface_COMPGEN=_mcast_interfaces
+_shtab_mcast_domains__I_COMPGEN=_mcast_interfaces
+_shtab_mcast_domains___interface_COMPGEN=_mcast_interfaces
 _shtab_mcast_dump__I_COMPGEN=_mcast_interfaces
 _shtab_mcast_dump___interface_COMPGEN=_mcast_interfaces
 _shtab_mcast_dump___pcap_COMPGEN=_shtab_compgen_files
@@ -55,7 +58,7 @@ _shtab_mcast_conform___save_COMPGEN=_shtab_compgen_files
 
 _shtab_mcast_conform_pos_0_choices=(responder)
 _shtab_mcast_conform___subject_choices=(avahi mcast python-zeroconf)
-_shtab_mcast_pos_0_choices=(ping listen send ask interfaces publish browse resolve query dump conform)
+_shtab_mcast_pos_0_choices=(ping listen send ask interfaces publish browse resolve query domains dump conform)
 _shtab_mcast___completion_choices=(bash fish zsh)
 
 _shtab_mcast_ping__h_nargs=0
@@ -117,6 +120,11 @@ _shtab_mcast_query___multicast_nargs=0
 _shtab_mcast_query___no_ipv4_nargs=0
 _shtab_mcast_query___no_ipv6_nargs=0
 _shtab_mcast_query___json_nargs=0
+_shtab_mcast_domains__h_nargs=0
+_shtab_mcast_domains___help_nargs=0
+_shtab_mcast_domains___no_ipv4_nargs=0
+_shtab_mcast_domains___no_ipv6_nargs=0
+_shtab_mcast_domains___json_nargs=0
 _shtab_mcast_dump_pos_0_nargs='*'
 _shtab_mcast_dump__h_nargs=0
 _shtab_mcast_dump___help_nargs=0

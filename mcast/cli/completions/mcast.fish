@@ -50,8 +50,8 @@ function _shtab_mcast_using
   test "$_shtab_mcast_cmdpath" = "$argv"
 end
 
-set -g _shtab_mcast_commands ping listen send ask interfaces publish browse resolve query dump conform
-set -g _shtab_mcast_opts_with_value --address --baseline --clock-rate --command --completion --count --domain --expect --file --hex --hook --host --html --interface --interval --jobs --junit --map --only --pcap --plot --port --rate --record --repeat --report --save --seed --server --service --shared-record --size --source --stats --subject --subtype --text --ttl --wait -I -c -d -f -i -r -s -t -w
+set -g _shtab_mcast_commands ping listen send ask interfaces publish browse resolve query domains dump conform
+set -g _shtab_mcast_opts_with_value --address --baseline --check --clock-rate --command --completion --count --domain --expect --file --hex --hook --host --html --interface --interval --jobs --junit --map --only --pcap --plot --port --rate --record --repeat --report --save --seed --server --service --shared-record --size --source --stats --subject --subtype --text --ttl --wait -I -c -d -f -i -r -s -t -w
 
 complete -c mcast -e
 complete -c mcast -f
@@ -156,6 +156,16 @@ complete -c mcast -n '_shtab_mcast_using query' -s I -l interface -x -d 'interfa
 complete -c mcast -n '_shtab_mcast_using query' -l no-ipv4 -d 'IPv6 only'
 complete -c mcast -n '_shtab_mcast_using query' -l no-ipv6 -d 'IPv4 only'
 complete -c mcast -n '_shtab_mcast_using query' -l json -d 'one JSON object a line'
+complete -c mcast -n '_shtab_mcast_using; and test $_shtab_mcast_npos -eq 0' -a domains -d 'List the domains that are recommended for browsing and for registering, or check one for what is wrong.'
+complete -c mcast -n '_shtab_mcast_using domains' -s h -l help -d 'show this help message and exit'
+complete -c mcast -n '_shtab_mcast_using domains' -s d -l domain -x -d 'look for the lists there alone; may be repeated'
+complete -c mcast -n '_shtab_mcast_using domains' -l check -x -d 'tell what is wrong with a domain'
+complete -c mcast -n '_shtab_mcast_using domains' -s w -l wait -x -d 'gather answers for this time (default: 3)'
+complete -c mcast -n '_shtab_mcast_using domains' -s I -l interface -x -d 'interface by name, index or address; may be repeated (default: all that are up)'
+complete -c mcast -n '_shtab_mcast_using domains' -l no-ipv4 -d 'IPv6 only'
+complete -c mcast -n '_shtab_mcast_using domains' -l no-ipv6 -d 'IPv4 only'
+complete -c mcast -n '_shtab_mcast_using domains' -l server -x -d 'ask this DNS server, such as 192.0.2.1 or [2001:db8::1]:5300 (default: those of the system)'
+complete -c mcast -n '_shtab_mcast_using domains' -l json -d 'one JSON object a line'
 complete -c mcast -n '_shtab_mcast_using; and test $_shtab_mcast_npos -eq 0' -a dump -d 'Print every multicast DNS packet, one line a record.'
 complete -c mcast -n '_shtab_mcast_using dump' -s h -l help -d 'show this help message and exit'
 complete -c mcast -n '_shtab_mcast_using dump' -s I -l interface -x -d 'interface by name, index or address; may be repeated (default: all that are up)'

@@ -13,6 +13,7 @@ _shtab_mcast_commands() {
     ask:'Put a question to a group, and print what any number of hosts answer.'
     browse:'List the services of some types on the local network, or of all types.'
     conform:'Judge a multicast DNS implementation by the packets that it sends.'
+    domains:'List the domains that are recommended for browsing and for registering, or check one for what is wrong.'
     dump:'Print every multicast DNS packet, one line a record.'
     interfaces:'List the interfaces of this host, and with --check see whether multicast works on them.'
     listen:'Join groups and print what arrives.'
@@ -99,6 +100,21 @@ _shtab_mcast_conform_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_mcast_conform_defaults_added=0
+
+_shtab_mcast_domains_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "*"{-d,--domain}"[look for the lists there alone\; may be repeated]:DOMAIN:"
+  "--check[tell what is wrong with a domain]:DOMAIN:"
+  {-w,--wait}"[gather answers for this time (default\: 3)]:SECONDS:"
+  "*"{-I,--interface}"[interface by name, index or address\; may be repeated (default\: all that are up)]:IF:_net_interfaces"
+  "--no-ipv4[IPv6 only]"
+  "--no-ipv6[IPv4 only]"
+  "--server[ask this DNS server, such as 192.0.2.1 or \[2001\:db8\:\:1\]\:5300 (default\: those of the system)]:ADDRESS[:PORT]:"
+  "--json[one JSON object a line]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mcast_domains_defaults_added=0
 
 _shtab_mcast_dump_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -257,6 +273,7 @@ _shtab_mcast() {
         ask) _arguments -C -s $_shtab_mcast_ask_options ;;
         browse) _arguments -C -s $_shtab_mcast_browse_options ;;
         conform) _arguments -C -s $_shtab_mcast_conform_options ;;
+        domains) _arguments -C -s $_shtab_mcast_domains_options ;;
         dump) _arguments -C -s $_shtab_mcast_dump_options ;;
         interfaces) _arguments -C -s $_shtab_mcast_interfaces_options ;;
         listen) _arguments -C -s $_shtab_mcast_listen_options ;;

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from mcast.neighbours import SocketAddress
 from mcast.sockets.errors import AddressError
-from mcast.sockets.group import Group, parse_address
+from mcast.sockets.group import MAX_PORT, Group, parse_address
 from mcast.sockets.interface import default_interfaces, interfaces, loopback_source, zone_index
 from mcast.sockets.options import AncillaryData, Options
 
 MAX_ROUTES = 1024
-"""Destinations remembered in their packed form. Our choice: some 500 kB at most."""
+"""Hosts remembered with the way to them. Our choice: some 500 kB at most, more hosts than ask at a time."""
 
 
 class Route(NamedTuple):
@@ -26,7 +26,10 @@ class Route(NamedTuple):
 
 
 class Routes:
-    """The destinations of one socket, checked and packed once.
+    """The ways to hosts and groups from one socket, checked and packed once.
+
+    The port is no part of what is remembered: a program that asks takes another one each time, and a table by
+    port would grow with every question.
 
     :param pinned: index of the interface by which the socket sends anyhow; 0 for none.
     :param source: the address an IPv4 socket is bound to.
@@ -40,7 +43,8 @@ class Routes:
         self._pinned = pinned
         self._source = source
         self._outgoing = pinned
-        self._known: dict[tuple[SocketAddress, int], Route] = {}
+        self._known: dict[tuple[str, int, int], Route] = {}
+        """By host, scope and interface; the port in it is that of the first time."""
 
     def __len__(self) -> int:
         return len(self._known)
@@ -62,11 +66,14 @@ class Routes:
             that needs an interface and got none.
         :raises AddressError: no address of this family.
         """
-        key = (address, interface)
-        try:
-            return self._known[key]
-        except KeyError:
-            pass
+        key = (address[0], address[3] if len(address) > 3 else 0, interface)
+        known = self._known.get(key)
+        port = address[1]
+        if known is not None and 0 < port <= MAX_PORT:
+            target, ancillary, outgoing = known
+            if target[1] == port:
+                return known
+            return Route((target[0], port, *target[2:]), ancillary, outgoing)
         route = self._make(address, interface)
         if len(self._known) >= MAX_ROUTES:
             self._known.clear()

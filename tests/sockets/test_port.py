@@ -414,7 +414,7 @@ class SystemErrorTests(PortTestCase):
         """Answering ever new senders takes no more memory than `MAX_ROUTES` of them."""
         port = self.open()
         for number in range(2 * MAX_ROUTES):
-            port.send(b"", ("127.0.0.1", 1 + number))
+            port.send(b"", (f"127.0.{number >> 8}.{number & 0xFF}", 9))
         self.assertLessEqual(len(port._routes), MAX_ROUTES)
 
     def test_taken(self) -> None:

@@ -80,3 +80,16 @@ class RouteTests(SynchronousTestCase):
         found = routes(True)
         found.outgoing = 7
         self.assertEqual(found.find(("ff02::123", 9), 0).target, ("ff02::123", 9, 0, 7))
+
+    def test_a_host_is_remembered_once(self) -> None:
+        """Whoever asks from a new port each time takes no more memory by it, and is answered there."""
+        found = routes(True)
+        targets = [found.find(("fe80::1", port, 0, 5), 0).target for port in (9, 10, 9)]
+        self.assertEqual(targets, [("fe80::1", port, 0, 5) for port in (9, 10, 9)])
+        self.assertEqual(len(found), 1)
+
+    def test_each_port_is_looked_at(self) -> None:
+        """A group with a port that cannot be is refused, also after one that can."""
+        found = routes(False)
+        found.find(("224.0.0.123", 9), 5)
+        self.assertRaises(ValueError, found.find, ("224.0.0.123", 0), 5)

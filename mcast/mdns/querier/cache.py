@@ -110,7 +110,7 @@ class Cache:
             return Outcome.IGNORED, False
         cached = CachedRecord(now, record.ttl, record.type, int(record.cache_flush), source, record.rdata)
         cell = pack_head(capitals(record.name.wire, key)) + pack_one(cached)
-        self._table.add_name(key, cell, known is None)
+        self._table.add_name(key, cell)
         if not self._make_room(key, record.type, now):
             self._table.take(key, [record_key(record.type, record.rdata)])
             return Outcome.REFUSED, False
@@ -166,7 +166,7 @@ class Cache:
             return Outcome.IGNORED
         self._eviction.make_room_in(key, large, source, now)
         cached = CachedRecord(now, record.ttl, rtype, int(record.cache_flush), source, record.rdata)
-        self._table.add_member(large, rkey, cached, member is None)
+        self._table.add_member(large, rkey, cached)
         self._eviction.note_new(large, rkey)
         if not self._make_room(key, rtype, now):
             self._table.empty_member(large, rkey)

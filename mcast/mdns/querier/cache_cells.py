@@ -256,6 +256,18 @@ class LargeCell:
         self._let_go(key)
         self.members[key] = GONE
 
+    def forget_empty(self) -> list[bytes]:
+        """Forget all empty entries, and return their keys."""
+        left = {key: member for key, member in self.members.items() if member}
+        gone = [key for key in self.order if key not in left]
+        kept = [key for key in self.order if key in left]
+        # Filled anew, since a dict that loses entries keeps its size.
+        self.members.clear()
+        self.members.update(left)
+        self.order.clear()
+        self.order.extend(kept)
+        return gone
+
     def _let_go(self, key: bytes) -> None:
         member = self.members.get(key)
         if member:

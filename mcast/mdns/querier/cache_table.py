@@ -30,6 +30,9 @@ from mcast.mdns.querier.cache_cells import (
 OVERHEAD = 128
 """Octets that a cell takes besides its own and those of its key: two object headers and a place in a dict."""
 
+SPARE = 256
+"""Empty entries that do no harm. Our choice: some 40 kB, and seldom a look at all of a table."""
+
 MAX_CELL_RECORDS = 8
 """A name with more records than this has a large cell.
 
@@ -45,7 +48,8 @@ class CacheTable:
     """The cells of a cache.
 
     A name or a member that loses its records keeps an empty entry, and so its one place in the order of
-    eviction, until `forget_name` or `forget_member` is called when its turn has come.
+    eviction, until `forget_name` or `forget_member` is called when its turn has come, or until more than half
+    of the entries are empty.
     """
 
     __slots__ = ("count", "names", "octets", "order")
@@ -126,17 +130,40 @@ class CacheTable:
 
     # Adding and changing
 
-    def add_name(self, key: bytes, cell: Cell, is_new: bool) -> None:
-        """Add a cell with one record, for a name that has no records.
-
-        :param is_new: the name has no entry yet, not even an empty one.
-        """
+    def add_name(self, key: bytes, cell: Cell) -> None:
+        """Add a cell with one record, for a name that has no records."""
+        if key not in self.names:
+            if len(self.order) > 2 * self.count + SPARE:
+                self._forget_empty_names()
+            self.order.append(key)
+            self.octets += len(key) + OVERHEAD
         self.names[key] = cell
         self.count += 1
         self.octets += len(cell)
-        if is_new:
-            self.order.append(key)
-            self.octets += len(key) + OVERHEAD
+
+    def _forget_empty_names(self) -> None:
+        """Forget the names without records, whether it is their turn or not."""
+        kept = [key for key in self.order if self._has_records(self.names[key])]
+        left = {key: self.names[key] for key in kept}
+        for key in self.order:
+            if key not in left:
+                self.forget_name(key)
+        # Filled anew, since a dict that loses entries keeps its size.
+        self.names.clear()
+        self.names.update(left)
+        self.order.clear()
+        self.order.extend(kept)
+
+    def _has_records(self, known: Cell | LargeCell) -> bool:
+        if not isinstance(known, LargeCell):
+            return bool(known)
+        if not known.count:
+            self._forget_empty_members(known)
+        return known.count > 0
+
+    def _forget_empty_members(self, large: LargeCell) -> None:
+        for rkey in large.forget_empty():
+            self.octets -= len(rkey) + OVERHEAD
 
     def append(self, key: bytes, cell: Cell, added: CachedRecord) -> None:
         """Add a record to a cell."""
@@ -145,17 +172,17 @@ class CacheTable:
         self.count += 1
         self.octets += len(packed)
 
-    def add_member(self, large: LargeCell, rkey: bytes, cached: CachedRecord, is_new: bool) -> None:
-        """Add a record to a large cell.
-
-        :param is_new: the record key has no entry yet, not even an empty one.
-        """
-        packed = large.put(rkey, cached)
-        if is_new:
+    def add_member(self, large: LargeCell, rkey: bytes, cached: CachedRecord) -> None:
+        """Add a record that it does not have to a large cell."""
+        if rkey not in large.members:
+            if len(large.order) > 2 * large.count + SPARE:
+                self._forget_empty_members(large)
             large.order.append(rkey)
+            self.octets += len(rkey) + OVERHEAD
+        packed = large.put(rkey, cached)
         large.count += 1
         self.count += 1
-        self.octets += len(rkey) + len(packed) + OVERHEAD
+        self.octets += len(packed)
 
     def enlarge(self, key: bytes, cell: Cell, records: Sequence[CachedRecord]) -> LargeCell:
         """Put a large cell in the place of a cell with these records."""
@@ -164,7 +191,7 @@ class CacheTable:
         self.names[key] = large
         self.octets += len(large.head)
         for cached in records:
-            self.add_member(large, record_key(cached.type, cached.rdata), cached, True)
+            self.add_member(large, record_key(cached.type, cached.rdata), cached)
         return large
 
     def replace(self, key: bytes, changed: Iterable[CachedRecord]) -> None:

@@ -260,6 +260,28 @@ class BoundTests(SynchronousTestCase):
         one = len(junk(1000).name.key) + 128
         self.assertLess(cache.octets, 8 * (one + 60))
 
+    def test_octets_of_what_comes_again(self) -> None:
+        """A member that goes and comes again takes no more than at first."""
+        cache = small(of_name=100)
+        for number in range(20):
+            cache.store(listed(number), 0.0)
+        once = cache.octets
+        for _ in range(50):
+            cache.take(TYPE.key, [record_key(PTR, listed(3).rdata)])
+            cache.store(listed(3), 0.0)
+        self.assertEqual(cache.octets, once)
+
+    def test_what_goes_leaves_little_behind(self) -> None:
+        """Of ten thousand names and members that have gone, some hundred empty entries are left."""
+        cache = small(records=100_000, of_name=100_000)
+        for number in range(10_000):
+            for record in (junk(number), listed(number)):
+                cache.store(record, 0.0)
+                cache.take(record.name.key, [record_key(record.type, record.rdata)])
+        self.assertEqual(len(cache), 0)
+        self.assertLess(cache.octets, 150_000)
+        self.assertLess(len(cache._names), 300)
+
 
 class MemoryTests(SynchronousTestCase):
     def test_octets_for_a_record(self) -> None:

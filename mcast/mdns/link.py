@@ -78,8 +78,10 @@ class Link:
                 return None
         message = self._decode(datagram)
         if message is not None:
-            # A timer that is late must not let this datagram overtake what should have happened before it.
-            self.advance(now)
+            # A timer that is late must not let this datagram overtake what should have happened before it. What
+            # is more than one `advance` does is left to the timer: hundreds of datagrams may be read at once.
+            if not self._context.schedule.is_behind:
+                self.advance(now)
             if message.is_response:
                 self._receive_response(message, datagram, source, multicast, now)
             else:

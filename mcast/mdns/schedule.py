@@ -13,9 +13,11 @@ Wake = Callable[[float], None]
 class Schedule:
     """The wake-ups of all parts of one link."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_parts", "is_behind")
 
     def __init__(self) -> None:
+        self.is_behind = False
+        """Whether the last `advance` has left work that is due: a part does so much at a time, and no more."""
         self._parts: Final[list[tuple[Callable[[], float | None], Wake]]] = []
 
     def add(self, next_at: Callable[[], float | None], wake: Wake) -> None:
@@ -37,12 +39,20 @@ class Schedule:
     def advance(self, now: float) -> None:
         """Wake every part that is due; too early or too often does no harm.
 
-        What a part makes due for a later one is done in the same call.
+        What a part makes due for a later one is done in the same call. A part that has more to do than what
+        takes some milliseconds leaves the rest for the next call, and is due still.
         """
+        is_woken = False
         for next_at, wake in self._parts:
             at = next_at()
             if at is not None and at <= now:
+                is_woken = True
                 wake(now)
+        self.is_behind = is_woken and self._is_due(now)
+
+    def _is_due(self, now: float) -> bool:
+        at = self.next_at()
+        return at is not None and at <= now
 
 
 class Timer(Protocol):
@@ -111,11 +121,14 @@ class Timers(Generic[_T]):
         self.disarm(timer)
         return at, timer
 
-    def due(self, now: float) -> list[_T]:
-        """Disarm and return the timers that go off until ``now``, the first one first."""
+    def due(self, now: float, limit: int | None = None) -> list[_T]:
+        """Disarm and return the timers that go off until ``now``, the first one first.
+
+        :param limit: return so many at most.
+        """
         heap = self._heap
         found: list[_T] = []
-        while heap and heap[0][0] <= now:
+        while heap and heap[0][0] <= now and len(found) != limit:
             at, _, timer = heapq.heappop(heap)
             if timer.wake_at == at:
                 timer.wake_at = None

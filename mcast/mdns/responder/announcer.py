@@ -16,6 +16,10 @@ from mcast.mdns.responder.record_set import RecordSet
 from mcast.mdns.schedule import Timers
 
 
+MAX_SETS = 200
+"""Sets announced in one go. Our choice: some milliseconds of work, and full packets."""
+
+
 @dataclass(slots=True, eq=False)
 class AnnouncementSeries:
     """Sets announced together."""
@@ -45,7 +49,12 @@ class Announcer:
     def start(self, sets: Iterable[RecordSet], now: float) -> None:
         """Announce these sets, at once and then again; an unfinished series of any of them ends."""
         series = self._newest
-        if series is None or series.wake_at != now or series.left != self._count:
+        if (
+            series is None
+            or series.wake_at != now
+            or series.left != self._count
+            or len(series.sets) >= MAX_SETS
+        ):
             series = AnnouncementSeries([], self._count, ANNOUNCE_INTERVAL)
         for record_set in sets:
             if self._series_of.get(record_set) is not series:
@@ -62,9 +71,9 @@ class Announcer:
         self.timers.clear()
 
     def due(self, now: float) -> list[RecordSet]:
-        """Return the sets to announce now, as far as they are still published."""
+        """Return the sets of the next series to announce now, as far as they are still published."""
         found: list[RecordSet] = []
-        for series in self.timers.due(now):
+        for series in self.timers.due(now, 1):
             series.sets = [
                 record_set
                 for record_set in series.sets

@@ -129,6 +129,7 @@ class Watcher:
             if told <= ours and not self._context.others.has_whole(members):
                 # A set that no packet holds comes in several.
                 probed.missing.setdefault(kind[0], ours).difference_update(told)
+                self._prober.doubt(probed)
 
     def weigh_missing(self, now: float) -> None:
         """Before names become ours, give up those whose owner lacks records of ours.

@@ -2,53 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import heapq
 from typing import Final
 
 from mcast.dns.records import Identity, Record
-from mcast.mdns.schedule import Timers
 
-
-@dataclass(slots=True, eq=False)
-class Goodbye:
-    """A record to be multicast with TTL 0."""
-
-    record: Record
-    wake_at: float | None = None
+MAX_SAID = 400
+"""Goodbyes said in one go. Our choice: some milliseconds of work, and full packets."""
 
 
 class Goodbyes:
-    """Records to be multicast with TTL 0 (RFC 6762 §10.1)."""
+    """Records to be multicast with TTL 0 (RFC 6762 §10.1).
+
+    Nearly all that are planned together are due at the same moment: they are kept by that.
+    """
 
     def __init__(self) -> None:
-        self.timers: Final[Timers[Goodbye]] = Timers()
-        """When to call `take`."""
-        self._planned: Final[dict[Identity, Goodbye]] = {}
+        self._planned: Final[dict[Identity, float]] = {}
+        """When each leaves."""
+        self._leaving: Final[dict[float, dict[Identity, Record]]] = {}
+        """Those that leave at a moment, in the order in which they were planned."""
+        self._moments: Final[list[float]] = []
+        """A heap of the moments, each once."""
 
     def __bool__(self) -> bool:
         """Whether any goodbye is still to be said."""
         return bool(self._planned)
 
+    def next_at(self) -> float | None:
+        """Return when to call `take`, or None when nothing is planned."""
+        return self._moments[0] if self._moments else None
+
     def add(self, record: Record, at: float) -> None:
         """Plan the goodbye of a record, whose TTL does not matter."""
         self.cancel(record)
-        goodbye = self._planned[record.identity] = Goodbye(record.with_ttl(0))
-        self.timers.arm(goodbye, at)
+        identity = record.identity
+        self._planned[identity] = at
+        leaving = self._leaving.get(at)
+        if leaving is None:
+            leaving = self._leaving[at] = {}
+            heapq.heappush(self._moments, at)
+        leaving[identity] = record
 
     def cancel(self, record: Record) -> None:
         """Plan no goodbye of a record that is published again."""
-        goodbye = self._planned.pop(record.identity, None)
-        if goodbye is not None:
-            self.timers.disarm(goodbye)
+        at = self._planned.pop(record.identity, None)
+        if at is not None:
+            del self._leaving[at][record.identity]
+            self._drop_empty()
 
     def clear(self) -> None:
         """Plan nothing."""
         self._planned.clear()
-        self.timers.clear()
+        self._leaving.clear()
+        self._moments.clear()
 
     def take(self, now: float) -> list[Record]:
-        """Return the records to say goodbye to now."""
-        due = [goodbye.record for goodbye in self.timers.due(now)]
-        for record in due:
-            del self._planned[record.identity]
+        """Return the records to say goodbye to now, `MAX_SAID` of them at most."""
+        due: list[Record] = []
+        while self._moments and self._moments[0] <= now and len(due) < MAX_SAID:
+            leaving = self._leaving[self._moments[0]]
+            for identity in list(leaving)[: MAX_SAID - len(due)]:
+                due.append(leaving.pop(identity).with_ttl(0))
+                del self._planned[identity]
+            self._drop_empty()
         return due
+
+    def _drop_empty(self) -> None:
+        while self._moments and not self._leaving[self._moments[0]]:
+            del self._leaving[heapq.heappop(self._moments)]

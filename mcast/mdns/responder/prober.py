@@ -30,6 +30,10 @@ from mcast.mdns.events import ProbingFailed
 from mcast.mdns.schedule import Timers
 
 
+MAX_DUE = 100
+"""Names that are probed for, or become ours, in one go. Our choice: some milliseconds of work, and full packets."""
+
+
 @dataclass(slots=True)
 class ProbedName:
     """One name that is probed for, or ours."""
@@ -70,6 +74,7 @@ class Prober:
         self._rng: Final = rng
         self._names: Final[dict[bytes, ProbedName]] = {}
         self._active: Final[dict[bytes, ProbedName]] = {}
+        self._doubted: Final[dict[bytes, ProbedName]] = {}
         self._gathering_at: float | None = None
         self._conflicts: Final[deque[float]] = deque(maxlen=CONFLICT_LIMIT)
         self._paused_until: float | None = None
@@ -150,6 +155,7 @@ class Prober:
             probed.is_held = False
             probed.probes = 0
         self._active.clear()
+        self._doubted.clear()
         self.timers.clear()
 
     def _start(self, probed: ProbedName, now: float) -> None:
@@ -161,6 +167,7 @@ class Prober:
 
     def _stop(self, probed: ProbedName) -> None:
         self.timers.disarm(probed)
+        self._doubted.pop(probed.name.key, None)
         self._active.pop(probed.name.key, None)
 
     def _first_probe_at(self, now: float) -> float:
@@ -211,23 +218,27 @@ class Prober:
         if self._struggling_since is None:
             self._struggling_since = now
 
+    def doubt(self, probed: ProbedName) -> None:
+        """Have `finishing` return a name before it becomes ours."""
+        self._doubted[probed.name.key] = probed
+
     def finishing(self, now: float) -> list[ProbedName]:
-        """Return the names that the next `advance` will make ours."""
+        """Return the doubted names that the next `advance` may make ours."""
         return [
             probed
-            for probed in self._active.values()
+            for probed in self._doubted.values()
             if probed.probes == PROBES and probed.wake_at is not None and probed.wake_at <= now
         ]
 
     def advance(self, now: float) -> tuple[list[ProbedName], list[ProbedName]]:
-        """Return the names to send a probe for, and those that are ours from now on."""
+        """Return the names to send a probe for, and those that are ours from now on; `MAX_DUE` of both."""
         due: list[ProbedName] = []
         won: list[ProbedName] = []
-        for probed in self.timers.due(now):
+        for probed in self.timers.due(now, MAX_DUE):
             if probed.probes == PROBES:
                 won.append(probed)
                 probed.is_held = True
-                del self._active[probed.name.key]
+                self._stop(probed)
             else:
                 probed.probes += 1
                 # From this send, not from when it was due: a host that slept through its timers must not send

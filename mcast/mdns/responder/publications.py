@@ -30,6 +30,10 @@ from mcast.mdns.responder.zone import Entry, FormerRecord, Zone
 from mcast.mdns.schedule import Timers
 
 
+MAX_UPDATES = 100
+"""Groups that are published or changed in one go. Our choice: some milliseconds of work."""
+
+
 class Publications:
     """All record groups of a link; has the zone, the names, the announcements and the goodbyes.
 
@@ -436,7 +440,7 @@ class Publications:
 
     def try_updates(self, now: float) -> None:
         """Bring updates into force whose time has come."""
-        for publication in self.updates.due(now):
+        for publication in self.updates.due(now, MAX_UPDATES):
             if publication.is_published:
                 self._try_update(publication, now)
             else:
@@ -457,10 +461,9 @@ class Publications:
         for publication in dict.fromkeys(
             [one for probed in won for one in self._pointing.at(probed.name.key)]
         ):
-            if not publication.is_published:
-                self._publish_ready([publication], now)
-            elif publication.update is not None:
-                self._try_update(publication, now)
+            if not publication.is_published or publication.update is not None:
+                # At once, but not all of them in one go: thousands may point to one host.
+                self.updates.arm(publication, now)
 
 
 def _concerns(record: Record, names: set[bytes]) -> bool:

@@ -63,7 +63,7 @@ class Responder:
         unicast = self._answerer.unicast
         schedule.add(unicast.delayed.timers.next_at, unicast.send_delayed)
         # RFC 6762 §8.4: the goodbye of what was replaced comes before the new data.
-        schedule.add(publications.goodbyes.timers.next_at, self._say_goodbyes)
+        schedule.add(publications.goodbyes.next_at, self._say_goodbyes)
         schedule.add(self._multicast_at, self._multicast)
 
     # What the owner asks for
@@ -291,6 +291,8 @@ class Responder:
 
     def _send_due(self, now: float) -> None:
         """Send what a packet has made due at once: goodbyes first, then everything else."""
+        if self._context.schedule.is_behind:
+            return  # the timer, which goes off at once, has its turn first
         if self._publications.goodbyes:
             self._say_goodbyes(now)
         at = self._multicast_at()

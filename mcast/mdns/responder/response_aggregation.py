@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 from typing import Final
 
 from mcast.mdns.constants import AGGREGATION_DELAY
 from mcast.mdns.responder.record_set import RecordSet
+
+
+MAX_SETS = 500
+"""Sets that are multicast in one go. Our choice: some milliseconds of work, and full packets."""
 
 
 class Reason(Enum):
@@ -116,8 +121,12 @@ class MulticastPlan:
         return max(times)
 
     def take(self, now: float) -> tuple[list[RecordSet], list[RecordSet]]:
-        """Return the sets that are due, and which of them answer a question; they are planned no longer."""
-        due = [record_set for record_set, plan in self._plans.items() if plan.at <= now]
+        """Return the sets that are due, and which of them answer a question; they are planned no longer.
+
+        Those that are due and more than `MAX_SETS` are left for the next time.
+        """
+        found = (record_set for record_set, plan in self._plans.items() if plan.at <= now)
+        due = list(islice(found, MAX_SETS))
         answers = [record_set for record_set in due if Reason.ANSWER in self._plans[record_set].reasons]
         for record_set in due:
             del self._plans[record_set]

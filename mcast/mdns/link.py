@@ -76,6 +76,9 @@ class Link:
                 self.counters["repetitions suppressed"] += 1
                 self._observe_query(datagram, ready.message, source, multicast, now)
                 return None
+        if multicast and self.responder.is_own_probe(datagram, source):
+            self.counters["own probes heard"] += 1
+            return None
         message = self._decode(datagram)
         if message is not None:
             # A timer that is late must not let this datagram overtake what should have happened before it. What

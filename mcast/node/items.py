@@ -171,6 +171,7 @@ class ServiceItem(Item):
         assert self.service.name is not None
         super().__init__(self.service.name, interfaces, renames=renames)
         self._memory_key = f"service {self.full_name}"
+        self._made: tuple[Service, Name, RecordGroup] | None = None
 
     @property
     def full_name(self) -> Name:
@@ -191,8 +192,12 @@ class ServiceItem(Item):
         return self._host_of(self.service)
 
     def records(self, interface: Interface) -> RecordGroup:
-        service = self.service if self.service.host is None else replace(self.service, host=None)
-        return service_records(service, self.host)
+        # The same on every link: of thousands of services each is described once.
+        host = self.host
+        if self._made is None or self._made[0] is not self.service or self._made[1].wire != host.wire:
+            service = self.service if self.service.host is None else replace(self.service, host=None)
+            self._made = self.service, host, service_records(service, host)
+        return self._made[2]
 
     def next_label(self) -> str:
         return next_instance(self.label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -60,7 +60,7 @@ class Publication:
         names = self.group.verified_names
         return {**names, **self.update.verified_names} if self.update else names
 
-    def targets(self) -> set[bytes]:
+    def targets(self) -> frozenset[bytes]:
         """The names that it points to, with those of a pending update."""
         targets = self.group.targets
         return targets | self.update.targets if self.update else targets
@@ -73,7 +73,7 @@ class Pointing:
 
     def __init__(self) -> None:
         self._by_target: Final[dict[bytes, dict[Publication, None]]] = {}
-        self._targets: Final[dict[Publication, set[bytes]]] = {}
+        self._targets: Final[dict[Publication, frozenset[bytes]]] = {}
 
     def at(self, name_key: bytes) -> list[Publication]:
         """Return the groups that point to a name, oldest first."""
@@ -81,7 +81,7 @@ class Pointing:
 
     def note(self, publication: Publication) -> None:
         """Take note of what a group points to now."""
-        before, after = self._targets.get(publication, set()), publication.targets()
+        before, after = self._targets.get(publication, frozenset()), publication.targets()
         if before == after:
             return
         self._drop(publication, before - after)
@@ -91,9 +91,9 @@ class Pointing:
 
     def forget(self, publication: Publication) -> None:
         """Take note that a group is no more."""
-        self._drop(publication, self._targets.pop(publication, set()))
+        self._drop(publication, self._targets.pop(publication, frozenset()))
 
-    def _drop(self, publication: Publication, keys: set[bytes]) -> None:
+    def _drop(self, publication: Publication, keys: Iterable[bytes]) -> None:
         for key in keys:
             groups = self._by_target[key]
             groups.pop(publication, None)

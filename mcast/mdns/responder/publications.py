@@ -120,7 +120,7 @@ class Publications:
                     self.updates.arm(waiting, now)
         if goodbye and self._context.is_up:
             for one in former:
-                if not _concerns(one.record, contested):
+                if not contested or not _concerns(one.record, contested):
                     self._say_goodbye(one, now)
 
     def lose(self, owner: Hashable, lost: Name, now: float) -> None:
@@ -177,8 +177,13 @@ class Publications:
 
     def _contested(self, publication: Publication) -> set[bytes]:
         """The names of a group that are not ours at the moment."""
-        names = [*publication.probed_names(), *publication.verified_names()]
-        return {key for key in names if not self.prober.holds(key)}
+        holds = self.prober.holds
+        return {
+            key
+            for names in (publication.probed_names(), publication.verified_names())
+            for key in names
+            if not holds(key)
+        }
 
     def proposals(self, probed: ProbedName) -> list[Record]:
         """Return the records that we want under a name, in the order of the tie-break (RFC 6762 §8.2.1)."""

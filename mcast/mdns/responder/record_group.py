@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mcast.dns.codes import PSEUDO_TYPES, RecordType
 from mcast.dns.names import LOCAL, Name
@@ -37,8 +37,26 @@ class RecordGroup:
 
     Reverse mappings of our addresses, and records that a proxy took over.
     """
+    # Found out once, since they are asked for at each step of a group, on each link.
+    probed_names: dict[bytes, Name] = field(init=False, compare=False, repr=False)
+    """The names to be probed for, by their keys."""
+    verified_names: dict[bytes, Name] = field(init=False, compare=False, repr=False)
+    """The names that are ours without probing, by their keys."""
+    targets: frozenset[bytes] = field(init=False, compare=False, repr=False)
+    """The keys of the names that records point to and that are not owned by the group itself."""
 
     def __post_init__(self) -> None:
+        self._check()
+        probed = {record.name.key: record.name for record in self.unique}
+        found = {
+            record.rdata[_TARGET_AT[record.type] :].lower() for record in self if record.type in _TARGET_AT
+        }
+        object.__setattr__(self, "probed_names", probed)
+        verified = {record.name.key: record.name for record in self.verified if record.name.key not in probed}
+        object.__setattr__(self, "verified_names", verified)
+        object.__setattr__(self, "targets", frozenset(found - probed.keys()))
+
+    def _check(self) -> None:
         shared = {(record.name, record.type, record.rclass) for record in self.shared}
         for record in self:
             if record.type in _REFUSED_TYPES:
@@ -53,23 +71,3 @@ class RecordGroup:
         yield from self.unique
         yield from self.shared
         yield from self.verified
-
-    @property
-    def probed_names(self) -> dict[bytes, Name]:
-        """The names to be probed for, by their keys."""
-        return {record.name.key: record.name for record in self.unique}
-
-    @property
-    def targets(self) -> set[bytes]:
-        """The keys of the names that records point to and that are not owned by the group itself."""
-        own = {record.name.key for record in self.unique}
-        found = {
-            record.rdata[_TARGET_AT[record.type] :].lower() for record in self if record.type in _TARGET_AT
-        }
-        return found - own
-
-    @property
-    def verified_names(self) -> dict[bytes, Name]:
-        """The names that are ours without probing, by their keys."""
-        probed = self.probed_names
-        return {record.name.key: record.name for record in self.verified if record.name.key not in probed}

@@ -190,6 +190,15 @@ class Responder:
 
     # What the link hears
 
+    def is_own_probe(self, datagram: bytes, source: SocketAddress) -> bool:
+        """Whether a datagram is a probe of ours that has come back, from which nothing can be learned."""
+        return (
+            self.is_probing
+            and bool(datagram[8:10].strip(b"\0"))
+            and self._context.neighbours.is_own(source[0])
+            and self._siblings.is_echo(datagram)
+        )
+
     def handle_query(
         self, message: Message, source: SocketAddress, multicast: bool, now: float, key: bytes = b""
     ) -> None:
@@ -234,6 +243,7 @@ class Responder:
         self._watcher.weigh_missing(now)
         for payload in self._publications.probe(now):
             self._outbox.multicast(payload)
+            self._siblings.note_sent(payload, now)
             self._counters["probes"] += 1
 
     def _announce(self, now: float) -> None:

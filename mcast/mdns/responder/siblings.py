@@ -39,16 +39,20 @@ class Siblings:
         return len(self._heard)
 
     def note_sent(self, payload: bytes, now: float) -> None:
-        """Remember a response of ours that leaves now."""
+        """Remember a response or probe of ours that leaves now."""
         self._sent.pop(payload, None)
         self._sent[payload] = now
         first = next(iter(self._sent))
         if len(self._sent) > MAX_SENT or self._sent[first] < now - MULTICAST_INTERVAL:
             del self._sent[first]
 
+    def is_echo(self, payload: bytes) -> bool:
+        """Whether a datagram is a packet of ours that comes back for the first time."""
+        return self._sent.pop(payload, None) is not None
+
     def hear(self, payload: bytes, message: Message, now: float) -> bool:
         """Take in a multicast response that came from an address of ours; False when it is our own."""
-        if self._sent.pop(payload, None) is not None:
+        if self.is_echo(payload):
             return False
         for record in chain(message.answers, message.additionals):
             self._heard.pop(record.identity, None)

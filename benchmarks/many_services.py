@@ -1,4 +1,4 @@
-"""Measure a node with thousands of services: ``python -m benchmarks.many_services``; root on Linux, two cores.
+"""Measure a node with thousands of services: ``python -m benchmarks.many_services`` (root, Linux, two cores).
 
 On one host of a test network runs ``twist mcast mdns --services FILE``; a person on another host asks for its
 address every 20 ms, all the while. Measured are the time and the processor time until all services are
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import signal
-import socket
 import sys
 import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from tests.hostile.machine import processor_time, resident
@@ -53,14 +53,14 @@ class Asker:
                 self._socket.sendto(self._question, (GROUP4, PORT))
             try:
                 self._socket.recv(9000)
-            except (TimeoutError, socket.timeout):
+            except TimeoutError:
                 continue
             self.answered.append(time.time())
 
     def gap(self, start: float, end: float) -> float:
         """Return the longest time without an answer between two moments."""
         times = [start, *[at for at in list(self.answered) if start < at < end], end]
-        return max(after - before for before, after in zip(times, times[1:], strict=False))
+        return max(after - before for before, after in pairwise(times))
 
     def close(self) -> None:
         """Ask no more."""
@@ -93,8 +93,8 @@ class Result:
     def row(self) -> str:
         """Return a row of the table."""
         return (
-            f"| {self.services:,} | {self.published:.1f} | {self.used:.1f} | {1000 * self.gap_publishing:.0f} "
-            f"| {self.goodbyes:.2f} | {self.ended:.2f} | {1000 * self.gap_ending:.0f} | {self.missing} "
+            f"| {self.services:,} | {self.published:.1f} | {self.used:.1f} "
+            f"| {1000 * self.gap_publishing:.0f} | {self.goodbyes:.2f} | {self.ended:.2f} | {1000 * self.gap_ending:.0f} | {self.missing} "
             f"| {self.memory} |"
         )
 

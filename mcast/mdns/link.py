@@ -27,6 +27,9 @@ __all__ = ["Event", "Link", "LinkSettings", "OtherLinks", "Transmission"]
 _ONE_QUESTION = bytes((0, 1, 0, 0, 0, 0, 0, 0))
 """The counts of a query with one question and no records."""
 
+_IS_RESPONSE = 0x80
+"""The QR bit, in the third octet of a message (RFC 1035 §4.1.1)."""
+
 
 class Link:
     """The state machine of one link.
@@ -58,6 +61,7 @@ class Link:
         self.querier: Final = Querier(context)
         self._ready = self.responder.ready.get
         self._answer_ready = self.responder.answer_ready
+        self._is_ending = False
 
     def receive(self, datagram: bytes, source: SocketAddress, multicast: bool, now: float) -> bytes | None:
         """Take in a datagram; whatever it holds, nothing is raised.
@@ -76,13 +80,15 @@ class Link:
                 self.counters["repetitions suppressed"] += 1
                 self._observe_query(datagram, ready.message, source, multicast, now)
                 return None
+        if self._is_ending and len(datagram) > 2 and datagram[2] & _IS_RESPONSE:
+            return None
         if multicast and self.responder.is_own_probe(datagram, source):
             self.counters["own probes heard"] += 1
             return None
         message = self._decode(datagram)
         if message is not None:
-            # A timer that is late must not let this datagram overtake what should have happened before it. What
-            # is more than one `advance` does is left to the timer: hundreds of datagrams may be read at once.
+            # A timer that is late must not let this datagram overtake what should have happened before it.
+            # What one `advance` does not finish is left to the timer: hundreds of datagrams may be read at once.
             if not self._context.schedule.is_behind:
                 self.advance(now)
             if message.is_response:
@@ -192,6 +198,13 @@ class Link:
         self._context.neighbours = after
         if before.networks and networks and not after.shares_network(before) and self._context.is_up:
             self.link_up(now)
+
+    def end(self) -> None:
+        """Take note that only goodbyes are still to be said: what others say is of no more interest.
+
+        That is above all the echo of our own goodbyes. Questions are answered by what is still published.
+        """
+        self._is_ending = True
 
     def link_up(self, now: float) -> None:
         """The link works again, or may be another one than before: start anew (RFC 6762 §8)."""

@@ -17,7 +17,7 @@ class Schedule:
 
     def __init__(self) -> None:
         self.is_behind = False
-        """Whether the last `advance` has left work that is due: a part does so much at a time, and no more."""
+        """Whether the last `advance` has left work that is due: a part does some at a time, and no more."""
         self._parts: Final[list[tuple[Callable[[], float | None], Wake]]] = []
 
     def add(self, next_at: Callable[[], float | None], wake: Wake) -> None:

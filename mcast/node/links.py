@@ -74,7 +74,7 @@ class Links:
         """Are told of everything, in this order."""
         self.gone: Counter[str] = Counter()
         """The sums of what the links counted that are no more."""
-        self._clock = clock_of(reactor)
+        self.clock = self._clock = clock_of(reactor)
         self._network = network
         self._rng = rng
         self._settings = settings

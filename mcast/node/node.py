@@ -62,7 +62,7 @@ from mcast.rate_limit import MAX_RATE
 from mcast.sockets.interface import checked_selectors
 
 STOP_LIMIT = 1.0
-"""Seconds that `Node.stopService` takes at most for the goodbyes.
+"""Seconds that `Node.stopService` waits at most for goodbyes when everything is withdrawn.
 
 Our choice: each leaves within a second (RFC 6762 §6), and while a service stops no second SIGTERM is heeded.
 """
@@ -434,6 +434,7 @@ class Node(TwistedService):
         """
         if self.running:
             return
+        self._publisher.finish_goodbyes()
         self._links.close()
         super().startService()
         try:
@@ -460,10 +461,9 @@ class Node(TwistedService):
             self._links.stop_following()
             self._searches.stop()
             self._beyond.stop()
-            self._publisher.say_goodbye()
-            sent = DeferredList([driver.goodbyes_sent() for driver in self._links], consumeErrors=True)
-            sent.addTimeout(STOP_LIMIT, clock_of(self._reactor))
-            self._stopping = sent.addCallback(self._said_goodbye)
+            for driver in self._links:
+                driver.link.end()
+            self._stopping = self._publisher.say_goodbye().addCallback(self._await_goodbyes)
         if self._stopping is None:
             return succeed(None)
         stopped: Deferred[None] = Deferred()
@@ -473,6 +473,11 @@ class Node(TwistedService):
     def _on_shutdown(self) -> Deferred[None]:
         self._shutdown = None
         return self.stopService()
+
+    def _await_goodbyes(self, _: None) -> Deferred[None]:
+        sent = DeferredList([driver.goodbyes_sent() for driver in self._links], consumeErrors=True)
+        sent.addTimeout(STOP_LIMIT, clock_of(self._reactor))
+        return sent.addCallback(self._said_goodbye)
 
     def _said_goodbye(self, results: list[tuple[bool, None]]) -> Deferred[None]:
         if not all(success for success, _ in results):

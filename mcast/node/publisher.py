@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
 from random import Random
 
@@ -24,6 +24,7 @@ from mcast.mdns.events import (
     ProbingFailed,
     RecordOversized,
 )
+from mcast.node.departures import Departures
 from mcast.node.durations import Durations
 from mcast.node.items import HostItem, Item
 from mcast.node.link_driver import LinkChange, LinkDriver
@@ -52,6 +53,7 @@ class Publisher:
         self._items: dict[Item, None] = {}
         self._names: dict[Name, Item] = {}
         self._chooser = NameChooser(rng, self._is_taken)
+        self._departures = Departures(links.clock, links.calling, self._say_goodbye)
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items)
@@ -83,6 +85,7 @@ class Publisher:
         :raises ValueError: it has a record that no packet can hold (RFC 6762 §17), or a name that another
             item has, and may not take another one.
         """
+        self._departures.finish(item.full_name)
         if item.is_alone:
             # Two of ours do not hear each other's probes, so they are kept apart here.
             if item.full_name in self._names and not item.renames:
@@ -129,21 +132,24 @@ class Publisher:
         if item not in self._items:
             return succeed(None)
         drivers = list(item.drivers)
-        with self._links.calling():
-            self._drop(item, goodbye=True)
-        # A caller that cancels the wait wants no error of each link.
-        sent = DeferredList([one.goodbyes_sent() for one in drivers], consumeErrors=True)
+        self._forget(item)
+        left = self._departures.add(item)
         self._log.info("withdrew {name}", name=str(item.full_name))
         item.observer.withdrawn()
         self._tell_updated(item)
-        return sent.addCallback(lambda _: None)
+        return left.addCallback(lambda _: _goodbyes_of(drivers))
 
-    def say_goodbye(self) -> None:
-        """Take everything off every link, and keep the items for the links that may come."""
-        with self._links.calling():
-            for item in self._items:
-                item.begun_at = None
-                self._leave_links(item, goodbye=True)
+    def say_goodbye(self) -> Deferred[None]:
+        """Take everything off every link, and keep the items for the links that may come.
+
+        :returns: fires when everything is off the links; the goodbyes may still have to leave.
+        """
+        # The last one first: what points to a host goes before the host.
+        return self._departures.add_all(reversed(self._items))
+
+    def finish_goodbyes(self) -> None:
+        """Take off the links now what is still to leave them."""
+        self._departures.finish()
 
     # Links
 
@@ -154,7 +160,7 @@ class Publisher:
                 for item in tuple(self._items):
                     self._register_late(item, driver)
             elif change is LinkChange.GONE:
-                for item in self._items:
+                for item in (*self._items, *self._departures):
                     self._leave(item, driver)
             elif change is LinkChange.READDRESSED:
                 for item in tuple(self._items):
@@ -178,7 +184,7 @@ class Publisher:
         if not isinstance(event, GroupEvent):
             return
         item = event.owner
-        if not isinstance(item, Item) or driver not in item.drivers:
+        if not isinstance(item, Item) or item not in self._items or driver not in item.drivers:
             return
         if isinstance(event, GroupClaimed):
             item.claimed_on.add(driver)
@@ -257,6 +263,10 @@ class Publisher:
         item.drivers.pop(driver, None)
         item.claimed_on.discard(driver)
 
+    def _say_goodbye(self, item: Item) -> None:
+        item.begun_at = None
+        self._leave_links(item, goodbye=True)
+
     def _leave_links(self, item: Item, goodbye: bool) -> None:
         for driver in tuple(item.drivers):
             with driver.calling() as now:
@@ -278,6 +288,10 @@ class Publisher:
 
     def _drop(self, item: Item, goodbye: bool) -> None:
         self._leave_links(item, goodbye)
+        self._forget(item)
+
+    def _forget(self, item: Item) -> None:
+        item.is_claimed = False
         del self._items[item]
         if item.is_alone:
             del self._names[item.full_name]
@@ -354,3 +368,9 @@ class Publisher:
             for dependent in [each for each in self._items if each.names(item)]:
                 self._refresh_everywhere(dependent)
         item.observer.renamed(old)
+
+
+def _goodbyes_of(drivers: Iterable[LinkDriver]) -> Deferred[None]:
+    # A caller that cancels the wait wants no error of each link.
+    sent = DeferredList([one.goodbyes_sent() for one in drivers], consumeErrors=True)
+    return sent.addCallback(lambda _: None)

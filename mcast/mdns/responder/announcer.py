@@ -15,7 +15,6 @@ from mcast.mdns.constants import (
 from mcast.mdns.responder.record_set import RecordSet
 from mcast.mdns.schedule import Timers
 
-
 MAX_SETS = 200
 """Sets announced in one go. Our choice: some milliseconds of work, and full packets."""
 

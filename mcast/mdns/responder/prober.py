@@ -29,9 +29,11 @@ from mcast.mdns.constants import (
 from mcast.mdns.events import ProbingFailed
 from mcast.mdns.schedule import Timers
 
-
 MAX_DUE = 100
-"""Names that are probed for, or become ours, in one go. Our choice: some milliseconds of work, and full packets."""
+"""Names that are probed for, or become ours, in one go.
+
+Our choice: some milliseconds of work, and full packets.
+"""
 
 
 @dataclass(slots=True)

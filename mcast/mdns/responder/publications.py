@@ -29,7 +29,6 @@ from mcast.mdns.responder.record_group import RecordGroup
 from mcast.mdns.responder.zone import Entry, FormerRecord, Zone
 from mcast.mdns.schedule import Timers
 
-
 MAX_UPDATES = 100
 """Groups that are published or changed in one go. Our choice: some milliseconds of work."""
 

@@ -11,7 +11,6 @@ from typing import Final
 from mcast.mdns.constants import AGGREGATION_DELAY
 from mcast.mdns.responder.record_set import RecordSet
 
-
 MAX_SETS = 500
 """Sets that are multicast in one go. Our choice: some milliseconds of work, and full packets."""
 

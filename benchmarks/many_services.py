@@ -9,6 +9,7 @@ how long the person waited for an answer at most. The table that it prints is Ma
 from __future__ import annotations
 
 import argparse
+import resource
 import signal
 import sys
 import tempfile
@@ -83,6 +84,8 @@ class Result:
     """From SIGTERM to the last goodbye."""
     ended: float
     """From SIGTERM to the end of the process."""
+    used_ending: float
+    """Of the processor, from SIGTERM on."""
     gap_ending: float
     """From SIGTERM on, until the last goodbye."""
     missing: int
@@ -94,15 +97,15 @@ class Result:
         """Return a row of the table."""
         return (
             f"| {self.services:,} | {self.published:.1f} | {self.used:.1f} "
-            f"| {1000 * self.gap_publishing:.0f} | {self.goodbyes:.2f} | {self.ended:.2f} | {1000 * self.gap_ending:.0f} | {self.missing} "
-            f"| {self.memory} |"
+            f"| {1000 * self.gap_publishing:.0f} | {self.goodbyes:.2f} | {self.ended:.2f} "
+            f"| {self.used_ending:.2f} | {1000 * self.gap_ending:.0f} | {self.missing} | {self.memory} |"
         )
 
 
 HEADER = """\
 | services | published in s | processor s | longest gap of answers, ms | last goodbye s | ended s \
-| longest gap, ms | without a goodbye | MiB |
-| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
+| processor s | longest gap, ms | without a goodbye | MiB |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
 
 
 def services_file(folder: Path, number: int) -> Path:
@@ -125,6 +128,12 @@ def goodbyes(sniffer: Sniffer, since: float) -> dict[bytes, float]:
     return found
 
 
+def _of_children() -> float:
+    """Return the processor time of the programs that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def measure(lan: Lan, folder: Path, number: int, program: tuple[str, ...]) -> Result:
     """Run once."""
     ours, there = lan.hosts
@@ -142,6 +151,7 @@ def measure(lan: Lan, folder: Path, number: int, program: tuple[str, ...]) -> Re
             published = time.time()
             used, memory = processor_time(running.pid), resident(running.pid)
             time.sleep(2.0)  # the second announcements
+            before = processor_time(running.pid) + _of_children()
             asked = time.time()
             running.send_signal(signal.SIGTERM)
             running.wait(60.0)
@@ -156,6 +166,7 @@ def measure(lan: Lan, folder: Path, number: int, program: tuple[str, ...]) -> Re
                 asker.gap(claimed, published + 2.0),
                 said - asked,
                 ended - asked,
+                _of_children() - before,
                 asker.gap(asked, max(said, asked + ASK_INTERVAL)),
                 families * number - len(last),
                 memory // 1024,

@@ -88,7 +88,7 @@ class Link:
         message = self._decode(datagram)
         if message is not None:
             # A timer that is late must not let this datagram overtake what should have happened before it.
-            # What one `advance` does not finish is left to the timer: hundreds of datagrams may be read at once.
+            # What one `advance` does not finish is left to the timer: hundreds of datagrams may come at once.
             if not self._context.schedule.is_behind:
                 self.advance(now)
             if message.is_response:

@@ -36,8 +36,8 @@ class Departures:
         self._clock = clock
         self._calling = calling
         self._leave = leave
-        self._waiting: dict[Item, tuple[Name, Deferred[None]]] = {}
-        """What each is called when it is added: it may have to take another name meanwhile."""
+        self._waiting: dict[Item, tuple[Name | None, Deferred[None]]] = {}
+        """The names of those that are withdrawn, and what tells that each has left."""
         self._by_name: dict[Name, list[Item]] = {}
         self._until = 0.0
         self._next: IDelayedCall | None = None
@@ -48,15 +48,18 @@ class Departures:
 
     def add(self, item: Item) -> Deferred[None]:
         """Have an item leave; fires when it has."""
-        left = self._note(item)
+        left: Deferred[None] = Deferred()
+        name = item.full_name
+        self._waiting[item] = name, left
+        self._by_name.setdefault(name, []).append(item)
         self._work()
         return left
 
     def add_all(self, items: Iterable[Item]) -> Deferred[None]:
         """Have all these items leave; fires when nothing waits to leave."""
         for item in items:
-            if item not in self._waiting:
-                self._note(item)
+            # Published still, so that nothing else can have the name.
+            self._waiting.setdefault(item, (None, Deferred()))
         self._work()
         if not self._waiting:
             return succeed(None)
@@ -69,12 +72,6 @@ class Departures:
         items = list(self._waiting) if name is None else list(self._by_name.get(name, ()))
         if items:
             self._let_go(items)
-
-    def _note(self, item: Item) -> Deferred[None]:
-        left: Deferred[None] = Deferred()
-        self._waiting[item] = item.full_name, left
-        self._by_name.setdefault(item.full_name, []).append(item)
-        return left
 
     def _work(self) -> None:
         if self._next is None:
@@ -101,8 +98,9 @@ class Departures:
             for item in items:
                 self._leave(item)
                 name, each = self._waiting.pop(item)
-                self._forget(item, name)
                 left.append(each)
+                if name is not None:
+                    self._forget(item, name)
         for each in left:
             each.callback(None)
         if not self._waiting:

@@ -170,13 +170,14 @@ class ServiceItem(Item):
         """The service as it is published, with the name that it has now."""
         assert self.service.name is not None
         super().__init__(self.service.name, interfaces, renames=renames)
+        self._full_name = self.service.full_name
         self._memory_key = f"service {self.full_name}"
         self._made: tuple[Service, Name, RecordGroup] | None = None
 
     @property
     def full_name(self) -> Name:
         """``My Web._http._tcp.local.``"""
-        return self.service.full_name
+        return self._full_name
 
     @property
     def memory_key(self) -> str:
@@ -185,6 +186,7 @@ class ServiceItem(Item):
     def take(self, label: str) -> None:
         super().take(label)
         self.service = replace(self.service, name=label)
+        self._full_name = self.service.full_name
 
     @property
     def host(self) -> Name:

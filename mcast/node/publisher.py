@@ -161,11 +161,12 @@ class Publisher:
                     self._register_late(item, driver)
             elif change is LinkChange.GONE:
                 for item in (*self._items, *self._departures):
-                    self._leave(item, driver)
+                    if driver in item.drivers:
+                        self._leave(item, driver)
             elif change is LinkChange.READDRESSED:
                 for item in tuple(self._items):
                     self._readdress(item, driver)
-        for item in tuple(self._items):
+        for item in [each for each in self._items if each.drivers or each.is_claimed]:
             self._check(item)
 
     def handle(self, driver: LinkDriver, events: Sequence[Event]) -> None:

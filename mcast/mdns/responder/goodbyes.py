@@ -35,8 +35,9 @@ class Goodbyes:
 
     def add(self, record: Record, at: float) -> None:
         """Plan the goodbye of a record, whose TTL does not matter."""
-        self.cancel(record)
         identity = record.identity
+        if identity in self._planned:
+            self.cancel(record)
         self._planned[identity] = at
         leaving = self._leaving.get(at)
         if leaving is None:

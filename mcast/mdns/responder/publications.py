@@ -250,7 +250,7 @@ class Publications:
 
     def _say_goodbye(self, former: FormerRecord, now: float) -> None:
         # Another group may have the record too, or the same group has it again.
-        if self.zone.published(former.record) is None:
+        if not self.zone.is_published(former.record):
             record = former.record.with_cache_flush(former.unique)
             self.goodbyes.add(record, max(now, former.multicast_at + MULTICAST_INTERVAL))
 

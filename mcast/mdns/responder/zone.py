@@ -89,22 +89,42 @@ class Zone:
         A record that is in both is not touched. Sets whose content stays the same are not in the result.
         """
         self._forget(now)
+        added = list(added)
         touched: dict[_SetKey, dict[Identity, Record]] = {}
+        changes = Changes()
         for record, unique in removed:
             use = (record.identity, unique)
             self._uses[use] -= 1
             if not self._uses[use]:
                 del self._uses[use]
-                self._members(touched, record, unique).pop(record.identity, None)
+                if added or not self._remove_alone(record, unique, now, changes):
+                    self._members(touched, record, unique).pop(record.identity, None)
         for record, unique in added:
             use = (record.identity, unique)
             self._uses[use] = self._uses.get(use, 0) + 1
             # The newest TTL and spelling count.
             self._members(touched, record, unique)[record.identity] = record
-        changes = Changes()
         for key, members in touched.items():
             self._put(key, tuple(members.values()), now, changes)
         return changes
+
+    def _remove_alone(self, record: Record, unique: bool, now: float, changes: Changes) -> bool:
+        """Remove the set of a record when it has no other; the short way for thousands of services."""
+        slot = record.rclass if unique else record.identity
+        existing = self._find(record.name.key, record.type, slot)
+        if existing is None or len(existing.records) > 1:
+            return False
+        self._take_out(existing, slot, now, changes)
+        return True
+
+    def _take_out(self, existing: RecordSet, slot: object, now: float, changes: Changes) -> None:
+        for record in existing.records:
+            self._former[record.identity] = (existing.multicast_at, now)
+        self._remove(existing, slot, now)
+        if existing.is_announced:
+            changes.gone += [
+                FormerRecord(record, existing.unique, existing.multicast_at) for record in existing.records
+            ]
 
     def _members(
         self, touched: dict[_SetKey, dict[Identity, Record]], record: Record, unique: bool
@@ -132,15 +152,11 @@ class Zone:
                 self._insert(key, fresh, now)
                 changes.announce.append(fresh)
             return
+        if not records:
+            self._take_out(existing, key.slot, now, changes)
+            return
         for record in existing.records:
             self._former[record.identity] = (existing.multicast_at, now)
-        if not records:
-            self._remove(key, existing, now)
-            if existing.is_announced:
-                changes.gone += [
-                    FormerRecord(record, key.unique, existing.multicast_at) for record in existing.records
-                ]
-            return
         before = set(map(_content, existing.records))
         identities = existing.identities
         existing.replace(records)
@@ -159,16 +175,18 @@ class Zone:
         self._drop_negative(of_name, now)
         self._inherit(fresh, keep=False)
 
-    def _remove(self, key: _SetKey, existing: RecordSet, now: float) -> None:
-        of_name = self._by_name[key.name]
-        del of_name.types[key.type][key.slot]
-        if not of_name.types[key.type]:
-            del of_name.types[key.type]
+    def _remove(self, existing: RecordSet, slot: object, now: float) -> None:
+        key, rtype = existing.name.key, int(existing.type)
+        of_name = self._by_name[key]
+        of_type = of_name.types[rtype]
+        del of_type[slot]
+        if not of_type:
+            del of_name.types[rtype]
         of_name.shared -= not existing.unique
         self._drop_negative(of_name, now)
         existing.is_current = False
         if not of_name.types:
-            del self._by_name[key.name]
+            del self._by_name[key]
 
     def _drop_negative(self, of_name: NameSets, now: float) -> None:
         """Have the NSEC record made anew, since the types of the name may be others."""
@@ -225,6 +243,11 @@ class Zone:
             if found is not None and record.identity in found.identities:
                 return found
         return None
+
+    def is_published(self, record: Record) -> bool:
+        """Whether any group has this record, whatever its TTL says."""
+        identity = record.identity
+        return (identity, False) in self._uses or (identity, True) in self._uses
 
     def users(self, record: Record, unique: bool) -> int:
         """Return how many groups have this record."""

@@ -1,0 +1,98 @@
+"""Thousands of services leave the links without a turn of the reactor that takes long."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcast.dnssd.service import Service
+from mcast.node.departures import SLICE
+from tests.node.node_lab import SETTLED, WEB, NodeTestCase, drivers
+
+
+class DepartureTests(NodeTestCase):
+    """On a clock that runs while items leave: each takes a quarter of a slice."""
+
+    services = 20
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.subject = self.settled("kitchen")
+        self.found = [self.subject.publish(Service(f"Web {n}", WEB, 80)) for n in range(self.services)]
+        self.lan.advance(SETTLED)
+        self.left = 0
+        leave = self.subject._publisher._departures._leave
+
+        def slowly(item: Any) -> None:
+            self.left += 1
+            self.lan.clock.rightNow += SLICE / 4
+            leave(item)
+
+        departures = self.subject._publisher._departures
+        departures._leave = slowly
+        turn = departures._turn
+
+        def counted() -> None:
+            before = self.left
+            turn()
+            self.portions.append(self.left - before)
+
+        departures._turn = counted  # type: ignore[method-assign]
+        self.portions: list[int] = []
+
+    def turns(self) -> list[int]:
+        """Return how many left in the first turn of the reactor, and in each of those until all had."""
+        first = self.left
+        for _ in range(self.services):
+            self.lan.clock.advance(2 * SLICE)
+        self.assertGreaterEqual(self.left, self.services)
+        return [first, *self.portions]
+
+    def test_withdrawn_at_once(self) -> None:
+        """The first of a turn has left when the call returns."""
+        self.found[0].withdraw()
+        self.assertEqual(self.left, 1)
+
+    def test_withdrawn_together(self) -> None:
+        """Many in one turn leave in several, and each call tells when its goodbyes have left."""
+        ends = [registration.withdraw() for registration in self.found]
+        self.assertEqual([each for each in self.subject.registrations if each in self.found], [])
+        self.assertLessEqual(max(self.turns()), 4)
+        self.lan.advance(1.0)
+        for each in ends:
+            self.successResultOf(each)
+
+    def test_published_again_meanwhile(self) -> None:
+        """What waits to leave has left before its name is published anew."""
+        for registration in self.found:
+            registration.withdraw()
+        again = self.subject.publish(Service("Web 19", WEB, 81))
+        self.assertEqual(again.name, "Web 19")
+        self.turns()
+        self.lan.advance(SETTLED)
+        self.assertTrue(again.is_claimed)
+        self.assertEqual(again.service.port, 81)
+
+    def test_link_gone_meanwhile(self) -> None:
+        """What waits to leave a link that goes is told nothing of it, and ends."""
+        ends = [registration.withdraw() for registration in self.found]
+        for driver in drivers(self.subject):
+            self.subject._links._detach((driver.interface.index, driver.ipv6))
+        self.turns()
+        for each in ends:
+            self.successResultOf(each)
+
+    def test_stop(self) -> None:
+        """Stopping takes several turns, and the host goes last."""
+        ended = self.subject.stopService()
+        self.assertLessEqual(max(self.turns()), 4)
+        self.assertTrue(self.subject.registrations)
+        self.lan.advance(1.1)
+        self.successResultOf(ended)
+        self.assertEqual(len(drivers(self.subject)), 0)
+
+    def test_start_while_stopping(self) -> None:
+        """A start ends the stop, and all is published anew."""
+        self.subject.stopService()
+        self.subject.startService()
+        self.lan.advance(SETTLED)
+        self.assertTrue(all(registration.is_claimed for registration in self.found))

@@ -23,6 +23,7 @@ from mcast.tap.hangup import hold_hangups
 
 SUBCOMMANDS: tuple[tuple[str, str, str], ...] = (
     ("mdns", "mcast.tap.mdns", "Publish this host and services by multicast DNS."),
+    ("proxy", "mcast.tap.proxy", "Answer unicast DNS from what is on links."),
     ("view", "mcast.tap.view", "Show the network as a web page."),
 )
 """Name, module and description of each sub-command.

@@ -94,6 +94,15 @@ def parse_toml(data: bytes, source: str, hostname: str) -> ServicesFile:
     :param hostname: the host's label, for ``%h``; the file may name another.
     :raises ServicesFileError: naming line and fault.
     """
+    document, lines = parse_document(data, source)
+    return _DocumentReader(source, hostname, lines).read(document)
+
+
+def parse_document(data: bytes, source: str) -> tuple[dict[str, Any], TomlLines]:
+    """Return what is in a file of TOML, and on which line each thing is.
+
+    :raises ServicesFileError: naming line and fault.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -112,7 +121,7 @@ def parse_toml(data: bytes, source: str, hostname: str) -> ServicesFile:
         raise ServicesFileError(source, line_of_digits(text), "a number has too many digits") from None
     except RecursionError:
         raise ServicesFileError(source, 1, "it is nested too deep") from None
-    return _DocumentReader(source, hostname, TomlLines(text)).read(document)
+    return document, TomlLines(text)
 
 
 class _DocumentReader:

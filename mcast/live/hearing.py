@@ -20,8 +20,8 @@ class Hearing:
 
     def datagram(
         self, payload: bytes, source: tuple[str, int], link: LinkId, now: float, *, multicast: bool = True
-    ) -> None:
-        """Take in a datagram that was heard.
+    ) -> Message | None:
+        """Take in a datagram that was heard; return what it is, None when it is no DNS message.
 
         :param source: address and port; the zone of a link-local address may be missing.
         :param multicast: whether it was sent to the group; only these are looked at for breaches.
@@ -36,7 +36,7 @@ class Hearing:
             message = None
         host = self._model.packet(Heard(payload, address, link, message), now)
         if message is None or not multicast or not (message.is_response or port == MDNS_PORT):
-            return
+            return message
         linter = self._linters.get(link)
         if linter is None:
             if len(self._linters) >= MAX_LINKS:
@@ -47,3 +47,4 @@ class Hearing:
             blamed = host if breach.source == address else self._model.hosts.at(breach.source)
             if blamed is not None:
                 self._model.breach(breach, blamed, now)
+        return message

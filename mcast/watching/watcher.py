@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import Service as TwistedService
@@ -13,6 +14,8 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from mcast.clock import clock_of
+from mcast.dns.codes import RecordType
+from mcast.dns.names import LOCAL, Name
 from mcast.dnssd.found import Change, Removed, TypeAdded, TypeChange
 from mcast.dnssd.link_id import LinkId
 from mcast.dnssd.types import ServiceType
@@ -40,6 +43,11 @@ TABLE_INTERVAL = 10.0
 
 MAX_CONNECTS = 5
 """TCP connects under way. Our choice: a person asks for one at a time."""
+
+MAX_HEARD_TYPES = 2000
+"""Names of pointers that were looked at. Our choice: more than exist; then each is looked at anew."""
+
+_PTR = int(RecordType.PTR)
 
 Observer = Callable[[Document], object]
 """Is called with each delta."""
@@ -77,6 +85,7 @@ class Watcher(TwistedService):
         self._observers: list[Observer] = []
         self._links: dict[LinkId, bool] = {}
         self._types: TypesBrowser | None = None
+        self._heard_types: set[bytes] = set()
         self._browsers: dict[ServiceType, ServiceBrowser] = {}
         self._end_overhearing: Callable[[], None] | None = None
         self._tick: Any = None
@@ -167,8 +176,30 @@ class Watcher(TwistedService):
 
     def _heard(self, link: LinkId, datagram: bytes, source: SocketAddress, multicast: bool) -> None:
         host, port = source[0], source[1]
-        self._hearing.datagram(datagram, (host, port), link, self._clock.seconds(), multicast=multicast)
+        now = self._clock.seconds()
+        message = self._hearing.datagram(datagram, (host, port), link, now, multicast=multicast)
+        if message is not None and message.is_response:
+            for record in message.answers:
+                if record.type == _PTR and record.name.key not in self._heard_types:
+                    self._type_heard(record.name)
         self._soon()
+
+    def _type_heard(self, name: Name) -> None:
+        """Browse a type that is heard of: not every responder announces it as one (RFC 6763 §9)."""
+        if len(self._heard_types) >= MAX_HEARD_TYPES:
+            self._heard_types.clear()
+        self._heard_types.add(name.key)
+        labels = name.labels
+        if len(labels) != 3 or not name.is_within(LOCAL) or labels[0].lower() == b"_dns-sd":
+            return
+        # A name that is no type, such as that of an address, is left alone.
+        with suppress(ValueError):
+            self._browse(ServiceType.from_labels(labels[0], labels[1]))
+
+    def _browse(self, kind: ServiceType) -> None:
+        if kind not in self._browsers and len(self._browsers) < MAX_TYPES:
+            browser = self._browsers[kind] = self._node.browse(kind)
+            browser.add_listener(self._service_changed)
 
     def _type_changed(self, change: TypeChange) -> None:
         now = self._clock.seconds()
@@ -176,9 +207,7 @@ class Watcher(TwistedService):
         if isinstance(change, TypeAdded):
             interfaces = () if self._types is None else self._types.interfaces(kind)
             self.model.type_there(kind, interfaces, now)
-            if kind not in self._browsers and len(self._browsers) < MAX_TYPES:
-                browser = self._browsers[kind] = self._node.browse(kind)
-                browser.add_listener(self._service_changed)
+            self._browse(kind)
         else:
             self.model.type_went(kind, now)
             gone = self._browsers.pop(kind, None)
@@ -186,6 +215,7 @@ class Watcher(TwistedService):
                 for service in gone.snapshot():
                     self.model.service(Removed(service), now)
                 gone.close()
+            self._heard_types.clear()
         self._soon()
 
     def _service_changed(self, change: Change) -> None:

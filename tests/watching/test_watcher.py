@@ -10,8 +10,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+import mcast.watching.watcher as watcher_module
+from mcast.dns import records as make
 from mcast.dns.codes import RESPONSE_FLAGS
 from mcast.dns.messages import Message
+from mcast.dns.names import Name
 from mcast.errors import NotFound
 from mcast.live.documents import apply_delta, empty_snapshot
 from mcast.node.node import Node
@@ -81,6 +84,29 @@ class WatcherTests(WatcherTestCase):
         self.assertTrue(registration.is_claimed)
         self.lan.advance(2 * EARLY_DELAY)
         self.assertIn("Second", self.names("services"))
+
+    def test_a_type_that_is_not_announced(self) -> None:
+        """A responder may announce a service and not its type, as python-zeroconf does (RFC 6763 §9)."""
+        self.lan.advance(100.0)
+        name = Name.parse("Odd._odd._udp.local")
+        target = Name.parse("odd.local")
+        records = (
+            make.pointer(Name.parse("_odd._udp.local"), name, 4500),
+            make.service(name, 0, 0, 9, target, 120),
+            make.text(name, [], 4500),
+            make.address(target, "10.0.1.77", 120),
+        )
+        self.multicast("lan", Message(0, RESPONSE_FLAGS, (), records))
+        self.lan.advance(1.0)
+        self.assertEqual(self.names("services"), ["Odd"])
+
+    def test_heard_types_are_bounded(self) -> None:
+        self.patch(watcher_module, "MAX_HEARD_TYPES", 10)
+        for number in range(30):
+            pointer = make.pointer(Name.parse(f"x{number}.local"), Name.parse("y.local"), 4500)
+            self.multicast("lan", Message(0, RESPONSE_FLAGS, (), (pointer,)))
+        self.lan.advance(1.0)
+        self.assertLessEqual(len(self.watcher._heard_types), 10)
 
     def test_packets_and_links(self) -> None:
         self.register(self.there)

@@ -7,9 +7,11 @@ import { urlOf } from "./urls.js";
 export function details(store, panel) {
   let shown = null;
   let from = null;
+  let origin = null;
 
   function open(collection, id, button) {
     from = button ?? document.activeElement;
+    origin = from?.closest("[data-id]")?.dataset.id ?? null;
     shown = { collection, id };
     draw();
     panel.hidden = false;
@@ -24,7 +26,9 @@ export function details(store, panel) {
     panel.replaceChildren();
     document.body.classList.remove("with-details");
     for (const row of document.querySelectorAll(".open[data-id]")) row.classList.remove("open");
-    if (from?.isConnected) from.focus({ preventScroll: true });
+    // What was pressed may have been drawn anew since.
+    const place = from?.isConnected ? from : document.querySelector(`#main [data-id="${origin}"]`);
+    (place?.matches("tr") ? place.querySelector("button") : place)?.focus({ preventScroll: true });
   }
 
   function update(changes) {

@@ -207,7 +207,7 @@ class DelegationCheck:
     async def _look_at_server(self, host: Name, server: ServerAddress) -> None:
         where = f"{host} ({server})"
         question = Question(self._domain, RecordType.SOA)
-        answers = False
+        answers = heard = False
         for manner, how in ((DIRECT, "UDP"), (BY_TCP, "TCP")):
             try:
                 reply = await self._client.ask(question, [server], timeout=SERVER_TIMEOUT, manner=manner)
@@ -219,8 +219,9 @@ class DelegationCheck:
                     f"start it, have it listen there, and let {how} port {server.port} through to it",
                 )
                 continue
-            if how == "UDP" or not answers:
-                answers = self._look_at_soa(where, reply)
+            if not heard:
+                # It says the same by both, so that it is told once.
+                heard, answers = True, self._look_at_soa(where, reply)
         if answers and server not in self._working:
             self._working.append(server)
 

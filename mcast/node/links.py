@@ -22,7 +22,7 @@ from mcast.mdns.events import Event
 from mcast.mdns.link import Link, LinkSettings
 from mcast.neighbours import SocketAddress
 from mcast.node.link_driver import LinkChange, LinkDriver, LinkObserver
-from mcast.node.network import MulticastPort, Network, Receiver
+from mcast.node.network import MulticastPort, Network, NoNetwork, Receiver
 from mcast.node.troubles import NOT_STARTED, Troubles, missing_interfaces
 from mcast.sockets.interface import Interface, select_interfaces
 
@@ -238,7 +238,9 @@ class Links:
         self._refusal = None
         self._troubles.clear()
         selectors = self._settings.interfaces
-        for cause in missing_interfaces(selectors, available, selected):
+        # Whoever wants no network misses none.
+        wanted = not isinstance(self._network, NoNetwork)
+        for cause in missing_interfaces(selectors, available, selected) if wanted else ():
             self._troubles.add(cause, is_usual=not selectors)
         for key, driver in tuple(self._drivers.items()):
             interface = chosen.get(key[0])

@@ -1,0 +1,129 @@
+"""Services in the zones of real name servers: BIND and Knot, changed by nsupdate."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import ClassVar
+
+from tests.interop.dns_servers import Bind, DnsServer, Knot, zone_text
+from tests.interop.programs import Program, require_programs
+from tests.network.lan import LanTestCase
+
+ZONE = r"Building\0321.example.com."
+DOMAIN = "Building 1.example.com"
+
+SERVICES = (
+    r"_services._dns-sd._udp PTR _http._tcp",
+    "b._dns-sd._udp PTR @",
+    "lb._dns-sd._udp PTR @",
+    r"_http._tcp PTR My\032Web._http._tcp",
+    r"_http._tcp PTR K\195\188che._http._tcp",
+    r"My\032Web._http._tcp SRV 0 0 80 web.example.com.",
+    r"My\032Web._http._tcp TXT path=/",
+    r"K\195\188che._http._tcp SRV 0 0 81 web.example.com.",
+    r'K\195\188che._http._tcp TXT ""',
+)
+
+CHANGE_TIMEOUT = 15.0
+"""Seconds in which a change is seen: the TTL is 5 s, and that is how often it is asked for at most."""
+
+
+class ServerTests(LanTestCase):
+    """Each name server in turn."""
+
+    hosts: ClassVar[int] = 2
+
+    def setUp(self) -> None:
+        require_programs("named", "knotd", "nsupdate")
+        super().setUp()
+        self.here, self.there = self.lan.hosts
+
+    def serve(self, kind: type[DnsServer]) -> DnsServer:
+        zones = {
+            ZONE: zone_text(ZONE, "ns.example.com.", *SERVICES),
+            "example.com.": zone_text(
+                "example.com.",
+                "ns.example.com.",
+                f"ns A {self.there.ipv4()}",
+                "web A 192.0.2.9",
+                "web AAAA 2001:db8::9",
+            ),
+        }
+        server = kind(self.there, zones)
+        self.addCleanup(server.close)
+        return server
+
+    def mcast(self, *words: str) -> Program:
+        program = Program(self.here.command(sys.executable, "-m", "mcast.cli", *words))
+        self.addCleanup(program.end)
+        return program
+
+    def run_mcast(self, *words: str) -> str:
+        return self.here.python("-m", "mcast.cli", *words, check=False)
+
+    def changes(self, kind: type[DnsServer]) -> None:
+        """Follow a zone while a service comes, moves and goes."""
+        server = self.serve(kind)
+        where = ("--domain", DOMAIN, "--server", self.there.ipv4())
+        browse = self.mcast("browse", "--json", "-f", *where, "_http._tcp")
+
+        def wait(event: str, name: str, start: int = 0) -> int:
+            def is_it(line: str) -> bool:
+                told = json.loads(line) if line.startswith("{") else {}
+                # Knot has all names in small letters.
+                return told.get("event") == event and told["name"].lower() == name.lower()
+
+            return browse.wait_for(is_it, CHANGE_TIMEOUT, start)
+
+        first = json.loads(browse.lines[wait("added", "My Web")])
+        self.assertEqual((first["port"], first["domain"]), (80, "Building 1.example.com."))
+        self.assertEqual([one["address"] for one in first["addresses"]], ["192.0.2.9", "2001:db8::9"])
+        wait("added", "Küche")
+        new = rf"New._http._tcp.{ZONE}"
+        server.update(
+            ZONE,
+            f"add _http._tcp.{ZONE} 5 PTR {new}",
+            f"add {new} 5 SRV 0 0 8080 web.example.com.",
+            f'add {new} 5 TXT "a=b"',
+        )
+        added = json.loads(browse.lines[wait("added", "New")])
+        self.assertEqual((added["port"], added["txt"]), (8080, {"a": "b"}))
+        server.update(ZONE, f"delete _http._tcp.{ZONE} PTR {new}", f"delete {new}")
+        gone = wait("removed", "New")
+        told = [json.loads(line) for line in browse.lines[:gone] if line.startswith("{")]
+        self.assertEqual([one["event"] for one in told if one["name"].lower() == "new"], ["added"])
+
+    def test_changes_in_bind(self) -> None:
+        self.changes(Bind)
+
+    def test_changes_in_knot(self) -> None:
+        self.changes(Knot)
+
+    def test_resolve(self) -> None:
+        self.serve(Knot)
+        printed = self.run_mcast("resolve", f"Küche._http._tcp.{DOMAIN}", "--server", self.there.ipv4())
+        self.assertIn("port       81", printed)
+        self.assertIn("address    2001:db8::9", printed)
+
+    def test_check(self) -> None:
+        """A zone that BIND delegates to Knot: all is well, until Knot is gone."""
+        child = self.serve(Knot)
+        parent = zone_text(
+            "example.com.",
+            "above.example.com.",
+            f"above A {self.here.ipv4()}",
+            r"Building\0321 NS ns",
+            f"ns A {self.there.ipv4()}",
+        )
+        bind = Bind(self.here, {"example.com.": parent})
+        self.addCleanup(bind.close)
+        check = ("domains", "--check", DOMAIN, "--server", self.here.ipv4())
+        printed = self.run_mcast(*check)
+        self.assertIn("delegated by example.com. to ns.example.com.", printed)
+        self.assertIn("2 services", printed)
+        self.assertNotIn("wrong", printed)
+        child.close()
+        printed = self.run_mcast(*check)
+        self.assertIn("does not answer by UDP (nobody listens on its UDP port)", printed)
+        self.assertIn("does not answer by TCP", printed)

@@ -76,6 +76,10 @@ class Bench:
         self.dice = dice
         self.ipv6 = False
         """Whether the subject is judged over IPv6."""
+        self.is_lab = False
+        """Whether we see all that the subject sends, wherever it goes."""
+        self.is_renamed = False
+        """Whether we have taken names from the subject, so that the next scenario needs a new start."""
         self.subject_mac = b""
         """Learned from the first packet of the subject; empty before."""
         self.subject_address = ""
@@ -223,6 +227,7 @@ class Bench:
             await self.subject.act(Action.KILL)
         mark = self.view.mark
         await self.subject.act(Action.START)
+        self.is_renamed = False
         return mark
 
     async def awaited(self, wanted: Callable[[Packet], bool], mark: int) -> Packet | None:
@@ -281,8 +286,11 @@ class Bench:
         self.subject_address = packet.datagram.source
 
     async def up(self) -> None:
-        """Have a subject that is up and at rest; starts it where it is not."""
-        if not self.subject.is_running:
+        """Have a subject that is up, at rest and has its own names; starts it where it is not so."""
+        if self.is_renamed and self.can(Action.START, Action.KILL):
+            await self.start()
+            await self.until_up()
+        elif not self.subject.is_running:
             if not self.can(Action.START):
                 raise NotRunError("the subject does not run")
             await self.start()

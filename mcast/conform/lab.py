@@ -55,6 +55,8 @@ ip -n {subject} link set eth0 up
 ip -n {subject} addr add 10.77.0.2/24 brd + dev eth0
 ip -n {subject} addr add fd77::2/64 dev eth0 nodad
 ip -n {subject} addr add fe80::6d63:2/64 dev eth0 nodad
+ip -n {subject} route add default via 10.77.0.1
+ip -n {subject} route add default via fe80::6d63:1 dev eth0
 i=0
 while ! ip -n {subject} link show eth0 | grep -q LOWER_UP && [ $i -lt 50 ]; do sleep 0.1; i=$((i+1)); done
 """
@@ -107,6 +109,7 @@ class LabPlace:
         self.subject = LabSubject(self._reactor, self._name, (self._judge, self._subject), launch, link)
         bench = Bench(link.view, link, self.subject, self._names, self._dice)
         bench.ipv6 = self._ipv6
+        bench.is_lab = True
         return bench
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,20 +33,22 @@ class Scenario:
 
 
 class Catalogue:
-    """The scenarios of a role, in the order in which they were added.
+    """The scenarios of a role.
 
     :param role: what is judged: ``responder`` or ``querier``.
+    :param groups: what each group is about, in one line, in the order of a report.
     """
 
-    def __init__(self, role: str) -> None:
+    def __init__(self, role: str, groups: Mapping[str, str]) -> None:
         self.role = role
-        self.groups: dict[str, str] = {}
-        """What each group is about, in one line."""
-        self.scenarios: list[Scenario] = []
+        self.groups = dict(groups)
+        self._scenarios: list[Scenario] = []
 
-    def group(self, name: str, about: str) -> None:
-        """Add a group."""
-        self.groups[name] = about
+    @property
+    def scenarios(self) -> list[Scenario]:
+        """All of them, by groups, and in a group in the order in which they were added."""
+        order = list(self.groups)
+        return sorted(self._scenarios, key=lambda each: order.index(each.group))
 
     def scenario(
         self, name: str, *checks: Check, sends: str, seconds: float, needs: Iterable[Action] = ()
@@ -54,7 +56,7 @@ class Catalogue:
         """Add the scenario that the decorated function plays."""
 
         def add(play: Play) -> Play:
-            self.scenarios.append(Scenario(name, checks, play, sends, seconds, frozenset(needs)))
+            self._scenarios.append(Scenario(name, checks, play, sends, seconds, frozenset(needs)))
             return play
 
         return add
@@ -66,7 +68,7 @@ class Catalogue:
         """
         words = list(only)
         if not words:
-            return list(self.scenarios)
+            return self.scenarios
         found = []
         for word in words:
             these = [

@@ -253,10 +253,10 @@ class CatalogueTests(SynchronousTestCase):
     """Words choose scenarios."""
 
     def setUp(self) -> None:
-        self.catalogue = Catalogue("responder")
-        for name in ("first", "second"):
-            one = scenario([], check(f"{name}.check"), name=f"{name}/one")
-            self.catalogue.scenarios.append(one)
+        self.catalogue = Catalogue("responder", {"first": "One.", "second": "Two."})
+        for name in ("second", "first"):
+            add = self.catalogue.scenario(f"{name}/one", check(f"{name}.check"), sends="Nothing.", seconds=1)
+            add(scenario([], check()).play)
 
     def names(self, *words: str) -> list[str]:
         return [each.name for each in self.catalogue.chosen(words)]

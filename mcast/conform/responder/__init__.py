@@ -1,6 +1,44 @@
-"""The responder role: the subject has names, announces them, answers for them and defends them."""
+"""The responder role: the subject has names, announces them, answers for them and defends them.
 
-from mcast.conform.responder import probing, announcing, answers  # noqa: I001  in the order of a run
+Each module adds the scenarios of its group to `RESPONDER`.
+"""
+
+from mcast.conform.responder import (
+    announcing,
+    answers,
+    changes,
+    conflicts,
+    discovery,
+    duplicates,
+    goodbyes,
+    known_answers,
+    legacy,
+    malformed,
+    messages,
+    negative,
+    probing,
+    sources,
+    tie_breaks,
+    unicast,
+)
 from mcast.conform.responder.catalogue import RESPONDER
 
-__all__ = ["RESPONDER", "announcing", "answers", "probing"]
+__all__ = [
+    "RESPONDER",
+    "announcing",
+    "answers",
+    "changes",
+    "conflicts",
+    "discovery",
+    "duplicates",
+    "goodbyes",
+    "known_answers",
+    "legacy",
+    "malformed",
+    "messages",
+    "negative",
+    "probing",
+    "sources",
+    "tie_breaks",
+    "unicast",
+]

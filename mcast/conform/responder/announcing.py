@@ -14,8 +14,6 @@ from mcast.dns.codes import RecordType
 from mcast.dns.names import Name
 from mcast.dns.records import Record, show_type
 
-RESPONDER.group("announcing", "what was claimed is told to all, at least twice, one second apart")
-
 WATCH = 9.0
 """Seconds after the first announcement that are watched: enough for those after 1, 2 and 4 seconds."""
 

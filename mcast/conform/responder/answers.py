@@ -23,8 +23,6 @@ from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import TextData, show_type
 
-RESPONDER.group("answers", "questions are answered: with what, to whom, and after which delay")
-
 SHARED_DELAY = (0.020, 0.120)
 """The random delay of answers that others may give too (RFC 6762 §6)."""
 

@@ -15,8 +15,6 @@ from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import address
 
-RESPONDER.group("probing", "names are asked for before they are used, three times, at a steady pace")
-
 PROBES = 3
 """Probes before a name is used (RFC 6762 §8.1)."""
 

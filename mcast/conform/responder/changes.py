@@ -1,0 +1,116 @@
+"""Changes: the link comes back, an address is added (RFC 6762 §8, §8.4, §10.2)."""
+
+from __future__ import annotations
+
+from mcast.conform.bench import Bench
+from mcast.conform.packets import Packet
+from mcast.conform.responder.catalogue import RESPONDER
+from mcast.conform.responder.exchanges import ask
+from mcast.conform.subjects import Action
+from mcast.conform.verdicts import Judge, must
+from mcast.dns.codes import RecordType
+from mcast.dns.messages import Question
+
+REACTION = 12.0
+"""Seconds in which a change is noticed, probed for and announced. Our choice: some only look now and then."""
+
+UNPLUGGED = 4.0
+"""Seconds without a link. Our choice: longer than a glitch."""
+
+PROBES = must(
+    "changes.link-probes",
+    "M-8-2 M-10.2-1",
+    "RFC 6762 §8",
+    "Whenever the link may be another one, the host probes for its names again: somebody may have "
+    "them there.",
+    "A probe for the host name within twelve seconds after the link has come back.",
+)
+ANNOUNCES = must(
+    "changes.link-announces",
+    "M-8-2 M-10.2-2",
+    "RFC 6762 §8",
+    "Then it announces everything again.",
+    "A response with the host's address within twelve seconds after the link has come back.",
+)
+
+
+@RESPONDER.scenario(
+    "changes/link",
+    *(PROBES, ANNOUNCES),
+    sends="The cable of the subject is pulled for four seconds.",
+    seconds=28,
+    needs=[Action.UNPLUG, Action.PLUG],
+)
+async def link(bench: Bench, judge: Judge) -> None:
+    """Pull the cable."""
+    await bench.up()
+    host = bench.names.host
+    await bench.subject.act(Action.UNPLUG)
+    await bench.sleep(UNPLUGGED)
+    mark = bench.view.mark
+    await bench.subject.act(Action.PLUG)
+    found = await bench.next(lambda each: each.is_multicast and bool(each.answers_of(host)), REACTION, mark)
+    probes = [each for each in bench.theirs(mark) if each.is_probe and each.asks_for(host)]
+    judge.decide(PROBES, bool(probes), f"{len(probes)} probes", [*probes, found])
+    said = "an announcement" if found is not None else "no announcement"
+    judge.decide(ANNOUNCES, found is not None, said, [*probes, found])
+
+
+UPDATED = must(
+    "changes.address-announced",
+    "M-8.4-1",
+    "RFC 6762 §8.4",
+    "When the data of a record change, such as an address, it is announced again.",
+    "A response with the new address within twelve seconds.",
+)
+WHOLE_SET = must(
+    "changes.whole-set",
+    "M-10.2-5 M-6.2-1",
+    "RFC 6762 §10.2",
+    "With one record of a set that has the cache-flush bit come all of them, or caches drop the others.",
+    "The first address beside the new one, in the same packet or within 100 ms.",
+)
+ALL_ADDRESSES = must(
+    "changes.all-addresses",
+    "M-6.2-1",
+    "RFC 6762 §6.2",
+    "An answer with an address has all addresses that are valid on the link.",
+    "Both addresses in the answer to HOST type A.",
+)
+
+
+@RESPONDER.scenario(
+    "changes/address",
+    *(UPDATED, WHOLE_SET, ALL_ADDRESSES),
+    sends="The subject gets a further address; then HOST type A (AAAA).",
+    seconds=20,
+    needs=[Action.START, Action.ADDRESS],
+)
+async def address(bench: Bench, judge: Judge) -> None:
+    """Give the subject a further address."""
+    await bench.start()
+    await bench.until_up()
+    host = bench.names.host
+    rtype = RecordType.AAAA if bench.ipv6 else RecordType.A
+    before = {each.identity for each in await bench.records(host, rtype)}
+    mark = bench.view.mark
+    await bench.subject.act(Action.ADDRESS)
+
+    def has_new(packet: Packet) -> bool:
+        return packet.is_multicast and any(
+            each.identity not in before for each in packet.answers_of(host, rtype)
+        )
+
+    found = await bench.next(has_new, REACTION, mark)
+    said = "no announcement" if found is None else "an announcement"
+    if not judge.decide(UPDATED, found is not None, said, [found]) or found is None:
+        return
+    await bench.sleep(0.3)
+    burst = [each for each in bench.theirs(mark) if abs(each.at - found.at) <= 0.1]
+    told = {one.identity for each in burst for one in each.answers_of(host, rtype)}
+    said = f"{len(told & before)} of {len(before)} earlier addresses beside the new one"
+    judge.decide(WHOLE_SET, before <= told, said, burst)
+    await bench.sleep(3)
+    one = await ask(bench, Question(host, rtype))
+    told = set() if one.answer is None else {each.identity for each in one.answer.answers_of(host, rtype)}
+    judge.decide(ALL_ADDRESSES, len(told) > len(before), f"{len(told)} addresses", one.packets)

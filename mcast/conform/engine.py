@@ -14,7 +14,7 @@ from mcast.conform.packets import Packet, Sender
 from mcast.conform.scenarios import Scenario
 from mcast.conform.verdicts import Check, Finding, Judge, NotRunError, Verdict, agreed
 
-TRIES = 4
+TRIES = 6
 """How often a scenario is played at most until two tries agree on what is broken. Our choice."""
 
 LOOK_INTERVAL = 0.02
@@ -69,6 +69,12 @@ class Try:
     packets: tuple[Packet, ...]
     spoiled: str = ""
     """Why it does not count."""
+    late: str = ""
+    """Why it does not count for checks of times."""
+
+    def why_not(self, check: Check) -> str:
+        """Return why the try does not count for a check; empty where it does."""
+        return self.spoiled or (self.late if check.timed else "")
 
 
 async def play_once(bench: Bench, scenario: Scenario, lateness: Lateness) -> Try:
@@ -88,12 +94,14 @@ async def play_once(bench: Bench, scenario: Scenario, lateness: Lateness) -> Try
         judge.skip_rest(str(reason))
     judge.skip_rest("nothing that could be judged was seen")
     seen = bench.view.since(mark)
-    return Try(judge, tuple(seen), _spoiled(bench, seen, lateness.take(), bench.now - started))
+    worst = lateness.take()
+    late = ""
+    if worst > LATE:
+        late = f"the machine was too busy to judge: we were {worst * 1000:.0f} ms late ourselves"
+    return Try(judge, tuple(seen), _spoiled(bench, seen, bench.now - started), late)
 
 
-def _spoiled(bench: Bench, seen: Sequence[Packet], late: float, seconds: float) -> str:
-    if late > LATE:
-        return f"the machine was too busy to judge: we were {late * 1000:.0f} ms late ourselves"
+def _spoiled(bench: Bench, seen: Sequence[Packet], seconds: float) -> str:
     others = [packet for packet in seen if packet.sender is Sender.OTHER]
     if len(others) > NOISE * max(seconds, 1.0):
         return f"the link was too noisy to judge: {len(others)} packets of others in {seconds:.0f} s"
@@ -129,9 +137,10 @@ def _settled(scenario: Scenario, check: Check, tries: Sequence[Try], number: int
     """Return the verdict of a check if it stands after these tries."""
     last = tries[-1]
     verdict, seen, shown = last.judge.verdicts[check]
-    if last.spoiled and verdict is not Verdict.NOT_RUN:
+    spoiled = last.why_not(check)
+    if spoiled and verdict is not Verdict.NOT_RUN:
         return None
-    counting = [each for each in tries if not each.spoiled]
+    counting = [each for each in tries if not each.why_not(check)]
     same = [each for each in counting if each.judge.verdicts[check][0] is verdict]
     broken_before = any(
         each.judge.verdicts[check][0] in (Verdict.FAIL, Verdict.WARNING) for each in counting[:-1]
@@ -139,7 +148,7 @@ def _settled(scenario: Scenario, check: Check, tries: Sequence[Try], number: int
     enough = len(same) >= 2
     if verdict is Verdict.PASS and not broken_before:
         enough = True
-    if verdict is Verdict.NOT_RUN and not last.spoiled:
+    if verdict is Verdict.NOT_RUN and not spoiled:
         enough = enough or not last.packets
     if not enough:
         return None
@@ -151,7 +160,7 @@ def _unsettled(scenario: Scenario, check: Check, tries: Sequence[Try]) -> Findin
     last = tries[-1]
     verdict, seen, shown = last.judge.verdicts[check]
     if verdict is not Verdict.NOT_RUN:
-        spoiled = next((each.spoiled for each in tries if each.spoiled), "")
+        spoiled = next(filter(None, (each.why_not(check) for each in tries)), "")
         said = spoiled or f"{len(tries)} tries do not agree"
         seen = f"{said}; the last one: {seen}"
     return _finding(scenario, check, last, Verdict.NOT_RUN, seen, shown, len(tries))

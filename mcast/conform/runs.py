@@ -133,6 +133,7 @@ async def _places(reactor: Any, plan: Plan, ways: Ways) -> Callable[[str], Place
         hooks = Hooks(plan.hooks, ways.ask)
         return lambda _: CablePlace(reactor, plan.interface, plan.names, hooks, dice, plan.ipv6)
     namespaces.require_namespaces()
+    namespaces.go_first()
     await namespaces.delete_leftovers(reactor)
     start = launch
     return lambda _: LabPlace(reactor, plan.subject, plan.names, start, dice, plan.ipv6)

@@ -46,20 +46,26 @@ class Check:
     """What must be seen."""
     tolerance: str = ""
     """What is allowed beside the letter, and why."""
+    timed: bool = False
+    """Whether a machine that is too busy can break it."""
 
     @property
     def group(self) -> str:
         return self.id.partition(".")[0]
 
 
-def must(id: str, rows: str, section: str, says: str, expects: str, tolerance: str = "") -> Check:
+def must(
+    id: str, rows: str, section: str, says: str, expects: str, tolerance: str = "", *, timed: bool = False
+) -> Check:
     """Make a check whose breach is a failure; rows as words."""
-    return Check(id, tuple(rows.split()), Level.MUST, section, says, expects, tolerance)
+    return Check(id, tuple(rows.split()), Level.MUST, section, says, expects, tolerance, timed)
 
 
-def should(id: str, rows: str, section: str, says: str, expects: str, tolerance: str = "") -> Check:
+def should(
+    id: str, rows: str, section: str, says: str, expects: str, tolerance: str = "", *, timed: bool = False
+) -> Check:
     """Make a check whose breach is a warning; rows as words."""
-    return Check(id, tuple(rows.split()), Level.SHOULD, section, says, expects, tolerance)
+    return Check(id, tuple(rows.split()), Level.SHOULD, section, says, expects, tolerance, timed)
 
 
 @dataclass(frozen=True, slots=True)

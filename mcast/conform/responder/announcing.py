@@ -48,6 +48,7 @@ APART = must(
     "Two announcements are one second apart.",
     "A second between the first two announcements of a record.",
     "800 to 1600 ms: a busy machine, and what is sent along with others; see announcing.one-second-rule.",
+    timed=True,
 )
 GROWING = must(
     "announcing.no-more",
@@ -58,6 +59,7 @@ GROWING = must(
     f"In {WATCH:.0f} seconds no further announcement of a record that comes sooner than that.",
     "A tenth less, for timers. Packets with the same answers are compared: what is sent along with others "
     "is announced no more often for that.",
+    timed=True,
 )
 ONE_SECOND = must(
     "announcing.one-second-rule",
@@ -67,6 +69,7 @@ ONE_SECOND = must(
     "answer a probe.",
     "A second between any two multicasts of the same record.",
     "950 ms, for timers.",
+    timed=True,
 )
 UNIQUE_FLUSH = must(
     "announcing.cache-flush",

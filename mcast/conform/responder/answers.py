@@ -61,6 +61,7 @@ AT_ONCE_UNIQUE = should(
     "Where all answers are the subject's alone, nobody else answers, so it need not wait: 10 ms at most.",
     "The shortest of five delays is at most 10 ms.",
     "18 ms: random delays begin at 20 ms, and a busy machine takes some.",
+    timed=True,
 )
 OTHER_FAMILY = should(
     "answers.other-family",
@@ -122,6 +123,7 @@ SHARED_WAITS = should(
     "Where other hosts may have answers too, a random delay of 20 to 120 ms keeps them apart.",
     "None of five delays is shorter than 20 ms, and the shortest is not longer than 120 ms.",
     "5 ms earlier, for timers; 150 ms later, for a busy machine.",
+    timed=True,
 )
 ADDITIONALS = should(
     "answers.browse-additionals",
@@ -183,6 +185,7 @@ SEVERAL_WAIT = should(
     "even for records that are the subject's alone.",
     "None of five delays is shorter than 20 ms.",
     "5 ms, for timers.",
+    timed=True,
 )
 
 

@@ -69,6 +69,7 @@ WHOLE_SET = must(
     "RFC 6762 §10.2",
     "With one record of a set that has the cache-flush bit come all of them, or caches drop the others.",
     "The first address beside the new one, in the same packet or within 100 ms.",
+    timed=True,
 )
 ALL_ADDRESSES = must(
     "changes.all-addresses",
@@ -108,8 +109,10 @@ async def address(bench: Bench, judge: Judge) -> None:
     await bench.sleep(0.3)
     burst = [each for each in bench.theirs(mark) if abs(each.at - found.at) <= 0.1]
     told = {one.identity for each in burst for one in each.answers_of(host, rtype)}
+    flushes = any(one.cache_flush for one in found.answers_of(host, rtype) if one.identity not in before)
     said = f"{len(told & before)} of {len(before)} earlier addresses beside the new one"
-    judge.decide(WHOLE_SET, before <= told, said, burst)
+    said += ", with the cache-flush bit" if flushes else ", without the cache-flush bit"
+    judge.decide(WHOLE_SET, before <= told or not flushes, said, burst)
     await bench.sleep(3)
     one = await ask(bench, Question(host, rtype))
     told = set() if one.answer is None else {each.identity for each in one.answer.answers_of(host, rtype)}

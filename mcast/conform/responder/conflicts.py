@@ -30,6 +30,7 @@ DEFERS = must(
     "RFC 6762 §8.1",
     "A response that conflicts while a host probes makes it defer: the name is another's.",
     "The subject does not announce the name.",
+    timed=True,
 )
 RENAMES = should(
     "conflicts.new-name",
@@ -44,6 +45,7 @@ ANY_TYPE = must(
     "RFC 6762 §8.1",
     "Who probes for all types takes any record of the name for a conflict, of whatever type.",
     "The subject does not announce the name when a TXT record of it is answered.",
+    timed=True,
 )
 
 
@@ -51,6 +53,7 @@ async def _refuse(bench: Bench, answer: Callable[[Name], Record]) -> tuple[list[
     """Start the subject answer each probe for its host name; return announcements, other probes, a mark."""
     host = bench.names.host
     mark = await bench.start()
+    bench.is_renamed = True
     probe = await bench.awaited(lambda each: each.is_probe and each.asks_for(host), mark)
     if probe is None:
         raise NotRunError("the subject does not probe for its host name")
@@ -157,6 +160,7 @@ async def after_claim(bench: Bench, judge: Judge) -> None:
     await _fresh(bench)
     host = bench.names.host
     mine = await bench.records(host, RecordType.A)
+    bench.is_renamed = True
     mark = bench.respond(address(host, OTHER, 120, True))
     probe = await bench.next(lambda each: each.is_probe and each.asks_for(host), REACTION, mark)
     asked = bench.sent(mark)
@@ -182,6 +186,7 @@ async def lost_after_claim(bench: Bench, judge: Judge) -> None:
     await _fresh(bench)
     host = bench.names.host
     mine = await bench.records(host, RecordType.A)
+    bench.is_renamed = True
     mark = bench.respond(address(host, OTHER, 120, True))
     await _answer_probes(bench, mark, lambda name: address(name, OTHER, 120, True), SETTLED)
     others = [
@@ -294,6 +299,7 @@ DEFENDS_AT_ONCE = should(
     "A name is defended at once, without random delay: the other host waits for 250 ms only.",
     "The shortest of three delays is less than 18 ms.",
     "18 ms: a busy machine.",
+    timed=True,
 )
 DEFENDS_ALL = must(
     "conflicts.defends-several",
@@ -301,6 +307,7 @@ DEFENDS_ALL = must(
     "RFC 6762 §6.3",
     "A defence is not delayed when the probe has several questions.",
     "The shortest of three delays of the answer to a probe for HOST and INSTANCE is less than 250 ms.",
+    timed=True,
 )
 DEFENDS_UNICAST = should(
     "conflicts.defends-by-unicast",

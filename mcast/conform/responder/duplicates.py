@@ -19,6 +19,7 @@ ONE_SECOND = must(
     "A record is not multicast again within one second after the last time.",
     "At least a second between any two multicasts of the record, asked for six times in 1.5 seconds.",
     "50 ms less, for timers.",
+    timed=True,
 )
 AGAIN = must(
     "duplicates.answered-again",
@@ -35,6 +36,7 @@ PROBE = must(
     "enough.",
     "A multicast response to a QM probe that comes 400 ms after a multicast of the record, within 250 ms.",
     "150 ms more, for a busy machine.",
+    timed=True,
 )
 
 
@@ -83,6 +85,7 @@ SUPPRESSED = should(
     "give it.",
     "No answer with the PTR in at least three of five tries, when another host gives it at once.",
     "The subject may have answered before it read the other answer.",
+    timed=True,
 )
 
 

@@ -121,6 +121,7 @@ WAITS = should(
     "A query with the TC bit is answered after 400 to 500 ms, so that further known answers can come.",
     "None of five delays is shorter than 400 ms, and the shortest is not longer than 500 ms.",
     "5 ms earlier, for timers; 150 ms later, for a busy machine.",
+    timed=True,
 )
 DELETED = must(
     "known-answers.later-packet",
@@ -128,6 +129,7 @@ DELETED = must(
     "RFC 6762 §7.2",
     "What a following packet of the same host lists is deleted from the answer.",
     "No answer with the record that a second packet lists after 100 ms.",
+    timed=True,
 )
 EXTENDED = should(
     "known-answers.extended",
@@ -136,6 +138,7 @@ EXTENDED = should(
     "A further packet with the TC bit makes the subject wait for 400 to 500 ms after it.",
     "The answer comes at least 400 ms after a second packet with the TC bit, sent after 300 ms.",
     "5 ms, for timers.",
+    timed=True,
 )
 BY_SOURCE = must(
     "known-answers.other-host",
@@ -144,6 +147,7 @@ BY_SOURCE = must(
     "Only the host that asked can say that it knows an answer; packets belong together by their "
     "source address.",
     "An answer with the record where the second packet comes from another address.",
+    timed=True,
 )
 
 

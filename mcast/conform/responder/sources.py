@@ -56,7 +56,7 @@ async def responses(bench: Bench, judge: Judge) -> None:
 
 async def _conflict(bench: Bench, judge: Judge, check: Check, wanted: bool, **where: Any) -> None:
     host = bench.names.host
-    await bench.rest()
+    await bench.up()
     mark = bench.respond(address(host, "10.77.99.99", 120, True), **where)
     await bench.sent_at(mark)
     probe = await bench.next(lambda each: each.is_probe and each.asks_for(host), REACTION, mark)
@@ -64,4 +64,5 @@ async def _conflict(bench: Bench, judge: Judge, check: Check, wanted: bool, **wh
     said = "no probe" if probe is None else f"a probe after {in_ms(probe.at - sent.at)}"
     judge.decide(check, (probe is not None) is wanted, said, (sent, probe))
     if probe is not None:
+        bench.is_renamed = True  # or not: it may take a new name at once
         await bench.sleep(3)  # it goes through its startup steps

@@ -28,6 +28,7 @@ WON = must(
     "Who has the later data ignores the probe of the other.",
     "The subject goes on probing at its pace, and announces the name.",
     "Up to 900 ms between probes.",
+    timed=True,
 )
 LOST = must(
     "tie-breaks.lost",
@@ -37,6 +38,7 @@ LOST = must(
     "unsigned numbers: 200 is later than 10.",
     "No probe and no announcement of the name for one second after our probe.",
     "100 ms less; a probe that was on its way within 20 ms after ours does not count.",
+    timed=True,
 )
 RETRIED = must(
     "tie-breaks.lost-tries-again",
@@ -44,6 +46,7 @@ RETRIED = must(
     "RFC 6762 §8.2",
     "Since the other probe may be a stale packet, the loser tries the same name again after one second.",
     "A further probe for the same name.",
+    timed=True,
 )
 EQUAL = must(
     "tie-breaks.equal",
@@ -52,6 +55,7 @@ EQUAL = must(
     "Who proposes the very same records is no rival: that is done for fault tolerance.",
     "The subject goes on probing at its pace, and announces the name.",
     "Up to 900 ms between probes.",
+    timed=True,
 )
 LONGER = must(
     "tie-breaks.longer-list",
@@ -60,6 +64,7 @@ LONGER = must(
     "When one list of records ends before a difference is found, the list with records left wins.",
     "The subject waits one second after our probe with its own records and a further one.",
     "100 ms less; a probe that was on its way within 20 ms after ours does not count.",
+    timed=True,
 )
 BY_TYPE = must(
     "tie-breaks.type-first",
@@ -68,6 +73,7 @@ BY_TYPE = must(
     "The numbers of the types are compared before the data.",
     "The subject waits one second after our probe with a record of a later type and early data.",
     "100 ms less; a probe that was on its way within 20 ms after ours does not count.",
+    timed=True,
 )
 
 Rival = Callable[[Sequence[Record]], Sequence[Record]]
@@ -112,6 +118,7 @@ async def contest(bench: Bench, rival: Rival) -> Contest:
     """Start the subject, and answer its first probe for the host name by one of ours."""
     host = bench.names.host
     mark = await bench.start()
+    bench.is_renamed = True
     first = await bench.awaited(lambda each: each.is_probe and each.asks_for(host), mark)
     if first is None or first.message is None:
         raise NotRunError("the subject does not probe for its host name")

@@ -8,7 +8,6 @@ from random import Random, SystemRandom
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol
 from twisted.protocols.basic import Int16StringReceiver
@@ -220,6 +219,9 @@ class _OneShot:
     def _ask_by_stream(self, host: str, truncated: Message) -> None:
         """Repeat the query over TCP; where that fails, the truncated response is better than none."""
         self._stop_timers()
+        # Imported late: with it comes TLS, and few answers are too large for a datagram.
+        from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
+
         endpoint = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
         query = OneShotQuery(
             self._query.question,

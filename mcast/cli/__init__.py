@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
-from importlib import import_module, resources
-
-from mcast.version import versions
+from importlib import import_module
 
 COMMANDS = {
     "ping": ("mcast.cli.ping", "find out who answers on a group, and how fast"),
@@ -53,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_help())
         return 0 if arguments else 2
     if arguments[0] == "--version":
+        from mcast.version import versions  # it reads what pip has noted, which takes its time
+
         print(versions())
         return 0
     if arguments[0] == "--completion":
@@ -71,6 +70,8 @@ def _print_completion(arguments: Sequence[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in SHELLS:
         print(f"mcast --completion: name one shell of {', '.join(SHELLS)}", file=sys.stderr)
         return 2
+    from importlib import resources
+
     script = resources.files("mcast.cli") / "completions" / f"mcast.{arguments[0]}"
     print(script.read_text(encoding="utf-8"), end="")
     return 0
@@ -89,6 +90,8 @@ def _usual_order(arguments: list[str]) -> list[str]:
 
 def _meant(word: str) -> str:
     """Return what to write in place of a word that is no command."""
+    from difflib import get_close_matches
+
     if word.startswith("-"):
         return "the command comes first, its options after it: mcast COMMAND --option"
     (close, *_) = (*get_close_matches(word, COMMANDS, n=1), "")

@@ -16,12 +16,11 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 
-from mcast.cli.browse_map import BrowseMap
 from mcast.cli.command import GOOD, NOT_ALL, CommandError, Output, checked, decimal, tell
 from mcast.cli.finding import (
     add_domain_arguments,
@@ -46,6 +45,9 @@ from mcast.node.browsers import ServiceBrowser, TypesBrowser
 from mcast.node.network import Network
 from mcast.node.node import Node
 from mcast.showing import shown
+
+if TYPE_CHECKING:
+    from mcast.cli.browse_map import BrowseMap
 
 QUIET = 2.0
 """Seconds without news after which a list of names is taken to be complete.
@@ -108,6 +110,12 @@ def _checked_types(text: str) -> str:
     return text
 
 
+def _map(path: str) -> BrowseMap:
+    from mcast.cli.browse_map import BrowseMap  # few draw
+
+    return BrowseMap(path)
+
+
 async def run(
     reactor: Any, arguments: argparse.Namespace, output: Output, network: Network | None = None
 ) -> int:
@@ -117,7 +125,7 @@ async def run(
     place = chosen_place(arguments)
     wait = _wait(arguments, resolve, place)
     only_types = _only_types(arguments)
-    drawn = None if arguments.map is None else BrowseMap(arguments.map)
+    drawn = None if arguments.map is None else _map(arguments.map)
     listing = Listing(output, resolve=arguments.resolve or output.json, follow=arguments.follow)
     types = TypesListing(output, follow=arguments.follow)
     node = started_node(reactor, arguments, network, patient=arguments.follow, beyond=place.is_beyond)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError
 
@@ -26,7 +26,6 @@ from mcast.cli.command import (
     whole,
 )
 from mcast.cli.groups import add_sending_arguments, parse_group, sending_interfaces
-from mcast.cli.ping_plot import PingPlot
 from mcast.cli.writing import writable
 from mcast.echo.asker import Target
 from mcast.echo.client import EchoClient, Pace
@@ -35,6 +34,9 @@ from mcast.echo.probe import DEFAULT_PROBE_SIZE, MAX_PROBE_SIZE, PROBE_HEADER_SI
 from mcast.echo.responder import GROUP_MAX_RATE
 from mcast.echo.session import EchoReply, HeardResponder, Session
 from mcast.sockets.settings import PortSettings
+
+if TYPE_CHECKING:
+    from mcast.cli.ping_plot import PingPlot
 
 MIN_INTERVAL = 0.0001
 """Seconds. Our choice: ten thousand probes a second are what one responder answers by default."""
@@ -93,7 +95,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
         Pace(arguments.count, arguments.interval, arguments.size, arguments.wait, arguments.both),
         report.answer,
     )
-    plot = None if arguments.plot is None else PingPlot(arguments.plot, client.session, report.place)
+    plot = None if arguments.plot is None else _plot(arguments.plot, client.session, report)
     report.plot = plot
     output.text(f"PING {group}: {arguments.size} octets by {', '.join(names.values())}")
     with suppress(CancelledError):  # Ctrl-C: what was heard until now is summed up
@@ -110,6 +112,12 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     if heard == 0:
         return FAILED
     return GOOD if heard >= arguments.expect else NOT_ALL
+
+
+def _plot(path: str, session: Session, report: Report) -> PingPlot:
+    from mcast.cli.ping_plot import PingPlot  # few draw
+
+    return PingPlot(path, session, report.place)
 
 
 def _check_both(arguments: argparse.Namespace) -> None:

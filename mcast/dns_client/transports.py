@@ -8,7 +8,6 @@ from random import Random
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.error import TimeoutError as TimedOut
 from twisted.internet.interfaces import IDelayedCall, IReactorUDP
@@ -238,6 +237,9 @@ class ServerStreams:
         self._idle = self._clock.callLater(IDLE_TIMEOUT, self._idled)
 
     def _connect(self) -> None:
+        # Imported late: with it comes TLS, and most who look in local. never ask a server.
+        from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
+
         endpoint = TCP6ClientEndpoint if self._server.ipv6 else TCP4ClientEndpoint
         connected = connectProtocol(
             endpoint(self._reactor, self._server.host, self._server.port, timeout=CONNECT_TIMEOUT),

@@ -131,11 +131,21 @@ export function mapPage(view, root) {
       svg("rect", { class: "busy", x: 0, y: CARD.height - 4, width: Math.round(busy * CARD.width), height: 4, rx: 2 }),
       svg("text", { class: "name", x: 12, y: 24 }, cut(label, Math.floor(letters) - (host.breaches ? 4 : 0))),
       svg("text", { class: "about", x: 12, y: 43 }, cut(about, Math.floor(letters * 1.1))),
-      host.breaches ? [svg("circle", { class: "badge", cx: CARD.width - 18, cy: 19, r: 10 }), svg("text", { class: "badge", x: CARD.width - 18, y: 23, "text-anchor": "middle" }, host.breaches > 99 ? "99+" : String(host.breaches))] : null,
+      host.breaches ? badge(host.breaches > 99 ? "99+" : String(host.breaches)) : null,
       chips.length ? chips : svg("text", { class: "about", x: 12, y: 69 }, host.self && about !== "this host" ? "this host" : "no service"),
     );
   }
   return { update, close: () => observer.disconnect() };
+}
+
+/** How often a host broke a rule, in the corner of its card. */
+function badge(text) {
+  const breadth = 13 + text.length * 7;
+  const right = CARD.width - 8;
+  return [
+    svg("rect", { class: "badge", x: right - breadth, y: 9, width: breadth, height: 20, rx: 10 }),
+    svg("text", { class: "badge", x: right - breadth / 2, y: 23, "text-anchor": "middle" }, text),
+  ];
 }
 
 /** At most so many characters; whole ones, whatever the script. */

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
+from twisted.trial.unittest import SynchronousTestCase
+
+import mcast
 from mcast.dns.names import Name
 from mcast.proxy import push as push_module
 from mcast.proxy.push import RESTART_DELAY, RESTART_STEP
@@ -286,3 +290,11 @@ class SlowClientTests(PushTestCase):
         slow.connection.pauseProducing()
         self.change([POINTER])
         self.assertEqual(other.heard(), [PUSHED])
+
+
+class FastOpenTests(SynchronousTestCase):
+    def test_never(self) -> None:
+        """D-5.1-6: TCP Fast Open is enabled nowhere."""
+        folder = Path(mcast.__file__).parent
+        using = [path.name for path in folder.rglob("*.py") if "FASTOPEN" in path.read_text("utf-8").upper()]
+        self.assertEqual(using, [])

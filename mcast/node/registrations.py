@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, Literal, TypeVar
+from itertools import chain
+from typing import Any, Literal, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.logger import Logger
 
 from mcast.dns.names import Name
 from mcast.dns.records import Record
+from mcast.dns_client.update_server import UpdateServer
 from mcast.dnssd.hosts import AUTO, Alias, Auto, Host, host_name
 from mcast.dnssd.service import Service
 from mcast.dnssd.types import ServiceType
 from mcast.errors import NameTaken
+from mcast.node.domain_publisher import DomainPublisher
 from mcast.node.items import AliasItem, HostItem, Item, RecordItem, ServiceItem
 from mcast.node.publisher import Publisher
 from mcast.sockets.interface import checked_selectors
@@ -73,6 +76,19 @@ RegistrationListener = Callable[[RegistrationEvent], object]
 """Called with each `RegistrationEvent`; what it raises is logged."""
 
 
+class Keeper(Protocol):
+    """Publishes items, and knows which."""
+
+    def __contains__(self, item: Item) -> bool:
+        """Whether it publishes an item."""
+
+    def update(self, item: Item, undo: Callable[[], None]) -> Deferred[None]:
+        """Publish what an item is now in place of what it was."""
+
+    def withdraw(self, item: Item) -> Deferred[None]:
+        """Publish an item no longer."""
+
+
 class Registration:
     """Something that is published under one name on every link. Made by `Node.publish`.
 
@@ -80,7 +96,7 @@ class Registration:
     waits.
     """
 
-    def __init__(self, publisher: Publisher, item: Item) -> None:
+    def __init__(self, publisher: Keeper, item: Item) -> None:
         self._publisher = publisher
         self._item = item
         self._notices = _Notices(self)
@@ -361,9 +377,11 @@ class Registrations:
         publisher.hosts[None] = publisher.hosts[host_name(label)] = self._own
         self.host = HostRegistration(publisher, self._own)
         """The host that the node runs on, published or not."""
+        self.domains: dict[tuple[UpdateServer, Name], DomainPublisher] = {}
+        """What is registered elsewhere, by server and domain."""
 
     def __iter__(self) -> Iterator[Registration]:
-        for item in self._publisher:
+        for item in chain(self._publisher, *self.domains.values()):
             assert isinstance(item.observer, _Notices)
             yield item.observer.registration
 
@@ -395,6 +413,27 @@ class Registrations:
         if listener is not None:
             registration.add_listener(listener)
         self._publisher.add(item)
+        return registration
+
+    def publish_in(
+        self,
+        domain: DomainPublisher,
+        service: Service,
+        on_conflict: OnConflict,
+        listener: RegistrationListener | None,
+    ) -> ServiceRegistration:
+        """Register a service, and the host it is on, in a domain of conventional DNS."""
+        if on_conflict not in ("rename", "fail"):
+            raise ValueError(f"on_conflict {on_conflict!r}: it is 'rename' or 'fail'")
+        service = replace(service, domain=domain.place.domain)
+        item = domain.service(service, renames=on_conflict == "rename")
+        registration = ServiceRegistration(domain, item)
+        if listener is not None:
+            registration.add_listener(listener)
+        if service.host is None and domain.own not in domain:
+            HostRegistration(domain, domain.own)
+            domain.add(domain.own)
+        domain.add(item)
         return registration
 
     def publish_host(self) -> None:

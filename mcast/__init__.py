@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mcast.dns.messages import Message, PseudoRecord, Question
     from mcast.dns.names import LOCAL, Name
     from mcast.dns.records import HostInfo, NextSecure, Record, RecordData, ServiceData, TextData
+    from mcast.dns_client.update_server import UpdateServer, read_update_key
     from mcast.dnssd.collecting import Answer
     from mcast.dnssd.enumeration import DomainList, address_domains
     from mcast.dnssd.files.record_string import parse_record_string
@@ -73,6 +74,8 @@ if TYPE_CHECKING:
     from mcast.sockets.sending import SendResult
     from mcast.sockets.settings import Binding, PortSettings
     from mcast.sockets.stock import StockPort
+    from mcast.unicast.key_file import KeyFileError
+    from mcast.unicast.tsig import MissingExtra, UpdateKey
     from mcast.unicast.zone import Zone
     from mcast.view.resource import LiveView
 
@@ -83,6 +86,7 @@ _HOMES = {
     "mcast.dns.messages": ("Message", "PseudoRecord", "Question"),
     "mcast.dns.names": ("LOCAL", "Name"),
     "mcast.dns.records": ("HostInfo", "NextSecure", "Record", "RecordData", "ServiceData", "TextData"),
+    "mcast.dns_client.update_server": ("UpdateServer", "read_update_key"),
     "mcast.dnssd.collecting": ("Answer",),
     "mcast.dnssd.enumeration": ("DomainList", "address_domains"),
     "mcast.dnssd.files.record_string": ("parse_record_string",),
@@ -142,6 +146,8 @@ _HOMES = {
     "mcast.sockets.sending": ("SendResult",),
     "mcast.sockets.settings": ("Binding", "PortSettings"),
     "mcast.sockets.stock": ("StockPort",),
+    "mcast.unicast.key_file": ("KeyFileError",),
+    "mcast.unicast.tsig": ("MissingExtra", "UpdateKey"),
     "mcast.unicast.zone": ("Zone",),
     "mcast.view.resource": ("LiveView",),
 }
@@ -186,12 +192,14 @@ __all__ = [
     "InterfaceAddress",
     "InvalidService",
     "Key",
+    "KeyFileError",
     "LinkId",
     "LiveView",
     "Lost",
     "MalformedMessage",
     "McastError",
     "Message",
+    "MissingExtra",
     "MulticastPort",
     "Name",
     "NameTaken",
@@ -245,6 +253,8 @@ __all__ = [
     "TypeChange",
     "TypeRemoved",
     "TypesBrowser",
+    "UpdateKey",
+    "UpdateServer",
     "Updated",
     "Zone",
     "address_domains",
@@ -255,6 +265,7 @@ __all__ = [
     "listen_multicast",
     "parse_record_string",
     "provide_node",
+    "read_update_key",
     "shared_node",
 ]
 

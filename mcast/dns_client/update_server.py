@@ -59,9 +59,10 @@ class UpdateServer:
     def __str__(self) -> str:
         return self.host if self.port == DNS_PORT else f"{self.host} port {self.port}"
 
-    def identity(self) -> Owner:
-        """Return as whom this program registers."""
-        return Owner.of(_machine_id(), socket.gethostname(), self.owner)
+
+def identity_of(server: UpdateServer) -> Owner:
+    """Return as whom this program registers on a server."""
+    return Owner.of(_machine_id(), socket.gethostname(), server.owner)
 
 
 def read_update_key(path: str | Path) -> UpdateKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -186,9 +187,9 @@ def _duration(seconds: int) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    """Return the cause of a failed connection as the system says it, without our stack of wrappers."""
-    inner = getattr(error, "osError", None)
-    text = one_line(inner if inner is not None else error).rstrip(".")
+    """Return the cause of a failed connection as the system says it, without the wrapping of Twisted."""
+    number = getattr(error, "osError", None)
+    text = os.strerror(number) if isinstance(number, int) else one_line(error).rstrip(".")
     return text[:1].lower() + text[1:]
 
 

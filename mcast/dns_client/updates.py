@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from mcast.clock import clock_of
 from mcast.dns.names import Name
-from mcast.dns_client.update_server import UpdateServer
+from mcast.dns_client.update_server import UpdateServer, identity_of
 from mcast.dns_client.update_session import ServerFailed, UpdateSession
 from mcast.unicast.claims import Request
 from mcast.unicast.registrar import Registrar, RegistrarEvent, Swept, Trouble
@@ -52,7 +52,7 @@ class DomainUpdater:
         self.counters: Counter[str] = Counter()
         """Requests, failures, and names that an earlier run left."""
         self._clock = clock_of(reactor)
-        self.registrar = Registrar(domain, server.identity(), self.now())
+        self.registrar = Registrar(domain, identity_of(server), self.now())
         self._tell = tell
         self._session = UpdateSession(reactor, server, rng, time_of_day)
         self._timer: IDelayedCall | None = None

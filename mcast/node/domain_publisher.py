@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.logger import Logger
 
 from mcast.clock import clock_of
@@ -73,7 +73,8 @@ class DomainPublisher:
         self._claimed: set[Item] = set()
         """The items that the registrar knows of."""
         self._withdrawing: dict[Item, Deferred[None]] = {}
-        self._chooser = NameChooser(rng, lambda name: any(one.full_name == name for one in self._items))
+        self._names: set[Name] = set()
+        self._chooser = NameChooser(rng, self._names.__contains__)
         self._updater: DomainUpdater | None = None
         self._unwatch: Callable[[], None] | None = None
         self._told_addressless = False
@@ -103,11 +104,12 @@ class DomainPublisher:
 
         :raises ValueError: another item has the name, and this one may not take another.
         """
-        if any(one.full_name == item.full_name for one in self._items):
+        if item.full_name in self._names:
             if not item.renames:
                 raise ValueError(f"{item.full_name} is registered by this node already")
             self._chooser.take_another(item)
         self._items[item] = None
+        self._names.add(item.full_name)
         self._claim_all()
 
     def update(self, item: Item, undo: Callable[[], None]) -> Deferred[None]:
@@ -122,6 +124,7 @@ class DomainPublisher:
         if item not in self._items:
             return succeed(None)
         del self._items[item]
+        self._names.discard(item.full_name)
         item.is_claimed = False
         self._log.info("withdrew {name}", name=str(item.full_name))
         item.observer.withdrawn()
@@ -243,7 +246,9 @@ class DomainPublisher:
             self._lose(item)
             return
         item.losses += 1
+        self._names.discard(lost)
         self._chooser.take_another(item)
+        self._names.add(item.full_name)
         self._log.warn(
             "{name} is taken by another host at {server}; trying {new} instead",
             name=str(lost),
@@ -264,6 +269,7 @@ class DomainPublisher:
             server=str(self.place.server),
         )
         del self._items[item]
+        self._names.discard(item.full_name)
         self._claimed.discard(item)
         if self._updater is not None:
             self._updater.registrar.withdraw(item, self._updater.now())
@@ -277,3 +283,54 @@ class DomainPublisher:
         waiting, item.updates = item.updates, []
         for each in waiting:
             each.callback(None)
+
+
+class DomainPublishers:
+    """What a node registers, by server and domain.
+
+    :param interfaces: those of the node; all when empty.
+    :param rng: chooses names after conflicts.
+    """
+
+    def __init__(self, reactor: Any, network: Network, interfaces: Sequence[str], rng: Random) -> None:
+        self._reactor = reactor
+        self._network = network
+        self._interfaces = interfaces
+        self._rng = rng
+        self._domains: dict[tuple[UpdateServer, Name], DomainPublisher] = {}
+        self._is_running = False
+
+    def __iter__(self) -> Iterator[DomainPublisher]:
+        return iter(tuple(self._domains.values()))
+
+    def at(self, server: UpdateServer, domain: Name, label: str) -> DomainPublisher:
+        """Return what registers in a domain on a server.
+
+        :param label: that of this host.
+        :raises TypeError: there is no server.
+        :raises ValueError: the domain is one of multicast DNS, or the root.
+        """
+        if not isinstance(server, UpdateServer):
+            raise TypeError(f"update {server!r}: it is no UpdateServer")
+        if is_multicast_name(domain) or not domain.labels:
+            raise ValueError(f"{domain}: no server has this domain; name the one to register in by domain=")
+        key = (server, domain)
+        if key not in self._domains:
+            place = DomainPlace(server, domain, label)
+            made = DomainPublisher(self._reactor, self._network, self._interfaces, place, self._rng)
+            self._domains[key] = made
+            if self._is_running:
+                made.start()
+        return self._domains[key]
+
+    def start(self) -> None:
+        """Begin to register."""
+        self._is_running = True
+        for one in self:
+            one.start()
+
+    def stop(self) -> Deferred[None]:
+        """Remove everything that is registered; fires when that is done."""
+        self._is_running = False
+        stopped = DeferredList([one.stop() for one in self], consumeErrors=True)
+        return stopped.addCallback(lambda _: None)

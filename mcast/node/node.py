@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, MutableMapping, Sequence
 from random import Random, SystemRandom
-from typing import Any, overload
+from typing import Any
 
 from twisted.application.service import Service as TwistedService
 from twisted.internet.defer import Deferred, DeferredList, succeed
@@ -16,14 +16,12 @@ from mcast.clock import clock_of
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
-from mcast.dns.records import Record
 from mcast.dnssd.collecting import Answer, Collector
 from mcast.dnssd.enumeration import DomainBrowser, DomainList
 from mcast.dnssd.found import FoundAddress, FoundService
-from mcast.dnssd.hosts import Alias, Host, checked_host_label, host_label
+from mcast.dnssd.hosts import checked_host_label, host_label
 from mcast.dnssd.link_id import LinkId
 from mcast.dnssd.resolving import HostLookup
-from mcast.dnssd.service import Service
 from mcast.dnssd.sought import (
     SoughtName,
     SoughtType,
@@ -38,6 +36,7 @@ from mcast.neighbours import SocketAddress
 from mcast.node import lookups
 from mcast.node.beyond import Beyond, Where, where, where_of
 from mcast.node.browsers import InstanceBrowser, ServiceBrowser, TypesBrowser
+from mcast.node.domain_publisher import DomainPublishers
 from mcast.node.links import SLEEP_LIMIT, Links, LinksSettings
 from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import (
@@ -45,16 +44,9 @@ from mcast.node.network import (
     SocketNetwork,
 )
 from mcast.node.publisher import Publisher
+from mcast.node.publishing import Publishing
 from mcast.node.registrations import (
-    AliasRegistration,
-    HostRegistration,
-    OnConflict,
-    Publishable,
-    RecordRegistration,
-    Registration,
-    RegistrationListener,
     Registrations,
-    ServiceRegistration,
 )
 from mcast.node.searches import Searches, link_id_of
 from mcast.node.statistics import statistics
@@ -68,7 +60,7 @@ Our choice: each leaves within a second (RFC 6762 §6), and while a service stop
 """
 
 
-class Node(TwistedService):
+class Node(Publishing, TwistedService):
     """A host in Multicast DNS: it publishes, and it finds what others publish.
 
     One `Link` for each interface and address family, opened by `startService` and closed by `stopService`,
@@ -132,97 +124,13 @@ class Node(TwistedService):
         self._shutdown: Any = None
         self._stopping: Deferred[None] | None = None
         label = host_label(socket.gethostname()) if hostname is None else checked_host_label(hostname)
-        self._registrations = Registrations(self._publisher, label)
+        domains = DomainPublishers(reactor, network, settings.interfaces, self._rng)
+        self._registrations = Registrations(self._publisher, label, domains)
         if hostname is not None:
             self._registrations.publish_host()
 
     def __repr__(self) -> str:
         return f"<Node {self.host} {'running' if self.running else 'stopped'}>"
-
-    # Publishing
-
-    @property
-    def hostname(self) -> str:
-        """The label of this host, as it is claimed now."""
-        return self._registrations.host.name
-
-    @property
-    def host(self) -> Name:
-        """The full name of this host, as it is claimed now."""
-        return self._registrations.host.full_name
-
-    @property
-    def registrations(self) -> tuple[Registration, ...]:
-        """Everything that is published or to be published: hosts, services, aliases, records."""
-        return tuple(self._registrations)
-
-    @overload
-    def publish(
-        self,
-        what: Service,
-        *,
-        interfaces: Sequence[str] = ...,
-        on_conflict: OnConflict = ...,
-        listener: RegistrationListener | None = ...,
-    ) -> ServiceRegistration: ...
-
-    @overload
-    def publish(
-        self,
-        what: Host,
-        *,
-        interfaces: Sequence[str] = ...,
-        on_conflict: OnConflict = ...,
-        listener: RegistrationListener | None = ...,
-    ) -> HostRegistration: ...
-
-    @overload
-    def publish(
-        self,
-        what: Alias,
-        *,
-        interfaces: Sequence[str] = ...,
-        on_conflict: OnConflict = ...,
-        listener: RegistrationListener | None = ...,
-    ) -> AliasRegistration: ...
-
-    @overload
-    def publish(
-        self,
-        what: Record,
-        *,
-        interfaces: Sequence[str] = ...,
-        on_conflict: OnConflict = ...,
-        listener: RegistrationListener | None = ...,
-        shared: bool = ...,
-    ) -> RecordRegistration: ...
-
-    def publish(
-        self,
-        what: Publishable,
-        *,
-        interfaces: Sequence[str] = (),
-        on_conflict: OnConflict = "rename",
-        listener: RegistrationListener | None = None,
-        shared: bool = False,
-    ) -> Registration:
-        """Publish a service, a host, an alias of this host or a single record.
-
-        A service on this host, and an alias, publish the host too.
-
-        :param interfaces: names, indexes or addresses of those to publish it on; all of the node's by
-            default.
-        :param on_conflict: ``"rename"`` takes the next free name when another host has this one,
-            ``"fail"`` publishes nothing then. A record has no other name to take, and always fails.
-        :param listener: called with `Claimed`, `Renamed` and `Lost`, as by `Registration.add_listener`.
-        :param shared: for a record that other hosts may have too, which needs no probing (RFC 6762 §2).
-        :returns: the registration, at once; its `when_claimed` waits for the name. The node publishes it
-            until it is withdrawn, also after a stop and a new start.
-        :raises TypeError: it cannot be published, or an argument is of the wrong kind.
-        :raises ValueError: an argument has a wrong value; the record cannot be published, or no packet can
-            hold it (RFC 6762 §17); with ``"fail"``, this node has published the name already.
-        """
-        return self._registrations.publish(what, interfaces, on_conflict, listener, shared)
 
     # Finding
 
@@ -442,6 +350,7 @@ class Node(TwistedService):
         except OSError:
             super().stopService()
             raise
+        self._registrations.domains.start()
         self._beyond.start()
         if IReactorCore.providedBy(self._reactor):
             # A program that forgets to stop us still says goodbye.
@@ -463,7 +372,9 @@ class Node(TwistedService):
             self._beyond.stop()
             for driver in self._links:
                 driver.link.end()
+            unregistered = self._registrations.domains.stop()
             self._stopping = self._publisher.say_goodbye().addCallback(self._await_goodbyes)
+            self._stopping.addCallback(lambda _: unregistered)
         if self._stopping is None:
             return succeed(None)
         stopped: Deferred[None] = Deferred()

@@ -18,7 +18,7 @@ from mcast.dnssd.hosts import AUTO, Alias, Auto, Host, host_name
 from mcast.dnssd.service import Service
 from mcast.dnssd.types import ServiceType
 from mcast.errors import NameTaken
-from mcast.node.domain_publisher import DomainPublisher
+from mcast.node.domain_publisher import DomainPublishers
 from mcast.node.items import AliasItem, HostItem, Item, RecordItem, ServiceItem
 from mcast.node.publisher import Publisher
 from mcast.sockets.interface import checked_selectors
@@ -370,18 +370,19 @@ class Registrations:
     :param label: that of the host, as it was asked for.
     """
 
-    def __init__(self, publisher: Publisher, label: str) -> None:
+    def __init__(self, publisher: Publisher, label: str, domains: DomainPublishers) -> None:
         self._publisher = publisher
+        self._label = label
         self._own = HostItem(Host(), label)
         publisher.recall(self._own)
         publisher.hosts[None] = publisher.hosts[host_name(label)] = self._own
         self.host = HostRegistration(publisher, self._own)
         """The host that the node runs on, published or not."""
-        self.domains: dict[tuple[UpdateServer, Name], DomainPublisher] = {}
-        """What is registered elsewhere, by server and domain."""
+        self.domains = domains
+        """What is registered in domains of conventional DNS."""
 
     def __iter__(self) -> Iterator[Registration]:
-        for item in chain(self._publisher, *self.domains.values()):
+        for item in chain(self._publisher, *self.domains):
             assert isinstance(item.observer, _Notices)
             yield item.observer.registration
 
@@ -417,15 +418,19 @@ class Registrations:
 
     def publish_in(
         self,
-        domain: DomainPublisher,
-        service: Service,
+        server: UpdateServer,
+        domain_name: Name,
+        service: Publishable,
         on_conflict: OnConflict,
         listener: RegistrationListener | None,
     ) -> ServiceRegistration:
         """Register a service, and the host it is on, in a domain of conventional DNS."""
         if on_conflict not in ("rename", "fail"):
             raise ValueError(f"on_conflict {on_conflict!r}: it is 'rename' or 'fail'")
-        service = replace(service, domain=domain.place.domain)
+        if not isinstance(service, Service):
+            raise TypeError(f"a Service can be registered in a domain, not {service!r}")
+        domain = self.domains.at(server, domain_name, self._label)
+        service = replace(service, domain=domain_name)
         item = domain.service(service, renames=on_conflict == "rename")
         registration = ServiceRegistration(domain, item)
         if listener is not None:

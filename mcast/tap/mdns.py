@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
@@ -20,6 +20,7 @@ from mcast.node.network import Network, SocketNetwork
 from mcast.node.node import Node
 from mcast.node.state import StateFile
 from mcast.rate_limit import MAX_RATE
+from mcast.tap.everywhere import Everywhere, parse_target, with_key
 from mcast.tap.followed_file import FollowedFile
 from mcast.tap.hangup import Hangups
 from mcast.tap.options import Options as CommonOptions
@@ -51,6 +52,8 @@ class Options(CommonOptions):
         self["max_rate"] = MAX_RATE
         self["state"] = None
         self["resolver_socket"] = None
+        self["updates"] = []
+        self["update_owner"] = "mdns"
 
     def opt_hostname(self, text: str) -> None:
         """Name of this host, without ".local" (default: the first label of the system's name)."""
@@ -89,6 +92,20 @@ class Options(CommonOptions):
         if not (text.isascii() and text.isdecimal() and int(text[:9]) <= MAX_MAX_RATE):
             raise UsageError(f"--max-rate {text}: not a number from 0 to {MAX_MAX_RATE}")
         self["max_rate"] = int(text)
+
+    def opt_update(self, text: str) -> None:
+        """Register the services with a DNS server too, as DOMAIN@SERVER[:PORT]; may be repeated."""
+        self["updates"].append(parse_target(text))
+
+    def opt_update_key(self, path: str) -> None:
+        """File with the key for the --update before it, as BIND keeps it."""
+        if not self["updates"]:
+            raise UsageError(f"--update-key {path}: it follows the --update that it is for")
+        self["updates"][-1] = with_key(self["updates"][-1], path)
+
+    def opt_update_owner(self, text: str) -> None:
+        """Tells programs of this host apart that register in the same domain (default: mdns)."""
+        self["update_owner"] = text
 
     def opt_state(self, path: str) -> None:
         """File that remembers the names taken after conflicts, for the next start."""
@@ -141,16 +158,18 @@ class MDNSService(MultiService):
             max_rate=options["max_rate"],
         )
         self.node.setServiceParent(self)
+        everywhere = Everywhere(self.node, options["updates"], options["update_owner"])
         self._resolver_socket: ResolverSocket | None = None
         if options["resolver_socket"] is not None:
             self._resolver_socket = ResolverSocket(reactor, options["resolver_socket"], self.node)
             self._resolver_socket.setServiceParent(self)
         for followed in files:
-            follower = ServicesFollower(reactor, self.node, followed)
+            # It publishes, and nothing else, which is all that the other one does.
+            follower = ServicesFollower(reactor, cast(Node, everywhere), followed)
             follower.setServiceParent(self)
             self._followers.append(follower)
         for service in options["services"]:
-            self.node.publish(service)
+            everywhere.publish(service)
         for alias in options["aliases"]:
             self.node.publish(Alias(alias))
         for entry in options["records"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -15,6 +15,7 @@ from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns_client.client import Answered, DnsClient
 from mcast.dns_client.system import Servers
+from mcast.dns_client.zone_push import ZonePush
 from mcast.errors import NotFound
 from mcast.mdns.events import Event
 from mcast.unicast.servers import ServerAddress
@@ -43,6 +44,8 @@ class ZoneDriver:
         self.domain: Final = domain
         self.users = 0
         """How many searches ask by it."""
+        self.push: ZonePush | None = None
+        """Subscribes to the questions where the zone offers it; set before `start`."""
         self.trouble: str | None = None
         """Why no server answers, in one line; None while one does."""
         self._client: Final = client
@@ -66,14 +69,16 @@ class ZoneDriver:
         self._is_running = True
         self.step()
 
-    def stop(self) -> None:
-        """Ask no more."""
+    def stop(self) -> Deferred[None]:
+        """Ask no more; fires when the connections of DNS Push are closed."""
         self._is_running = False
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
         for asked in tuple(self._running):
             asked.cancel()
+        push, self.push = self.push, None
+        return succeed(None) if push is None else push.stop()
 
     def step(self) -> None:
         """Do what the querier wants done now; to be called after each call of it."""
@@ -93,6 +98,8 @@ class ZoneDriver:
         if events:
             self._report(events)
         due = self.querier.due(self._now()) if self._is_running else []
+        if self._is_running and self.push is not None:
+            self.push.look()
         if due:
             servers = self._servers.current()
             if self._asked not in (None, servers):

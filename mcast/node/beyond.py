@@ -8,16 +8,26 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred, DeferredList, succeed
+
 from mcast.clock import clock_of
 from mcast.dns.names import LOCAL, Name
 from mcast.dns_client.client import DnsClient
+from mcast.dns_client.push import Connect
 from mcast.dns_client.system import FixedServers, Servers, SystemServers
 from mcast.dns_client.zone_driver import ZoneDriver
+from mcast.dns_client.zone_push import ZonePush
 from mcast.dnssd.instances import InstanceName
 from mcast.dnssd.sought import SoughtName, sought_name
 from mcast.mdns.domains import is_multicast_name
 from mcast.mdns.events import Event
 from mcast.unicast.servers import ServerAddress, parse_server
+
+CLOSE_LIMIT = 1.0
+"""Seconds that a node waits for the connections of DNS Push to be closed when it stops.
+
+Our choice: as long as for its goodbyes.
+"""
 
 Report = Callable[[Sequence[Event]], object]
 """Takes what the querier of a domain has to tell."""
@@ -69,6 +79,13 @@ class Beyond:
         """Asks the servers; it may be replaced before it is used."""
         self.system: Servers = SystemServers()
         """The servers of the system; may be replaced before they are used."""
+        self.authorities: str | None = None
+        """A file of certificates of those who vouch for servers of DNS Push; None for the system's."""
+        self.connect: Connect | None = None
+        """Opens connections to servers of DNS Push; for tests."""
+        self.closed: Deferred[None] = succeed(None)
+        """Fires when all connections are closed after `stop`, or have had their time."""
+        self._closing: set[Deferred[None]] = set()
         self.gone: Final[Counter[str]] = Counter()
         """What those have counted that are no more."""
         self._clock: Final = clock_of(reactor)
@@ -91,6 +108,9 @@ class Beyond:
         if driver is None:
             others = None if place.server is None else self.system
             driver = ZoneDriver(self.client, place.domain, self.servers(place), report, others)
+            driver.push = ZonePush(
+                self.client, driver.querier, self.servers(place), driver.step, self.authorities, self.connect
+            )
             self._drivers[key] = driver
             if self._is_running:
                 driver.start()
@@ -101,7 +121,7 @@ class Beyond:
         """Ask no more for one of the users; nothing at all without any."""
         driver.users -= 1
         if not driver.users:
-            driver.stop()
+            self._stop(driver)
             self._drivers = {key: one for key, one in self._drivers.items() if one is not driver}
             self.gone.update(driver.querier.counters)
 
@@ -112,11 +132,20 @@ class Beyond:
             driver.start()
 
     def stop(self) -> None:
-        """Ask no more, and close every connection."""
+        """Ask no more, and close every connection; see `closed`."""
         self._is_running = False
         for driver in tuple(self._drivers.values()):
-            driver.stop()
+            self._stop(driver)
         self.client.close()
+        closed = DeferredList(list(self._closing), consumeErrors=True)
+        # Cancelled at the limit, which is no failure: the connection is closed when the server follows.
+        self.closed = closed.addTimeout(CLOSE_LIMIT, self._clock).addBoth(lambda _: None)
+
+    def _stop(self, driver: ZoneDriver) -> None:
+        closed = driver.stop()
+        if not closed.called:
+            self._closing.add(closed)
+            closed.addBoth(lambda _: self._closing.discard(closed))
 
     def step(self) -> None:
         """Send what is to be asked now; called after each call of a querier."""

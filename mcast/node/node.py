@@ -393,7 +393,7 @@ class Node(Publishing, TwistedService):
     def _said_goodbye(self, results: list[tuple[bool, None]]) -> Deferred[None]:
         if not all(success for success, _ in results):
             self._log.warn("not every goodbye left within {limit} s", limit=STOP_LIMIT)
-        return self._links.close()
+        return self._links.close().addCallback(lambda _: self._beyond.closed)
 
 
 def searches_of(node: Node) -> Searches:

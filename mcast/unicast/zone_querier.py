@@ -94,6 +94,7 @@ class _Poll:
         "askers",
         "expires_at",
         "failures",
+        "is_alias",
         "is_denied",
         "is_doubted",
         "is_outstanding",
@@ -107,6 +108,8 @@ class _Poll:
         self.question: Final = question
         self.askers: tuple[Hashable, ...] = (asker,)
         self.records: Final[dict[Identity, Record]] = {}
+        self.is_alias = False
+        """Whether the name is an alias, so that its records have another one and cannot be subscribed to."""
         self.is_denied = False
         """Whether a server says that there are no records."""
         self.is_doubted = False
@@ -150,6 +153,9 @@ class ZoneQuerier:
         self._events: list[Event] = []
         self._extras: dict[_Key, list[Record]] = {}
         self._extras_until = 0.0
+        self._begun: dict[_Key, Question] = {}
+        self._ended: dict[_Key, Question] = {}
+        self._doubted: list[Record] = []
 
     # What a follower calls; as `mcast.mdns.querier.querier.Querier` has it.
 
@@ -169,6 +175,7 @@ class ZoneQuerier:
             self.counters["names of multicast DNS"] += 1
             return
         poll = self._polls[key] = _Poll(question, asker)
+        self._begun[key] = question
         extra = self._extras.get(key) if now < self._extras_until else None
         if extra:
             self.counters["additional records used"] += 1
@@ -188,6 +195,7 @@ class ZoneQuerier:
         poll.askers = tuple(askers)
         if not askers:
             del self._polls[key]
+            self._end_subscription(poll)
             self._timers.disarm(poll)
             if poll.is_outstanding:
                 poll.is_outstanding = False
@@ -228,7 +236,9 @@ class ZoneQuerier:
         poll = self._polls.get((record.name.key, record.type))
         if poll is None or record.identity not in poll.records:
             return False
-        if not (poll.is_outstanding or poll.is_pushed):
+        if poll.is_pushed:
+            self._doubted.append(record)
+        elif not poll.is_outstanding:
             rested = now if poll.asked_at is None else max(now, poll.asked_at + RECONFIRM_REST)
             self._timers.arm(poll, rested)
         return True
@@ -293,6 +303,9 @@ class ZoneQuerier:
         if message is not None:
             self._extras = self._additional(message)
             self._extras_until = now + EXTRA_LIMIT
+        if answer.target is not None and not poll.is_alias:
+            poll.is_alias, poll.is_pushed = True, False
+            self._end_subscription(poll)
         if poll.is_pushed or self._doubts(poll, answer, now):
             return
         self._keep(poll, answer.records, answer.ttl, now)
@@ -312,13 +325,27 @@ class ZoneQuerier:
 
     # While a server pushes
 
+    def take_subscriptions(self) -> tuple[list[Question], list[Question]]:
+        """Return which questions have begun since the last call, and which have ended."""
+        begun, self._begun = self._begun, {}
+        ended, self._ended = self._ended, {}
+        return list(begun.values()), list(ended.values())
+
+    def take_doubted(self) -> list[Record]:
+        """Return which pushed records somebody doubts, and forget them (RFC 8765 §6.5)."""
+        doubted, self._doubted = self._doubted, []
+        return doubted
+
+    def _end_subscription(self, poll: _Poll) -> None:
+        if self._begun.pop(poll.key, None) is None:
+            self._ended[poll.key] = poll.question
+
     def push_began(self, question: Question, now: float) -> None:
         """Take in that a server tells every change of the answer to a question (RFC 8765 §6.2)."""
         poll = self._polls.get((question.name.key, question.type))
-        if poll is not None and not poll.is_pushed:
+        if poll is not None and not (poll.is_pushed or poll.is_alias):
             poll.is_pushed = True
             self._timers.disarm(poll)
-            # What it has not said until then is not there: `push_settled` says when it has said all.
 
     def pushed(self, added: Iterable[Record], removed: Iterable[Record], now: float) -> None:
         """Take in what a server has told of changes."""

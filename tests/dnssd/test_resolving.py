@@ -9,7 +9,9 @@ from random import Random
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.messages import Question
+from mcast.dns.names import Name
 from mcast.dns.records import ServiceData, alias, service
+from mcast.dnssd.following import MAX_ELSEWHERE
 from mcast.dnssd.resolving import HostLookup, Resolver, in_order
 from tests.dnssd.following_lab import (
     ETH0,
@@ -192,6 +194,20 @@ class LookupTests(SynchronousTestCase):
         self.lookup.close(self.lab.now)
         self.lab.pass_time(100)
         self.assertEqual(self.lab.asked(), [])
+
+
+class ElsewhereTests(SynchronousTestCase):
+    def test_hosts_elsewhere_are_bounded(self) -> None:
+        """Each of them has the system ask a DNS server, at the word of a stranger."""
+        names = [Name.parse(f"host{number}.example.com") for number in range(MAX_ELSEWHERE + 5)]
+        lookup = HostLookup(*names)
+        self.assertEqual(len(lookup.elsewhere), MAX_ELSEWHERE)
+        self.assertEqual(lookup.counters["hosts elsewhere beyond the limit"], 5)
+
+    def test_servers_tell_of_them(self) -> None:
+        """Where DNS servers are asked, nobody else is wanted."""
+        lookup = HostLookup(Name.parse("host.example.com"), asks_servers=True)
+        self.assertEqual(lookup.elsewhere, {})
 
 
 class OrderTests(SynchronousTestCase):

@@ -37,8 +37,9 @@ def zone_text(zone: str, server: str, *lines: str, ttl: int = 5) -> str:
 class DnsServer:
     """A name server in the namespace of a host; the subclasses say which."""
 
-    def __init__(self, host: Host, zones: dict[str, str]) -> None:
+    def __init__(self, host: Host, zones: dict[str, str], *, recursive: bool = False) -> None:
         self.host = host
+        self.recursive = recursive
         self.folder = Path(tempfile.mkdtemp(prefix="mcast-dns-"))
         self.folder.chmod(0o755)
         files = {}
@@ -90,7 +91,9 @@ class Bind(DnsServer):
         )
         (self.folder / "named.conf").write_text(
             f"""options {{ directory "{self.folder}"; listen-on {{ {self.host.ipv4()}; }};
-            listen-on-v6 {{ none; }}; recursion no; pid-file none; session-keyfile none;
+            listen-on-v6 {{ none; }}; recursion {"yes" if self.recursive else "no"};
+            allow-recursion {{ any; }}; allow-query-cache {{ any; }}; empty-zones-enable no;
+            pid-file none; session-keyfile none;
             dnssec-validation no; minimal-responses no; }};
             controls {{ }};
             key tests {{ algorithm hmac-sha256; secret "{KEY}"; }};

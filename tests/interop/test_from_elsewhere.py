@@ -1,0 +1,117 @@
+"""A client without multicast, a BIND that recurses, a Discovery Proxy to which it delegates, and a device."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import ClassVar
+
+from tests.interop.dns_servers import Bind, zone_text
+from tests.interop.programs import Program, require_programs
+from tests.network.lan import Host, LanTestCase
+
+DOMAIN = "Building 1.example.com"
+
+FIRST_TIMEOUT = 15.0
+"""Seconds until the first service is found: a proxy may wait for six (RFC 8766 §5.6)."""
+
+CHANGE_TIMEOUT = 4.0
+"""Seconds in which a change is pushed: a name is probed for and announced, a goodbye counts after one.
+
+A client that asks again and again would ask after 5 s at the earliest, and get what BIND keeps for 10 s.
+"""
+
+
+class ElsewhereTests(LanTestCase):
+    hosts: ClassVar[int] = 2
+
+    def setUp(self) -> None:
+        require_programs("named", "openssl")
+        super().setUp()
+        self.here, self.there = self.lan.hosts
+        self.folder = Path(tempfile.mkdtemp(prefix="mcast-tls-"))
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.certificate()
+        parent = zone_text(
+            "example.com.",
+            "ns.example.com.",
+            f"ns A {self.here.ipv4()}",
+            f"proxy A {self.there.ipv4()}",
+            r"Building\0321 NS proxy",
+            "building1 NS proxy",
+        )
+        self.bind = Bind(self.here, {"example.com.": parent}, recursive=True)
+        self.addCleanup(self.bind.close)
+        self.publish("Web", 80)
+        proxy = self.program(
+            self.there,
+            *("-m", "twisted", "mcast", "proxy", "--zone", f"{DOMAIN}=eth0"),
+            *("--host-zone", "building1.example.com", "--ns", "proxy.example.com"),
+            *("--listen", self.there.ipv4(), "--allow", "10.77.0.0/16"),
+            *("--tls-certificate", str(self.folder / "cert.pem"), "--tls-key", str(self.folder / "key.pem")),
+        )
+        proxy.wait_for("853", FIRST_TIMEOUT)
+
+    def certificate(self) -> None:
+        """Make a certificate for the proxy, which vouches for itself."""
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+                *("-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2"),
+                *("-subj", "/CN=proxy.example.com", "-addext", "subjectAltName=DNS:proxy.example.com"),
+            ],
+            cwd=self.folder,
+            check=True,
+            capture_output=True,
+        )
+
+    def program(self, host: Host, *words: str) -> Program:
+        program = Program(
+            host.command(sys.executable, *words),
+            environment={"SSL_CERT_FILE": str(self.folder / "cert.pem")},
+        )
+        self.addCleanup(program.end)
+        return program
+
+    def publish(self, name: str, port: int) -> Program:
+        """Have the device publish a service; the device is the machine of the client, by multicast."""
+        return self.program(self.here, "-m", "mcast.cli", "publish", name, "_http._tcp", str(port))
+
+    def test_pushed(self) -> None:
+        """A service comes and goes, and a client that only speaks DNS is told of it."""
+        browse = self.program(
+            self.here,
+            *("-m", "mcast.cli", "browse", "--json", "-f", "--domain", DOMAIN),
+            *("--server", self.here.ipv4(), "_http._tcp"),
+        )
+
+        def wait(event: str, name: str, timeout: float) -> dict[str, object]:
+            def is_it(line: str) -> bool:
+                told = json.loads(line) if line.startswith("{") else {}
+                return (told.get("event"), told.get("name")) == (event, name)
+
+            found: dict[str, object] = json.loads(browse.lines[browse.wait_for(is_it, timeout)])
+            return found
+
+        first = wait("added", "Web", FIRST_TIMEOUT)
+        self.assertEqual((first["port"], first["domain"]), (80, f"{DOMAIN}."))
+        self.assertTrue(str(first["host"]).endswith(".building1.example.com."), first)
+        self.assertIn(self.here.ipv4(), [one["address"] for one in first["addresses"]])  # type: ignore[attr-defined]
+        second = self.publish("Second", 81)
+        wait("added", "Second", CHANGE_TIMEOUT)
+        second.end()
+        wait("removed", "Second", CHANGE_TIMEOUT)
+
+    def test_check(self) -> None:
+        """`mcast domains --check` finds nothing wrong with it."""
+        printed = self.here.python(
+            *("-m", "mcast.cli", "domains", "--check", DOMAIN, "--server", self.here.ipv4()), check=False
+        )
+        self.assertIn("delegated by example.com. to proxy.example.com.", printed)
+        self.assertIn("changes are pushed by proxy.example.com. port 853", printed)
+        self.assertIn("1 service", printed)
+        self.assertNotIn("wrong", printed)

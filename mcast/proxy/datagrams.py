@@ -36,14 +36,12 @@ UNPREPARED: Final[dict[bytes, Prepared]] = {}
 _AGAIN: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR})
 
 
-class DatagramServer(DatagramProtocol):
-    """Answers the queries that come to one UDP port.
+class DatagramServer:
+    """Answers the queries that come by UDP, to whichever port.
 
     :param max_rate: answers a second to one source; 0 for no limit. Who forges the source of a query has us
         send no more than that to anybody.
     """
-
-    _log = Logger()
 
     def __init__(self, reactor: Any, answerer: Answerer, clients: Clients, max_rate: int) -> None:
         self.counters: Final[Counter[str]] = Counter()
@@ -81,9 +79,16 @@ class DatagramServer(DatagramProtocol):
             datagram, host, lambda octets: octets and port.write(octets, source), stream=False
         )
 
+
+class QueryProtocol(DatagramProtocol):
+    """The protocol of one UDP port."""
+
+    def __init__(self, server: DatagramServer) -> None:
+        self._server = server
+
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Answer a query (called where the port reads in Twisted's own way)."""
-        answer = self.respond(datagram, addr, self.transport)
+        answer = self._server.respond(datagram, addr, self.transport)
         if answer:
             assert self.transport is not None
             self.transport.write(answer, addr)
@@ -105,9 +110,9 @@ class QueryPort(Port):
 
     _log = Logger()
 
-    def __init__(self, port: int, protocol: DatagramServer, interface: str, reactor: Any) -> None:
-        super().__init__(port, protocol, interface, READ_SIZE, reactor)
-        self._server = protocol
+    def __init__(self, port: int, server: DatagramServer, interface: str, reactor: Any) -> None:
+        super().__init__(port, QueryProtocol(server), interface, READ_SIZE, reactor)
+        self._server = server
         self._options: Options | None = None
 
     def _bindSocket(self) -> None:
@@ -205,7 +210,7 @@ def listen_for_queries(reactor: Any, port: int, server: DatagramServer, interfac
     :raises CannotListenError: the port is taken, or no such address is ours.
     """
     if not IReactorFDSet.providedBy(reactor):
-        return reactor.listenUDP(port, server, interface, READ_SIZE)
+        return reactor.listenUDP(port, QueryProtocol(server), interface, READ_SIZE)
     query_port = QueryPort(port, server, interface, reactor)
     query_port.startListening()
     return query_port

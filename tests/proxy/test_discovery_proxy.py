@@ -46,6 +46,9 @@ class LanReactor:
 
     def listenUDP(self, port: int, protocol: Any, interface: str, size: int) -> FakePort:
         self.ports.append(FakePort(port, interface))
+        if hasattr(protocol, "makeConnection"):
+            # A protocol of datagrams is that of one port.
+            protocol.makeConnection(self.ports[-1])
         return self.ports[-1]
 
     def listenTCP(self, port: int, factory: Any, backlog: int, interface: str) -> FakePort:

@@ -26,6 +26,7 @@ COMMANDS = {
     "query": ("mcast.cli.query", "ask one question by multicast DNS and print all answers"),
     "domains": ("mcast.cli.domains", "list the domains to browse and register in, or check one"),
     "dump": ("mcast.cli.dump", "print every multicast DNS packet, or what is wrong with it"),
+    "top": ("mcast.cli.top.command", "show what is on the network, live, in the terminal"),
     "conform": ("mcast.cli.conform", "judge a multicast DNS implementation by its packets"),
 }
 """Name of each sub-command: its module, and what it does in one line."""

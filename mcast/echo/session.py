@@ -177,6 +177,10 @@ class Session:
         """Return how many probes have left by an interface."""
         return self._sent.get(interface, 0)
 
+    def newest(self, interface: int) -> int:
+        """Return the number of the latest probe that has left by an interface; -1 when none has."""
+        return next(reversed(self._sent_at.get(interface, {})), -1)
+
     def sent_after(self, interface: int, number: int) -> float | None:
         """Return how many seconds after the first probe of all one left; None when that is forgotten."""
         sent_at = self._sent_at.get(interface, {}).get(number)

@@ -2,13 +2,14 @@
 
 ``mcast top --record`` writes it, and ``--replay`` plays it. The lines are those of ``/api/v1/snapshot`` and
 of the events of ``/api/v1/events`` (docs/view.md). A further snapshot may stand anywhere: the reader goes on
-from it.
+from it. A line with ``aside`` is none of the model, but of the program that wrote it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from mcast.live.documents import COLLECTIONS, STEPS, VERSION, Document, apply_delta
 
@@ -21,33 +22,71 @@ def encode_line(document: Document) -> str:
     return json.dumps(document, ensure_ascii=True, separators=(",", ":")) + "\n"
 
 
-def read_recording(lines: Iterable[str]) -> Iterator[Document]:
-    """Yield the state after each line; it is the same dict, changed.
+class Recording:
+    """Reads a recording line by line."""
 
-    A last line that was cut short, as by an interrupt, ends it.
+    def __init__(self) -> None:
+        self._state: Document | None = None
+        self._number = 0
 
-    :raises ValueError: the lines are no recording; the message tells the number of the line.
-    """
-    state: Document | None = None
-    for number, line in enumerate(lines, 1):
-        if not line.endswith("\n") and state is not None:
-            return
-        try:
+    def read(self, line: str) -> Document | None:
+        """Return the document of the next line, which is not taken in yet; None at the end.
+
+        A last line that was cut short, as by an interrupt, ends it.
+
+        :raises ValueError: the line is none of a recording; the message tells its number.
+        """
+        self._number += 1
+        if not line.endswith("\n") and self._state is not None:
+            return None
+        with self._described():
             if len(line) > LINE_LIMIT:
                 raise ValueError(f"more than {LINE_LIMIT} characters")
             document = json.loads(line)
             if not isinstance(document, dict) or "version" not in document:
                 raise ValueError("neither a snapshot nor a delta")
+            if "aside" not in document and not isinstance(document.get("now"), int | float):
+                raise ValueError("neither a snapshot nor a delta")
+            return document
+
+    def take(self, document: Document) -> Document:
+        """Return the state after a document; it is the same dict, changed, until a snapshot comes.
+
+        :raises ValueError: as `read`.
+        """
+        with self._described():
             if all(name in document for name in COLLECTIONS):
-                state = _checked(document)
-            elif state is None:
+                self._state = _checked(document)
+            elif self._state is None:
                 raise ValueError("the first line is no snapshot")
             else:
-                apply_delta(state, document)
+                apply_delta(self._state, document)
+        assert self._state is not None
+        return self._state
+
+    @contextmanager
+    def _described(self) -> Iterator[None]:
+        try:
+            yield
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             reason = str(error) if isinstance(error, ValueError) else "not in the format of a recording"
-            raise ValueError(f"line {number}: {reason}") from None
-        yield state
+            raise ValueError(f"line {self._number}: {reason}") from None
+
+
+def read_recording(lines: Iterable[str]) -> Iterator[Document]:
+    """Yield the state after each line of the model; it is the same dict, changed.
+
+    Lines that stand aside are passed over. A last line that was cut short ends it.
+
+    :raises ValueError: the lines are no recording; the message tells the number of the line.
+    """
+    recording = Recording()
+    for line in lines:
+        document = recording.read(line)
+        if document is None:
+            return
+        if "aside" not in document:
+            yield recording.take(document)
 
 
 def _checked(snapshot: Document) -> Document:

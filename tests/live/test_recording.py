@@ -25,6 +25,12 @@ class RecordingTests(ModelTestCase):
         states = [len(state["services"]) for state in read_recording(self.recorded())]
         self.assertEqual(states, [0, 1, 2])
 
+    def test_aside(self) -> None:
+        """What a program has written beside the model is passed over."""
+        lines = self.recorded()
+        lines.insert(1, '{"version":1,"aside":"packets","packets":[]}\n')
+        self.assertEqual([len(state["services"]) for state in read_recording(lines)], [0, 1, 2])
+
     def test_cut_short(self) -> None:
         lines = self.recorded()
         lines[-1] = lines[-1][:20]

@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/mcast
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_mcast_subparsers=(ping listen send ask interfaces publish browse resolve query domains dump conform)
+_shtab_mcast_subparsers=(ping listen send ask interfaces publish browse resolve query domains dump top conform)
 
 _shtab_mcast_ping_option_strings=(-h --help -c --count -i --interval -s --size -w --wait -I --interface -t --ttl --no-loopback --both --source --expect -q --quiet --plot --json)
 _shtab_mcast_listen_option_strings=(-h --help -I --interface -c --count --source --hex --stats --rtp --clock-rate --json)
@@ -18,6 +18,7 @@ _shtab_mcast_resolve_option_strings=(-h --help -v --verbose -w --wait -I --inter
 _shtab_mcast_query_option_strings=(-h --help -w --wait --server --port --multicast -I --interface --no-ipv4 --no-ipv6 --json)
 _shtab_mcast_domains_option_strings=(-h --help -d --domain --check -w --wait -I --interface --no-ipv4 --no-ipv6 --server --json)
 _shtab_mcast_dump_option_strings=(-h --help -I --interface --pcap --lint --report -c --count -w --wait --no-ipv4 --no-ipv6 --json)
+_shtab_mcast_top_option_strings=(-h --help -I --interface --no-ipv4 --no-ipv6 -g --group --view --record --replay --speed --json)
 _shtab_mcast_conform_option_strings=(-h --help -I --interface --subject --command --host --service --subtype --hook --no-ask --ipv6 --only --list --repeat --jobs --seed --junit --html --pcap --baseline --save --json)
 _shtab_mcast_option_strings=(-h --help --version --completion)
 
@@ -48,6 +49,10 @@ _shtab_mcast_domains___interface_COMPGEN=_mcast_interfaces
 _shtab_mcast_dump__I_COMPGEN=_mcast_interfaces
 _shtab_mcast_dump___interface_COMPGEN=_mcast_interfaces
 _shtab_mcast_dump___pcap_COMPGEN=_shtab_compgen_files
+_shtab_mcast_top__I_COMPGEN=_mcast_interfaces
+_shtab_mcast_top___interface_COMPGEN=_mcast_interfaces
+_shtab_mcast_top___record_COMPGEN=_shtab_compgen_files
+_shtab_mcast_top___replay_COMPGEN=_shtab_compgen_files
 _shtab_mcast_conform__I_COMPGEN=_mcast_interfaces
 _shtab_mcast_conform___interface_COMPGEN=_mcast_interfaces
 _shtab_mcast_conform___junit_COMPGEN=_shtab_compgen_files
@@ -56,9 +61,10 @@ _shtab_mcast_conform___pcap_COMPGEN=_shtab_compgen_dirs
 _shtab_mcast_conform___baseline_COMPGEN=_shtab_compgen_files
 _shtab_mcast_conform___save_COMPGEN=_shtab_compgen_files
 
+_shtab_mcast_top___view_choices=(services hosts packets lint groups log)
 _shtab_mcast_conform_pos_0_choices=(responder)
 _shtab_mcast_conform___subject_choices=(avahi mcast python-zeroconf)
-_shtab_mcast_pos_0_choices=(ping listen send ask interfaces publish browse resolve query domains dump conform)
+_shtab_mcast_pos_0_choices=(ping listen send ask interfaces publish browse resolve query domains dump top conform)
 _shtab_mcast___completion_choices=(bash fish zsh)
 
 _shtab_mcast_ping__h_nargs=0
@@ -132,6 +138,11 @@ _shtab_mcast_dump___lint_nargs=0
 _shtab_mcast_dump___no_ipv4_nargs=0
 _shtab_mcast_dump___no_ipv6_nargs=0
 _shtab_mcast_dump___json_nargs=0
+_shtab_mcast_top__h_nargs=0
+_shtab_mcast_top___help_nargs=0
+_shtab_mcast_top___no_ipv4_nargs=0
+_shtab_mcast_top___no_ipv6_nargs=0
+_shtab_mcast_top___json_nargs=0
 _shtab_mcast_conform__h_nargs=0
 _shtab_mcast_conform___help_nargs=0
 _shtab_mcast_conform___no_ask_nargs=0

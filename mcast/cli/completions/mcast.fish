@@ -50,8 +50,8 @@ function _shtab_mcast_using
   test "$_shtab_mcast_cmdpath" = "$argv"
 end
 
-set -g _shtab_mcast_commands ping listen send ask interfaces publish browse resolve query domains dump conform
-set -g _shtab_mcast_opts_with_value --address --baseline --check --clock-rate --command --completion --count --domain --expect --file --hex --hook --host --html --interface --interval --jobs --junit --map --only --pcap --plot --port --rate --record --repeat --report --save --seed --server --service --shared-record --size --source --stats --subject --subtype --text --ttl --wait -I -c -d -f -i -r -s -t -w
+set -g _shtab_mcast_commands ping listen send ask interfaces publish browse resolve query domains dump top conform
+set -g _shtab_mcast_opts_with_value --address --baseline --check --clock-rate --command --completion --count --domain --expect --file --group --hex --hook --host --html --interface --interval --jobs --junit --map --only --pcap --plot --port --rate --record --repeat --replay --report --save --seed --server --service --shared-record --size --source --speed --stats --subject --subtype --text --ttl --view --wait -I -c -d -f -g -i -r -s -t -w
 
 complete -c mcast -e
 complete -c mcast -f
@@ -177,6 +177,17 @@ complete -c mcast -n '_shtab_mcast_using dump' -s w -l wait -x -d 'end after thi
 complete -c mcast -n '_shtab_mcast_using dump' -l no-ipv4 -d 'IPv6 only'
 complete -c mcast -n '_shtab_mcast_using dump' -l no-ipv6 -d 'IPv4 only'
 complete -c mcast -n '_shtab_mcast_using dump' -l json -d 'one JSON object a line'
+complete -c mcast -n '_shtab_mcast_using; and test $_shtab_mcast_npos -eq 0' -a top -d 'Show what is on the network, live: services, hosts, packets, breaches of RFC 6762, echo groups, and a log.'
+complete -c mcast -n '_shtab_mcast_using top' -s h -l help -d 'show this help message and exit'
+complete -c mcast -n '_shtab_mcast_using top' -s I -l interface -x -d 'interface by name, index or address; may be repeated (default: all that are up)'
+complete -c mcast -n '_shtab_mcast_using top' -l no-ipv4 -d 'IPv6 only'
+complete -c mcast -n '_shtab_mcast_using top' -l no-ipv6 -d 'IPv4 only'
+complete -c mcast -n '_shtab_mcast_using top' -s g -l group -x -d 'echo group to ping in the view of groups; may be repeated (default: 224.0.0.123 and ff02::123)'
+complete -c mcast -n '_shtab_mcast_using top' -l view -xka "services hosts packets lint groups log" -d 'the view to begin with (default: services)'
+complete -c mcast -n '_shtab_mcast_using top' -l record -xka "(__fish_complete_path (commandline -ct))" -d 'write what is seen to a file'
+complete -c mcast -n '_shtab_mcast_using top' -l replay -xka "(__fish_complete_path (commandline -ct))" -d 'play such a file instead of looking at the network'
+complete -c mcast -n '_shtab_mcast_using top' -l speed -x -d 'of the replay, 0.125-64 (default: 1)'
+complete -c mcast -n '_shtab_mcast_using top' -l json -d 'one JSON object a line'
 complete -c mcast -n '_shtab_mcast_using; and test $_shtab_mcast_npos -eq 0' -a conform -d 'Judge a multicast DNS implementation by the packets that it sends.'
 complete -c mcast -n '_shtab_mcast_using conform' -s h -l help -d 'show this help message and exit'
 complete -c mcast -n '_shtab_mcast_using conform' -s I -l interface -x -d 'a device on this interface'

@@ -22,6 +22,7 @@ _shtab_mcast_commands() {
     query:'Ask one question, and print every record that answers it.'
     resolve:'Find out where a service is, the addresses of a host, or the host of an address.'
     send:'Send datagrams to a group: TEXT, a file, or standard input.'
+    top:'Show what is on the network, live: services, hosts, packets, breaches of RFC 6762, echo groups, and a log.'
   )
   _describe 'mcast commands' _commands
 }
@@ -251,6 +252,22 @@ _shtab_mcast_send_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mcast_send_defaults_added=0
 
+_shtab_mcast_top_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "*"{-I,--interface}"[interface by name, index or address\; may be repeated (default\: all that are up)]:IF:_net_interfaces"
+  "--no-ipv4[IPv6 only]"
+  "--no-ipv6[IPv4 only]"
+  "*"{-g,--group}"[echo group to ping in the view of groups\; may be repeated (default\: 224.0.0.123 and ff02\:\:123)]:GROUP[:PORT]:"
+  "--view[the view to begin with (default\: services)]:view:(services hosts packets lint groups log)"
+  "--record[write what is seen to a file]:FILE:_files"
+  "--replay[play such a file instead of looking at the network]:FILE:_files"
+  "--speed[of the replay, 0.125-64 (default\: 1)]:speed:"
+  "--json[one JSON object a line]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mcast_top_defaults_added=0
+
 
 _shtab_mcast() {
   local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->mcast'
@@ -282,6 +299,7 @@ _shtab_mcast() {
         query) _arguments -C -s $_shtab_mcast_query_options ;;
         resolve) _arguments -C -s $_shtab_mcast_resolve_options ;;
         send) _arguments -C -s $_shtab_mcast_send_options ;;
+        top) _arguments -C -s $_shtab_mcast_top_options ;;
       esac
   esac
 }

@@ -1,0 +1,171 @@
+"""A program on a pseudo-terminal, whose screen is read back as text (pyte)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import pyte
+
+PATIENCE = 12.0
+"""Seconds to wait for what must come: a loaded machine takes its time."""
+
+
+class PseudoTerminal:
+    """Runs a program on a terminal of its own.
+
+    :param environment: what is other than here.
+    """
+
+    def __init__(
+        self, command: Sequence[str], columns: int, lines: int, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.screen = pyte.Screen(columns, lines)
+        self.output = b""
+        """All that the program has written."""
+        self.status: int | None = None
+        """Its exit status, once it has ended."""
+        self._stream = pyte.ByteStream(self.screen)
+        self.began = time.monotonic()
+        self.pid, self._terminal = pty.fork()
+        if self.pid == 0:
+            self._become(command, environment or {})
+        self.resize(columns, lines)
+
+    def _become(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        # The size is set by the other side, which may take a moment.
+        while struct.unpack("HHHH", fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8)))[0] == 0:
+            time.sleep(0.001)
+        usual = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "TZ": "UTC"}
+        unwanted = ("COLUMNS", "LINES", "NO_COLOR")
+        kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+        # As under a shell, in a process group of its own: only one that has a parent can be suspended.
+        job = os.fork()
+        if job == 0:
+            try:
+                os.setpgid(0, 0)
+                signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+                os.tcsetpgrp(0, os.getpid())
+                signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+                os.execvpe(command[0], list(command), {**kept, **usual, **environment})
+            finally:
+                os._exit(127)
+        _, status = os.waitpid(job, 0)
+        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+    @property
+    def job(self) -> int:
+        """The number of the program's process."""
+        return os.tcgetpgrp(self._terminal)
+
+    def __enter__(self) -> PseudoTerminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the program, if it still runs."""
+        if self.status is None and not self._has_ended():
+            with suppress(OSError):
+                self.signal(signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self._terminal)
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size; the program is told by a signal."""
+        self.screen.resize(lines, columns)
+        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def press(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._terminal, keys.encode())
+
+    def signal(self, number: int) -> None:
+        """Send the program a signal."""
+        os.kill(self.job, number)
+
+    @property
+    def text(self) -> str:
+        """What the screen shows."""
+        return "\n".join(self.screen.display)
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the screen."""
+        return [str(line) for line in self.screen.display]
+
+    def style(self, text: str) -> Any:
+        """Return the first cell of the line that has a text; its attributes are colours and settings."""
+        for number, line in enumerate(self.lines):
+            if text in line:
+                # Wide characters stand before it in no test.
+                return self.screen.buffer[number][line.index(text)]
+        raise AssertionError(f"{text!r} is not on the screen:\n{self.text}")
+
+    def settings(self) -> list[Any]:
+        """Return how the terminal is set: what a program must give back as it was."""
+        return termios.tcgetattr(self._terminal)
+
+    def until(self, condition: Callable[[], bool], what: str = "") -> float:
+        """Read until a condition holds; return after how many seconds since the begin it did.
+
+        :raises AssertionError: it does not come true.
+        """
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            left = end - time.monotonic()
+            if left <= 0 or not self._read(min(left, 0.05)):
+                raise AssertionError(f"not seen: {what}\n{self.text}")
+        return time.monotonic() - self.began
+
+    def shows(self, *texts: str) -> float:
+        """Read until all texts are on the screen."""
+        return self.until(lambda: all(text in self.text for text in texts), repr(texts))
+
+    def ended(self) -> int:
+        """Read until the program has ended; return its exit status."""
+        end = time.monotonic() + PATIENCE
+        while not self._has_ended():
+            if time.monotonic() > end:
+                raise AssertionError(f"it still runs\n{self.text}")
+            self._read(0.02)
+        while self._read(0.05):
+            pass
+        assert self.status is not None
+        return self.status
+
+    def is_stopped(self) -> bool:
+        """Tell whether the program is suspended."""
+        self._read(0.02)
+        with open(f"/proc/{self.job}/stat", encoding="utf-8") as stream:
+            return stream.read().rpartition(")")[2].split()[0] == "T"
+
+    def _has_ended(self) -> bool:
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+        return self.status is not None
+
+    def _read(self, seconds: float) -> bool:
+        """Read what comes within some time; tell whether more may come."""
+        ready, _, _ = select.select([self._terminal], [], [], seconds)
+        if not ready:
+            return not (self.status is not None)
+        try:
+            octets = os.read(self._terminal, 1 << 16)
+        except OSError:  # EIO: the program has closed it
+            return False
+        self.output += octets
+        self._stream.feed(octets)
+        return bool(octets)

@@ -22,6 +22,10 @@ START_TIMEOUT = 45.0
 """Seconds that a subject is given to start and claim its names. Our choice: a loaded machine, Python, and
 names that take a second each."""
 
+ANNOUNCED = 4.0
+"""Seconds after the first announcement in which the rest of a start is expected. Our choice: names that are
+claimed one after the other take a second each."""
+
 ASK_INTERVAL = 1.5
 """Seconds between questions whether the subject is up. Our choice: more than the second between two answers
 (RFC 6762 §6)."""
@@ -132,12 +136,15 @@ class Bench:
     def address(self, host: int = 0) -> str:
         """Return the address of one of our hosts.
 
-        :raises NotRunError: there are not so many.
+        :raises NotRunError: there are not so many, or it has none of this family.
         """
         if host >= len(self.link.hosts):
             raise NotRunError("needs a second host of ours on the link, which only the lab has")
         ours = self.link.hosts[host]
-        return ours.ipv6 if self.ipv6 else ours.ipv4
+        address = ours.ipv6 if self.ipv6 else ours.ipv4
+        if not address:
+            raise NotRunError("our interface has no link-local IPv6 address")
+        return address
 
     def send(
         self,
@@ -233,6 +240,8 @@ class Bench:
     async def awaited(self, wanted: Callable[[Packet], bool], mark: int) -> Packet | None:
         """Return the first packet that is wanted of a subject that was just started, and meet it.
 
+        Once the subject has announced something it is waited for some seconds only.
+
         :raises NotRunError: the subject has ended.
         """
         end = self.now + START_TIMEOUT
@@ -241,6 +250,9 @@ class Bench:
             found = await self.next(wanted, min(1.0, end - self.now), mark)
             if found is None:
                 self.require_running()
+                responses = [each.at for each in self.theirs(mark) if each.is_response and each.answers]
+                if responses:
+                    end = min(end, responses[0] + ANNOUNCED)
         if found is not None:
             self.meet(found)
         return found

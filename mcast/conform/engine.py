@@ -17,6 +17,9 @@ from mcast.conform.verdicts import Check, Finding, Judge, NotRunError, Verdict, 
 TRIES = 6
 """How often a scenario is played at most until two tries agree on what is broken. Our choice."""
 
+MOST_SECONDS = 150.0
+"""Seconds after which a scenario is not tried again. Our choice: a whole run takes five to ten minutes."""
+
 LOOK_INTERVAL = 0.02
 """Seconds between two looks at the clock. Our choice."""
 
@@ -120,6 +123,7 @@ async def play(bench: Bench, scenario: Scenario, lateness: Lateness) -> list[Fin
     """
     tries: list[Try] = []
     found: dict[Check, Finding] = {}
+    started = bench.now
     for number in range(1, TRIES + 1):
         done = await play_once(bench, scenario, lateness)
         tries.append(done)
@@ -128,7 +132,7 @@ async def play(bench: Bench, scenario: Scenario, lateness: Lateness) -> list[Fin
                 finding = _settled(scenario, check, tries, number)
                 if finding is not None:
                     found[check] = finding
-        if len(found) == len(scenario.checks):
+        if len(found) == len(scenario.checks) or bench.now - started > MOST_SECONDS:
             break
     return [found.get(check) or _unsettled(scenario, check, tries) for check in scenario.checks]
 

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from tests.beside import RunBeside
+from tests.conform.mutants import MUTANTS, broken, judged
 from tests.interop.peers import Responder
 from tests.network.lan import NETNS_FOLDER, LanTestCase, require_namespaces, wait_until
 
@@ -87,3 +88,17 @@ class CableTests(LanTestCase):
         words = ("-I", "eth0", "--host", "nobody.local", "--only", "answers/matching", "--json")
         done = judge.python("-m", "mcast.cli", "conform", "responder", *words, timeout=60)
         self.assertIn("nobody answers for nobody.local. on eth0", findings(done)[0]["seen"])
+
+
+class MutantTests(RunBeside):
+    """A responder with one behaviour broken is found out; `tests.conform.mutants` does it for all."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        require_namespaces()
+
+    def test_quick_ones(self) -> None:
+        """The checks that must fall do, and no other of their groups."""
+        for name in ("no-goodbye", "legacy-srv-compressed"):
+            mutant = MUTANTS[name]
+            self.assertEqual(broken(judged(name, mutant.groups)), mutant.breaks, name)

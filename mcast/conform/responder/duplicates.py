@@ -73,8 +73,19 @@ async def one_second(bench: Bench, judge: Judge) -> None:
     await bench.sent_at(mark)
     found = await bench.next(lambda each: each.is_multicast and bool(each.answers_of(host)), 2.0, mark)
     sent = bench.sent(mark)
+    if found is None and not await _answers_probes(bench):
+        judge.skip(PROBE, "the subject does not answer probes at all: see conflicts.defends")
+        return
     said = "no response" if found is None else f"a response after {in_ms(found.at - sent.at)}"
     judge.decide(PROBE, found is not None and found.at - sent.at <= 0.25 + BUSY, said, (again, sent, found))
+
+
+async def _answers_probes(bench: Bench) -> bool:
+    """Tell whether the subject answers a probe when nothing hinders it."""
+    host = bench.names.host
+    await bench.rest()
+    mark = bench.probe(host, text(host, [b"rival"], 120), unicast=False)
+    return await bench.next(lambda each: bool(each.answers_of(host)), 2.0, mark) is not None
 
 
 SUPPRESSED = should(

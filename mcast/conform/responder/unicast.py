@@ -92,7 +92,7 @@ DIRECT_OFF_LINK = should(
     "M-5.5-2",
     "RFC 6762 §5.5",
     "A query that is sent to the subject's own address from elsewhere than its link is ignored.",
-    "No answer to 203.0.113.77 (2001:db8:ffff::77).",
+    "No answer at all to a query from 203.0.113.77 (2001:db8:ffff::77).",
 )
 GROUP_OFF_LINK = should(
     "unicast.off-link-source",

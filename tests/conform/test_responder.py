@@ -1,0 +1,178 @@
+"""Scenarios of the responder role, played with made-up packets on a fake clock."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mcast.conform.packets import Packet
+from mcast.conform.responder import RESPONDER, tie_breaks
+from mcast.conform.responder.octets import raw_records
+from mcast.conform.verdicts import Judge, Verdict
+from mcast.dns.codes import RESPONSE_FLAGS, RecordType
+from mcast.dns.messages import Message, Question, encode
+from mcast.dns.records import Record, address, pointer, service, text
+from tests.conform.bench_lab import NAMES, BenchLab, probe, response
+
+assert NAMES.service is not None
+assert NAMES.type is not None
+ADDRESS = address(NAMES.host, "10.0.0.2", 120, True)
+SRV = service(NAMES.service, 0, 0, 631, NAMES.host, 120, True)
+TXT = text(NAMES.service, [b"a=b"], 4500, True)
+PTR = pointer(NAMES.type, NAMES.service, 4500)
+ALL = (ADDRESS, SRV, TXT, PTR)
+QUESTIONS = tuple(Question(name, RecordType.ANY, unicast=True) for name in (NAMES.host, NAMES.service))
+
+
+def probe_at(at: float) -> Packet:
+    return probe(at, *QUESTIONS, proposed=[ADDRESS, SRV, TXT])
+
+
+def verdicts(name: str, *packets: Packet) -> dict[str, Verdict]:
+    """Return what a scenario says of a subject that sends these packets."""
+    (scenario,) = RESPONDER.chosen([name])
+    lab = BenchLab()
+    judge = Judge(scenario.checks)
+    lab.play(*packets)
+    lab.run(scenario.play(lab.bench, judge))
+    judge.skip_rest("nothing")
+    return {check.id.partition(".")[2]: verdict for check, (verdict, _, _) in judge.verdicts.items()}
+
+
+class ProbingTests(SynchronousTestCase):
+    """Three probes at a pace of 250 ms, and 250 ms more (RFC 6762 §8.1)."""
+
+    def broken(self, *packets: Packet) -> set[str]:
+        found = verdicts("probing/claim", *packets)
+        return {check for check, verdict in found.items() if verdict in (Verdict.FAIL, Verdict.WARNING)}
+
+    def test_as_it_should_be(self) -> None:
+        probes = [probe_at(1 + 0.25 * number) for number in range(3)]
+        found = verdicts("probing/claim", *probes, response(1.75, *ALL))
+        self.assertEqual(set(found.values()), {Verdict.PASS})
+
+    def test_no_probe(self) -> None:
+        self.assertEqual(self.broken(response(1.0, *ALL)), {"before-use"})
+
+    def test_shared_records_need_none(self) -> None:
+        self.assertEqual(self.broken(response(1.0, PTR)), set())
+
+    def test_two(self) -> None:
+        self.assertEqual(self.broken(probe_at(1.0), probe_at(1.25), response(1.5, *ALL)), {"three"})
+
+    def test_too_fast(self) -> None:
+        packets = [probe_at(1.0), probe_at(1.1), probe_at(1.2), response(1.45, *ALL)]
+        self.assertEqual(self.broken(*packets), {"interval"})
+
+    def test_announced_too_early(self) -> None:
+        packets = [probe_at(1.0), probe_at(1.25), probe_at(1.5), response(1.6, *ALL)]
+        self.assertEqual(self.broken(*packets), {"wait-after"})
+
+    def test_answered_too_early(self) -> None:
+        packets = [
+            probe_at(1.0),
+            response(1.01, ADDRESS),
+            probe_at(1.25),
+            probe_at(1.5),
+            response(1.75, *ALL),
+        ]
+        self.assertIn("no-answer-before", self.broken(*packets))
+
+    def test_proposes_nothing_of_one_name(self) -> None:
+        packets = [probe(1 + 0.25 * number, *QUESTIONS, proposed=[ADDRESS]) for number in range(3)]
+        self.assertEqual(self.broken(*packets, response(1.75, *ALL)), {"proposes"})
+
+    def test_of_one_type(self) -> None:
+        question = Question(NAMES.host, RecordType.A)
+        packets = [probe(1 + 0.25 * number, question, proposed=[ADDRESS]) for number in range(3)]
+        self.assertEqual(self.broken(*packets, response(1.75, ADDRESS)), {"any", "unicast-question"})
+
+
+class AnnouncingTests(SynchronousTestCase):
+    """Twice, one second apart, with everything (RFC 6762 §8.3, §10)."""
+
+    def broken(self, *packets: Packet) -> set[str]:
+        found = verdicts("announcing/claim", *packets)
+        return {check for check, verdict in found.items() if verdict in (Verdict.FAIL, Verdict.WARNING)}
+
+    def test_as_it_should_be(self) -> None:
+        self.assertEqual(self.broken(response(1.0, *ALL), response(2.0, *ALL), response(4.0, *ALL)), set())
+
+    def test_once(self) -> None:
+        self.assertEqual(self.broken(response(1.0, *ALL)), {"twice"})
+
+    def test_too_soon(self) -> None:
+        broken = self.broken(response(1.0, *ALL), response(1.3, *ALL))
+        self.assertEqual(broken, {"one-second-apart", "one-second-rule"})
+
+    def test_periodic(self) -> None:
+        packets = [response(1.0 + number, *ALL) for number in range(5)]
+        self.assertEqual(self.broken(*packets), {"no-more"})
+
+    def test_sent_along_with_others(self) -> None:
+        """A host's address in the announcement of a service is no further announcement of the host."""
+        packets = [response(at, ADDRESS) for at in (1.0, 2.0)]
+        packets += [response(at, *ALL) for at in (3.1, 4.1)]
+        self.assertEqual(self.broken(*packets), set())
+
+    def test_bits(self) -> None:
+        wrong = [ADDRESS.with_cache_flush(False), SRV, TXT, PTR.with_cache_flush(True)]
+        broken = self.broken(response(1.0, *wrong), response(2.0, *wrong))
+        self.assertEqual(broken, {"cache-flush", "no-cache-flush-on-shared"})
+
+    def test_ttls(self) -> None:
+        wrong = [ADDRESS.with_ttl(60), SRV, TXT, PTR.with_ttl(120)]
+        self.assertEqual(self.broken(response(1.0, *wrong), response(2.0, *wrong)), {"host-ttl", "other-ttl"})
+
+    def test_something_missing(self) -> None:
+        self.assertEqual(self.broken(response(1.0, *ALL[:3]), response(2.0, *ALL[:3])), {"all-records"})
+
+
+class TieBreakTests(SynchronousTestCase):
+    """The later data wins, and the loser waits one second (RFC 6762 §8.2)."""
+
+    def test_rivals(self) -> None:
+        """Our data are where they should be, as the section compares."""
+
+        def data(records: list[Record]) -> list[tuple[int, int, bytes]]:
+            return sorted((each.rclass, each.type, each.rdata) for each in records)
+
+        mine = [ADDRESS, text(NAMES.host, [b"x"], 120)]
+        self.assertLess(data(list(tie_breaks.earlier(mine))), data(mine))
+        self.assertGreater(data(list(tie_breaks.later(mine))), data(mine))
+        self.assertGreater(data(list(tie_breaks.longer(mine))), data(mine))
+        self.assertGreater(data(list(tie_breaks.later_type(mine))), data(mine))
+
+    def test_goes_on(self) -> None:
+        probes = [probe_at(1 + 0.25 * number) for number in range(3)]
+        packets = [*probes, response(1.75, *ALL)]
+        self.assertEqual(verdicts("tie-breaks/won", *packets)["won"], Verdict.PASS)
+        self.assertEqual(verdicts("tie-breaks/equal", *packets)["equal"], Verdict.PASS)
+        found = verdicts("tie-breaks/lost", *packets)
+        self.assertEqual(set(found.values()), {Verdict.FAIL})
+
+    def test_waits(self) -> None:
+        probes = [probe_at(at) for at in (1.0, 2.01, 2.26, 2.51)]
+        packets = [*probes, response(2.76, *ALL)]
+        self.assertEqual(set(verdicts("tie-breaks/lost", *packets).values()), {Verdict.PASS})
+        self.assertEqual(verdicts("tie-breaks/longer", *packets)["longer-list"], Verdict.PASS)
+        self.assertEqual(verdicts("tie-breaks/won", *packets)["won"], Verdict.FAIL)
+
+    def test_waits_and_takes_another_name(self) -> None:
+        found = verdicts("tie-breaks/lost", probe_at(1.0))
+        self.assertEqual(found, {"lost": Verdict.PASS, "lost-tries-again": Verdict.FAIL})
+
+
+class OctetTests(SynchronousTestCase):
+    """What the decoder hides."""
+
+    def test_compression_of_srv(self) -> None:
+        message = Message(flags=RESPONSE_FLAGS, questions=[Question(NAMES.host, 1)], answers=[SRV, PTR])
+        compressed = list(raw_records(encode(message)))
+        self.assertEqual([each.ends_in_pointer for each in compressed], [True, True])
+        plain, _ = raw_records(encode(message, legacy=True))
+        self.assertEqual((plain.ends_in_pointer, plain.length), (False, 6 + len(NAMES.host.wire)))
+
+    def test_cut_short(self) -> None:
+        octets = encode(Message(flags=RESPONSE_FLAGS, answers=[SRV]))
+        for size in range(len(octets)):
+            list(raw_records(octets[:size]))

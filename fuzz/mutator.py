@@ -172,5 +172,5 @@ def steps(data: bytes, rng: Random, size: int) -> bytes:
 def pick(names: Sequence[str]) -> dict[str, Mutate]:
     """Return how the inputs of some targets are changed."""
     ways: dict[str, Mutate] = dict.fromkeys(("decoder", "dnslib", "dnspython", "dump"), packet)
-    ways["links"] = steps
+    ways["links"] = ways["push-session"] = steps
     return {name: ways.get(name, octets) for name in names}

@@ -65,6 +65,12 @@ class TargetTests(SynchronousTestCase):
     def test_links(self) -> None:
         run(TARGETS["links"])
 
+    def test_dso(self) -> None:
+        run(TARGETS["dso"])
+
+    def test_push_session(self) -> None:
+        run(TARGETS["push-session"])
+
     def test_txt(self) -> None:
         run(TARGETS["txt"])
 

@@ -29,12 +29,17 @@ Our choice: a Discovery Proxy says that its answers are good for at most 10 s (R
 be a flood.
 """
 
-POLL_CEILING = 120.0
-"""Seconds after which records are asked for again, whatever their TTL.
+POLL_CEILING = 900.0
+"""Seconds after which records are asked for again, whatever their TTL (RFC 8765 §6.8)."""
 
-Our choice: what a person waits for a service that has been added; a resolver answers from its cache until
-the TTL is over.
+AFTER_TTL = 2.0
+"""Seconds after the end of a TTL in which nothing is asked (RFC 8765 §6.8).
+
+Until then the answer may be in the cache of a resolver.
 """
+
+FAILURE_CEILING = 120.0
+"""Seconds between two questions that nobody answers, at most. Our choice: what a person waits for."""
 
 POLL_RATE = 50
 """Questions a second for all that is followed, at most: with more of them, each is asked more seldom.
@@ -52,7 +57,7 @@ MAX_AT_ONCE = 32
 """Questions that wait for their answers at a time. Our choice: some round trips' worth for one server."""
 
 FIRST_BACKOFF = 2.0
-"""Seconds until a question that nobody answered is asked again, doubled up to `POLL_CEILING`. Our choice."""
+"""Seconds until what nobody answered is asked again, doubled up to `FAILURE_CEILING`. Our choice."""
 
 STALE_LIMIT = 60.0
 """Seconds for which records are still shown after their TTL, while no server answers.
@@ -400,7 +405,7 @@ class ZoneQuerier:
         good_for = 0.0 if ttl is None else float(ttl)
         poll.expires_at = now + good_for
         floor = max(POLL_FLOOR, len(self._polls) / POLL_RATE)
-        interval = max(floor, min(POLL_CEILING, good_for))
+        interval = max(floor, min(POLL_CEILING, good_for + AFTER_TTL))
         self._timers.rearm(poll, now + interval * (1 + self._rng.uniform(0, POLL_VARIATION)))
 
     def _doubts(self, poll: _Poll, answer: Answer, now: float) -> bool:
@@ -425,7 +430,7 @@ class ZoneQuerier:
             for identity, record in list(poll.records.items()):
                 del poll.records[identity]
                 self._events.append(RecordRemoved(record, poll.askers))
-        interval = min(POLL_CEILING, FIRST_BACKOFF * 2 ** min(poll.failures - 1, 16))
+        interval = min(FAILURE_CEILING, FIRST_BACKOFF * 2 ** min(poll.failures - 1, 16))
         if poll.records and poll.expires_at is not None:
             # Not long after they may be shown no more.
             interval = min(interval, max(FIRST_BACKOFF, poll.expires_at + STALE_LIMIT - now))

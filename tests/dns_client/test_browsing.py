@@ -84,9 +84,9 @@ class BrowseTests(BeyondTestCase):
         self.browse()
         self.pass_time(1.0)
         self.zone.records += web("Second", 81)
-        self.pass_time(11.0)
+        self.pass_time(13.0)
         self.zone.remove(HTTP.prefixed("My Web"))
-        self.pass_time(11.0)
+        self.pass_time(13.0)
         self.assertEqual(
             [(type(one), one.service.name) for one in self.told],
             [(Added, "My Web"), (Added, "Second"), (Removed, "My Web")],
@@ -98,7 +98,7 @@ class BrowseTests(BeyondTestCase):
         self.pass_time(1.0)
         self.zone.remove(HTTP.prefixed("My Web"))
         self.zone.records += web("My Web", 8080)
-        self.pass_time(12.0)
+        self.pass_time(14.0)
         self.assertEqual([type(one) for one in self.told], [Added, Updated])
         self.assertEqual(self.told[1].service.port, 8080)
 

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TextIO
 from mcast.cli.layout import fits, folded, laid_out, terminal_columns
 from mcast.errors import McastError
 from mcast.showing import one_line, shown, shown_as_json
+from mcast.sockets.spare import START, require_descriptors
 
 GOOD = 0
 """Exit status: everything that was expected."""
@@ -235,6 +236,12 @@ def run_command(name: str, run: Run, arguments: argparse.Namespace, output: Outp
     SIGTERM has the same effect there. An error that it raises becomes one line on standard error, unless it
     is a fault of ours.
     """
+    try:
+        # Before the reactor, whose own start would end in the middle.
+        require_descriptors(START)
+    except OSError as problem:
+        tell(name, one_line(problem))
+        return FAILED
     # Imported late: "mcast ping --help" needs no reactor.
     from twisted.internet import reactor
     from twisted.internet._resolver import GAIResolver

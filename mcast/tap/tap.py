@@ -17,6 +17,7 @@ from twisted.python.usage import UsageError
 
 from mcast.errors import McastError
 from mcast.showing import one_line
+from mcast.sockets.spare import RUNNING, require_descriptors
 from mcast.tap import notify
 from mcast.tap.echo import EchoOptions, make_echo_service
 from mcast.tap.hangup import hold_hangups
@@ -86,6 +87,7 @@ class McastService(MultiService):
         """
         try:
             super().startService()
+            require_descriptors(RUNNING)
         except (McastError, ValueError, OSError, CannotListenError, UsageError) as error:
             raise SystemExit(f"mcast: {one_line(error)}") from None
         if hasattr(signal, "SIGUSR1"):

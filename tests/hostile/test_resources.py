@@ -123,14 +123,29 @@ class DescriptorTests(HostileTestCase):
         self.assertTrue(person.ask("kitchen.local", within=25.0))
         self.assert_well(program)
 
-    def test_eight_in_all(self) -> None:
+    def started(self, number: int, words: str) -> Program:
+        """Start a program that may have so many descriptors, and wait for its end."""
+        script = f"ulimit -n {number}; exec {sys.executable} -m {words}"
+        program = Program(self.ours.command("sh", "-c", script))
+        self.addCleanup(program.end, signal.SIGKILL)
+        program.wait(15.0)
+        self.assertEqual(len(program.lines), 1, program.output)
+        self.assertIn("Too many open files", program.output)
+        return program
+
+    def test_few_for_the_responder(self) -> None:
         """One line, and status 1."""
-        program = Program(
-            self.ours.command("sh", "-c", f"ulimit -n 8; exec {sys.executable} -m twisted mcast mdns")
-        )
-        self.addCleanup(program.end)
-        self.assertEqual(program.wait(10.0), 1)
-        self.assertNotIn("Traceback", program.output)
+        for number in (8, 10, 12):
+            self.assertEqual(self.started(number, "twisted mcast mdns").wait(1.0), 1)
+
+    def test_few_for_the_echo(self) -> None:
+        for number in (8, 10, 12):
+            self.assertEqual(self.started(number, "twisted mcast").wait(1.0), 1)
+
+    def test_few_for_a_command(self) -> None:
+        """One line, and status 2, as for every error of a command."""
+        for number in (8, 10, 12):
+            self.assertEqual(self.started(number, "mcast.cli browse").wait(1.0), 2)
 
 
 class MembershipTests(HostileTestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from itertools import count
 
@@ -24,6 +25,8 @@ GROWTH = 8 * 1024
 """KiB that a flood of questions may leave behind. Our choice: tables of sources, and spare memory."""
 
 HOST = labels("kitchen.local")
+
+META = "_services._dns-sd._udp.local"
 
 
 def questions(sources: int) -> Iterator[bytes]:
@@ -143,6 +146,53 @@ class InventedTests(HostileTestCase):
         real.wait_for("published Real", 15.0)
         browser.wait_for(lambda line: line.startswith("+") and "Real" in line, QUIET)
         self.assertNotIn("Traceback", browser.output)
+
+
+class RelentlessTests(HostileTestCase):
+    """A flood of inventions goes on, and repeats itself, while a real service comes."""
+
+    rate = 100
+    """Packets a second, with twenty records each."""
+
+    def inventions(self, kind: str, many: int, sources: int) -> Iterator[bytes]:
+        """Yield pointers of one name to so many things, again and again, each time from another source."""
+        name = labels(kind)
+        for number in count():
+            start = number * 20 % many
+            records = [
+                pointer_record(name, labels(f"_f{n}._tcp.local" if kind == META else f"f{n}", *rest))
+                for n in range(start, start + 20)
+                for rest in [() if kind == META else (kind,)]
+            ]
+            source = number % sources
+            yield frame(
+                response(*records).encode(), f"10.88.{source >> 8}.{source & 0xFF or 1}", serial=source + 1
+            )
+
+    def check(self, kind: str, many: int, sources: int, *types: str) -> None:
+        """The real service is shown in time, and is shown still when the flood has gone on for a while."""
+        browser = self.browser(*types)
+        self.wait_until_joined()
+        with self.attacker.flood(self.inventions(kind, many, sources), self.rate):
+            self.eventually(lambda: self.attacker.sent > many // 10, "the list to be full twice", 60.0)
+            real = self.responder("--hostname", "study", "--service", "Real:_http._tcp:80", host=self.there)
+            real.wait_for("published Real", 15.0)
+            browser.wait_for(lambda line: line.startswith("+") and "Real" in line, QUIET)
+            time.sleep(5.0)
+        self.assertFalse([line for line in browser.lines if line.startswith("-") and "Real" in line])
+        self.assertNotIn("Traceback", browser.output)
+
+    def test_types_of_one_source(self) -> None:
+        self.check(META, 2_000, 1)
+
+    def test_types_of_hundreds(self) -> None:
+        self.check(META, 2_000, 400)
+
+    def test_instances_of_one_source(self) -> None:
+        self.check("_http._tcp.local", 10_000, 1, "_http._tcp")
+
+    def test_instances_of_hundreds(self) -> None:
+        self.check("_http._tcp.local", 10_000, 400, "_http._tcp")
 
 
 class VanishingTests(HostileTestCase):

@@ -156,6 +156,19 @@ class FaultTests(AnsweringTestCase):
             (len(self.flushLoggedErrors(KeyError)), len(self.flushLoggedErrors(IndexError))), (1, 1)
         )
 
+    def test_faults_remembered(self) -> None:
+        """A handler that fails in ever new ways takes no more memory by it."""
+        kinds = iter([type(f"Fault{number}", (Exception,), {}) for number in range(200)])
+
+        def handler(asked: Asked) -> bytes:
+            raise next(kinds)
+
+        answerer = self.make(handler, max_rate=0)
+        for _ in range(200):
+            self.ask(answerer)
+        self.assertLessEqual(len(answerer._faults), answering.MAX_FAULTS)
+        self.assertEqual(len(self.flushLoggedErrors()), 200)
+
     def test_raises_later(self) -> None:
         async def handler(asked: Asked) -> bytes:
             raise KeyError("bad")

@@ -86,7 +86,10 @@ class SendErrorTests(HostileTestCase):
         spent = processor_time(program.pid)
         self.person.ask("kitchen.local", within=1.0, every=0.1)
         self.assertLess(processor_time(program.pid) - spent, 0.5)
+        before = refusals.count
         self.assert_ends(program, within=1.5)
+        # The goodbyes, among others: the buffer was full to the end.
+        self.assertGreater(refusals.count, before)
 
     def test_filtered(self) -> None:
         """A packet filter says EPERM (nftables); when it is gone the person is answered."""

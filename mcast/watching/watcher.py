@@ -35,8 +35,8 @@ from mcast.watching.round_trips import Asker, RoundTrips
 COMMIT_INTERVAL = 1.0
 """Seconds between two commits. Our choice: numbers that change faster cannot be read."""
 
-EARLY_DELAY = 0.2
-"""Seconds from a change to its commit. Our choice: a service comes as several records; people wait for it."""
+EARLY_DELAY = 0.1
+"""Seconds from a change to its commit. Our choice: changes of one moment go together; people wait."""
 
 TABLE_INTERVAL = 10.0
 """Seconds between two looks at the neighbour table. Our choice: it costs some milliseconds."""

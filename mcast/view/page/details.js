@@ -1,6 +1,6 @@
 // The panel beside the page: all that is known of one service or host.
 
-import { bdi, el, milliseconds, number, octets, rate, since } from "./dom.js";
+import { bdi, el, milliseconds, morph, number, octets, rate, since } from "./dom.js";
 import { hostLabel, openLink, tags } from "./tables.js";
 import { urlOf } from "./urls.js";
 
@@ -39,10 +39,8 @@ export function details(store, panel) {
 
   function draw() {
     const entry = store.state[shown.collection].get(shown.id);
-    const focused = panel.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
     const content = entry ? (shown.collection === "services" ? service(entry) : host(entry)) : [el("h2", {}, "Gone"), el("p", { class: "quiet" }, "It is not known any more.")];
-    panel.replaceChildren(el("button", { type: "button", class: "close", "aria-label": "Close details", "data-key": "close", onclick: close }, "×"), ...content.flat().filter(Boolean));
-    if (focused) panel.querySelector(`[data-key="${focused}"]`)?.focus({ preventScroll: true });
+    morph(panel, [el("button", { type: "button", class: "close", "aria-label": "Close details", "data-key": "close", onclick: close }, "×"), ...content.flat().filter(Boolean)]);
   }
 
   function fact(name, ...value) {
@@ -64,7 +62,7 @@ export function details(store, panel) {
     return [
       el("h2", {}, bdi(each.name)),
       el("p", {}, el("code", {}, bdi(each.type)), each.gone === null ? null : el("span", { class: "tag" }, "gone")),
-      el("p", { class: "actions" }, openLink(each), canConnect ? el("button", { type: "button", "data-key": "connect", onclick: () => connect(each.id) }, "Try to connect") : null),
+      el("p", { class: "actions" }, openLink(each), canConnect ? el("button", { type: "button", "data-key": `connect ${each.id}`, onclick: () => connect(each.id) }, "Try to connect") : null),
       each.connect ? el("p", { class: each.connect.state === "open" ? "good" : "warn", role: "status" }, { open: "takes connections", refused: "refuses connections", timeout: "does not answer", failed: "cannot be reached" }[each.connect.state] ?? each.connect.state, ` (${milliseconds(each.connect.seconds)}, `, since(store, each.connect.at), ")") : null,
       el("dl", {},
         fact("Host", each.host === null ? "not resolved" : known ? link("hosts", each.host_id, each.host) : bdi(each.host)),

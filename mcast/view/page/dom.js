@@ -20,6 +20,52 @@ export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
+/**
+ * Make the children of an element those given, and keep what stays the same: a button that is being pressed, a text
+ * that is being selected. What has a listener has a `data-key` (or `data-id`): one of another key is another thing.
+ */
+export function morph(parent, children) {
+  const keyed = new Map([...parent.childNodes].map((child) => [keyOf(child), child]));
+  const wanted = new Set(children.map(keyOf));
+  let next = parent.firstChild;
+  for (const child of children) {
+    // What has gone is taken out, not moved: a move would take the focus away.
+    const key = keyOf(child);
+    const isDone = (node) => (keyOf(node) === undefined ? keyed.has(key) && key !== undefined : !wanted.has(keyOf(node)));
+    while (next && isDone(next)) next = without(next);
+    const there = key === undefined ? (next && keyOf(next) === undefined ? next : undefined) : keyed.get(key);
+    if (there === undefined) {
+      parent.insertBefore(child, next);
+      continue;
+    }
+    if (there === next) next = next.nextSibling;
+    else parent.insertBefore(there, next);
+    become(there, child);
+  }
+  while (next) next = without(next);
+}
+
+function without(node) {
+  const next = node.nextSibling;
+  node.remove();
+  return next;
+}
+
+function become(there, child) {
+  if (there.isEqualNode(child)) return;
+  if (there.nodeType !== 1 || there.nodeName !== child.nodeName) {
+    there.replaceWith(child);
+    return;
+  }
+  for (const name of there.getAttributeNames()) if (!child.hasAttribute(name)) there.removeAttribute(name);
+  for (const name of child.getAttributeNames()) if (there.getAttribute(name) !== child.getAttribute(name)) there.setAttribute(name, child.getAttribute(name));
+  morph(there, [...child.childNodes]);
+}
+
+function keyOf(node) {
+  return node.dataset?.key ?? node.dataset?.id;
+}
+
 /** Text from the network: its direction is its own, and reaches no further. */
 export function bdi(text, attributes = {}) {
   return el("bdi", attributes, text ?? "");

@@ -1,6 +1,6 @@
 // What hosts do wrong: findings, and breaches of RFC 6762 by host.
 
-import { bdi, el, matches, number, since } from "./dom.js";
+import { bdi, el, matches, morph, number, since } from "./dom.js";
 import { hostLabel, opener } from "./tables.js";
 
 const KINDS = {
@@ -22,7 +22,7 @@ export function lintPage(view, root) {
 
   function named(entry) {
     const there = store.state.hosts.has(entry.host_id);
-    return there ? opener(label(entry), { onclick: (event) => view.open("hosts", entry.host_id, event.target) }) : bdi(label(entry));
+    return there ? opener(entry.host_id, label(entry), { onclick: (event) => view.open("hosts", entry.host_id, event.target) }) : bdi(label(entry));
   }
 
   function update(changes) {
@@ -63,7 +63,7 @@ export function lintPage(view, root) {
       const any = breaches.size || findings.size;
       parts.push(el("p", { class: "empty" }, any ? "Nothing matches the search." : "No rule of RFC 6762 was broken so far."));
     }
-    content.replaceChildren(...parts);
+    morph(content, parts);
   }
   return { update };
 }

@@ -1,6 +1,6 @@
 // The network as a map: for each interface a bus with its hosts, each in a place that it keeps.
 
-import { el, matches, number, rate, svg } from "./dom.js";
+import { el, matches, morph, number, rate, svg } from "./dom.js";
 import { hostLabel } from "./tables.js";
 
 const CARD = { width: 196, height: 84, gap: 16 };
@@ -64,7 +64,6 @@ export function mapPage(view, root) {
     const columns = Math.max(1, Math.floor(room / (196 + CARD.gap)));
     CARD.width = Math.max(150, Math.min(columns === 1 ? 420 : MOST, Math.floor(room / columns) - CARD.gap));
     const letters = CARD.width / 8.4;
-    const focused = scene.contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
     let y = 0;
     const parts = [];
     for (const [name, members] of groups) {
@@ -72,8 +71,7 @@ export function mapPage(view, root) {
       parts.push(...elements);
       y += height;
     }
-    scene.replaceChildren(svg("svg", { viewBox: `0 0 ${Math.max(1, width)} ${Math.max(1, y)}`, width: Math.max(1, width), height: Math.max(1, y), role: "group", "aria-label": `Map of ${hosts.size} hosts` }, parts));
-    if (focused !== undefined) scene.querySelector(`[data-id="${focused}"]`)?.focus({ preventScroll: true });
+    morph(scene, [svg("svg", { viewBox: `0 0 ${Math.max(1, width)} ${Math.max(1, y)}`, width: Math.max(1, width), height: Math.max(1, y), role: "group", "aria-label": `Map of ${hosts.size} hosts` }, parts)]);
     note.hidden = hosts.size > 0 && hosts.size <= MAX_CARDS;
     note.textContent = hosts.size ? `${number(hosts.size - MAX_CARDS)} further hosts are not on the map; the page of hosts has all.` : "No host has been heard yet. Questions have gone out; answers take some seconds.";
   }

@@ -1,6 +1,6 @@
 // The tables of services and of hosts: rows are kept, and only what changed is drawn again.
 
-import { bdi, el, matches, milliseconds, number, octets, rate, since } from "./dom.js";
+import { bdi, el, matches, milliseconds, morph, number, octets, rate, since } from "./dom.js";
 import { urlOf } from "./urls.js";
 
 const FIRST_ROWS = 300;
@@ -43,7 +43,7 @@ export function table(view, root, options) {
     );
     const there = rows.get(entry.id);
     const element = there?.element ?? el("tr", { "data-id": entry.id, onclick: (event) => opened(event, entry.id) });
-    element.replaceChildren(...cells);
+    morph(element, cells);
     element.classList.toggle("gone", Boolean(entry.gone));
     element.classList.toggle("bad", Boolean(entry.flooding || entry.silent));
     return element;
@@ -73,9 +73,7 @@ export function table(view, root, options) {
       const there = rows.get(entry.id);
       const isNew = !there;
       if (isNew || changes === null || changes[collection]?.has(entry.id)) {
-        const focused = there?.element.contains(document.activeElement);
         rows.set(entry.id, { element: row(entry) });
-        if (focused) rows.get(entry.id).element.querySelector("button")?.focus();
         if (isNew && changes !== null) rows.get(entry.id).element.classList.add("fresh");
       }
       const { element } = rows.get(entry.id);
@@ -101,8 +99,8 @@ function compare(a, b) {
   return typeof a === "string" ? a.localeCompare(b) : a - b;
 }
 
-export function opener(label, attributes = {}) {
-  return el("button", { type: "button", class: "name", ...attributes }, bdi(label));
+export function opener(id, label, attributes = {}) {
+  return el("button", { type: "button", class: "name", "data-key": id, ...attributes }, bdi(label));
 }
 
 export function hostLabel(host) {
@@ -125,7 +123,7 @@ export function servicesPage(view, root) {
     empty: "No service has been found yet.",
     texts: (each) => [each.name, each.type, each.host, each.addresses, each.txt.flat(), each.interfaces],
     columns: [
-      { name: "name", title: "Name", value: (each) => each.name.toLowerCase(), cell: (each) => [opener(each.name), each.gone !== null ? el("span", { class: "tag" }, "gone") : null] },
+      { name: "name", title: "Name", value: (each) => each.name.toLowerCase(), cell: (each) => [opener(each.id, each.name), each.gone !== null ? el("span", { class: "tag" }, "gone") : null] },
       { name: "type", title: "Type", value: (each) => each.type, cell: (each) => el("code", {}, bdi(each.type)) },
       { name: "host", title: "Host", value: (each) => each.host, cell: (each) => (each.host === null ? el("span", { class: "quiet" }, "not resolved") : el("span", { class: "whole" }, bdi(each.host), el("span", { class: "quiet" }, `:${each.port}`))) },
       { name: "address", title: "Address", class: "extra", value: (each) => each.addresses[0], cell: (each) => [each.addresses[0] ?? "–", each.addresses.length > 1 ? el("span", { class: "quiet" }, ` +${each.addresses.length - 1}`) : null] },
@@ -147,7 +145,7 @@ export function hostsPage(view, root) {
     empty: "No host has been heard yet.",
     texts: (each) => [each.names, each.addresses, each.mac, each.vendor, each.links],
     columns: [
-      { name: "label", title: "Name", value: (each) => hostLabel(each).toLowerCase(), cell: (each) => [opener(hostLabel(each)), ...tags(each)] },
+      { name: "label", title: "Name", value: (each) => hostLabel(each).toLowerCase(), cell: (each) => [opener(each.id, hostLabel(each)), ...tags(each)] },
       { name: "addresses", title: "Address", value: (each) => each.addresses[0], cell: (each) => [each.addresses[0] ?? "–", each.addresses.length > 1 ? el("span", { class: "quiet" }, ` +${each.addresses.length - 1}`) : null] },
       { name: "links", title: "Links", class: "extra", value: (each) => each.links.join(), cell: (each) => el("span", {}, each.links.join(" ") || "–") },
       { name: "vendor", title: "Vendor", class: "extra", value: (each) => each.vendor ?? each.mac, cell: (each) => (each.vendor ? bdi(each.vendor) : each.mac ? el("span", { class: "whole" }, each.mac) : el("span", { class: "quiet" }, "–")) },

@@ -1,6 +1,6 @@
 // Traffic over time: bars for each step, in colours for hosts, types or links; the numbers beside it.
 
-import { bdi, el, number, octets, svg } from "./dom.js";
+import { bdi, el, morph, number, octets, svg } from "./dom.js";
 import { hostLabel, opener } from "./tables.js";
 
 const STEPS = [["1", "the last minute"], ["10", "ten minutes"], ["60", "an hour"]];
@@ -100,10 +100,10 @@ export function trafficPage(view, root) {
       });
     });
     const words = `${unit ? "Octets" : "Packets"} a second ${BY.find(([key]) => key === chosen.by)[1]}, ${STEPS.find(([key]) => key === chosen.step)[1]}`;
-    plot.replaceChildren(
+    morph(plot, [
       el("figcaption", {}, words),
       svg("svg", { role: "img", "aria-label": `${words}; the table has the numbers`, viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT }, grid.flat(), bars.flat(), marks),
-    );
+    ]);
   }
 
   function table(sums, ordered, step, unit) {
@@ -111,19 +111,19 @@ export function trafficPage(view, root) {
     const seconds = COLUMNS * step;
     const show = unit ? octets : (value) => (value < 10 ? value.toFixed(2) : number(value));
     if (!rows.length) {
-      legend.replaceChildren(el("p", { class: "empty" }, "Nothing was heard in this time."));
+      morph(legend, [el("p", { class: "empty" }, "Nothing was heard in this time.")]);
       return;
     }
-    legend.replaceChildren(
+    morph(legend, [
       el("table", { class: "legend" },
         el("thead", {}, el("tr", {}, el("th", { scope: "col" }, BY.find(([key]) => key === chosen.by)[1].slice(3)), el("th", { scope: "col", class: "number" }, unit ? "octets" : "packets"), el("th", { scope: "col", class: "number" }, "a second"))),
         el("tbody", {}, rows.map((key) => {
           const known = chosen.by === "hosts" && store.state.hosts.has(key);
-          const name = known ? opener(label(key), { onclick: (event) => view.open("hosts", key, event.currentTarget) }) : bdi(label(key));
+          const name = known ? opener(key, label(key), { onclick: (event) => view.open("hosts", key, event.currentTarget) }) : bdi(label(key));
           return el("tr", {}, el("th", { scope: "row" }, el("i", { class: `swatch ${colours.has(key) ? `series${colours.get(key)}` : "others"}`, "aria-hidden": "true" }), name), el("td", { class: "number" }, unit ? octets(sums.get(key)) : number(sums.get(key))), el("td", { class: "number" }, show(sums.get(key) / seconds)));
         })),
       ),
-    );
+    ]);
   }
 
   return { update, close: () => observer.disconnect() };

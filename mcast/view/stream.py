@@ -24,6 +24,12 @@ MAX_KEPT = 600
 MAX_KEPT_OCTETS = 8 * 1024 * 1024
 """Octets of them. Our choice: some snapshots; who missed more than one of these gets a new one anyhow."""
 
+SMALL_SIZE = 65536
+"""Octets of missed deltas that are sent even when a snapshot is shorter.
+
+Our choice: what a connection takes at once. A page that gets deltas has less to draw.
+"""
+
 IDLE_INTERVAL = 15.0
 """Seconds after which an idle stream gets a comment. Our choice: below the limit of common proxies (60 s)."""
 
@@ -112,7 +118,8 @@ class Streams:
         if seq is not None and self._kept and self._kept[0][0] <= seq + 1 <= self.seq:
             missed = [event for number, event in self._kept if number > seq]
             # The size of the last snapshot will do: a guess saves making one each time.
-            if len(missed) <= 1 or sum(map(len, missed)) <= len(self._snapshot[1] or self.snapshot()):
+            least = max(SMALL_SIZE, len(self._snapshot[1] or self.snapshot()))
+            if len(missed) <= 1 or sum(map(len, missed)) <= least:
                 return self.seq, b"".join(missed)
         self.counters["snapshots"] += 1
         return self.seq, encode_event(b"snapshot", self._identifier(self.seq), self.snapshot())

@@ -283,6 +283,7 @@ class StreamTests(ViewTestCase):
 
     def test_slow_browser(self) -> None:
         """It is sent nothing until it can take more, and then no more than leads to the present."""
+        self.patch(stream_module, "SMALL_SIZE", 0)
         browser = self.browser().ask("/api/v1/events")
         producer = browser.transport.producer
         assert producer is not None

@@ -8,7 +8,6 @@ from random import Random
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory
@@ -132,6 +131,9 @@ class UpdateSession:
             raise ServerFailed(f"no answer by TCP within {REPLY_LIMIT:.0f} s") from None
 
     async def _connect(self) -> _Connection:
+        # Imported late: it loads TLS, which most programs do not use.
+        from twisted.internet.endpoints import HostnameEndpoint
+
         endpoint = HostnameEndpoint(self._reactor, self._server.host, self._server.port, timeout=REPLY_LIMIT)
         made = await endpoint.connect(Factory.forProtocol(lambda: _Connection(self._clock)))
         assert isinstance(made, _Connection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
@@ -15,11 +15,13 @@ from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns_client.client import Answered, DnsClient
 from mcast.dns_client.system import Servers
-from mcast.dns_client.zone_push import ZonePush
 from mcast.errors import NotFound
 from mcast.mdns.events import Event
 from mcast.unicast.servers import ServerAddress
 from mcast.unicast.zone_querier import ZoneQuerier
+
+if TYPE_CHECKING:
+    from mcast.dns_client.zone_push import ZonePush
 
 
 class ZoneDriver:

@@ -183,7 +183,8 @@ def start_bind(folder: Path, server: Host, device: Host, count: int) -> list[Pro
     (folder / "zone").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "named.conf").write_text(
         f'options {{ directory "{folder}"; listen-on port {PORT} {{ any; }}; listen-on-v6 {{ none; }};'
-        f' recursion no; pid-file "{folder}/pid"; session-keyfile none; }}; controls {{ }};\n'
+        f' recursion no; dnssec-validation no; max-records-per-type 0; pid-file "{folder}/pid";'
+        " session-keyfile none; }; controls { };\n"
         f'zone "{ZONE}" {{ type primary; file "zone"; }};\n',
         encoding="utf-8",
     )

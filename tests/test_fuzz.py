@@ -12,7 +12,7 @@ from fuzz.targets import FAILED, FOLDER, TARGETS, Target
 from mcast.dns.messages import decode
 from mcast.errors import MalformedMessage
 
-MUTATED = {"state": 10, "links": 60}
+MUTATED = {"state": 10, "proxy-query": 40, "links": 60}
 """Mutated inputs of a target; of the others, more."""
 
 
@@ -82,6 +82,12 @@ class TargetTests(SynchronousTestCase):
 
     def test_endpoint_string(self) -> None:
         run(TARGETS["endpoint-string"])
+
+    def test_proxy_query(self) -> None:
+        run(TARGETS["proxy-query"])
+
+    def test_proxy_file(self) -> None:
+        run(TARGETS["proxy-file"])
 
     def test_avahi(self) -> None:
         run(TARGETS["avahi"])

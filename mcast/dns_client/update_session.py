@@ -135,7 +135,9 @@ class UpdateSession:
         from twisted.internet.endpoints import HostnameEndpoint
 
         endpoint = HostnameEndpoint(self._reactor, self._server.host, self._server.port, timeout=REPLY_LIMIT)
-        made = await endpoint.connect(Factory.forProtocol(lambda: _Connection(self._clock)))
+        factory = Factory.forProtocol(lambda: _Connection(self._clock))
+        factory.noisy = False
+        made = await endpoint.connect(factory)
         assert isinstance(made, _Connection)
         return made
 
@@ -172,14 +174,15 @@ def _believed(wire: bytes, identifier: int, key: UpdateKey | None, now: int, mac
 
 def _signature_refused(error: int, key: UpdateKey, now: int, server_time: int | None) -> str:
     """Return in plain words why a server does not take our signature."""
+    name = str(key.name).rstrip(".")
     if error == TsigError.BADKEY:
-        return f"it does not know the key {key.name}, or not with {key.algorithm} (BADKEY)"
+        return f"it does not know the key {name}, or not with {key.algorithm} (BADKEY)"
     if error == TsigError.BADSIG:
-        return f"it has another secret for the key {key.name} (BADSIG)"
+        return f"it has another secret for the key {name} (BADSIG)"
     if error == TsigError.BADTIME:
         apart = "" if server_time is None else f" by {_duration(abs(server_time - now))}"
         return f"its clock and ours differ{apart}, and {FUDGE // 60} minutes are allowed (BADTIME)"
-    return f"it refuses the signature with the key {key.name}: error {error}"
+    return f"it refuses the signature with the key {name}: error {error}"
 
 
 def _duration(seconds: int) -> str:

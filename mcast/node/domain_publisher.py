@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.logger import Logger
 
 from mcast.clock import clock_of
-from mcast.dns.names import Name
+from mcast.dns.names import LOCAL, Name
 from mcast.dns_client.update_server import UpdateServer
 from mcast.dns_client.updates import UPDATE_STOP_LIMIT, DomainUpdater
 from mcast.dnssd.hosts import Auto, Host, host_name
@@ -65,6 +65,8 @@ class DomainPublisher:
         self.place = place
         self.own = DomainHost(place.label, place.domain)
         """The host; the items of others name it by None."""
+        self.hosts: dict[Name | None, HostItem] = {None: self.own}
+        """The hosts that are registered here, by the name that services give them; None is this one."""
         self._reactor = reactor
         self._network = network
         self._selectors = tuple(interfaces)
@@ -92,12 +94,11 @@ class DomainPublisher:
 
         :raises ValueError: its host is one of multicast DNS, which nobody elsewhere can look up.
         """
-        if service.host is not None and is_multicast_name(service.host):
+        if service.host not in self.hosts and is_multicast_name(service.host or LOCAL):
             raise ValueError(
                 f"host {service.host}: nobody beyond the link can look up a name of multicast DNS"
             )
-        hosts: dict[Name | None, HostItem] = {None: self.own}
-        return ServiceItem(service, hosts, renames=renames)
+        return ServiceItem(service, self.hosts, renames=renames)
 
     def add(self, item: Item) -> None:
         """Register an item, now or when the service starts.
@@ -199,8 +200,8 @@ class DomainPublisher:
         if self._updater is None:
             return
         for item in self._items:
-            needs_host = isinstance(item, ServiceItem) and item.service.host is None
-            if item in self._claimed or (needs_host and not self.own.is_claimed):
+            host = self.hosts.get(item.service.host) if isinstance(item, ServiceItem) else None
+            if item in self._claimed or (host is not None and not host.is_claimed):
                 continue
             if isinstance(item, HostItem) and isinstance(item.host.addresses, Auto):
                 continue
@@ -210,7 +211,8 @@ class DomainPublisher:
 
     def _wanted(self, item: Item) -> Wanted:
         if isinstance(item, ServiceItem):
-            return wanted_service(item.service, item.host)
+            # The host by the name that it has here, also when the service names it otherwise.
+            return wanted_service(replace(item.service, host=None), item.host)
         assert isinstance(item, HostItem)
         addresses = item.host.addresses
         return wanted_host(item.full_name, () if isinstance(addresses, Auto) else addresses)
@@ -235,7 +237,7 @@ class DomainPublisher:
         if not was_claimed:
             item.observer.claimed()
         self._tell_updated(item)
-        if item is self.own:
+        if isinstance(item, HostItem):
             self._claim_all()
 
     def _taken(self, item: Any) -> None:
@@ -256,10 +258,9 @@ class DomainPublisher:
             new=str(item.full_name),
         )
         self._change(item)
-        if item is self.own:
-            for other in self._items:
-                if other.names(item):
-                    self._change(other)
+        for other in self._items:
+            if other.names(item):
+                self._change(other)
         item.observer.renamed(old)
 
     def _lose(self, item: Item) -> None:

@@ -25,6 +25,8 @@ from mcast.tap.hangup import hold_hangups
 SUBCOMMANDS: tuple[tuple[str, str, str], ...] = (
     ("mdns", "mcast.tap.mdns", "Publish this host and services by multicast DNS."),
     ("proxy", "mcast.tap.proxy", "Answer unicast DNS from what is on links."),
+    ("bridge", "mcast.tap.bridge", "Carry services from one link to another."),
+    ("export", "mcast.tap.export", "Register the services of a link on a DNS server."),
     ("view", "mcast.tap.view", "Show the network as a web page."),
 )
 """Name, module and description of each sub-command.

@@ -1,0 +1,143 @@
+"""Services registered in BIND and Knot by DNS Update with TSIG, and read back by dig."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import ClassVar
+
+from tests.interop.dns_servers import KEY, Bind, DnsServer, Knot, zone_text
+from tests.interop.programs import Program, require_programs
+from tests.network.lan import Lan, LanTestCase, wait_until
+
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+OTHER_SECRET = "YW5vdGhlciBzZWNyZXQgb2YgMzI="
+START_TIMEOUT = 30.0
+
+
+class RegistrationTestCase(LanTestCase):
+    """One host runs the server, the other one registers."""
+
+    hosts, links = 2, 1
+    kind: ClassVar[type[DnsServer]]
+    lan: Lan
+
+    def setUp(self) -> None:
+        super().setUp()
+        require_programs("named", "knotd", "dig")
+        self.machine, self.subject = self.lan.hosts
+        lines = (f"ns A {self.machine.ipv4()}", 'Taken._http._tcp TXT "theirs"')
+        zones = {"example.com": zone_text("example.com.", "ns.example.com.", *lines)}
+        self.server = self.kind(self.machine, zones)
+        self.addCleanup(self.server.close)
+        self.folder = Path(tempfile.mkdtemp(prefix="mcast-keys-"))
+
+    def key_file(self, secret: str = KEY, name: str = "tests") -> str:
+        path = self.folder / f"{name}.key"
+        path.write_text(f'key "{name}" {{\n\talgorithm hmac-sha256;\n\tsecret "{secret}";\n}};\n')
+        path.chmod(0o600)
+        return str(path)
+
+    def register(self, *words: str, key: str | None = None, **environment: str) -> Program:
+        target = f"example.com@{self.machine.ipv4()}"
+        command = [
+            sys.executable,
+            "-m",
+            "twisted",
+            "--log-format",
+            "text",
+            "mcast",
+            "mdns",
+            "--hostname",
+            "kitchen",
+        ]
+        command += ["--update", target, "--update-key", self.key_file() if key is None else key, *words]
+        program = Program(self.subject.command(*command), environment=environment)
+        self.addCleanup(program.end)
+        return program
+
+    def dig(self, name: str, rtype: str) -> list[str]:
+        said = self.subject.run("dig", "+short", "+tcp", f"@{self.machine.ipv4()}", name, rtype)
+        return sorted(said.split("\n"))[1:]
+
+    def wait_for_types(self, *instances: str) -> None:
+        wait_until(
+            lambda: self.dig("_http._tcp.example.com", "PTR") == sorted(instances),
+            f"{instances} in the zone",
+            START_TIMEOUT,
+        )
+
+    def one_line(self, program: Program, wanted: str) -> None:
+        """A trouble is told once, and names no secret."""
+        index = program.wait_for(wanted, START_TIMEOUT)
+        self.assertIn(f"example.com at {self.machine.ipv4()}", program.lines[index])
+        self.assertEqual(sum(wanted in line for line in program.lines), 1)
+        self.assertNotIn(KEY, program.output)
+        self.assertEqual(self.dig("_http._tcp.example.com", "PTR"), [])
+
+
+class Registering:
+    """What holds with each server."""
+
+    def test_a_life(self: RegistrationTestCase) -> None:  # type: ignore[misc]
+        """U-2.5.1-1, T-5.1-1: registered, read back, left by SIGKILL, replaced, and removed at the end."""
+        first = self.register("--service", "My Web:_http._tcp:80:path=/", "--service", "Old:_http._tcp:81")
+        self.wait_for_types("My\\032Web._http._tcp.example.com.", "Old._http._tcp.example.com.")
+        found = self.dig("My\\032Web._http._tcp.example.com", "SRV")
+        self.assertEqual(found, ["0 0 80 kitchen.example.com."])
+        self.assertEqual(self.dig("kitchen.example.com", "A"), [self.subject.ipv4()])
+        self.assertEqual(self.dig("kitchen.example.com", "AAAA"), ["fd77::2"])
+        self.assertEqual(self.dig("My\\032Web._http._tcp.example.com", "TXT"), ['"path=/"'])
+        types = self.dig("_services._dns-sd._udp.example.com", "PTR")
+        self.assertEqual(types, ["_http._tcp.example.com."])
+        first.send_signal(signal.SIGKILL)
+        first.wait(10)
+        second = self.register("--service", "My Web:_http._tcp:90")
+        self.wait_for_types("My\\032Web._http._tcp.example.com.")
+        self.assertEqual(
+            self.dig("My\\032Web._http._tcp.example.com", "SRV"), ["0 0 90 kitchen.example.com."]
+        )
+        self.assertEqual(self.dig("Old._http._tcp.example.com", "ANY"), [])
+        second.end()
+        self.wait_for_types()
+        self.assertEqual(self.dig("kitchen.example.com", "ANY"), [])
+        self.assertEqual(self.dig("_services._dns-sd._udp.example.com", "PTR"), [])
+
+    def test_a_name_of_another_host(self: RegistrationTestCase) -> None:  # type: ignore[misc]
+        """U-4.1-1: it keeps what it has."""
+        self.register("--service", "Taken:_http._tcp:80")
+        self.wait_for_types("Taken\\032\\(2\\)._http._tcp.example.com.")
+        self.assertEqual(self.dig("Taken._http._tcp.example.com", "TXT"), ['"theirs"'])
+
+    def test_a_wrong_secret(self: RegistrationTestCase) -> None:  # type: ignore[misc]
+        """T-5.2.2-1."""
+        program = self.register("--service", "Web:_http._tcp:80", key=self.key_file(OTHER_SECRET))
+        self.one_line(program, "it has another secret for the key tests (BADSIG)")
+
+    def test_an_unknown_key(self: RegistrationTestCase) -> None:  # type: ignore[misc]
+        """T-5.2.1-1."""
+        program = self.register("--service", "Web:_http._tcp:80", key=self.key_file(name="nobody"))
+        self.one_line(program, "it does not know the key nobody,")
+
+    def test_a_clock_that_is_hours_off(self: RegistrationTestCase) -> None:  # type: ignore[misc]
+        """T-5.2.3-3."""
+        environment = {"LD_PRELOAD": FAKETIME, "FAKETIME": "+5h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        program = self.register("--service", "Web:_http._tcp:80", **environment)
+        self.one_line(program, "its clock and ours differ by about 5 hours")
+
+    def test_a_zone_that_it_does_not_have(self: RegistrationTestCase) -> None:  # type: ignore[misc]
+        target = f"example.org@{self.machine.ipv4()}"
+        program = self.register(
+            "--service", "Web:_http._tcp:80", "--update", target, "--update-key", self.key_file()
+        )
+        program.wait_for(f"example.org at {self.machine.ipv4()}: it ", START_TIMEOUT)
+
+
+class BindTests(Registering, RegistrationTestCase):
+    kind = Bind
+
+
+class KnotTests(Registering, RegistrationTestCase):
+    kind = Knot

@@ -74,7 +74,8 @@ class Crowd:
     def _send(self) -> None:
         began = time.monotonic()
         for count in range(10**9):
-            number = count % HOSTS
+            # Every other packet is a question: the hosts take turns by halves, so that each announces.
+            number = (count if count < HOSTS else count // 2) % HOSTS
             is_question = count >= HOSTS and count % 2
             payload = self._questions[count % TYPES] if is_question else self._announcements[number]
             self._sockets[number].sendto(payload, GROUP)

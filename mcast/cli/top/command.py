@@ -221,6 +221,7 @@ class _Watching:
         if arguments.record is not None:
             self._stream = _created(arguments.record)
             self._live.recorder = Recorder(self._stream)
+            self._live.on_recorded = screen.program.end_recording
             screen.program.recording = arguments.record
         self._live.start()
         screen.program.show_view(VIEW_NAMES.index(arguments.view))

@@ -7,15 +7,17 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from mcast.cli.command import tell
 from mcast.cli.top.data import Data
 from mcast.cli.top.echoes import Echoes
 from mcast.cli.top.packets import Packet
-from mcast.cli.top.recorded import Recorder
+from mcast.cli.top.recorded import MAX_RECORDING, Recorder
 from mcast.clock import clock_of
 from mcast.dnssd.link_id import LinkId
 from mcast.live.documents import Document
 from mcast.neighbours import SocketAddress
 from mcast.node.node import Node
+from mcast.showing import one_line
 from mcast.watching.watcher import Watcher
 
 
@@ -35,6 +37,8 @@ class Live:
     ) -> None:
         self.recorder: Recorder | None = None
         """Where all is written, too."""
+        self.on_recorded: Callable[[], object] = lambda: None
+        """Called when nothing more is written."""
         self._clock = clock_of(reactor)
         self._data = data
         self._changed = changed
@@ -48,9 +52,8 @@ class Live:
         """Begin to watch."""
         model = self._watcher.model
         self._data.state = model.snapshot
-        if self.recorder is not None:
-            # Before the first delta, which comes when the watcher starts.
-            self.recorder.document(model.snapshot)
+        # Before the first delta, which comes when the watcher starts.
+        self._record(lambda recorder: recorder.document(model.snapshot))
         self._watcher.watchers = 1
         self._watcher.add_observer(self._told)
         self._watcher.startService()
@@ -80,15 +83,31 @@ class Live:
     def groups(self, groups: dict[str, Document]) -> None:
         """Take in what responders have answered."""
         self._data.take_groups(groups)
-        if self.recorder is not None:
-            self.recorder.groups(groups)
+        self._record(lambda recorder: recorder.groups(groups))
         self._changed()
 
     def _told(self, delta: Document) -> None:
-        if self.recorder is not None:
-            self.recorder.document(delta)
+        self._record(lambda recorder: recorder.document(delta))
         self._data.changed(float(delta["now"]))
         self._changed()
+
+    def _record(self, write: Callable[[Recorder], object]) -> None:
+        """Write to the recording, if there is one; where that fails, it ends and the screen goes on."""
+        recorder = self.recorder
+        if recorder is None:
+            return
+        try:
+            write(recorder)
+        except OSError as error:
+            self._end_recording(one_line(error))
+            return
+        if recorder.is_full:
+            self._end_recording(f"it has {MAX_RECORDING // 1024**3} GB")
+
+    def _end_recording(self, reason: str) -> None:
+        self.recorder = None
+        tell("top", f"the recording has ended: {reason}")
+        self.on_recorded()
 
     def _heard(self, link: LinkId, datagram: bytes, source: SocketAddress, multicast: bool) -> None:
         self._number += 1

@@ -88,6 +88,10 @@ class Program:
         """Whether the screen stands still."""
         return self.playing.paused if self.playing is not None else self._frozen is not None
 
+    def end_recording(self) -> None:
+        """Tell no longer that a file is written."""
+        self.recording = None
+
     def note(self, text: str) -> None:
         """Show a line at the bottom for a short while."""
         self._note = (shown(text), None)

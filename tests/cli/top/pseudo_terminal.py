@@ -132,6 +132,12 @@ class PseudoTerminal:
         """Read until all texts are on the screen."""
         return self.until(lambda: all(text in self.text for text in texts), repr(texts))
 
+    def watch(self, seconds: float) -> None:
+        """Read what comes within some time."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._read(left)
+
     def ended(self) -> int:
         """Read until the program has ended; return its exit status."""
         end = time.monotonic() + PATIENCE

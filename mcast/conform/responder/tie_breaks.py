@@ -13,7 +13,7 @@ from mcast.conform.responder.exchanges import in_ms, listed
 from mcast.conform.subjects import Action
 from mcast.conform.verdicts import Judge, NotRunError, must
 from mcast.dns.codes import RecordType
-from mcast.dns.records import Record, raw, text
+from mcast.dns.records import Record, service, text
 
 WATCH = 4.0
 """Seconds that are watched after our probe: the second that a loser waits, three probes, an announcement."""
@@ -167,8 +167,9 @@ def later(proposed: Sequence[Record]) -> list[Record]:
 
 
 def longer(proposed: Sequence[Record]) -> list[Record]:
-    """Return the same records and one of a type that sorts behind all of them."""
-    return [*proposed, raw(proposed[0].name, 65_280, b"\0", 120)]
+    """Return the same records and one of a type that sorts behind those of a host: SRV."""
+    name = proposed[0].name
+    return [*proposed, service(name, 0, 0, 9, name, 120)]
 
 
 def later_type(proposed: Sequence[Record]) -> list[Record]:

@@ -13,6 +13,8 @@ class Level(Enum):
     """How strongly the RFC asks for something."""
 
     MUST = "MUST"
+    RULE = "rule"
+    """Said without a keyword of RFC 2119, as how the protocol works; others rely on it as on a MUST."""
     SHOULD = "SHOULD"
 
 
@@ -61,6 +63,13 @@ def must(
     return Check(id, tuple(rows.split()), Level.MUST, section, says, expects, tolerance, timed)
 
 
+def rule(
+    id: str, rows: str, section: str, says: str, expects: str, tolerance: str = "", *, timed: bool = False
+) -> Check:
+    """Make a check of what the RFC states without a keyword; its breach is a failure; rows as words."""
+    return Check(id, tuple(rows.split()), Level.RULE, section, says, expects, tolerance, timed)
+
+
 def should(
     id: str, rows: str, section: str, says: str, expects: str, tolerance: str = "", *, timed: bool = False
 ) -> Check:
@@ -107,7 +116,7 @@ class Judge:
         """
         if check not in self.checks:
             raise ValueError(f"{check.id} is not declared")
-        broken = Verdict.FAIL if check.level is Level.MUST else Verdict.WARNING
+        broken = Verdict.WARNING if check.level is Level.SHOULD else Verdict.FAIL
         before = self.verdicts.get(check)
         if before is None or before[0] in (Verdict.PASS, Verdict.NOT_RUN):
             shown = tuple(packet for packet in packets if packet is not None)
@@ -143,7 +152,7 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether no MUST was broken."""
+        """Whether no MUST and no rule was broken."""
         return not self.of(Verdict.FAIL)
 
     def groups(self) -> dict[str, list[Finding]]:

@@ -9,16 +9,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.conform.responder import RESPONDER
 from mcast.conform.scenarios import Catalogue
+from mcast.conform.verdicts import Level
 
 TOP = Path(__file__).resolve().parents[2]
 
 
-def rows() -> set[str]:
-    """Return the IDs of all requirements."""
-    found = set()
+def rows() -> dict[str, str]:
+    """Return the level of each requirement."""
+    found = {}
     for path in sorted((TOP / "docs/conformance").glob("requirements*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
-            found |= {row["id"] for row in csv.DictReader(file)}
+            found.update({row["id"]: row["level"] for row in csv.DictReader(file)})
     return found
 
 
@@ -37,6 +38,18 @@ class CatalogueTests(SynchronousTestCase):
             if row not in known
         }
         self.assertEqual(sorted(missing), [])
+
+    def test_levels(self) -> None:
+        """No check says MUST or fails where the RFC does not say so; "should" in lower case warns, too."""
+        known = rows()
+        allowed = {Level.MUST: {"MUST"}, Level.RULE: {"RULE"}, Level.SHOULD: {"SHOULD", "RULE"}}
+        strays = {
+            check.id
+            for scenario in self.catalogue.scenarios
+            for check in scenario.checks
+            if not allowed[check.level] & {known[row] for row in check.rows}
+        }
+        self.assertEqual(strays, set())
 
     def test_every_check_stands_once(self) -> None:
         ids = [check.id for scenario in self.catalogue.scenarios for check in scenario.checks]

@@ -17,7 +17,7 @@ from mcast.conform.responder.exchanges import (
     service_of,
     shortest,
 )
-from mcast.conform.verdicts import Judge, NotRunError, must, should
+from mcast.conform.verdicts import Judge, NotRunError, must, rule, should
 from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
@@ -244,7 +244,7 @@ OTHER_CLASS = must(
     "A question of another class is not answered with records of class IN.",
     "No address for a question of class CHAOS.",
 )
-CASE = must(
+CASE = rule(
     "answers.case",
     "M-16-5",
     "RFC 6762 §16",
@@ -304,7 +304,7 @@ SRV_ALONG = should(
     "With an SRV record the addresses of its target are sent along.",
     "An address in the same packet.",
 )
-SRV_TARGET = must(
+SRV_TARGET = rule(
     "answers.srv-target",
     "M-3-6",
     "RFC 6763 §5",

@@ -9,7 +9,7 @@ from mcast.conform.packets import Packet
 from mcast.conform.responder.catalogue import RESPONDER
 from mcast.conform.responder.exchanges import AT_ONCE, NO_ANSWER, ask, in_ms, listed, service_of
 from mcast.conform.subjects import Action
-from mcast.conform.verdicts import Check, Judge, NotRunError, must, should
+from mcast.conform.verdicts import Check, Judge, NotRunError, must, rule, should
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question
 from mcast.dns.names import Name
@@ -208,14 +208,14 @@ async def _fresh(bench: Bench) -> None:
     await bench.until_up()
 
 
-IDENTICAL = must(
+IDENTICAL = rule(
     "conflicts.identical",
     "M-9-2 M-6.6-3",
     "RFC 6762 §6.6",
     "Another host that says the very same is no conflict, and no news.",
     "Neither a probe nor a response within two seconds after we have sent its own record with its own TTL.",
 )
-SHARED = must(
+SHARED = rule(
     "conflicts.shared",
     "M-6.6-1",
     "RFC 6762 §6.6",
@@ -287,7 +287,7 @@ async def _no_reaction(bench: Bench, judge: Judge, check: Check, record: Record)
 
 DEFENDS = must(
     "conflicts.defends",
-    "M-8.1-13 M-6-11",
+    "M-6.5-1 M-6-11",
     "RFC 6762 §8.1",
     "A probe for a name that the subject has is answered, so that the other host defers.",
     "A response with a record of the name to each of three probes.",
@@ -301,7 +301,7 @@ DEFENDS_AT_ONCE = should(
     "18 ms: a busy machine.",
     timed=True,
 )
-DEFENDS_ALL = must(
+DEFENDS_ALL = rule(
     "conflicts.defends-several",
     "M-6.3-3",
     "RFC 6762 §6.3",

@@ -7,21 +7,21 @@ from ipaddress import ip_address
 from mcast.conform.bench import Bench
 from mcast.conform.responder.catalogue import RESPONDER
 from mcast.conform.responder.exchanges import NO_ANSWER, ask, service_of
-from mcast.conform.verdicts import Judge, NotRunError, must, should
+from mcast.conform.verdicts import Judge, NotRunError, must, rule, should
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 
 TYPES = Name.parse("_services._dns-sd._udp.local")
 
-SUBTYPE = must(
+SUBTYPE = rule(
     "discovery.subtype",
     "S-7.1-2",
     "RFC 6763 §7.1",
     "A subtype has a PTR of its own, which leads to the unchanged name of the instance.",
     "A PTR to the instance for the name of the subtype.",
 )
-SUBTYPE_CASE = must(
+SUBTYPE_CASE = rule(
     "discovery.subtype-case",
     "S-7.1-4",
     "RFC 6763 §7.1",
@@ -64,14 +64,14 @@ async def subtype(bench: Bench, judge: Judge) -> None:
     judge.decide(SUBTYPE_OTHER, one.answer is None, said, one.packets)
 
 
-ENUMERATED = must(
+ENUMERATED = rule(
     "discovery.types",
     "S-9-1",
     "RFC 6763 §9",
     "A question for _services._dns-sd._udp is answered with the types of all services.",
     "A PTR to the type.",
 )
-BARE = must(
+BARE = rule(
     "discovery.types-without-instance",
     "S-9-1",
     "RFC 6763 §9",

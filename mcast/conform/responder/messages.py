@@ -9,7 +9,7 @@ from mcast.conform.packets import MDNS_PORT, Packet, Sender
 from mcast.conform.responder.catalogue import RESPONDER
 from mcast.conform.responder.exchanges import NO_ANSWER, answers_to, ask, service_of
 from mcast.conform.subjects import Action
-from mcast.conform.verdicts import Check, Judge, must, should
+from mcast.conform.verdicts import Check, Judge, must, rule, should
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.records import show_type
@@ -67,7 +67,7 @@ COMPRESSED = should(
     "No message is larger than it is with full compression.",
     "Two octets for each record: names may be put in another order.",
 )
-NO_ZONE = must(
+NO_ZONE = rule(
     "messages.no-zone",
     "M-12-2",
     "RFC 6762 §12",

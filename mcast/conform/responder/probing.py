@@ -9,7 +9,7 @@ from mcast.conform.packets import Packet
 from mcast.conform.responder.catalogue import RESPONDER
 from mcast.conform.responder.exchanges import in_ms, listed
 from mcast.conform.subjects import Action
-from mcast.conform.verdicts import Judge, NotRunError, must, should
+from mcast.conform.verdicts import Judge, NotRunError, must, rule, should
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
@@ -82,7 +82,7 @@ QU = should(
     "Probes ask for unicast responses, so that a defender can answer at once.",
     "The first probe for a name has the unicast-response bit.",
 )
-PROPOSES = must(
+PROPOSES = rule(
     "probing.proposes",
     "M-8.2-1 M-8.2-2",
     "RFC 6762 §8.2",

@@ -11,7 +11,7 @@ from mcast.conform.packets import Packet
 from mcast.conform.responder.catalogue import RESPONDER
 from mcast.conform.responder.exchanges import in_ms, listed
 from mcast.conform.subjects import Action
-from mcast.conform.verdicts import Judge, NotRunError, must
+from mcast.conform.verdicts import Judge, NotRunError, rule
 from mcast.dns.codes import RecordType
 from mcast.dns.records import Record, service, text
 
@@ -21,7 +21,7 @@ WATCH = 4.0
 DEFERRED = 0.9
 """Seconds that a loser waits at least. One second (RFC 6762 §8.2) less a tenth, as its probe may be late."""
 
-WON = must(
+WON = rule(
     "tie-breaks.won",
     "M-8.2-3 M-8.2-4",
     "RFC 6762 §8.2",
@@ -30,7 +30,7 @@ WON = must(
     "Up to 900 ms between probes.",
     timed=True,
 )
-LOST = must(
+LOST = rule(
     "tie-breaks.lost",
     "M-8.2-5 M-8.2-8",
     "RFC 6762 §8.2",
@@ -40,7 +40,7 @@ LOST = must(
     "100 ms less; a probe that was on its way within 20 ms after ours does not count.",
     timed=True,
 )
-RETRIED = must(
+RETRIED = rule(
     "tie-breaks.lost-tries-again",
     "M-8.2-5",
     "RFC 6762 §8.2",
@@ -48,7 +48,7 @@ RETRIED = must(
     "A further probe for the same name.",
     timed=True,
 )
-EQUAL = must(
+EQUAL = rule(
     "tie-breaks.equal",
     "M-8.2.1-3",
     "RFC 6762 §8.2.1",
@@ -57,7 +57,7 @@ EQUAL = must(
     "Up to 900 ms between probes.",
     timed=True,
 )
-LONGER = must(
+LONGER = rule(
     "tie-breaks.longer-list",
     "M-8.2.1-1 M-8.2.1-2",
     "RFC 6762 §8.2.1",
@@ -66,7 +66,7 @@ LONGER = must(
     "100 ms less; a probe that was on its way within 20 ms after ours does not count.",
     timed=True,
 )
-BY_TYPE = must(
+BY_TYPE = rule(
     "tie-breaks.type-first",
     "M-8.2-6 M-8.2.1-1",
     "RFC 6762 §8.2",

@@ -6,7 +6,7 @@ from mcast.conform.bench import ANSWER_TIMEOUT, OFF_LINK_IPV4, OFF_LINK_IPV6, Be
 from mcast.conform.packets import MDNS_PORT, Packet
 from mcast.conform.responder.catalogue import RESPONDER
 from mcast.conform.responder.exchanges import NO_ANSWER, answers_to, ask
-from mcast.conform.verdicts import Judge, NotRunError, must, should
+from mcast.conform.verdicts import Judge, NotRunError, must, rule, should
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 
@@ -20,7 +20,7 @@ QU = should(
     "A question with the unicast-response bit is answered by unicast, where the record was multicast lately.",
     "A response to our own address and port 5353.",
 )
-QU_FLUSH = must(
+QU_FLUSH = rule(
     "unicast.cache-flush",
     "M-5.4-9",
     "RFC 6762 §5.4",

@@ -71,8 +71,12 @@ export function bdi(text, attributes = {}) {
   return el("bdi", attributes, text ?? "");
 }
 
+// Made once: toLocaleString makes one each time.
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
 export function number(value) {
-  return Math.round(value).toLocaleString("en");
+  return whole.format(value);
 }
 
 export function rate(value) {
@@ -110,7 +114,7 @@ export function since(store, at, prefix = "") {
   const date = store.date(at);
   return el(
     "time",
-    { "data-at": at, "data-prefix": prefix, datetime: date?.toISOString(), title: date?.toLocaleString() },
+    { "data-at": at, "data-prefix": prefix, datetime: date?.toISOString(), title: date ? moment.format(date) : null },
     prefix + ago(store.now - at),
   );
 }

@@ -110,7 +110,7 @@ export function mapPage(view, root) {
     const types = [...new Set(services.map((service) => service.type.replace(/^_/, "").replace(/\._(tcp|udp)$/, "")))];
     const shown = types.slice(0, SHOWN_TYPES).map((type) => cut(type, 11));
     if (types.length > SHOWN_TYPES) shown.push(`+${types.length - SHOWN_TYPES}`);
-    const found = matches(view.words, host.names, host.addresses, host.vendor, services.map((service) => [service.name, service.type]));
+    const found = !view.words.length || matches(view.words, host.names, host.addresses, host.vendor, services.map((service) => [service.name, service.type]));
     const state = ["card", host.flooding && "flooding", host.silent && "silent", host.self && "self", !found && "dim", view.isOpen(host.id) && "open"].filter(Boolean).join(" ");
     const words = `${label}, ${host.addresses[0] ?? "no address"}, ${services.length} services, ${rate(host.rate[0])} packets a second${host.breaches ? `, ${host.breaches} breaches` : ""}${host.flooding ? ", floods" : ""}${host.silent ? ", silent" : ""}`;
     const open = () => view.open("hosts", host.id);
@@ -147,7 +147,9 @@ function badge(text) {
 }
 
 /** At most so many characters; whole ones, whatever the script. */
+const segmenter = new Intl.Segmenter();
 function cut(text, length) {
-  const whole = [...new Intl.Segmenter().segment(text.slice(0, 200))].map((each) => each.segment);
+  if (/^[ -~]*$/.test(text)) return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+  const whole = [...segmenter.segment(text.slice(0, 200))].map((each) => each.segment);
   return whole.length <= length ? text : `${whole.slice(0, length - 1).join("")}…`;
 }

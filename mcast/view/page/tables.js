@@ -92,11 +92,14 @@ export function table(view, root, options) {
   return { update };
 }
 
+// Made once: a comparison by name makes one each time.
+const collator = new Intl.Collator(undefined, { numeric: true });
+
 function compare(a, b) {
   if (a === b) return 0;
   if (a === null || a === undefined) return 1;
   if (b === null || b === undefined) return -1;
-  return typeof a === "string" ? a.localeCompare(b) : a - b;
+  return typeof a === "string" ? collator.compare(a, b) : a - b;
 }
 
 export function opener(id, label, attributes = {}) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -185,6 +185,16 @@ class Searches:
         if found:
             return list(found.values())
         return [] if any(querier.is_denied(question, now) for querier in queriers) else None
+
+    def revision(self, interfaces: Sequence[str]) -> Hashable:
+        """Return what is the same as before while nothing was learned or lost on some interfaces.
+
+        Only time has passed then: no response came, and no record went.
+        """
+        return tuple(
+            (driver.is_up, driver.link.counters["responses received"], len(driver.link.querier.cache))
+            for driver in self._on(interfaces)
+        )
 
     def is_asked(self, question: Question, interfaces: Sequence[str]) -> bool:
         """Whether somebody asks a question already, on every link of some interfaces."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -13,9 +13,9 @@ from mcast.dns.codes import RecordType, ResponseCode
 from mcast.dns.messages import Question
 from mcast.dns.records import Record
 from mcast.proxy.link_access import LinkAccess, LinkQuestion
-from mcast.unicast.administration import Administration
+from mcast.unicast.administration import TTL_LIMIT, Administration
 from mcast.unicast.clients import Clients
-from mcast.unicast.composing import Composer
+from mcast.unicast.composing import Composed, Composer
 from mcast.unicast.denial import DENIAL_TYPES, denial_records
 from mcast.unicast.responses import Query, Refusal, encode_response, read_query
 from mcast.unicast.translation import link_name
@@ -27,6 +27,12 @@ PREPARED_LIFETIME = 1.0
 """Seconds for which a response is given again as it was made.
 
 Our choice: a record that its owner has taken back is valid for as long (RFC 6762 §10.1).
+"""
+
+RENEWED_FOR = 10.0
+"""Seconds after which a response is made anew, even when nothing seems to have changed on the link.
+
+Our choice: as long as its records live elsewhere (RFC 8766 §5.5.1).
 """
 
 MAX_PREPARED = 4096
@@ -52,6 +58,12 @@ class Prepared(NamedTuple):
     valid_until: float
     octets: bytes
     """All but the ID."""
+    zone: Zone | None = None
+    """The zone whose link it was made of; None when it was made of nothing that changes."""
+    revision: Hashable = None
+    """What was known of the link then; see `LinkAccess.revision`."""
+    stale_at: float = 0.0
+    """When its TTLs become too long."""
 
 
 class Answerer:
@@ -117,10 +129,12 @@ class Answerer:
         known = None if wants_denial else self._access.known(zone, question)
         if known is not None:
             self.counters["answered from the cache"] += 1
-            response = self._respond(waiter, known)
+            composed = self._composer.compose(delegation, query.question, known, waiter.realm)
+            response = self._encode_composed(query, delegation, composed)
             # Near its end a record's TTL is told to the second.
-            if known and min(record.ttl for record in known) > self._composer.ttl_limit + 1:
-                self._prepare(query, waiter.realm, message, response)
+            left = composed.lifetime - TTL_LIMIT - 1
+            if left > 0:
+                self._prepare(query, waiter.realm, message, response, zone, min(left, RENEWED_FOR))
             return response
         if not self._access.is_working(zone):
             return self._link_down(query, delegation)
@@ -201,6 +215,9 @@ class Answerer:
         if query.question.type in DENIAL_TYPES:
             return self._encode(query, delegation, denial_records(delegation, query.question, found, types))
         composed = self._composer.compose(delegation, query.question, found, waiter.realm)
+        return self._encode_composed(query, delegation, composed)
+
+    def _encode_composed(self, query: Query, delegation: Delegation, composed: Composed) -> bytes:
         self.counters["records suppressed"] += composed.suppressed
         return self._encode(query, delegation, composed.answers, composed.additionals)
 
@@ -226,11 +243,31 @@ class Answerer:
             return encode_response(query, ResponseCode.SERVFAIL)
         return self._encode(query, delegation, ())
 
-    def _prepare(self, query: Query, realm: Realm, message: bytes, response: bytes) -> None:
+    def renewed(self, realm: Realm, key: bytes, prepared: Prepared, now: float) -> Prepared | None:
+        """Return a response that has been ready for a second, when it would be made the same again."""
+        if prepared.zone is None or now >= prepared.stale_at:
+            return None
+        if self._access.revision(prepared.zone) != prepared.revision:
+            return None
+        again = prepared._replace(valid_until=min(now + PREPARED_LIFETIME, prepared.stale_at))
+        self.ready[realm][key] = again
+        return again
+
+    def _prepare(
+        self,
+        query: Query,
+        realm: Realm,
+        message: bytes,
+        response: bytes,
+        zone: Zone | None = None,
+        left: float = 0.0,
+    ) -> None:
         if query.stream or not query.is_plain:
             return
         ready = self.ready[realm]
         if len(ready) >= MAX_PREPARED:
             self.counters["prepared answers displaced"] += len(ready)
             ready.clear()
-        ready[message[2:]] = Prepared(self._access.now() + PREPARED_LIFETIME, response[2:])
+        now = self._access.now()
+        revision = None if zone is None else self._access.revision(zone)
+        ready[message[2:]] = Prepared(now + PREPARED_LIFETIME, response[2:], zone, revision, now + left)

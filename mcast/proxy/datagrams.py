@@ -67,8 +67,11 @@ class DatagramServer:
             self.counters["queries beyond the rate"] += 1
             return None
         if client.is_allowed:
-            prepared = self._ready[client.realm].get(datagram[2:])
-            if prepared is not None and now < prepared.valid_until:
+            key = datagram[2:]
+            prepared = self._ready[client.realm].get(key)
+            if prepared is not None and now >= prepared.valid_until:
+                prepared = self._answerer.renewed(client.realm, key, prepared, now)
+            if prepared is not None:
                 self.counters["answered as prepared"] += 1
                 return datagram[:2] + prepared.octets
         if source[1] == 0 or not _is_host(host):

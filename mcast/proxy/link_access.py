@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final
 
 from twisted.internet.interfaces import IDelayedCall
@@ -20,6 +20,12 @@ from mcast.unicast.pacing import LINK_RATE, Pacing
 from mcast.unicast.zone import Delegation, Zone, ZoneTable
 
 _REVERSE = b"\x04arpa\0"
+
+REMEMBERED = 0.5
+"""Seconds for which what goes along with answers is remembered. Our choice: addresses live for minutes."""
+
+REMEMBERED_SETS = 4096
+"""Sets of records that are remembered. Our choice: four for each of a thousand services."""
 
 
 class LinkQuestion:
@@ -138,6 +144,8 @@ class LinkAccess:
         """What had to wait, or was refused."""
         self._pacers = {zone.interface: LinkPacer(self, rate) for zone in table.zones}
         self._interfaces: dict[Zone, tuple[Interface, ...]] = {}
+        self._remembered: dict[tuple[str, bytes, int], Sequence[Record] | None] = {}
+        self._remembered_until = 0.0
 
     def now(self) -> float:
         """Return the time, in seconds on the node's clock."""
@@ -171,8 +179,28 @@ class LinkAccess:
         return self.searches.known(question, (zone.interface,))
 
     def lookup(self, zone: Zone) -> Callable[[Name, int], Sequence[Record] | None]:
-        """Return `known` as the rules of usability want it."""
-        return lambda name, rtype: self.known(zone, Question(name, rtype))
+        """Return `known` for what goes along with an answer; it may be as old as `REMEMBERED`.
+
+        Many services are on few hosts, whose addresses are looked at again and again.
+        """
+        now = self.now()
+        remembered = self._remembered
+        if now >= self._remembered_until or len(remembered) >= REMEMBERED_SETS:
+            remembered.clear()
+            self._remembered_until = now + REMEMBERED
+
+        def look(name: Name, rtype: int) -> Sequence[Record] | None:
+            key = (zone.interface, name.key, rtype)
+            if key not in remembered:
+                remembered[key] = self.known(zone, Question(name, rtype))
+            return remembered[key]
+
+        return look
+
+    def revision(self, zone: Zone) -> Hashable:
+        """Return what is the same as before while nothing was learned or lost on the link of a zone."""
+        revision: Hashable = self.searches.revision((zone.interface,))
+        return revision
 
     def ask(
         self, zone: Zone, question: Question, client: str, news: News, stopped: Callable[[], object]

@@ -31,6 +31,8 @@ class Composed(NamedTuple):
     additionals: list[Record]
     suppressed: int
     """How many records of the link were left out as of no use (RFC 8766 §5.5.2)."""
+    lifetime: int
+    """Seconds until the first of these records ends on the link; 0 without any."""
 
 
 class Composer:
@@ -40,7 +42,6 @@ class Composer:
     """
 
     def __init__(self, lookup: Callable[[Zone], Lookup]) -> None:
-        self.ttl_limit: Final = TTL_LIMIT
         self._lookup = lookup
 
     def compose(
@@ -60,13 +61,15 @@ class Composer:
             if record.name == question.name:
                 answers[place] = Record(question.name, record.type, record.rclass, record.ttl, record.rdata)
         additionals: list[Record] = []
+        details: list[Record] = []
         if len(usable) <= DETAILED_ANSWERS:
             details = list(self._details(usable, realm, lookup))
             known = {record.identity for record in chain}
             additionals = self._moved(
                 delegation, asked, [one for one in details if one.identity not in known]
             )
-        return Composed(answers, additionals, len(found) - len(usable))
+        lifetime = min([record.ttl for record in (*chain, *details)], default=0)
+        return Composed(answers, additionals, len(found) - len(usable), lifetime)
 
     def _behind_aliases(
         self, records: Iterable[Record], rtype: int, realm: Realm, lookup: Lookup

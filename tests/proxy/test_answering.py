@@ -372,6 +372,22 @@ class PreparedTests(AnsweringTestCase):
         self.assertEqual(prepared.valid_until, self.lan.now + 1)
         self.assertEqual(decode(b"\0\0" + prepared.octets).questions, decode(b"\0\0" + octets).questions)
 
+    def test_renewed_while_nothing_changes(self) -> None:
+        """A response is made again when something was heard or lost on the link, or its TTLs end."""
+        self.device()
+        self.ask_proxy(f"printer.{HOSTS}", RecordType.A)
+        self.send(f"printer.{HOSTS}", RecordType.A)
+        ((realm, key, prepared),) = [
+            (realm, *entry) for realm, table in self.answerer.ready.items() for entry in table.items()
+        ]
+        self.lan.advance(2)
+        again = self.answerer.renewed(realm, key, prepared, self.lan.now)
+        assert again is not None
+        self.assertEqual((again.octets, again.valid_until), (prepared.octets, self.lan.now + 1))
+        self.assertIsNone(self.answerer.renewed(realm, key, prepared, self.lan.now + 120))
+        self.register(self.node("other"), "Other")
+        self.assertIsNone(self.answerer.renewed(realm, key, prepared, self.lan.now))
+
     def test_table_is_bounded(self) -> None:
         self.patch(answering, "MAX_PREPARED", 3)
         for number in range(10):

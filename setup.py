@@ -1,9 +1,36 @@
 """Build txmcast. Everything declarative stands in pyproject.toml; here is only what setuptools wants in
-code."""
+code.
 
+``TXMCAST_COMPILE=1 pip install .`` compiles the core, which decides and touches nothing, by mypyc; without it
+the same sources run as they are. It takes a C compiler.
+"""
+
+import os
 from glob import glob
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
+
+COMPILED = (
+    *("mcast/dns/codes.py", "mcast/dns/messages.py", "mcast/dns/names.py", "mcast/dns/rdata.py"),
+    *("mcast/dns/reading.py", "mcast/dns/records.py", "mcast/dns/writing.py"),
+    *sorted(
+        set(glob("mcast/mdns/**/*.py", recursive=True))
+        - set(glob("mcast/mdns/**/__init__.py", recursive=True))
+    ),
+)
+"""What is compiled: the modules that handle each packet."""
+
+is_compiled = os.environ.get("TXMCAST_COMPILE", "0") not in ("", "0")
+
+
+def extensions() -> list[Extension]:
+    """Return the modules to compile; none unless it is asked for."""
+    if not is_compiled:
+        return []
+    from mypyc.build import mypycify
+
+    return list(mypycify(list(COMPILED), opt_level="3", debug_level="0"))
+
 
 setup(
     # "twisted.plugins" is Twisted's namespace: only our one module goes into it.
@@ -18,4 +45,6 @@ setup(
         ("share/zsh/site-functions", ["contrib/completions/_mcast"]),
         ("share/fish/vendor_completions.d", ["mcast/cli/completions/mcast.fish"]),
     ],
+    ext_modules=extensions(),
+    setup_requires=["mypy==2.4.1", "mypy-zope==1.0.17", "zope.interface>=6"] if is_compiled else [],
 )

@@ -6,6 +6,7 @@ import json
 import platform
 import sys
 from importlib import metadata
+from importlib.util import find_spec
 
 DISTRIBUTION = "txmcast"
 
@@ -19,7 +20,12 @@ def versions() -> str:
     """Return what ``--version`` prints: a line for mcast, and for each that a fault may come from."""
     python = f"{platform.python_implementation()} {platform.python_version()} on {sys.platform}"
     return "\n".join(
-        (f"mcast {version()}", f"build: {build()}", f"Python: {python}", f"Twisted: {_version_of('twisted')}")
+        (
+            f"mcast {version()}",
+            f"build: {build()}, {core()}",
+            f"Python: {python}",
+            f"Twisted: {_version_of('twisted')}",
+        )
     )
 
 
@@ -30,6 +36,13 @@ def build() -> str:
     except metadata.PackageNotFoundError:
         return "none, run from a folder"
     return "release" if noted is None else _build_of(noted)
+
+
+def core() -> str:
+    """Tell in which form the core runs: the same sources, compiled or not (setup.py)."""
+    spec = find_spec("mcast.dns.messages")
+    is_source = spec is None or spec.origin is None or spec.origin.endswith(".py")
+    return "core in Python" if is_source else "core compiled"
 
 
 def _build_of(noted: str) -> str:

@@ -36,7 +36,7 @@ class VersionTests(SynchronousTestCase):
             self.assertEqual(main(["--version"]), 0)
         ours, build, python, of_twisted = printed.getvalue().splitlines()
         self.assertEqual(ours, f"mcast {mcast.__version__}")
-        self.assertEqual(build, f"build: {version.build()}")
+        self.assertEqual(build, f"build: {version.build()}, {version.core()}")
         self.assertIn(platform.python_version(), python)
         self.assertEqual(of_twisted, f"Twisted: {twisted.__version__}")
 

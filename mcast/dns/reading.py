@@ -37,7 +37,8 @@ def read_name(data: bytes, start: int, names: Names) -> tuple[Name, int]:
         # The first name of a datagram has nothing to point to. To look up its octets is faster than to read
         # them. It is safe: a name tells its own end, so that octets that are a known name are no other name.
         position = data.find(b"\0", start, start + MAX_NAME) + 1
-        name = interned.get(data[start:position])
+        # Not found: 0. A slice that ends before it begins is an error where this is compiled.
+        name = interned.get(data[start:position]) if position else None
         if name is not None:
             names[start + POINTER] = name
             return name, position
@@ -85,7 +86,8 @@ def read_suffix(data: bytes, start: int, pointer: int, names: Names) -> Name:
     target = pointer - POINTER
     if HEADER_SIZE <= target < start:
         # As in `read_name`: most often a known name without pointers stands there.
-        known = interned.get(data[target : data.find(b"\0", target, target + MAX_NAME) + 1])
+        end = data.find(b"\0", target, target + MAX_NAME) + 1
+        known = interned.get(data[target:end]) if end else None
         if known is not None:
             names[pointer] = known
             return known

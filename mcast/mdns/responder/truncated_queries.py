@@ -81,7 +81,7 @@ class TruncatedQueries:
         if query is None:
             return
         for record_set in list(query.answers):
-            for identity in record_set.identities & known.keys():
+            for identity in known.keys() & record_set.identities:
                 query.known[identity] = known[identity]
             if is_known(record_set, query.known):
                 del query.answers[record_set]

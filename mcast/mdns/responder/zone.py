@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final, NamedTuple
@@ -51,14 +51,14 @@ class _SetKey(NamedTuple):
     name: bytes
     """The key of the owner name."""
     type: int
-    slot: object
+    slot: Hashable
     """The class of a unique record, the identity of a shared one: each shared record is a set of its own."""
     unique: bool
 
     @classmethod
     def of(cls, record: Record, unique: bool) -> _SetKey:
         """Return the key of a record's set."""
-        slot: object = record.rclass if unique else record.identity
+        slot: Hashable = record.rclass if unique else record.identity
         return cls(record.name.key, int(record.type), slot, unique)
 
 

@@ -6,6 +6,7 @@ the same sources run as they are. It takes a C compiler.
 """
 
 import os
+import sys
 from glob import glob
 
 from setuptools import Extension, find_packages, setup
@@ -25,7 +26,8 @@ is_compiled = os.environ.get("TXMCAST_COMPILE", "0") not in ("", "0")
 
 def extensions() -> list[Extension]:
     """Return the modules to compile; none unless it is asked for."""
-    if not is_compiled:
+    # What the build needs is asked for first, when none of it is there yet.
+    if not is_compiled or "egg_info" in sys.argv:
         return []
     from mypyc.build import mypycify
 

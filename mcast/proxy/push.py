@@ -233,7 +233,8 @@ class Push:
             followed.watch.stop()
 
     def _changed(self, answers: AnswerSet, added: Sequence[Record], removed: Sequence[Record]) -> None:
-        answers.change(added, removed)
+        if not answers.change(added, removed):
+            return
         for subscriber in answers.subscribers:
             assert isinstance(subscriber, PushServer)
             self._dirty[subscriber] = None

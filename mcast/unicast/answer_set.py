@@ -32,8 +32,8 @@ class AnswerSet:
         """In the order in which they came."""
         self._kinds: Counter[tuple[int, int]] = Counter()
 
-    def change(self, added: Iterable[Record], removed: Iterable[Record]) -> None:
-        """Take what was added and removed in the zone, and let every subscriber note it."""
+    def change(self, added: Iterable[Record], removed: Iterable[Record]) -> bool:
+        """Take what was added and removed in the zone, let all subscribers note it, tell if it was news."""
         gone = []
         for record in removed:
             if self.records.pop(record.identity, None) is not None:
@@ -48,9 +48,11 @@ class AnswerSet:
                 continue
             self.records[record.identity] = record
             new.append(record)
-        if new or gone:
-            for subscriber in tuple(self.subscribers):
-                subscriber.note(new, gone)
+        if not new and not gone:
+            return False
+        for subscriber in tuple(self.subscribers):
+            subscriber.note(new, gone)
+        return True
 
     def has(self, rtype: int, rclass: int) -> bool:
         """Tell whether there is a record of a type and class."""

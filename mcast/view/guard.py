@@ -79,7 +79,8 @@ class Guard:
 
     def remember(self, request: Request) -> None:
         """Set the cookie."""
-        request.addCookie(COOKIE, self._cookie, path=b"/", httpOnly=True, sameSite=b"strict")
+        secure = request.isSecure()
+        request.addCookie(COOKIE, self._cookie, path=b"/", httpOnly=True, sameSite=b"strict", secure=secure)
 
 
 def is_same_origin(request: Request) -> bool:

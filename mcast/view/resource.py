@@ -168,6 +168,11 @@ class _Events(Resource):
         super().__init__()
         self._streams = streams
 
+    def render_HEAD(self, request: Request) -> bytes:
+        """Answer without a stream, which would have no end."""
+        request.setHeader(b"content-type", b"text/event-stream")
+        return b""
+
     def render_GET(self, request: Request) -> Any:
         if not self._streams.open(request):
             return _Refusal(503, "too many browsers look already").render(request)

@@ -47,6 +47,9 @@ MAX_CONNECTS = 5
 MAX_HEARD_TYPES = 2000
 """Names of pointers that were looked at. Our choice: more than exist; then each is looked at anew."""
 
+MAX_NEW_TYPES = 10
+"""Types a second that are browsed since they were heard of. Our choice: more come from who invents them."""
+
 _PTR = int(RecordType.PTR)
 
 Observer = Callable[[Document], object]
@@ -86,6 +89,8 @@ class Watcher(TwistedService):
         self._links: dict[LinkId, bool] = {}
         self._types: TypesBrowser | None = None
         self._heard_types: set[bytes] = set()
+        self._told: set[ServiceType] = set()
+        self._looked_in = self._looked = 0
         self._browsers: dict[ServiceType, ServiceBrowser] = {}
         self._end_overhearing: Callable[[], None] | None = None
         self._tick: Any = None
@@ -128,6 +133,8 @@ class Watcher(TwistedService):
         for browser in self._browsers.values():
             browser.close()
         self._browsers.clear()
+        self._told.clear()
+        self._heard_types.clear()
         if self._round_trips is not None:
             self._round_trips.close()
         for timer in (self._tick, self._early):
@@ -188,18 +195,35 @@ class Watcher(TwistedService):
         """Browse a type that is heard of: not every responder announces it as one (RFC 6763 §9)."""
         if len(self._heard_types) >= MAX_HEARD_TYPES:
             self._heard_types.clear()
-        self._heard_types.add(name.key)
         labels = name.labels
-        if len(labels) != 3 or not name.is_within(LOCAL) or labels[0].lower() == b"_dns-sd":
-            return
-        # A name that is no type, such as that of an address, is left alone.
-        with suppress(ValueError):
-            self._browse(ServiceType.from_labels(labels[0], labels[1]))
+        if len(labels) == 3 and name.is_within(LOCAL) and labels[0].lower() != b"_dns-sd":
+            if not self._may_look():
+                return
+            # A name that is no type, such as that of an address, is left alone.
+            with suppress(ValueError):
+                self._browse(ServiceType.from_labels(labels[0], labels[1]))
+        self._heard_types.add(name.key)
+
+    def _may_look(self) -> bool:
+        second = int(self._clock.seconds())
+        if second != self._looked_in:
+            self._looked_in, self._looked = second, 0
+        self._looked += 1
+        return self._looked <= MAX_NEW_TYPES
 
     def _browse(self, kind: ServiceType) -> None:
-        if kind not in self._browsers and len(self._browsers) < MAX_TYPES:
+        if kind not in self._browsers and (len(self._browsers) < MAX_TYPES or self._make_place()):
             browser = self._browsers[kind] = self._node.browse(kind)
             browser.add_listener(self._service_changed)
+
+    def _make_place(self) -> bool:
+        """Give up a type that nobody has services of, and that was heard of alone: it may be made up."""
+        for kind, browser in self._browsers.items():
+            if kind not in self._told and not browser.snapshot():
+                browser.close()
+                del self._browsers[kind]
+                return True
+        return False
 
     def _type_changed(self, change: TypeChange) -> None:
         now = self._clock.seconds()
@@ -207,9 +231,11 @@ class Watcher(TwistedService):
         if isinstance(change, TypeAdded):
             interfaces = () if self._types is None else self._types.interfaces(kind)
             self.model.type_there(kind, interfaces, now)
+            self._told.add(kind)
             self._browse(kind)
         else:
             self.model.type_went(kind, now)
+            self._told.discard(kind)
             gone = self._browsers.pop(kind, None)
             if gone is not None:
                 for service in gone.snapshot():

@@ -239,6 +239,10 @@ class StreamTests(ViewTestCase):
         snapshot: dict[str, Any] = json.loads(self.browser().ask("/api/v1/snapshot").body)
         return snapshot
 
+    def test_head(self) -> None:
+        browser = self.browser().ask("/api/v1/events", method="HEAD")
+        self.assertEqual((browser.status, browser.body, self.view.statistics()["browsers"]), (200, b"", 0))
+
     def test_snapshot_then_deltas(self) -> None:
         browser = self.browser().ask("/api/v1/events")
         self.assertIn("content-type: text/event-stream", browser.head)

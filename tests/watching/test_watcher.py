@@ -108,6 +108,32 @@ class WatcherTests(WatcherTestCase):
         self.lan.advance(1.0)
         self.assertLessEqual(len(self.watcher._heard_types), 10)
 
+    def invent(self, number: int) -> None:
+        kind = Name.parse(f"_x{number}._tcp.local")
+        pointer = make.pointer(kind, kind.prefixed("No such service"), 4500)
+        self.multicast("lan", Message(0, RESPONSE_FLAGS, (), (pointer,)))
+
+    def test_invented_types(self) -> None:
+        """They make us ask little, and leave place for those that there are."""
+        self.patch(watcher_module, "MAX_TYPES", 5)
+        self.lan.advance(1.0)
+        for number in range(50):
+            self.invent(number)
+        self.assertLessEqual(self.watcher._looked, 51)
+        self.lan.advance(1.0)
+        self.assertLessEqual(len(self.watcher._browsers), 5)
+        self.register(self.there)
+        self.lan.advance(2.0)
+        self.assertIn("Web", self.names("services"))
+
+    def test_new_types_a_second(self) -> None:
+        self.lan.advance(1.2)
+        before = len(self.watcher._browsers)
+        for number in range(50):
+            self.invent(number)
+        self.lan.advance(0.5)
+        self.assertLessEqual(len(self.watcher._browsers) - before, watcher_module.MAX_NEW_TYPES)
+
     def test_packets_and_links(self) -> None:
         self.register(self.there)
         self.lan.advance(2.0)

@@ -171,7 +171,7 @@ def steps(data: bytes, rng: Random, size: int) -> bytes:
 
 def pick(names: Sequence[str]) -> dict[str, Mutate]:
     """Return how the inputs of some targets are changed."""
-    of_messages = ("decoder", "dnslib", "dnspython", "dump", "proxy-query")
+    of_messages = ("decoder", "dnslib", "dnspython", "dump", "proxy-query", "update-reply")
     ways: dict[str, Mutate] = dict.fromkeys(of_messages, packet)
     ways["links"] = ways["push-session"] = steps
     return {name: ways.get(name, octets) for name in names}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz import links, packets, proxy, push, texts
+from fuzz import links, packets, proxy, push, texts, updates
 from fuzz.mutator import Mutate, pick
 
 FOLDER = Path(__file__).resolve().parent
@@ -32,7 +32,14 @@ class Target:
                 yield from sorted(path for path in folder.iterdir() if path.is_file())
 
 
-_RUN = {**packets.TARGETS, **links.TARGETS, **texts.TARGETS, **push.TARGETS, **proxy.TARGETS}
+_RUN = {
+    **packets.TARGETS,
+    **links.TARGETS,
+    **texts.TARGETS,
+    **push.TARGETS,
+    **proxy.TARGETS,
+    **updates.TARGETS,
+}
 _MUTATE = pick(list(_RUN))
 _SHARED = dict.fromkeys(packets.TARGETS, "packets") | {"names": "names"}
 

@@ -83,6 +83,12 @@ class TargetTests(SynchronousTestCase):
     def test_endpoint_string(self) -> None:
         run(TARGETS["endpoint-string"])
 
+    def test_update_reply(self) -> None:
+        run(TARGETS["update-reply"])
+
+    def test_key_file(self) -> None:
+        run(TARGETS["key-file"])
+
     def test_proxy_query(self) -> None:
         run(TARGETS["proxy-query"])
 

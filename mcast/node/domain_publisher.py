@@ -126,6 +126,9 @@ class DomainPublisher:
             return succeed(None)
         del self._items[item]
         self._names.discard(item.full_name)
+        for name in [name for name, host in self.hosts.items() if host is item and name is not None]:
+            # Hosts of a link come and go without end.
+            del self.hosts[name]
         item.is_claimed = False
         self._log.info("withdrew {name}", name=str(item.full_name))
         item.observer.withdrawn()

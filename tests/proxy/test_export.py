@@ -100,6 +100,17 @@ class LimitTests(ExportTestCase):
         self.assertEqual(len(self.names()), 4)
         self.assertLess(MAX_EXPORTED, 1000)
 
+    def test_hosts_that_come_and_go(self) -> None:
+        """Nothing is kept of a host that has gone."""
+        registration = self.register(self.device)
+        made = self.export()
+        publisher = made._publishers[0]
+        self.assertEqual(len(publisher.hosts), 2)
+        self.lan.result(registration.withdraw())
+        self.lan.advance(5.0)
+        self.assertEqual(list(publisher.hosts), [None])
+        self.assertEqual((list(publisher), publisher._names, publisher._claimed), ([], set(), set()))
+
     def test_one_host(self) -> None:
         for number in range(6):
             self.register(self.device, f"W{number}")

@@ -12,9 +12,13 @@ import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from errno import EMFILE, ENFILE
+from functools import lru_cache
 
 _BLANKS = frozenset({"Zs"})
 """The one category that `str.isprintable` refuses and that does no harm, such as the no-break space."""
+
+REMEMBERED = 8192
+"""Characters whose width is remembered. Our choice: those of a screen in any script, and some 100 kB."""
 
 _WIDE = frozenset({"W", "F"})
 """East Asian widths that take two columns (Unicode Standard Annex 11)."""
@@ -117,6 +121,7 @@ def _word(text: str | bytes) -> str:
     return f'"{escaped}"'
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _character_width(character: str) -> int:
     if unicodedata.category(character) in _MARKS or ord(character) in _HANGUL_PARTS:
         return 0

@@ -157,41 +157,34 @@ def canvas_of(lines: list[Line], columns: int) -> Any:
     texts: list[bytes] = []
     attributes: list[list[tuple[Hashable, int]]] = []
     for line in lines:
-        text, runs, left = "", [], columns
+        text, runs, left = b"", [], columns
         for style, part in line:
             # Whatever it is made of, a recording among it: no character acts on the terminal.
-            part = shown(part)
-            taken = urwid.calc_width(part, 0, len(part))
-            if taken > left:
-                # urwid takes a character for wider than we do: better a short line than a broken one.
-                end, taken = urwid.calc_text_pos(part, 0, len(part), left)
-                part = part[:end]
-            text += part
-            runs.append((style, taken))
+            octets, taken = _encoded(shown(part), left)
+            text += octets
+            # Lengths of runs are octets in a canvas, and columns on the screen.
+            runs.append((style, len(octets)))
             left -= taken
         if left:
-            text += " " * left
+            text += b" " * left
             runs.append((runs[-1][0] if runs else "row", left))
-        octets, _ = urwid.apply_target_encoding(text)
-        texts.append(octets)
-        # Lengths of runs are octets in a canvas, and columns on the screen.
-        attributes.append(_in_octets(text, runs))
+        texts.append(text)
+        attributes.append([run for run in runs if run[1]])
     return urwid.TextCanvas(texts, attributes, maxcol=columns, check_width=False)
 
 
-def _in_octets(text: str, runs: list[tuple[str, int]]) -> list[tuple[Hashable, int]]:
-    found: list[tuple[Hashable, int]] = []
-    at = 0
-    for style, columns in runs:
-        end, _ = urwid.calc_text_pos(text, at, len(text), columns)
-        # What is drawn over the last character belongs to it.
-        while end < len(text) and urwid.calc_width(text[end], 0, 1) == 0:
-            end += 1
-        octets, _ = urwid.apply_target_encoding(text[at:end])
-        if octets:
-            found.append((style, len(octets)))
-        at = end
-    return found
+def _encoded(text: str, room: int) -> tuple[bytes, int]:
+    """Return text in the encoding of the terminal, and its columns."""
+    if text.isascii():
+        octets = text[:room].encode("ascii")
+        return octets, len(octets)
+    columns = urwid.calc_width(text, 0, len(text))
+    if columns > room:
+        # urwid takes a character for wider than we do: better a short line than a broken one.
+        end, columns = urwid.calc_text_pos(text, 0, len(text), room)
+        text = text[:end]
+    octets, _ = urwid.apply_target_encoding(text)
+    return octets, columns
 
 
 class _Loop:

@@ -13,6 +13,7 @@ from mcast.dns.reading import HEADER_SIZE
 from mcast.dns.records import Record
 from mcast.dns.writing import Writer
 from mcast.errors import MalformedMessage
+from mcast.unicast.dso import refuse_dso
 from mcast.unicast.edns import BADVERS, DEFAULT_PAYLOAD, MIN_PAYLOAD, VERSION, Edns, MalformedEdns, edns_of
 from mcast.unicast.framing import MAX_MESSAGE
 
@@ -94,6 +95,9 @@ def read_query(message: bytes, *, stream: bool) -> Query:
     if opcode == Opcode.UPDATE:
         # Zones that are made of what is on a link cannot be changed (RFC 8766 §6.4, RFC 2136 §2.2).
         raise Refusal(_header_only(message, ResponseCode.REFUSED), "updates refused")
+    if opcode == Opcode.DSO:
+        # There are sessions by TLS alone (RFC 8490 §4.2, RFC 8765 §5).
+        raise Refusal(refuse_dso(message) or b"", "DSO messages without TLS")
     if opcode != Opcode.QUERY:
         raise Refusal(_header_only(message, ResponseCode.NOTIMP), "unknown opcodes")
     try:

@@ -23,6 +23,7 @@ from mcast.unicast.dso import (
     refuse_dso,
     write_dso,
 )
+from mcast.unicast.responses import Refusal, read_query
 from tests.unicast.dso_lab import (
     KEEPALIVE,
     NOTIMP,
@@ -170,6 +171,13 @@ class ElsewhereTests(SynchronousTestCase):
 
     def test_response(self) -> None:
         self.assertIsNone(refuse_dso(dso(5, response=True)))
+
+    def test_among_queries(self) -> None:
+        """D-5.5-2, H-5-2: what reads plain queries says the same, and nothing to a unidirectional message."""
+        for message in (keepalive(5), dso(0, tlv(UNKNOWN))):
+            refusal: Refusal = self.assertRaises(Refusal, read_query, message, stream=False)
+            self.assertEqual(refusal.response, refuse_dso(message) or b"")
+            self.assertEqual(refusal.cause, "DSO messages without TLS")
 
     def test_finds_the_option(self) -> None:
         """RFC 7828: option 11."""

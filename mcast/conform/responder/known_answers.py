@@ -26,7 +26,7 @@ TRUNCATED_DELAY = (0.4, 0.5)
 """The random delay after a packet that says that more known answers follow (RFC 6762 §7.2)."""
 
 LATER = 0.3
-"""Seconds after which a further packet comes. Our choice: when who does not wait has answered, and well before
+"""Seconds after which a further packet comes. Our choice: when who does not wait has answered, well before
 who waits does."""
 
 QUIET = 1.5

@@ -75,6 +75,12 @@ class WaitingTests(AnsweringTestCase):
         message = self.ask_proxy(f"_http._tcp.{ZONE}", RecordType.PTR)
         self.assertEqual(lines(message.answers), [f"_http._tcp.{ZONE}. 10 IN PTR My Web._http._tcp.{ZONE}."])
 
+    def test_what_the_node_itself_publishes(self) -> None:
+        """A program that publishes and has a proxy on the same node is found by it."""
+        self.register(self.proxy_node, "Mine")
+        message = self.ask_proxy(f"_http._tcp.{ZONE}", RecordType.PTR)
+        self.assertEqual(lines(message.answers), [f"_http._tcp.{ZONE}. 10 IN PTR Mine._http._tcp.{ZONE}."])
+
     def test_what_is_asked_next_goes_along(self) -> None:
         """RFC 6763 §12, in the zones where each belongs."""
         self.register(self.device(), "My Web")

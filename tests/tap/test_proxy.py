@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -110,6 +112,28 @@ class OptionTests(NodeTestCase):
 
     def test_no_reverse(self) -> None:
         self.assertEqual(parsed("--zone", "a.example=eth0", "--no-reverse").proxy_zones()[0].reverse, ())
+
+
+class PageTests(NodeTestCase):
+    """What docs/beyond.md shows is right."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.page = (Path(__file__).parents[2] / "docs" / "beyond.md").read_text("utf-8")
+
+    def test_file(self) -> None:
+        path = Path(self.mktemp())
+        found = re.search(r"^```toml\n(ns = .*?)^```$", self.page, re.MULTILINE | re.DOTALL)
+        assert found is not None
+        path.write_text(found[1], "utf-8")
+        (zone,) = parsed("--config", str(path)).proxy_zones()
+        self.assertEqual(str(zone.host_apex), "building1.example.com.")
+
+    def test_command_line(self) -> None:
+        found = re.search(r"twist mcast proxy (--zone .*\\\n.*)", self.page)
+        assert found is not None
+        options = parsed(*shlex.split(found[1].replace("\\\n", " ")))
+        self.assertEqual(options.settings().listen, ("192.0.2.53",))
 
 
 class MistakeTests(NodeTestCase):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from pathlib import Path
 from typing import ClassVar
 
 from tests.interop.dns_servers import Bind, DnsServer, Knot, zone_text
@@ -105,6 +107,16 @@ class ServerTests(LanTestCase):
         printed = self.run_mcast("resolve", f"Küche._http._tcp.{DOMAIN}", "--server", self.there.ipv4())
         self.assertIn("port       81", printed)
         self.assertIn("address    2001:db8::9", printed)
+
+    def test_servers_of_the_system(self) -> None:
+        """Those of resolv.conf, which `ip netns exec` takes from a folder of the namespace."""
+        self.serve(Knot)
+        folder = Path("/etc/netns") / self.here.namespace
+        folder.mkdir(parents=True)
+        self.addCleanup(shutil.rmtree, folder)
+        (folder / "resolv.conf").write_text(f"nameserver {self.there.ipv4()}\n")
+        printed = self.run_mcast("resolve", "my web", "_http._tcp", "--domain", DOMAIN)
+        self.assertIn("port       80", printed)
 
     def test_check(self) -> None:
         """A zone that BIND delegates to Knot: all is well, until Knot is gone."""

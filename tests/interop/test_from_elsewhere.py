@@ -51,6 +51,7 @@ class ElsewhereTests(LanTestCase):
             self.there,
             *("-m", "twisted", "mcast", "proxy", "--zone", f"{DOMAIN}=eth0"),
             *("--host-zone", "building1.example.com", "--ns", "proxy.example.com"),
+            *("--browse-domain", DOMAIN),
             *("--listen", self.there.ipv4(), "--allow", "10.77.0.0/16"),
             *("--tls-certificate", str(self.folder / "cert.pem"), "--tls-key", str(self.folder / "key.pem")),
         )
@@ -105,6 +106,15 @@ class ElsewhereTests(LanTestCase):
         wait("added", "Second", CHANGE_TIMEOUT)
         second.end()
         wait("removed", "Second", CHANGE_TIMEOUT)
+
+    def test_domains(self) -> None:
+        """RFC 6763 §11: the proxy tells on its link, by multicast, that there is more to browse."""
+        printed = self.here.python(
+            *("-m", "mcast.cli", "domains", "--json", "--server", self.here.ipv4()), check=False
+        )
+        (found,) = [json.loads(line) for line in printed.splitlines()]
+        self.assertEqual((found["domain"], found["sources"]), (f"{DOMAIN}.", ["local."]))
+        self.assertIn("b", found["lists"])
 
     def test_check(self) -> None:
         """`mcast domains --check` finds nothing wrong with it."""

@@ -25,6 +25,10 @@ __all__ = ["MetricsResource", "NodeCollector", "openmetrics"]
 GONE = "(gone)"
 """Stands for the interface where the counters are those of links that are gone."""
 
+_DOMAIN_GAUGES = frozenset({"questions", "records", "pushed", "waiting"})
+"""The numbers of a domain that go up and down."""
+
+
 _RECEIVED = {
     "queries received": "query",
     "responses received": "response",
@@ -132,6 +136,25 @@ def openmetrics(*nodes: Node) -> str:
     return str(generate_latest(_registry_of(*nodes)), "utf-8")
 
 
+class _Domains:
+    """What is asked of DNS servers."""
+
+    def __init__(self) -> None:
+        self.now = GaugeMetricFamily(
+            "mcast_domain", "What is asked of DNS servers now, by domain", None, ["node", "domain", "of"]
+        )
+        self.events = CounterMetricFamily(
+            "mcast_domain_events", "What came of asking DNS servers", None, ["node", "domain", "event"]
+        )
+
+    def add(self, node: str, domains: Mapping[str, Mapping[str, int]]) -> None:
+        """Take in what a node asks by domain."""
+        for domain, numbers in domains.items():
+            for name, value in numbers.items():
+                family = self.now if name in _DOMAIN_GAUGES else self.events
+                family.add_metric([node, domain, name], value)
+
+
 class _Limits:
     """The metrics of limits that are reached."""
 
@@ -201,6 +224,7 @@ class _Families:
         self._searches = CounterMetricFamily(
             "mcast_searches_dropped", "What searches heard and left alone, by cause", None, ["node", "cause"]
         )
+        self._domains = _Domains()
         self._limits = _Limits()
         self._times = {
             name: SummaryMetricFamily(f"mcast_{name}_seconds", help_text, labels=["node"], unit="seconds")
@@ -223,6 +247,7 @@ class _Families:
         yield from (self._received, self._sent, self._dropped, self._records, self._events, self._port)
         yield from self._cache.values()
         yield from (self._questions, self._published, self._searches, self._limits.reached, self._limits.most)
+        yield from (self._domains.now, self._domains.events)
         yield from self._times.values()
         yield from (self._longest, self._failures)
 
@@ -248,6 +273,7 @@ class _Families:
                 self._published.add_metric([node, *label.rsplit("/", 1), rtype], count)
         for cause, value in statistics["searches"].items():
             self._searches.add_metric([node, cause], value)
+        self._domains.add(node, statistics["domains"])
         self._limits.add(node, statistics["limits"])
         for name, summary in self._times.items():
             times = statistics["times"][name]

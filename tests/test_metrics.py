@@ -185,6 +185,17 @@ class OpenMetricsTests(NodeTestCase):
         gone = {"node": "kitchen", "interface": GONE, "family": ""}
         self.assertEqual(self.value("mcast_packets_sent_total", node, kind="probe", **gone), 6)
 
+    def test_domains(self) -> None:
+        """What DNS servers are asked, by domain."""
+        node = self.settled("kitchen")
+        browser = node.browse("_http._tcp", domain="example.com", server="192.0.2.1")
+        self.lan.advance(1)
+        place = {"node": "kitchen", "domain": "example.com. at 192.0.2.1"}
+        self.assertEqual(self.value("mcast_domain", node, **place, of="questions"), 1)
+        # A fake clock has no UDP.
+        self.assertGreater(self.value("mcast_domain_events_total", node, **place, event="failures") or 0, 0)
+        browser.close()
+
     def test_what_searches_leave_alone(self) -> None:
         """Also when the search is over: totals do not shrink."""
         there, node = self.settled("there"), self.settled("kitchen")

@@ -68,7 +68,7 @@ def chosen_place(arguments: argparse.Namespace) -> Where:
 
 def is_asking(node: Node, place: Where) -> bool:
     """Tell whether a question is waiting for the answer of a DNS server."""
-    told = node.statistics()["domains"].get(str(place.domain), {})
+    told = node.statistics()["domains"].get(str(place), {})
     return bool(told.get("waiting"))
 
 

@@ -44,6 +44,9 @@ class Where:
     server: ServerAddress | None = None
     """The DNS server to ask; None for those of the system."""
 
+    def __str__(self) -> str:
+        return str(self.domain) if self.server is None else f"{self.domain} at {self.server}"
+
     @property
     def is_beyond(self) -> bool:
         """Whether DNS servers are asked, and no link."""
@@ -163,13 +166,14 @@ class Beyond:
         self.step()
 
     def statistics(self) -> dict[str, dict[str, int]]:
-        """Return by domain what was counted and what there is; under ``client`` what all have in common."""
-        found = {
-            driver.label: {**driver.querier.counters, **driver.querier.gauges()}
-            for driver in self._drivers.values()
-        }
-        return {
-            "client": dict(self.client.counters),
-            **({"gone": dict(self.gone)} if self.gone else {}),
-            **found,
-        }
+        """Return by domain what was counted and what there is; under ``client`` what all have in common.
+
+        A domain in which a server that was named is asked is called ``example.com. at 192.0.2.1``.
+        """
+        told = {"client": dict(self.client.counters)}
+        if self.gone:
+            told["gone"] = dict(self.gone)
+        for (_, server), driver in self._drivers.items():
+            label = str(Where(driver.domain, (), server))
+            told[label] = {**driver.querier.counters, **driver.querier.gauges()}
+        return told

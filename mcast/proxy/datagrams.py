@@ -86,6 +86,8 @@ class DatagramServer:
 class QueryProtocol(DatagramProtocol):
     """The protocol of one UDP port."""
 
+    noisy = False
+
     def __init__(self, server: DatagramServer) -> None:
         self._server = server
 

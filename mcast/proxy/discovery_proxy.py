@@ -221,6 +221,8 @@ class DiscoveryProxy(Service):
                 # A host without IPv6 has no ::1.
                 self._log.debug("not on {address}: {cause}", address=address, cause=one_line(problem))
         where = ", ".join(settings.listen or LOOPBACK)
+        if not settings.name_servers:
+            self._log.warn("no name of this server was given; the zones name this host as their server")
         if settings.listen:
             self._log.info("answering on {where}, port {port}", where=where, port=settings.port)
         else:
@@ -248,7 +250,8 @@ class DiscoveryProxy(Service):
 
 
 def _administration(settings: ProxySettings, has_tls: bool) -> Administration:
-    name_servers = settings.name_servers or (Name.parse(socket.getfqdn() or "localhost"),)
+    # Not getfqdn(), which asks DNS servers and may wait for them.
+    name_servers = settings.name_servers or (Name.parse(socket.gethostname() or "localhost"),)
     contact = settings.contact
     if contact is None:
         parent = name_servers[0].parent if len(name_servers[0].labels) > 1 else name_servers[0]

@@ -87,6 +87,16 @@ class DomainPublisher:
     def __contains__(self, item: Item) -> bool:
         return item in self._items
 
+    @property
+    def trouble(self) -> str | None:
+        """What the server did not do, in one line; None while all goes well."""
+        return None if self._updater is None else self._updater.trouble
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Requests, failures and leftovers since the start."""
+        return {} if self._updater is None else dict(self._updater.counters)
+
     # Items
 
     def service(self, service: Service, *, renames: bool) -> ServiceItem:

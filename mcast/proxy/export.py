@@ -96,7 +96,9 @@ class Exporter(MultiService):
         """Log how many services are registered, and what was left out."""
         for publisher, carrier in zip(self._publishers, self._carriers, strict=True):
             self._log.info(
-                "{domain}: {count} services; {counters}",
+                "{domain}: {count} services; {counters}; updates: {updates}; trouble: {trouble}",
+                updates=publisher.counters,
+                trouble=publisher.trouble,
                 domain=str(publisher.place.domain),
                 count=len(carrier),
                 counters=dict(carrier.counters),

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from tests.interop.dns_servers import KEY, Bind, DnsServer, Knot, zone_text
 from tests.interop.programs import Program, require_programs
-from tests.network.lan import Lan, LanTestCase, wait_until
+from tests.network.lan import Host, Lan, LanTestCase, wait_until
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 OTHER_SECRET = "YW5vdGhlciBzZWNyZXQgb2YgMzI="
@@ -55,6 +55,12 @@ class RegistrationTestCase(LanTestCase):
         ]
         command += ["--update", target, "--update-key", self.key_file() if key is None else key, *words]
         program = Program(self.subject.command(*command), environment=environment)
+        self.addCleanup(program.end)
+        return program
+
+    def twist(self, host: Host, *words: str) -> Program:
+        command = [sys.executable, "-m", "twisted", "--log-format", "text", "mcast", *words]
+        program = Program(host.command(*command))
         self.addCleanup(program.end)
         return program
 
@@ -138,6 +144,21 @@ class Registering:
 
 class BindTests(Registering, RegistrationTestCase):
     kind = Bind
+
+    def test_export(self) -> None:
+        """What is found on the link stands in the zone, with its host, for as long as it is there."""
+        device = self.twist(
+            self.machine, "mdns", "--hostname", "printer", "--service", "Printer:_http._tcp:80"
+        )
+        target = ["--update", f"example.com@{self.machine.ipv4()}", "--update-key", self.key_file()]
+        exporter = self.twist(self.subject, "export", "-I", "eth0", "--type", "_http._tcp", *target)
+        self.wait_for_types("Printer._http._tcp.example.com.")
+        self.assertEqual(self.dig("Printer._http._tcp.example.com", "SRV"), ["0 0 80 printer.example.com."])
+        self.assertEqual(self.dig("printer.example.com", "A"), [self.machine.ipv4()])
+        device.end()
+        self.wait_for_types()
+        wait_until(lambda: self.dig("printer.example.com", "A") == [], "the host to go", START_TIMEOUT)
+        self.assertTrue(exporter.is_running)
 
 
 class KnotTests(Registering, RegistrationTestCase):

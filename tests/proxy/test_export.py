@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from twisted.python.usage import UsageError
 
@@ -83,6 +84,15 @@ class ExportTests(ExportTestCase):
         self.lan.result(self.device.publish(Service("Web", WEB, 80, txt={MARK: None})).when_claimed())
         self.export()
         self.assertEqual(self.names(), [])
+
+    def test_counters_in_the_log(self) -> None:
+        self.register(self.device)
+        made = self.export()
+        with mock.patch.object(Exporter, "_log") as log:
+            made.log_counters()
+        told = log.info.call_args.kwargs
+        self.assertEqual((told["count"], told["trouble"]), (1, None))
+        self.assertGreater(told["updates"]["requests"], 2)
 
     def test_stop(self) -> None:
         self.register(self.device)

@@ -37,8 +37,11 @@ if TYPE_CHECKING:
     from mcast.node.network import Network
     from mcast.node.node import Node
 
-DRAW_DELAY = 0.2
-"""Seconds from a change to the screen that shows it. Our choice: soon, and cheap in a storm."""
+DRAW_DELAY = 0.1
+"""Seconds from a change to the screen that shows it. Our choice: at once for a person."""
+
+DRAW_INTERVAL = 0.5
+"""Seconds between two screens that show changes; keys are not waited for. Our choice: cheap in a storm."""
 
 FADE_INTERVAL = 1.0
 """Seconds between two screens when nothing happens: ages grow, marks fade, the clock goes. Our choice."""
@@ -123,6 +126,7 @@ class _Screen:
         )
         self._timer: Any = None
         self._fading: Any = None
+        self._drawn_at = float("-inf")
         self._tick: Callable[[], object] = lambda: None
 
     def start(self, tick: Callable[[], object]) -> None:
@@ -141,10 +145,12 @@ class _Screen:
     def changed(self) -> None:
         """Draw soon."""
         if self._timer is None:
-            self._timer = self._clock.callLater(DRAW_DELAY, self._draw)
+            delay = max(DRAW_DELAY, self._drawn_at + DRAW_INTERVAL - self._clock.seconds())
+            self._timer = self._clock.callLater(delay, self._draw)
 
     def _draw(self) -> None:
         self._timer = None
+        self._drawn_at = self._clock.seconds()
         self._tick()
         try:
             self._terminal.draw()

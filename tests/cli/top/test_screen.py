@@ -146,6 +146,7 @@ class EndTests(ScreenTestCase):
         terminal.shows("Web")
         terminal.press("\x1a")
         terminal.until(terminal.is_stopped, "suspended")
+        terminal.until(lambda: b"\x1b[?25h" in terminal.output, "the cursor again")
         self.check(terminal, before)
         terminal.screen.reset()
         terminal.signal(signal.SIGCONT)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from html.parser import HTMLParser
+from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -46,6 +48,9 @@ class Page(HTMLParser):
 
 
 class ReportTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.patch(sys, "stderr", StringIO())
+
     def report(self, *payloads: bytes, wanted: tuple[str, ...] = (), lint: bool = False) -> CaptureReport:
         report = CaptureReport("a.pcap", lint=lint, wanted=Wanted.of([parse_word(word) for word in wanted]))
         for number, payload in enumerate(payloads):

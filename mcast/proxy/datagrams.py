@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from collections import Counter
 from ipaddress import ip_address
 from typing import Any, Final
@@ -18,6 +19,7 @@ from mcast.clock import clock_of
 from mcast.neighbours import SocketAddress, may_be_host
 from mcast.proxy.answering import Answerer, Prepared
 from mcast.rate_limit import RateLimit
+from mcast.sockets.listen import HAS_ANCILLARY_DATA
 from mcast.sockets.options import AncillaryData, Options
 from mcast.unicast.clients import Clients
 
@@ -126,7 +128,8 @@ class QueryPort(Port):
         options = Options(sock, ipv6=self.addressFamily == socket.AF_INET6)
         try:
             options.set_receive_buffer(READ_BUFFER)
-            if ip_address(self.interface.partition("%")[0] or "0.0.0.0").is_unspecified:
+            is_all = ip_address(self.interface.partition("%")[0] or "0.0.0.0").is_unspecified
+            if is_all and HAS_ANCILLARY_DATA:
                 options.receive_arrival()
                 self._options = options
         except OSError as problem:
@@ -158,6 +161,8 @@ class QueryPort(Port):
                 self._log.failure("a query was not answered")
 
     def _read_with_arrival(self, options: Options) -> None:
+        if sys.platform == "win32":
+            raise NotImplementedError("Windows has no recvmsg()")
         sock: socket.socket = self.socket
         for _ in range(READ_BATCH):
             try:
@@ -194,6 +199,8 @@ class _From:
         self._ancillary = ancillary
 
     def write(self, datagram: bytes, addr: SocketAddress) -> None:
+        if sys.platform == "win32":
+            raise NotImplementedError("Windows has no sendmsg()")
         try:
             self._sock.sendmsg([datagram], self._ancillary, 0, addr)
         except OSError:

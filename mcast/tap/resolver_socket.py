@@ -236,6 +236,12 @@ class Connection(LineOnlyReceiver):
             self._timer = None
 
 
+def _own_user() -> int | None:
+    if sys.platform == "win32":
+        return None
+    return os.geteuid()
+
+
 def _user_of(transport: Any) -> int | None:
     """Return who is at the other end, where the system tells."""
     if sys.platform != "linux":
@@ -287,7 +293,7 @@ class ResolverSocket(Service):
     def admit(self, connection: Connection) -> bool:
         """Take a connection in, unless there are too many, of this user or at all."""
         of_user = sum(each.user == connection.user for each in self._connections)
-        is_foreign = connection.user is not None and connection.user not in (0, os.geteuid())
+        is_foreign = connection.user not in (None, 0, _own_user())
         if len(self._connections) >= MAX_CONNECTIONS or (is_foreign and of_user >= MAX_USER_CONNECTIONS):
             self.counters["refused"] += 1
             return False
@@ -329,6 +335,8 @@ def remove_stale(path: str) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise FileExistsError(f"--resolver-socket {path}: there is a file that is no socket")
+    if sys.platform == "win32":
+        raise FileExistsError(f"--resolver-socket {path}: it is there already")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import signal
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
@@ -104,12 +103,9 @@ class Terminal:
         for name, color, background, plain in palette():
             self._screen.register_palette_entry(name, color, background, plain)
         self._loop = _Loop(reactor, failed)
-        self._before: Any = None
 
     def start(self) -> None:
         """Take the terminal."""
-        # Whoever stops our parent by its terminal, as a shell does, stops us in order.
-        self._before = signal.getsignal(signal.SIGCONT)
         self._screen.start()
         urwid.connect_signal(self._screen, urwid.display.common.INPUT_DESCRIPTORS_CHANGED, self._hook)
         self._hook()

@@ -70,7 +70,9 @@ def one_line(error: BaseException) -> str:
         return shown(f"{error.filename}: {error.strerror}" if names_file else error.strerror)
     cause = getattr(error, "socketError", None)
     if isinstance(cause, OSError):  # a CannotListenError of Twisted's own ports
-        return f"port {getattr(error, 'port', '')}: {one_line(cause)}"
+        host = getattr(error, "interface", None)
+        where = f"port {getattr(error, 'port', '')}" + (f" on {host}" if host else "")
+        return shown(f"{where}: {one_line(cause)}")
     return shown(" ".join(str(error).split()))
 
 

@@ -117,6 +117,8 @@ class OneLineTests(SynchronousTestCase):
     def test_stock_port(self) -> None:
         error = CannotListenError("", 7645, OSError(98, "Address already in use"))
         self.assertEqual(one_line(error), "port 7645: Address already in use")
+        error = CannotListenError("192.0.2.1", 53, OSError(99, "Cannot assign requested address"))
+        self.assertEqual(one_line(error), "port 53 on 192.0.2.1: Cannot assign requested address")
 
     def test_port_of_ours(self) -> None:
         """It says more than what the system said of it."""

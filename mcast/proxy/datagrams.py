@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from mcast.clock import clock_of
 from mcast.neighbours import SocketAddress, may_be_host
 from mcast.proxy.answering import Answerer, Prepared
+from mcast.proxy.listening import ipv6_only
 from mcast.rate_limit import RateLimit
 from mcast.sockets.listen import HAS_ANCILLARY_DATA
 from mcast.sockets.options import AncillaryData, Options
@@ -121,6 +122,10 @@ class QueryPort(Port):
         super().__init__(port, QueryProtocol(server), interface, READ_SIZE, reactor)
         self._server = server
         self._options: Options | None = None
+
+    def createInternetSocket(self) -> socket.socket:
+        """Return a socket that is not bound yet."""
+        return ipv6_only(super().createInternetSocket())
 
     def _bindSocket(self) -> None:
         super()._bindSocket()

@@ -23,8 +23,9 @@ from mcast.proxy.answering import Answerer
 from mcast.proxy.connections import ConnectionServer
 from mcast.proxy.datagrams import DatagramServer, listen_for_queries
 from mcast.proxy.link_access import LinkAccess
+from mcast.proxy.listening import listen_for_connections
 from mcast.proxy.push import Push
-from mcast.proxy.tls import tls_context
+from mcast.proxy.tls import Certificate
 from mcast.proxy.watching import Watches
 from mcast.showing import one_line
 from mcast.unicast.administration import BROWSING, Administration, browse_domains, check_name_servers
@@ -46,9 +47,6 @@ Our choice: a resolver that serves a large site asks less often, since it rememb
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 """Where a proxy listens that was not told where."""
-
-BACKLOG = 128
-"""Connections that the system holds for us. Our choice: what a burst of clients makes before we run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +79,18 @@ class ProxySettings:
     def __post_init__(self) -> None:
         if (self.tls_certificate is None) is not (self.tls_key is None):
             raise ValueError("a TLS port needs both, a certificate and its key")
+        places = set()
         for address in self.listen:
-            ip_address(address.partition("%")[0])
+            host, _, scope = address.partition("%")
+            place = (ip_address(host), scope)
+            if place in places:
+                raise ValueError(f"{address} is named twice as an address to listen on")
+            places.add(place)
         for port in (self.port, self.tls_port):
             if not 0 <= port <= 0xFFFF:
                 raise ValueError(f"port {port}: it is a number from 0 to 65535")
+        if self.tls_certificate is not None and self.port == self.tls_port != 0:
+            raise ValueError(f"port {self.port}: plain DNS and TLS have a port each")
         if self.link_rate < 1:
             raise ValueError(f"link rate {self.link_rate}: it is a number of packets a second, at least 1")
         if self.max_rate < 0:
@@ -112,9 +117,9 @@ class DiscoveryProxy(Service):
         table = ZoneTable(zones)
         reactor = reactor_of(node)
         self._reactor = reactor
-        self._tls: Any = None
+        self._tls: Certificate | None = None
         if settings.tls_certificate is not None and settings.tls_key is not None:
-            self._tls = tls_context(settings.tls_certificate, settings.tls_key)
+            self._tls = Certificate(settings.tls_certificate, settings.tls_key)
         administration = _administration(settings, self._tls is not None)
         check_name_servers(administration.name_servers, table)
         self._access = LinkAccess(node, table, settings.link_rate)
@@ -199,6 +204,14 @@ class DiscoveryProxy(Service):
         ended = self._push.stop().addCallback(lambda _: self._end())
         return DeferredList([closed, ended]).addCallback(lambda _: None)
 
+    def read_certificate(self) -> None:
+        """Read the certificate and its key again: connections that begin from now on get the new one.
+
+        :raises ValueError: in one line, why the one that was read before stays in use.
+        """
+        if self._tls is not None:
+            self._tls.read()
+
     def log_counters(self) -> None:
         """Log every counter."""
         for part, counters in self.statistics().items():
@@ -238,10 +251,12 @@ class DiscoveryProxy(Service):
         self._ports.append(udp)
         # With port 0 the system chooses one, which is the same for both.
         port = udp.getHost().port
-        self._ports.append(reactor.listenTCP(port, self._connections, BACKLOG, address))
+        self._ports.append(listen_for_connections(reactor, port, self._connections, address))
         if self._tls is not None:
             secured = self._connections.secured()
-            self._ports.append(reactor.listenSSL(settings.tls_port, secured, self._tls, BACKLOG, address))
+            self._ports.append(
+                listen_for_connections(reactor, settings.tls_port, secured, address, self._tls)
+            )
 
     def _close_ports(self) -> Deferred[None]:
         ports, self._ports = self._ports, []

@@ -5,10 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from zope.interface import implementer
+
 from mcast.showing import one_line
 
 ALPN = b"dot"
 """What clients may ask for on the port (RFC 7858 §7 reserves it for DNS over TLS)."""
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class Certificate:
+    """The certificate of a TLS port as it is in files now, and its key: what `TLSMemoryBIOFactory` wants.
+
+    :raises ValueError: in one line, what is wrong with the files, or that packages are missing.
+    """
+
+    def __init__(self, certificate: str, key: str) -> None:
+        self._files = certificate, key
+        self._options = tls_context(certificate, key)
+
+    def read(self) -> None:
+        """Read the files again, for connections that begin from now on.
+
+        :raises ValueError: in one line, what is wrong with them; what was read before stays then.
+        """
+        self._options = tls_context(*self._files)
+
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
+        """Return what speaks TLS on a connection that begins."""
+        from OpenSSL.SSL import Connection
+
+        return Connection(self._options.getContext(), None)
 
 
 def tls_context(certificate: str, key: str) -> Any:
@@ -49,5 +77,14 @@ def tls_context(certificate: str, key: str) -> Any:
     try:
         options.getContext()
     except (SSL.Error, ValueError) as problem:
-        raise ValueError(f"{key}: not the key of {certificate} ({one_line(problem) or 'mismatch'})") from None
+        raise ValueError(f"{key}: not the key of {certificate}{_told(problem)}") from None
     return options
+
+
+def _told(problem: Exception) -> str:
+    """Return what OpenSSL says of a key, when it is more than that it does not fit."""
+    # An SSL.Error holds a list of library, function and reason.
+    listed = problem.args[0] if problem.args and isinstance(problem.args[0], list) else []
+    reasons = [str(entry[-1]) for entry in listed if entry] or [one_line(problem)]
+    told = ", ".join(reason for reason in reasons if reason and "mismatch" not in reason)
+    return f" ({told})" if told else ""

@@ -8,6 +8,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
 from mcast.dns.names import Name
@@ -22,6 +24,7 @@ from mcast.proxy.discovery_proxy import (
     ProxySettings,
 )
 from mcast.showing import shown
+from mcast.tap.hangup import Hangups
 from mcast.tap.options import Options as CommonOptions
 from mcast.tap.proxy_file import read_proxy_file
 from mcast.unicast.pacing import LINK_RATE
@@ -119,7 +122,8 @@ class Options(CommonOptions):
         self["contact"] = name
 
     def opt_listen(self, text: str) -> None:
-        """Address to listen on; may be repeated, 0.0.0.0 and :: stand for all (default: loopback only)."""
+        """Address to listen on; may be repeated, 0.0.0.0 stands for all of IPv4, and :: for all of IPv6
+        (default: loopback only)."""
         _checked("listen", text, lambda: ip_address(text.partition("%")[0]))
         self["listen"].append(text)
 
@@ -214,13 +218,16 @@ class Options(CommonOptions):
 class ProxyService(MultiService):
     """A `Node` on the interfaces of the zones, and the proxy on it.
 
-    SIGUSR1 calls `log_counters` (see `mcast.tap.tap.McastService`).
+    SIGHUP has the certificate read again; SIGUSR1 calls `log_counters` (see `mcast.tap.tap.McastService`).
 
     :raises ValueError: the options do not fit together.
     """
 
+    _log = Logger()
+
     def __init__(self, reactor: Any, options: Options, network: Network | None = None) -> None:
         super().__init__()
+        self._hangups = Hangups(reactor, self._read_again)
         zones = options.proxy_zones()
         self.node = Node(
             reactor,
@@ -231,9 +238,35 @@ class ProxyService(MultiService):
         self.node.setServiceParent(self)
         self.proxy.setServiceParent(self)
 
+    def startService(self) -> None:
+        """Start answering.
+
+        :raises CannotListenError: a port is taken, or there is no such address.
+        """
+        super().startService()
+        self._hangups.start()
+
+    def stopService(self) -> Deferred[None]:
+        """Stop; fires when all connections have ended."""
+        self._hangups.stop()
+        stopped: Deferred[None] = super().stopService()
+        return stopped
+
     def log_counters(self) -> None:
         """Log every counter."""
         self.proxy.log_counters()
+
+    def _read_again(self) -> None:
+        path = self.proxy.settings.tls_certificate
+        if path is None:
+            self._log.info("there is no certificate to read again; other options need a restart")
+            return
+        try:
+            self.proxy.read_certificate()
+        except ValueError as error:
+            self._log.error("{reason}; the certificate that was read before stays", reason=shown(str(error)))
+        else:
+            self._log.info("read {path} again", path=shown(path))
 
 
 def makeService(options: Options) -> ProxyService:

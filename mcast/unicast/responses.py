@@ -142,7 +142,10 @@ def encode_response(
     writer = Writer(compressed=WELL_KNOWN)
     question = query.question
     writer.write_question(question.name, question.type, query.rclass & 0x7FFF, False)
-    own = None if query.edns is None else Edns(extended_rcode=rcode >> 4)
+    own = None
+    if query.edns is not None:
+        # RFC 3225 §3: "The DO bit of the query MUST be copied in the response."
+        own = Edns(extended_rcode=rcode >> 4, dnssec_ok=query.edns.dnssec_ok)
     limit = query.size - (0 if own is None else OPT_SIZE)
     flags = int(Flag.RESPONSE) | (query.flags & (Flag.RECURSION_DESIRED | Flag.CHECKING_DISABLED))
     flags |= rcode & 0xF | (Flag.AUTHORITATIVE if authoritative else 0)

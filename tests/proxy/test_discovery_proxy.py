@@ -196,3 +196,9 @@ class SettingsTests(ServiceTestCase):
         self.assertIn("link rate 0", self.refused(BUILDING, link_rate=0))
         self.assertIn("rate -1", self.refused(BUILDING, max_rate=-1))
         self.assertIn("not appear to be", self.refused(BUILDING, listen=("eth0",)))
+
+    def test_named_twice(self) -> None:
+        self.assertIn("named twice", self.refused(BUILDING, listen=("127.0.0.1", "127.0.0.1")))
+        self.assertIn("named twice", self.refused(BUILDING, listen=("::1", "0::1")))
+        ports = {"port": 853, "tls_port": 853, "tls_certificate": "cert.pem", "tls_key": "key.pem"}
+        self.assertIn("a port each", self.refused(BUILDING, **ports))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import signal
 from ipaddress import ip_network
 from pathlib import Path
 
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.usage import UsageError
+from twisted.trial.unittest import SkipTest
 
 from mcast.dns.names import Name
 from mcast.proxy.discovery_proxy import ProxySettings
@@ -208,8 +212,44 @@ class ServiceTests(NodeTestCase):
         service.log_counters()
         stopped = service.stopService()
         self.lan.advance(2)
-        self.assertIsNone(self.successResultOf(stopped)[0][1] if stopped.called else None)
+        self.successResultOf(stopped)
         self.assertFalse(any(port.is_listening for port in reactor.ports))
+
+    def test_certificate_read_again(self) -> None:
+        """SIGHUP; what cannot be used changes nothing, and the log says why in one line."""
+        try:
+            from tests.certificates import Authority
+        except ImportError:
+            raise SkipTest("cryptography (extra tls) is not installed") from None
+        certificate, key = self.mktemp(), self.mktemp()
+        authority = Authority()
+        authority.write_server("old.example.com", certificate, key)
+        reactor = LanReactor(self.lan.clock)
+        reactor.callFromThread = lambda call: call()  # type: ignore[attr-defined]
+        words = ("--zone", f"{BUILDING}=eth0", "--ns", "proxy.example.com", "--port", "5300")
+        options = parsed(*words, "--tls-certificate", certificate, "--tls-key", key)
+        service = ProxyService(reactor, options, self.lan.host("proxy"))
+        service.startService()
+        self.addCleanup(service.stopService)
+
+        def context() -> object:
+            assert service.proxy._tls is not None
+            return service.proxy._tls.serverConnectionForTLS(None).get_context()
+
+        old = context()
+        authority.write_server("new.example.com", certificate, self.mktemp())
+        with capturedLogs() as events:
+            os.kill(os.getpid(), signal.SIGHUP)
+            self.lan.advance(2)
+            said = "".join(map(formatEvent, events))
+        self.assertIn(f"{key}: not the key of {certificate}; the certificate", said)
+        self.assertIs(context(), old)
+        authority.write_server("new.example.com", certificate, key)
+        with capturedLogs() as events:
+            os.kill(os.getpid(), signal.SIGHUP)
+            self.lan.advance(2)
+            self.assertEqual([formatEvent(event) for event in events], [f"read {certificate} again"])
+        self.assertIsNot(context(), old)
 
     def test_name_server_in_a_zone(self) -> None:
         options = parsed("--zone", "a.example=eth0", "--ns", "proxy.a.example")

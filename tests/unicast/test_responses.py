@@ -106,6 +106,12 @@ class WritingTests(SynchronousTestCase):
         found = decode(encode_response(self.query(flags=Flag.RECURSION_DESIRED | Flag.AUTHENTIC_DATA)))
         self.assertEqual(found.flags, Flag.RESPONSE | Flag.AUTHORITATIVE | Flag.RECURSION_DESIRED)
 
+    def test_dnssec_ok(self) -> None:
+        """RFC 3225 §3: it is copied, and no other bit."""
+        for bit in (True, False):
+            found = decode(encode_response(self.query(Edns(dnssec_ok=bit))))
+            self.assertEqual([opt.ttl for opt in found.pseudo], [0x8000 if bit else 0])
+
     def test_truncated(self) -> None:
         response = encode_response(self.query(), answers=pointers(100), additionals=pointers(1))
         found = decode(response)

@@ -10,10 +10,11 @@ A device on a real cable, where you are asked for what the device must do, or a 
   mcast conform responder -I eth1 --host printer.local \\
       --service 'My Printer._ipp._tcp' --hook restart='ssh printer reboot'
 
-A check that a MUST asks for fails, one that a SHOULD asks for warns; what could not be judged is not run, and
-is told with the reason. What is broken was seen to be broken twice.
+A check that a MUST asks for fails, one that a SHOULD asks for warns; what the RFC states without a keyword
+(a "rule") counts as a MUST. What could not be judged is not run, and is told with the reason. What is broken
+was seen to be broken twice.
 
-exit status: 0 no MUST failed, 1 one did, 2 error
+exit status: 0 no MUST and no rule was broken, 1 one was, 2 error
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from mcast.conform import resolved_subject
 from mcast.conform.programs import find_program
 from mcast.conform.subjects import Names
 from mcast.conform.verdicts import NotRunError
@@ -101,8 +102,20 @@ def python_zeroconf(names: Names, folder: Path) -> Launch:
     return Launch((*words, str(PORT), TEXT))
 
 
-PRESETS: dict[str, Preset] = {"avahi": avahi, "python-zeroconf": python_zeroconf, "mcast": mcast}
+def systemd_resolved(names: Names, folder: Path) -> Launch:
+    """Start systemd-resolved with one service, on a bus of its own."""
+    host, instance, kind = _plain(names)
+    script, libraries = resolved_subject.prepare(folder, host, instance, kind, PORT, TEXT)
+    return Launch(("sh", "-ec", script), {"LD_LIBRARY_PATH": libraries})
+
+
+PRESETS: dict[str, Preset] = {
+    "avahi": avahi,
+    "mcast": mcast,
+    "python-zeroconf": python_zeroconf,
+    "systemd-resolved": systemd_resolved,
+}
 """By the name that ``--subject`` takes."""
 
-WITHOUT_SUBTYPES = frozenset({"python-zeroconf"})
+WITHOUT_SUBTYPES = frozenset({"python-zeroconf", "systemd-resolved"})
 """Those that register a service under one name only: its type, or a subtype."""

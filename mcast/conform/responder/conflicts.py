@@ -234,9 +234,9 @@ SHORT_TTL = must(
 GOODBYE = must(
     "conflicts.goodbye-of-others",
     "M-6.6-4 M-10.1-3",
-    "RFC 6762 §10.1",
-    "When another host says goodbye to a record that the subject has too, the subject has one second to "
-    "rescue it.",
+    "RFC 6762 §6.6",
+    "A goodbye of another host for a record that the subject has too is a TTL below half, and the subject "
+    "has one second to rescue the record (RFC 6762 §10.1).",
     "A multicast response with the record within two seconds.",
 )
 
@@ -288,8 +288,9 @@ async def _no_reaction(bench: Bench, judge: Judge, check: Check, record: Record)
 DEFENDS = must(
     "conflicts.defends",
     "M-6.5-1 M-6-11",
-    "RFC 6762 §8.1",
-    "A probe for a name that the subject has is answered, so that the other host defers.",
+    "RFC 6762 §6.5",
+    "A probe asks for all types, and is answered with all records of the name, so that the other host defers "
+    "(RFC 6762 §8.1).",
     "A response with a record of the name to each of three probes.",
 )
 DEFENDS_AT_ONCE = should(

@@ -92,8 +92,8 @@ SUPPRESSED = should(
     "duplicates.answer-of-another",
     "M-7.4-1",
     "RFC 6762 §7.4",
-    "Who is about to answer and hears another host give the same answer, with no lower TTL, need not "
-    "give it.",
+    "Who is about to answer and hears another host give the same answer, with no lower TTL, "
+    "should not give it too.",
     "No answer with the PTR in at least three of five tries, when another host gives it at once.",
     "The subject may have answered before it read the other answer.",
     timed=True,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from mcast.conform.bench import Bench
+from mcast.conform.packets import Packet
 from mcast.conform.responder.catalogue import RESPONDER
 from mcast.conform.responder.exchanges import in_ms
-from mcast.conform.verdicts import Check, Judge, must, should
+from mcast.conform.verdicts import Judge, NotRunError, must, should
 from mcast.dns.records import address
 
 REACTION = 2.0
@@ -41,28 +43,45 @@ GROUP_COUNTS = should(
 @RESPONDER.scenario(
     "sources/responses",
     *(PORT, OFF_LINK_UNICAST, GROUP_COUNTS),
-    sends="Another address of HOST: from a random port; from 203.0.113.77 to the subject's own address; from "
-    "there to the group.",
+    sends="Another address of HOST: from 203.0.113.77 to the group; where that causes nothing, from our own "
+    "address; then from a random port, and from 203.0.113.77 to the subject's own address.",
     seconds=14,
 )
 async def responses(bench: Bench, judge: Judge) -> None:
-    """Send conflicts from wrong places."""
+    """Send conflicts from wrong places, and see whether those from right ones cause anything."""
     await bench.up()
     far = "2001:db8:ffff::77" if bench.ipv6 else "203.0.113.77"
-    await _conflict(bench, judge, PORT, False, port=bench.random_port())
-    await _conflict(bench, judge, OFF_LINK_UNICAST, False, source=far, to=bench.subject_address)
-    await _conflict(bench, judge, GROUP_COUNTS, True, source=far)
+    counts = await _conflict(bench, source=far)
+    if counts.probe is None and (await _conflict(bench)).probe is None:
+        raise NotRunError("the subject reacts to no conflict at all: see conflicts.after-claim")
+    for check, wanted, found in (
+        (GROUP_COUNTS, True, counts),
+        (PORT, False, await _conflict(bench, port=bench.random_port())),
+        (OFF_LINK_UNICAST, False, await _conflict(bench, source=far, to=bench.subject_address)),
+    ):
+        judge.decide(check, (found.probe is not None) is wanted, found.said, (found.sent, found.probe))
 
 
-async def _conflict(bench: Bench, judge: Judge, check: Check, wanted: bool, **where: Any) -> None:
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A conflict of ours and what came of it."""
+
+    sent: Packet
+    probe: Packet | None
+
+    @property
+    def said(self) -> str:
+        return "no probe" if self.probe is None else f"a probe after {in_ms(self.probe.at - self.sent.at)}"
+
+
+async def _conflict(bench: Bench, **where: Any) -> Reaction:
+    """Say that the host has another address; where, see `Bench.send`."""
     host = bench.names.host
     await bench.up()
     mark = bench.respond(address(host, "10.77.99.99", 120, True), **where)
     await bench.sent_at(mark)
     probe = await bench.next(lambda each: each.is_probe and each.asks_for(host), REACTION, mark)
-    sent = bench.sent(mark)
-    said = "no probe" if probe is None else f"a probe after {in_ms(probe.at - sent.at)}"
-    judge.decide(check, (probe is not None) is wanted, said, (sent, probe))
     if probe is not None:
         bench.is_renamed = True  # or not: it may take a new name at once
         await bench.sleep(3)  # it goes through its startup steps
+    return Reaction(bench.sent(mark), probe)

@@ -5,6 +5,11 @@ In a lab, where everything is automatic, and which needs root and Linux:
   mcast conform responder --subject avahi
   mcast conform responder --command './my-responder eth0' --host my.local
 
+What browses is judged in a lab:
+
+  mcast conform querier --subject mcast
+  mcast conform querier --command './my-browser _mcast-test._tcp'
+
 A device on a real cable, where you are asked for what the device must do, or a hook does it:
 
   mcast conform responder -I eth1 --host printer.local \\
@@ -29,7 +34,9 @@ from mcast.cli.command import GOOD, NOT_ALL, CommandError, Output, checked, tell
 from mcast.clock import clock_of
 from mcast.conform.presets import HOST, PRESETS, SERVICE
 from mcast.conform.progress import LiveProgress
-from mcast.conform.runs import Plan, Ways, catalogue_of, report, run_plan
+from mcast.conform.querier_presets import BROWSED
+from mcast.conform.runs import CATALOGUES, Plan, Ways, catalogue_of, report, run_plan
+from mcast.conform.shown import WAYS
 from mcast.conform.table import rows, told
 from mcast.conform.verdicts import NotRunError, Result
 
@@ -40,12 +47,16 @@ processors are not so busy that delays cannot be judged."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mcast conform``."""
-    parser.add_argument("role", choices=["responder"], help="what is judged")
+    parser.add_argument("role", choices=sorted(CATALOGUES), help="what is judged")
     parser.add_argument("-I", "--interface", metavar="IF", help="a device on this interface")
     parser.add_argument("--subject", choices=sorted(PRESETS), help="in a lab: one that is known")
     parser.add_argument("--command", metavar="COMMAND", help="in a lab: what starts it, on eth0")
     parser.add_argument("--host", metavar="NAME", help=f"its host name (in a lab: {HOST})")
     parser.add_argument("--service", metavar="NAME", help=f"its service (in a lab: {SERVICE})")
+    parser.add_argument("--type", metavar="TYPE", help=f"what a querier browses for (in a lab: {BROWSED})")
+    parser.add_argument(
+        "--shows", choices=sorted(WAYS), help="what a --command shows is read like the output of this"
+    )
     parser.add_argument("--subtype", metavar="LABEL", default="", help="a subtype of the service: _printer")
     parser.add_argument(
         "--hook",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ from mcast.conform.bench import Bench
 from mcast.conform.links import InterfaceLink
 from mcast.conform.packets import Packet, Sender
 from mcast.conform.programs import run_program
+from mcast.conform.shown import Way
 from mcast.conform.subjects import Action, Names
 from mcast.conform.verdicts import NotRunError
 from mcast.dns.codes import RecordType
@@ -97,6 +98,14 @@ class Device:
     @property
     def last_words(self) -> str:
         return ""
+
+    @property
+    def lines(self) -> Sequence[str]:
+        return ()
+
+    @property
+    def way(self) -> Way | None:
+        return None
 
     async def act(self, action: Action) -> None:
         """Have a hook or a person do it."""

@@ -10,7 +10,7 @@ import itertools
 import os
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from mcast.conform.bench import Bench
 from mcast.conform.links import InterfaceLink
 from mcast.conform.presets import Launch
 from mcast.conform.programs import Program, run_program
+from mcast.conform.shown import WAYS, Way
 from mcast.conform.subjects import Action, Names
 from mcast.conform.verdicts import NotRunError
 
@@ -150,8 +151,15 @@ class LabSubject:
 
     @property
     def last_words(self) -> str:
-        lines = self.output if self._program is None else list(self._program.lines)
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return next((line.strip() for line in reversed(self.lines) if line.strip()), "")
+
+    @property
+    def lines(self) -> Sequence[str]:
+        return self.output if self._program is None else list(self._program.lines)
+
+    @property
+    def way(self) -> Way | None:
+        return WAYS.get(self._launch.shows)
 
     async def act(self, action: Action) -> None:
         """Do one of everything that a lab can do."""

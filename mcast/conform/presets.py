@@ -30,6 +30,8 @@ class Launch:
     words: tuple[str, ...]
     """Its command line; started in its network namespace, with a mount namespace of its own."""
     environment: dict[str, str] = field(default_factory=dict)
+    shows: str = ""
+    """Of a querier: how the lines that it writes are read, if they are (`shown.WAYS`)."""
 
 
 Preset = Callable[[Names, Path], Launch]

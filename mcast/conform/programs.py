@@ -16,8 +16,9 @@ from twisted.python.failure import Failure
 from mcast.conform.verdicts import NotRunError
 from mcast.conform.view import View
 
-MAX_LINES = 200
-"""Lines of its output that are kept of a program. Our choice: what tells why it ended."""
+MAX_LINES = 5_000
+"""Lines of its output that are kept of a program. Our choice: what tells why it ended, and all that a querier
+shows in a scenario."""
 
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 """Where programs are looked for: Debian keeps ip and daemons where a user's own path does not reach."""

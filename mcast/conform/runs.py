@@ -16,6 +16,8 @@ from mcast.conform.cable import CablePlace, Hooks
 from mcast.conform.engine import Lateness, Place, Progress, repeated, run_groups
 from mcast.conform.lab import LabPlace
 from mcast.conform.presets import HOST, PRESETS, SERVICE, SUBTYPE, WITHOUT_SUBTYPES, Launch
+from mcast.conform.querier import QUERIER
+from mcast.conform.querier_presets import BROWSED, QUERIERS
 from mcast.conform.reports import compare, write_html, write_json, write_junit, write_pcap
 from mcast.conform.responder import RESPONDER
 from mcast.conform.scenarios import Catalogue, Scenario
@@ -23,7 +25,7 @@ from mcast.conform.subjects import Names
 from mcast.conform.verdicts import Finding, Result
 from mcast.showing import one_line
 
-CATALOGUES = {RESPONDER.role: RESPONDER}
+CATALOGUES = {RESPONDER.role: RESPONDER, QUERIER.role: QUERIER}
 """What can be judged, by role."""
 
 
@@ -71,15 +73,10 @@ class Plan:
             raise ValueError(
                 "name one of: -I IF for a device on a cable, --subject NAME or --command COMMAND for a lab"
             )
-        host, service, subtype = given["host"], given["service"], given["subtype"]
-        if interface and not host:
-            raise ValueError("a device is known by its host name: --host printer.local")
-        if preset and not host and not service:
-            subtype = subtype or ("" if preset in WITHOUT_SUBTYPES else SUBTYPE)
-        names = Names.parse(host or HOST, service or ("" if interface else SERVICE), subtype)
+        names = _names(given)
         launch: Callable[[Path], Launch] | None = None
         if preset:
-            make = PRESETS[preset]
+            make = (QUERIERS if given["role"] == QUERIER.role else PRESETS)[preset]
 
             def launch(folder: Path) -> Launch:
                 return make(names, folder)
@@ -88,7 +85,7 @@ class Plan:
             words = tuple(shlex.split(command))
 
             def launch(folder: Path) -> Launch:
-                return Launch(words)
+                return Launch(words, shows=given["shows"] or "")
 
         seed = given["seed"]
         return cls(
@@ -103,6 +100,22 @@ class Plan:
             launch=launch,
             hooks=Hooks.parse(given["hook"]),
         )
+
+
+def _names(given: Mapping[str, Any]) -> Names:
+    """Return what the subject publishes, or what it browses for."""
+    interface, preset = given["interface"], given["subject"]
+    host, service, subtype = given["host"], given["service"], given["subtype"]
+    if given["role"] == QUERIER.role:
+        if interface:
+            raise ValueError("a querier is judged in a lab: --subject NAME or --command COMMAND")
+        # A querier has no names of its own, and its type is that of a service that we play.
+        return Names.parse(HOST, f"none.{given['type'] or BROWSED}")
+    if interface and not host:
+        raise ValueError("a device is known by its host name: --host printer.local")
+    if preset and not host and not service:
+        subtype = subtype or ("" if preset in WITHOUT_SUBTYPES else SUBTYPE)
+    return Names.parse(host or HOST, service or ("" if interface else SERVICE), subtype)
 
 
 async def run_plan(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from mcast.conform.shown import Way
 from mcast.dns.names import LOCAL, Name
 
 
@@ -96,6 +98,14 @@ class Subject(Protocol):
     @property
     def last_words(self) -> str:
         """What it wrote last, where that is known."""
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """What it has written since it was started, as far as that is known."""
+
+    @property
+    def way(self) -> Way | None:
+        """How lines of a querier that show services are read; None where nobody knows."""
 
     async def act(self, action: Action) -> None:
         """Have it do something; returns when that is done, but not yet visible.

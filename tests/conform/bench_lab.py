@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 
 from mcast.conform.bench import Bench, OurHost
 from mcast.conform.packets import GROUP_IPV4, Packet, Sender, packet_of
+from mcast.conform.shown import Way
 from mcast.conform.subjects import Action, Names
 from mcast.conform.verdicts import Check, Judge, Level, must
 from mcast.conform.view import View
@@ -69,6 +70,8 @@ class FakeSubject:
     def __init__(self, actions: frozenset[Action] = frozenset(Action)) -> None:
         self.actions = actions
         self.is_running = False
+        self.lines: list[str] = []
+        self.way: Way | None = None
         self.done: list[Action] = []
 
     async def act(self, action: Action) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mcast.conform.querier import QUERIER
 from mcast.conform.responder import RESPONDER
 from mcast.conform.scenarios import Catalogue
 from mcast.conform.verdicts import Level
@@ -78,3 +79,13 @@ class CatalogueTests(SynchronousTestCase):
             if text[-1] not in ".?!" or text[0].islower()
         }
         self.assertEqual(bad, set())
+
+
+class QuerierTests(CatalogueTests):
+    """The querier role."""
+
+    catalogue = QUERIER
+
+    def test_groups_of_their_own(self) -> None:
+        """A mutant names the checks that must fall, and not the role."""
+        self.assertEqual(set(QUERIER.groups) & set(RESPONDER.groups), set())

@@ -37,8 +37,8 @@ class WatcherTests(SynchronousTestCase):
     def test_bounded(self) -> None:
         lines: deque[str] = deque(maxlen=MAX_LINES)
         watcher = Watcher(lines)
-        watcher.outReceived(b"".join(b"line %d\n" % number for number in range(1000)))
-        self.assertEqual((len(lines), lines[-1]), (MAX_LINES, "line 999"))
+        watcher.outReceived(b"".join(b"line %d\n" % number for number in range(MAX_LINES + 9)))
+        self.assertEqual((len(lines), lines[-1]), (MAX_LINES, f"line {MAX_LINES + 8}"))
 
     def test_a_line_in_parts(self) -> None:
         lines: deque[str] = deque(maxlen=MAX_LINES)

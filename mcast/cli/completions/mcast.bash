@@ -19,7 +19,7 @@ _shtab_mcast_query_option_strings=(-h --help -w --wait --server --port --multica
 _shtab_mcast_domains_option_strings=(-h --help -d --domain --check -w --wait -I --interface --no-ipv4 --no-ipv6 --server --json)
 _shtab_mcast_dump_option_strings=(-h --help -I --interface --pcap --lint --report -c --count -w --wait --no-ipv4 --no-ipv6 --json)
 _shtab_mcast_top_option_strings=(-h --help -I --interface --no-ipv4 --no-ipv6 -g --group --view --record --replay --speed --json)
-_shtab_mcast_conform_option_strings=(-h --help -I --interface --subject --command --host --service --subtype --hook --no-ask --ipv6 --only --list --repeat --jobs --seed --junit --html --pcap --baseline --save --json)
+_shtab_mcast_conform_option_strings=(-h --help -I --interface --subject --command --host --service --type --shows --subtype --hook --no-ask --ipv6 --only --list --repeat --jobs --seed --junit --html --pcap --baseline --save --json)
 _shtab_mcast_option_strings=(-h --help --version --completion)
 
 _shtab_mcast_ping__I_COMPGEN=_mcast_interfaces
@@ -62,8 +62,9 @@ _shtab_mcast_conform___baseline_COMPGEN=_shtab_compgen_files
 _shtab_mcast_conform___save_COMPGEN=_shtab_compgen_files
 
 _shtab_mcast_top___view_choices=(services hosts packets lint groups log)
-_shtab_mcast_conform_pos_0_choices=(responder)
-_shtab_mcast_conform___subject_choices=(avahi mcast python-zeroconf)
+_shtab_mcast_conform_pos_0_choices=(querier responder)
+_shtab_mcast_conform___subject_choices=(avahi mcast python-zeroconf systemd-resolved)
+_shtab_mcast_conform___shows_choices=(avahi mcast)
 _shtab_mcast_pos_0_choices=(ping listen send ask interfaces publish browse resolve query domains dump top conform)
 _shtab_mcast___completion_choices=(bash fish zsh)
 

@@ -51,7 +51,7 @@ function _shtab_mcast_using
 end
 
 set -g _shtab_mcast_commands ping listen send ask interfaces publish browse resolve query domains dump top conform
-set -g _shtab_mcast_opts_with_value --address --baseline --check --clock-rate --command --completion --count --domain --expect --file --group --hex --hook --host --html --interface --interval --jobs --junit --map --only --pcap --plot --port --rate --record --repeat --replay --report --save --seed --server --service --shared-record --size --source --speed --stats --subject --subtype --text --ttl --view --wait -I -c -d -f -g -i -r -s -t -w
+set -g _shtab_mcast_opts_with_value --address --baseline --check --clock-rate --command --completion --count --domain --expect --file --group --hex --hook --host --html --interface --interval --jobs --junit --map --only --pcap --plot --port --rate --record --repeat --replay --report --save --seed --server --service --shared-record --shows --size --source --speed --stats --subject --subtype --text --ttl --type --view --wait -I -c -d -f -g -i -r -s -t -w
 
 complete -c mcast -e
 complete -c mcast -f
@@ -191,10 +191,12 @@ complete -c mcast -n '_shtab_mcast_using top' -l json -d 'one JSON object a line
 complete -c mcast -n '_shtab_mcast_using; and test $_shtab_mcast_npos -eq 0' -a conform -d 'Judge a multicast DNS implementation by the packets that it sends.'
 complete -c mcast -n '_shtab_mcast_using conform' -s h -l help -d 'show this help message and exit'
 complete -c mcast -n '_shtab_mcast_using conform' -s I -l interface -x -d 'a device on this interface'
-complete -c mcast -n '_shtab_mcast_using conform' -l subject -xka "avahi mcast python-zeroconf" -d 'in a lab: one that is known'
+complete -c mcast -n '_shtab_mcast_using conform' -l subject -xka "avahi mcast python-zeroconf systemd-resolved" -d 'in a lab: one that is known'
 complete -c mcast -n '_shtab_mcast_using conform' -l command -x -d 'in a lab: what starts it, on eth0'
 complete -c mcast -n '_shtab_mcast_using conform' -l host -x -d 'its host name (in a lab: conform-subject.local)'
 complete -c mcast -n '_shtab_mcast_using conform' -l service -x -d 'its service (in a lab: Conform Subject._ipp._tcp)'
+complete -c mcast -n '_shtab_mcast_using conform' -l type -x -d 'what a querier browses for (in a lab: _mcast-test._tcp)'
+complete -c mcast -n '_shtab_mcast_using conform' -l shows -xka "avahi mcast" -d 'what a --command shows is read like the output of this'
 complete -c mcast -n '_shtab_mcast_using conform' -l subtype -x -d 'a subtype of the service: _printer'
 complete -c mcast -n '_shtab_mcast_using conform' -l hook -x -d 'what makes a device start, stop, restart, kill, unplug, plug or address'
 complete -c mcast -n '_shtab_mcast_using conform' -l no-ask -d 'ask nobody; what needs a person is not run'
@@ -210,4 +212,4 @@ complete -c mcast -n '_shtab_mcast_using conform' -l pcap -xka "(__fish_complete
 complete -c mcast -n '_shtab_mcast_using conform' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'an earlier --json: tell what changed'
 complete -c mcast -n '_shtab_mcast_using conform' -l save -xka "(__fish_complete_path (commandline -ct))" -d 'write the JSON to a file'
 complete -c mcast -n '_shtab_mcast_using conform' -l json -d 'one JSON object a line'
-complete -c mcast -n '_shtab_mcast_using conform; and test $_shtab_mcast_npos -eq 0' -ka "responder" -d 'what is judged'
+complete -c mcast -n '_shtab_mcast_using conform; and test $_shtab_mcast_npos -eq 0' -ka "querier responder" -d 'what is judged'

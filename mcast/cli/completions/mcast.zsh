@@ -77,10 +77,12 @@ _shtab_mcast_browse_defaults_added=0
 _shtab_mcast_conform_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   {-I,--interface}"[a device on this interface]:IF:_net_interfaces"
-  "--subject[in a lab\: one that is known]:subject:(avahi mcast python-zeroconf)"
+  "--subject[in a lab\: one that is known]:subject:(avahi mcast python-zeroconf systemd-resolved)"
   "--command[in a lab\: what starts it, on eth0]:COMMAND:"
   "--host[its host name (in a lab\: conform-subject.local)]:NAME:"
   "--service[its service (in a lab\: Conform Subject._ipp._tcp)]:NAME:"
+  "--type[what a querier browses for (in a lab\: _mcast-test._tcp)]:TYPE:"
+  "--shows[what a --command shows is read like the output of this]:shows:(avahi mcast)"
   "--subtype[a subtype of the service\: _printer]:LABEL:"
   "*--hook[what makes a device start, stop, restart, kill, unplug, plug or address]:ACTION=COMMAND:"
   "--no-ask[ask nobody\; what needs a person is not run]"
@@ -96,7 +98,7 @@ _shtab_mcast_conform_options=(
   "--baseline[an earlier --json\: tell what changed]:FILE:_files"
   "--save[write the JSON to a file]:FILE:_files"
   "--json[one JSON object a line]"
-  ":what is judged:(responder)"
+  ":what is judged:(querier responder)"
 )
 
 # guard to ensure default positional specs are added only once per session

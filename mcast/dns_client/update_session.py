@@ -64,6 +64,8 @@ class UpdateSession:
         self._time_of_day = time_of_day
         self._connection: _Connection | None = None
         self._idle: IDelayedCall | None = None
+        self._is_renewed = False
+        """Whether the connection was given up by ourselves."""
 
     async def ask(self, request: Request) -> Message:
         """Return the answer to a request.
@@ -91,6 +93,15 @@ class UpdateSession:
         if connection is not None:
             connection.abort()
 
+    def renew(self) -> None:
+        """Use another connection from now on, for what is asked already as well.
+
+        For a host whose addresses have changed: a connection from one that it has no more waits in vain.
+        """
+        if self._connection is not None:
+            self._is_renewed = True
+            self._connection.abort()
+
     def _on_idle(self) -> None:
         self._idle = None
         self.close()
@@ -115,16 +126,20 @@ class UpdateSession:
 
     async def _exchange(self, wire: bytes) -> bytes:
         """Send a message and return its answer, by the connection that is there, or else by a new one."""
-        if self._connection is not None and not self._connection.is_lost:
-            try:
-                return await self._connection.ask(wire)
-            except ConnectionClosed:
-                # The server may close one that was idle at any time (RFC 7766 §6.2.3). An update that was
-                # done all the same is found done by the next one: its prerequisites see the marker.
-                self._connection = None
+        is_old = True
         try:
-            self._connection = await self._connect()
-            return await self._connection.ask(wire)
+            while True:
+                if self._connection is None or self._connection.is_lost:
+                    is_old = self._is_renewed = False
+                    self._connection = await self._connect()
+                try:
+                    return await self._connection.ask(wire)
+                except ConnectionClosed:
+                    # The server may close one that was idle at any time (RFC 7766 §6.2.3). An update that was
+                    # done all the same is found done by the next one: its prerequisites see the marker.
+                    if not is_old and not self._is_renewed:
+                        raise
+                    self._connection = None
         except (ConnectError, ConnectionClosed, OSError) as error:
             raise ServerFailed(f"it cannot be reached: {_cause(error)}") from None
         except (TimeoutError, CancelledError):
@@ -219,7 +234,8 @@ class _Connection(Int16StringReceiver):
     def abort(self) -> None:
         """Close at once."""
         if not self.is_lost and self.transport is not None:
-            self.transport.loseConnection()
+            # Not `loseConnection`, which waits until all is written: perhaps nobody reads it.
+            self.transport.abortConnection()
 
     def stringReceived(self, string: bytes) -> None:
         waiting = self._waiting

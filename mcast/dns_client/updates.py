@@ -108,6 +108,12 @@ class DomainUpdater:
         if at is not None:
             self._timer = self._clock.callLater(max(0.0, at - self.now()), self._on_timer, at)
 
+    def network_changed(self) -> None:
+        """Begin anew by another connection, and at once: this host has other addresses now."""
+        self.registrar.hurry(self.now())
+        self._session.renew()
+        self.poke()
+
     def _on_timer(self, at: float) -> None:
         self._timer = None
         request = self.registrar.due(max(at, self.now()))

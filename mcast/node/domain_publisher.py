@@ -199,8 +199,10 @@ class DomainPublisher:
             return
         self._told_addressless = False
         self.own.host = Host(None, usable)
-        if self.own.host != before and self.own in self._claimed:
+        if self.own.host != before:
             self._change(self.own)
+            if self._updater is not None:
+                self._updater.network_changed()
         self._claim_all()
 
     def _selected(self, interfaces: Sequence[Interface]) -> Sequence[Interface]:

@@ -113,6 +113,24 @@ class SessionTests(TestCase):
             await session.ask(QUESTION)
         self.assertGreaterEqual(len(self.connections), 2)
 
+    async def test_other_addresses(self) -> None:
+        """A connection of an address that this host has no more is given up, and what was asked is asked anew."""
+        silent = [True]
+
+        def answer(server: _Server, request: bytes) -> None:
+            if not silent[0]:
+                server.sendString(plain_answer(request))
+                return
+            silent[0] = False
+            reactor.callLater(0, session.renew)
+
+        session = self.serve(answer, None)
+        self.assertTrue((await session.ask(QUESTION)).is_response)
+        self.assertEqual(len(self.connections), 2)
+        silent[0] = True
+        self.assertTrue((await session.ask(QUESTION)).is_response)
+        self.assertEqual(len(self.connections), 3)
+
     async def test_one_octet_at_a_time(self) -> None:
         def answer(server: _Server, request: bytes) -> None:
             assert server.transport is not None

@@ -184,6 +184,16 @@ class FailureTests(DomainTestCase):
         self.lan.advance(120.0)
         self.successResultOf(waiting)
 
+    def test_another_network(self) -> None:
+        """With another address it is tried at once, not when the waiting is over."""
+        self.lan.advance(100.0)
+        self.silent = False
+        with mock.patch.object(UpdateSession, "renew") as renew:
+            self.host.interface().set_addresses("198.51.100.9/24")
+            self.lan.advance(0.1)
+        renew.assert_called()
+        self.assertTrue(self.registration.is_claimed)
+
     def test_stop_takes_no_longer_than_its_limit(self) -> None:
         self.lan.advance(1.0)
         stopped: Deferred[None] = self.subject.stopService()

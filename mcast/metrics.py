@@ -28,6 +28,9 @@ GONE = "(gone)"
 _DOMAIN_GAUGES = frozenset({"questions", "records", "pushed", "waiting"})
 """The numbers of a domain that go up and down."""
 
+_REGISTERED_GAUGES = frozenset({"names", "names claimed", "trouble"})
+"""Likewise of a domain that is registered in."""
+
 
 _RECEIVED = {
     "queries received": "query",
@@ -137,22 +140,22 @@ def openmetrics(*nodes: Node) -> str:
 
 
 class _Domains:
-    """What is asked of DNS servers."""
+    """What goes on with DNS servers, by domain.
 
-    def __init__(self) -> None:
-        self.now = GaugeMetricFamily(
-            "mcast_domain", "What is asked of DNS servers now, by domain", None, ["node", "domain", "of"]
-        )
-        self.events = CounterMetricFamily(
-            "mcast_domain_events", "What came of asking DNS servers", None, ["node", "domain", "event"]
-        )
+    :param gauges: the numbers that go up and down.
+    """
 
-    def add(self, node: str, domains: Mapping[str, Mapping[str, int]]) -> None:
-        """Take in what a node asks by domain."""
+    def __init__(self, name: str, now: str, so_far: str, gauges: frozenset[str]) -> None:
+        self.now = GaugeMetricFamily(name, now, None, ["node", "domain", "of"])
+        self.events = CounterMetricFamily(f"{name}_events", so_far, None, ["node", "domain", "event"])
+        self._gauges = gauges
+
+    def add(self, node: str, domains: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take in the numbers of a node; of a trouble only whether there is one."""
         for domain, numbers in domains.items():
             for name, value in numbers.items():
-                family = self.now if name in _DOMAIN_GAUGES else self.events
-                family.add_metric([node, domain, name], value)
+                family = self.now if name in self._gauges else self.events
+                family.add_metric([node, domain, name], value if isinstance(value, int) else bool(value))
 
 
 class _Limits:
@@ -224,7 +227,18 @@ class _Families:
         self._searches = CounterMetricFamily(
             "mcast_searches_dropped", "What searches heard and left alone, by cause", None, ["node", "cause"]
         )
-        self._domains = _Domains()
+        self._domains = _Domains(
+            "mcast_domain",
+            "What is asked of DNS servers now, by domain",
+            "What came of asking DNS servers",
+            _DOMAIN_GAUGES,
+        )
+        self._registered = _Domains(
+            "mcast_registered",
+            "What is registered on DNS servers now, by domain",
+            "What came of registering on DNS servers",
+            _REGISTERED_GAUGES,
+        )
         self._limits = _Limits()
         self._times = {
             name: SummaryMetricFamily(f"mcast_{name}_seconds", help_text, labels=["node"], unit="seconds")
@@ -247,7 +261,8 @@ class _Families:
         yield from (self._received, self._sent, self._dropped, self._records, self._events, self._port)
         yield from self._cache.values()
         yield from (self._questions, self._published, self._searches, self._limits.reached, self._limits.most)
-        yield from (self._domains.now, self._domains.events)
+        for domains in (self._domains, self._registered):
+            yield from (domains.now, domains.events)
         yield from self._times.values()
         yield from (self._longest, self._failures)
 
@@ -274,6 +289,7 @@ class _Families:
         for cause, value in statistics["searches"].items():
             self._searches.add_metric([node, cause], value)
         self._domains.add(node, statistics["domains"])
+        self._registered.add(node, statistics["registered"])
         self._limits.add(node, statistics["limits"])
         for name, summary in self._times.items():
             times = statistics["times"][name]

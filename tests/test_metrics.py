@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from unittest import mock
 
 from twisted.web.resource import IResource
 from twisted.web.test.requesthelper import DummyRequest
@@ -11,7 +12,10 @@ from zope.interface.verify import verifyObject
 
 from mcast.dns.names import Name
 from mcast.dns.records import pointer
+from mcast.dns_client.update_server import UpdateServer
+from mcast.dns_client.update_session import ServerFailed, UpdateSession
 from mcast.dnssd.hosts import Host
+from mcast.dnssd.service import Service
 from mcast.errors import NotFound
 from mcast.mdns.constants import IPV4_GROUP
 from mcast.node.node import Node
@@ -195,6 +199,19 @@ class OpenMetricsTests(NodeTestCase):
         # A fake clock has no UDP.
         self.assertGreater(self.value("mcast_domain_events_total", node, **place, event="failures") or 0, 0)
         browser.close()
+
+    def test_registered(self) -> None:
+        """What is registered on DNS servers, and that one cannot be reached."""
+        node = self.settled("kitchen")
+        service = Service("Web", "_http._tcp", 80)
+        with mock.patch.object(UpdateSession, "ask", side_effect=ServerFailed("it cannot be reached")):
+            node.publish(service, domain="example.com", update=UpdateServer("192.0.2.53"))
+            self.lan.advance(60)
+        place = {"node": "kitchen", "domain": "example.com. at 192.0.2.53"}
+        told = [self.value("mcast_registered", node, **place, of=of) for of in ("names", "trouble")]
+        self.assertEqual(told, [2, 1])
+        self.assertEqual(self.value("mcast_registered_events_total", node, **place, event="failures"), 4)
+        self.assertEqual(node.statistics()["registered"][place["domain"]]["trouble"], "it cannot be reached")
 
     def test_what_searches_leave_alone(self) -> None:
         """Also when the search is over: totals do not shrink."""

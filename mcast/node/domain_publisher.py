@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -80,6 +81,8 @@ class DomainPublisher:
         self._updater: DomainUpdater | None = None
         self._unwatch: Callable[[], None] | None = None
         self._told_addressless = False
+        self.counters: Counter[str] = Counter()
+        """Requests, failures, renames, and leftovers removed, of all starts."""
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items)
@@ -92,10 +95,14 @@ class DomainPublisher:
         """What the server did not do, in one line; None while all goes well."""
         return None if self._updater is None else self._updater.trouble
 
-    @property
-    def counters(self) -> dict[str, int]:
-        """Requests, failures and leftovers since the start."""
-        return {} if self._updater is None else dict(self._updater.counters)
+    def statistics(self) -> dict[str, Any]:
+        """Return what is registered, what was counted, and the trouble, which is a text or None."""
+        return {
+            "names": len(self._items),
+            "names claimed": sum(item.is_claimed for item in self._items),
+            **self.counters,
+            "trouble": self.trouble,
+        }
 
     # Items
 
@@ -160,6 +167,7 @@ class DomainPublisher:
             return
         place = self.place
         self._updater = DomainUpdater(self._reactor, place.server, place.domain, self._handle, self._rng)
+        self._updater.counters = self.counters
         self._unwatch = self._network.watch(self._interfaces_changed)
         self._interfaces_changed(self._network.interfaces())
         self._updater.start()
@@ -263,6 +271,7 @@ class DomainPublisher:
             self._lose(item)
             return
         item.losses += 1
+        self.counters["renames"] += 1
         self._names.discard(lost)
         self._chooser.take_another(item)
         self._names.add(item.full_name)
@@ -338,6 +347,17 @@ class DomainPublishers:
             if self._is_running:
                 made.start()
         return self._domains[key]
+
+    def statistics(self) -> dict[str, dict[str, Any]]:
+        """Return for each domain and server, such as ``example.com. at 192.0.2.53``, what it tells.
+
+        Those that have another owner on the same server are told apart by it.
+        """
+        told = {}
+        for (server, domain), one in self._domains.items():
+            label = f"{domain} at {server}"
+            told[f"{label} as {server.owner}" if label in told else label] = one.statistics()
+        return told
 
     def start(self) -> None:
         """Begin to register."""

@@ -327,11 +327,12 @@ class Node(Publishing, TwistedService):
         cause; ``links gone``: the sums of the links that are no more, so that totals do not shrink;
         ``caches`` and ``published``: for each link what is in its cache, and how many records of each type we
         publish; ``searches``: what they heard and left alone, by cause; ``domains``: for each domain in which
-        DNS servers are asked what was counted; ``trouble``: as the
-        property says it; ``times``: for each of ``claim``, ``resolve`` and ``lookup`` the ``count``, ``sum``
-        and ``max`` of the seconds it took, and the ``failures``.
+        DNS servers are asked what was counted; ``registered``: for each domain that is registered in, and
+        ``trouble`` there; ``trouble``: as the property says it; ``times``: for each of ``claim``, ``resolve``
+        and ``lookup`` the ``count``, ``sum`` and ``max`` of the seconds it took, and the ``failures``.
         """
-        return statistics(self._links, self._publisher, self._searches, self._beyond)
+        domains = self._registrations.domains
+        return statistics(self._links, self._publisher, domains, self._searches, self._beyond)
 
     # Life
 

@@ -8,12 +8,19 @@ from typing import Any
 
 from mcast.dns.records import Record, show_type
 from mcast.node.beyond import Beyond
+from mcast.node.domain_publisher import DomainPublishers
 from mcast.node.links import Links
 from mcast.node.publisher import Publisher
 from mcast.node.searches import Searches
 
 
-def statistics(links: Links, publisher: Publisher, searches: Searches, beyond: Beyond) -> dict[str, Any]:
+def statistics(
+    links: Links,
+    publisher: Publisher,
+    domains: DomainPublishers,
+    searches: Searches,
+    beyond: Beyond,
+) -> dict[str, Any]:
     """Return what `Node.statistics` returns."""
     items = list(publisher)
     return {
@@ -32,6 +39,7 @@ def statistics(links: Links, publisher: Publisher, searches: Searches, beyond: B
         "published": {driver.label: _types_of(driver.link.responder.records()) for driver in links},
         "searches": searches.counters(),
         "domains": beyond.statistics(),
+        "registered": domains.statistics(),
         "limits": _limits(links, searches),
         "trouble": links.trouble,
         "times": {

@@ -97,7 +97,7 @@ class Exporter(MultiService):
         for publisher, carrier in zip(self._publishers, self._carriers, strict=True):
             self._log.info(
                 "{domain}: {count} services; {counters}; updates: {updates}; trouble: {trouble}",
-                updates=publisher.counters,
+                updates=dict(publisher.counters),
                 trouble=publisher.trouble,
                 domain=str(publisher.place.domain),
                 count=len(carrier),

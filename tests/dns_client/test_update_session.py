@@ -114,7 +114,7 @@ class SessionTests(TestCase):
         self.assertGreaterEqual(len(self.connections), 2)
 
     async def test_other_addresses(self) -> None:
-        """A connection of an address that this host has no more is given up, and what was asked is asked anew."""
+        """A connection is given up, and what was asked by it is asked anew."""
         silent = [True]
 
         def answer(server: _Server, request: bytes) -> None:

@@ -235,7 +235,7 @@ class _Connection(Int16StringReceiver):
         """Close at once."""
         if not self.is_lost and self.transport is not None:
             # Not `loseConnection`, which waits until all is written: perhaps nobody reads it.
-            self.transport.abortConnection()
+            self.transport.abortConnection()  # type: ignore[attr-defined]  # of ITCPTransport
 
     def stringReceived(self, string: bytes) -> None:
         waiting = self._waiting

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -17,8 +17,9 @@ from mcast.clock import clock_of
 from mcast.dns.names import Name
 from mcast.dns_client.update_server import UpdateServer, identity_of
 from mcast.dns_client.update_session import ServerFailed, UpdateSession
+from mcast.showing import shown
 from mcast.unicast.claims import Request
-from mcast.unicast.registrar import Registrar, RegistrarEvent, Swept, Trouble
+from mcast.unicast.registrar import Left, Registrar, RegistrarEvent, Swept, Trouble
 
 UPDATE_STOP_LIMIT = 3.0
 """Seconds that the removal of all names takes at most when a program stops.
@@ -26,6 +27,9 @@ UPDATE_STOP_LIMIT = 3.0
 Our choice: some hundred updates; while a service stops no second SIGTERM is heeded. What is left is removed
 at the next start.
 """
+
+NAMES_TOLD = 3
+"""Names in one line of the log. Our choice: enough to know what is meant."""
 
 
 class DomainUpdater:
@@ -132,7 +136,7 @@ class DomainUpdater:
             self.registrar.failed(str(error), self.now())
         else:
             self.registrar.answered(reply, self.now())
-            if not self.registrar.failures and self._trouble:
+            if self._trouble and self.registrar.is_well:
                 self._trouble = ""
                 self._log.info("{domain} at {server}: updates work again", **self._names())
         finally:
@@ -143,13 +147,15 @@ class DomainUpdater:
         for event in self.registrar.take_events():
             if isinstance(event, Trouble):
                 self._on_trouble(event)
-            elif isinstance(event, Swept):
-                self.counters["leftovers removed"] += 1
+            elif isinstance(event, Left):
                 self._log.info(
-                    "removed {name}, which an earlier run left in {domain}",
-                    name=str(event.name),
+                    "{domain} at {server}: removing {count} names that an earlier run left: {some}",
+                    count=len(event.names),
+                    some=_some(event.names),
                     **self._names(),
                 )
+            elif isinstance(event, Swept):
+                self.counters["leftovers removed"] += 1
             else:
                 self._tell(event)
 
@@ -188,6 +194,12 @@ class DomainUpdater:
         stopped, self._stopped = self._stopped, None
         assert stopped is not None
         stopped.callback(None)
+
+
+def _some(names: Sequence[Name]) -> str:
+    """Return the first of some names, which a server told."""
+    told = [shown(str(name)) for name in names[:NAMES_TOLD]]
+    return ", ".join(told if len(told) == len(names) else [*told, "…"])
 
 
 def _without_numbers(reason: str) -> str:

@@ -30,6 +30,25 @@ Our choice: an administrator who empties a zone has it filled again within a qua
 message for each name.
 """
 
+ADOPTED_INTERVAL = 120.0
+"""Seconds between two looks at whether a host still stands there that somebody else keeps.
+
+Our choice: the life of its records in a resolver. When another program of this host stops, nobody else has
+the addresses of our services written again.
+"""
+
+MAX_CONFLICTS = 15
+"""Names in a row that are taken, after which the next one is tried later (as RFC 6762 §8.1 has it)."""
+
+FIRST_RETRY = 5.0
+"""Seconds until the first further try after a failure; each one after it waits twice as long.
+
+Our choice: a server that restarts is back within seconds.
+"""
+
+LAST_RETRY = 900.0
+"""Seconds between two tries at most. Our choice: a mended key or clock shows within a quarter of an hour."""
+
 Request = Update | Question
 """What a server is sent next."""
 
@@ -133,6 +152,8 @@ class Claim:
         """What was wanted, and asked, in the request that is on its way."""
         self.is_tried = False
         """Whether anything was ever sent for it."""
+        self._conflicts = 0
+        """How many names in a row were another's."""
 
     def change(self, wanted: Wanted, now: float) -> None:
         """Want something else under the same name, or another name after a conflict."""
@@ -142,7 +163,9 @@ class Claim:
             self._step = _Step.CLAIM
         self.wanted = wanted
         self.is_adopted = False
-        self.due_at = now
+        # A server that calls every name taken is not to be asked for one after the other without end.
+        late = self._conflicts - MAX_CONFLICTS
+        self.due_at = now + retry_delay(late) if late > 0 else now
 
     def request(self, place: Place) -> Request:
         """Return what to send."""
@@ -194,12 +217,15 @@ class Claim:
         if step in (_Step.ADOPT_IPV4, _Step.ADOPT_IPV6):
             return self._adopt(reply, now)
         if step is _Step.LOOK:
+            if not _is_told(reply):
+                return Outcome.REFUSED
             self._old_subtypes = _targets(reply)
             self._step = _Step.REPLACE
             return Outcome.GOES_ON
         if code == UpdateCode.NOERROR:
             self.written = sent
             self._old_subtypes = set()
+            self._conflicts = 0
             self._step = _Step.CHECK
             self.due_at = now + REFRESH_INTERVAL
             return Outcome.HELD
@@ -227,11 +253,14 @@ class Claim:
 
     def _adopt(self, reply: Message, now: float) -> Outcome:
         """Look whether the name of a host stands for this host, as a DHCP server may have written it."""
+        if not _is_told(reply):
+            return Outcome.REFUSED
         ours = {(each.type, each.rdata) for each in self.wanted.records}
         if any(each.name == self.wanted.name and (each.type, each.rdata) in ours for each in reply.answers):
             self.is_adopted = True
+            self._conflicts = 0
             self._step = _Step.CLAIM
-            self.due_at = now + REFRESH_INTERVAL
+            self.due_at = now + ADOPTED_INTERVAL
             return Outcome.HELD
         if self._step is _Step.ADOPT_IPV4:
             self._step = _Step.ADOPT_IPV6
@@ -241,6 +270,7 @@ class Claim:
     def _give_way(self) -> Outcome:
         self.due_at = None
         self.written = None
+        self._conflicts += 1
         self._step = _Step.CLAIM
         return Outcome.TAKEN
 
@@ -262,6 +292,11 @@ class Removal:
         if look:
             self._requests.insert(0, self._look)
 
+    @property
+    def is_tidying(self) -> bool:
+        """Whether it is out of the zone, and only the list of types is still to be looked at."""
+        return self._requests[0] == self._tidy
+
     def request(self, place: Place) -> Request:
         """Return what to send."""
         return self._requests[0](place)
@@ -271,6 +306,8 @@ class Removal:
         self.due_at = now
         step, code = self._requests[0], reply.rcode
         if step == self._look:
+            if not _is_told(reply):
+                return Outcome.REFUSED
             self._subtypes |= _targets(reply)
         elif step == self._remove and code in _NOT_OURS:
             # The name is free by now, or another's. Our pointers go with it in the first case only: they
@@ -326,6 +363,16 @@ def leftover(name: Name) -> Wanted:
     labels = name.labels
     is_service = len(labels) > 3 and labels[1][:1] == b"_" and labels[2].lower() in (b"_tcp", b"_udp")
     return Wanted(name, (), name.parent if is_service else None)
+
+
+def retry_delay(failures: int) -> float:
+    """Return how long to wait after this many failures in a row."""
+    return min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(failures - 1, 20))
+
+
+def _is_told(reply: Message) -> bool:
+    """Whether an answer to a question tells what there is: a server that failed knows nothing."""
+    return reply.rcode in (UpdateCode.NOERROR, UpdateCode.NXDOMAIN)
 
 
 def _targets(reply: Message) -> set[Name]:

@@ -16,18 +16,20 @@ from typing import Final
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question
 from mcast.dns.names import Name
-from mcast.unicast.claims import Claim, Outcome, Place, Removal, Request, Wanted, leftover, names_in
+from mcast.unicast.claims import (
+    FIRST_RETRY,
+    Claim,
+    Outcome,
+    Place,
+    Removal,
+    Request,
+    Wanted,
+    leftover,
+    names_in,
+    retry_delay,
+)
 from mcast.unicast.ownership import Owner
 from mcast.unicast.updates import UpdateCode, meaning_of, zone_in
-
-FIRST_RETRY = 5.0
-"""Seconds until the first further try after a failure; each one after it waits twice as long.
-
-Our choice: a server that restarts is back within seconds.
-"""
-
-LAST_RETRY = 900.0
-"""Seconds between two tries at most. Our choice: a mended key or clock shows within a quarter of an hour."""
 
 SWEEP_DELAY = 10.0
 """Seconds from the start until what a crash left, and nobody wants by then, is removed.
@@ -75,13 +77,24 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """Names that nobody wants stand there as ours, from before a crash; they are removed now."""
+
+    names: tuple[Name, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Swept:
     """A name that was left by a crash, or by another program that says it is us, is removed."""
 
     name: Name
 
 
-RegistrarEvent = Registered | Taken | Unregistered | Trouble | Swept
+RegistrarEvent = Registered | Taken | Unregistered | Trouble | Left | Swept
+
+
+_PERHAPS_OF_NAME: Final = frozenset({UpdateCode.FORMERR, UpdateCode.SERVFAIL, UpdateCode.NOTZONE})
+"""What a server may say of one name while it does others: BIND fails when there are too many of a type."""
 
 
 class _Zone(Enum):
@@ -154,6 +167,12 @@ class Registrar:
         """Whether nothing is to be removed any more, and nothing is on its way."""
         return not self._removals and self._current is None and self._sweep_at is None
 
+    @property
+    def is_well(self) -> bool:
+        """Whether the server has done all that was asked of it."""
+        every: list[Claim | Removal] = [*self._removals, *self._claims.values()]
+        return not self.failures and not any(each.failures for each in every)
+
     # Requests and answers
 
     def next_timer(self) -> float | None:
@@ -176,7 +195,9 @@ class Registrar:
         if self._sweep_at is not None and self._sweep_at <= now:
             self._current = _Zone.LIST
             return Question(self.owner.list_name(self.place.zone), RecordType.PTR)
-        _, first = min(self._waiting(), key=itemgetter(0))
+        # What the server refused before comes last.
+        ready = [(each.failures, due_at, each) for due_at, each in self._waiting() if due_at <= now]
+        *_, first = min(ready, key=itemgetter(0, 1))
         self._current = first
         return first.request(self.place)
 
@@ -193,6 +214,8 @@ class Registrar:
             return
         self.failures = current.failures = 0
         if isinstance(current, Removal):
+            if outcome is Outcome.GOES_ON and current.is_tidying and self._has_more_like(current):
+                outcome = Outcome.REMOVED
             if outcome is Outcome.REMOVED:
                 self._removals.remove(current)
                 gone = Swept(current.wanted.name) if current.key is None else Unregistered(current.key)
@@ -242,6 +265,13 @@ class Registrar:
                 if removal.key is not None:
                     self._events.append(Unregistered(removal.key))
 
+    def _has_more_like(self, removal: Removal) -> bool:
+        """Whether there is more of its type here; with the last of it goes its entry in the list of types."""
+        every: list[Claim | Removal] = [*self._removals, *self._claims.values()]
+        return any(
+            each is not removal and each.wanted.type_name == removal.wanted.type_name for each in every
+        )
+
     def _told(self, asked: _Zone, reply: Message, now: float) -> None:
         """Take in an answer about the zone."""
         if reply.rcode not in (UpdateCode.NOERROR, UpdateCode.NXDOMAIN):
@@ -259,27 +289,27 @@ class Registrar:
         kept = {claim.wanted.name for claim in self._claims.values()}
         kept |= {removal.wanted.name for removal in self._removals}
         left = [name for name in names_in(reply, self.place.zone) if name not in kept]
+        if left:
+            self._events.append(Left(tuple(left)))
         self._removals += [Removal(leftover(name), now, look=True) for name in left[:MAX_LEFTOVERS]]
 
     def _refused(self, current: Claim | Removal, code: int, now: float) -> None:
         current.failures += 1
         # The others get their turn before it.
-        current.due_at = now + _delay(current.failures)
+        current.due_at = now + retry_delay(current.failures)
         if code in (UpdateCode.NOTAUTH, UpdateCode.NOTZONE):
             self.place = None
         of_name = code in (UpdateCode.FORMERR, UpdateCode.NOTZONE)
         self._pause(f"{current.wanted.name}: {meaning_of(code)}" if of_name else meaning_of(code), now)
+        if code in _PERHAPS_OF_NAME:
+            # A hundred names that are refused must not have the change of another one wait for them.
+            self._paused_until = min(self._paused_until, now + FIRST_RETRY)
 
     def _pause(self, reason: str, now: float) -> None:
         self.failures += 1
-        delay = _delay(self.failures)
+        delay = retry_delay(self.failures)
         self._paused_until = now + delay
         self._events.append(Trouble(reason, delay))
-
-
-def _delay(failures: int) -> float:
-    """Return how long to wait after this many failures in a row."""
-    return min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(failures - 1, 20))
 
 
 def _code_name(code: int) -> str:

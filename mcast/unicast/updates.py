@@ -43,9 +43,9 @@ PREREQUISITE_CODES: Final = frozenset(
 
 _MEANINGS: Final = {
     UpdateCode.FORMERR: "it does not understand the update (FORMERR)",
-    UpdateCode.SERVFAIL: "it failed; its own log says why, often that it cannot write the zone (SERVFAIL)",
+    UpdateCode.SERVFAIL: "it failed, and its log says why: often it cannot write the zone (SERVFAIL)",
     UpdateCode.NOTIMP: "it takes no updates at all (NOTIMP)",
-    UpdateCode.REFUSED: "it refuses the update; the zone must allow updates with this key (REFUSED)",
+    UpdateCode.REFUSED: "it refuses the update; the zone must allow it with this key, unfrozen (REFUSED)",
     UpdateCode.NOTAUTH: "it is not a server of this zone, or wants a key (NOTAUTH)",
     UpdateCode.NOTZONE: "a name of the update is outside of the zone (NOTZONE)",
 }

@@ -10,13 +10,18 @@ from mcast.dns import records
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
-from mcast.unicast.claims import REFRESH_INTERVAL, Wanted
-from mcast.unicast.ownership import LIST_LABEL, Owner
-from mcast.unicast.registrar import (
+from mcast.unicast.claims import (
     FIRST_RETRY,
     LAST_RETRY,
+    MAX_CONFLICTS,
+    REFRESH_INTERVAL,
+    Wanted,
+)
+from mcast.unicast.ownership import LIST_LABEL, Owner
+from mcast.unicast.registrar import (
     MAX_LEFTOVERS,
     SWEEP_DELAY,
+    Left,
     Registered,
     Registrar,
     Swept,
@@ -102,6 +107,15 @@ class ClaimingTests(RegistrarTestCase):
         self.assertEqual(run(self.registrar, self.server, 0.0), [Registered("host")])
         self.registrar.withdraw("host", 1.0)
         run(self.registrar, self.server, 1.0)
+        self.assertEqual(self.left(), {str(HOST)})
+
+    def test_a_host_that_another_program_has_written(self) -> None:
+        """When that stops, our services are without an address for two minutes at most."""
+        self.server.records += host("192.0.2.7").records
+        self.registrar.add("host", host("192.0.2.7"), 0.0)
+        run(self.registrar, self.server, 0.0)
+        self.server.records.clear()
+        run(self.registrar, self.server, 120.0)
         self.assertEqual(self.left(), {str(HOST)})
 
     def test_the_name_of_another_host(self) -> None:
@@ -199,6 +213,17 @@ class WithdrawalTests(RegistrarTestCase):
         self.assertTrue(self.registrar.is_idle)
         self.assertEqual(self.server.records, [])
 
+    def test_many_of_one_type(self) -> None:
+        """One request each, and one more for the list of types: a stop has little time."""
+        for number in range(10):
+            self.registrar.add(number, web(str(number)), 0.0)
+        run(self.registrar, self.server, SWEEP_DELAY)
+        before = len(self.server.log)
+        self.registrar.stop(SWEEP_DELAY + 1.0)
+        run(self.registrar, self.server, SWEEP_DELAY + 1.0)
+        self.assertEqual(self.server.records, [])
+        self.assertEqual(len(self.server.log) - before, 11)
+
     def test_a_type_that_others_have_stays(self) -> None:
         other = Registrar(DOMAIN, OTHER, 0.0)
         other.add("b", web("B"), 0.0)
@@ -267,8 +292,25 @@ class CrashTests(RegistrarTestCase):
         self.registrar.add("web", web(), 0.0)
         run(self.registrar, self.server, 0.0)
         events = run(self.registrar, self.server, SWEEP_DELAY)
-        self.assertEqual(set(events), {Swept(web("Old").name), Swept(HOST)})
+        self.assertEqual(set(events[1:]), {Swept(web("Old").name), Swept(HOST)})
         self.assertEqual(self.left(), {str(web().name), str(HTTP), str(TYPES)})
+
+    def test_told_first(self) -> None:
+        """All at once: a thousand names are no thousand lines."""
+        events = run(self.registrar, self.server, SWEEP_DELAY)
+        self.assertEqual(events[0], Left((web("Old").name, web().name, HOST)))
+
+    def test_a_question_that_fails(self) -> None:
+        """It is asked again: an answer without records would leave the pointers of subtypes for ever."""
+        answer = self.server.answer
+        for _ in range(2):
+            self.registrar.answered(answer(self.registrar.due(SWEEP_DELAY) or self.fail()), SWEEP_DELAY)
+        self.assertIsInstance(self.registrar.due(SWEEP_DELAY), Question)
+        self.server.refusing = UpdateCode.SERVFAIL
+        self.registrar.answered(answer(Question(HOST, RecordType.PTR)), SWEEP_DELAY)
+        self.server.refusing = None
+        run(self.registrar, self.server, SWEEP_DELAY + FIRST_RETRY)
+        self.assertEqual(self.server.records, [])
 
     def test_removed_at_a_stop(self) -> None:
         self.registrar.stop(1.0)
@@ -325,6 +367,45 @@ class FailureTests(RegistrarTestCase):
         (trouble,) = run(registrar, self.server, 0.0)
         assert isinstance(trouble, Trouble)
         self.assertEqual(trouble.reason, "it has no zone of example.org.")
+
+    def test_many_refused_names_keep_no_other(self) -> None:
+        """BIND fails at the hundred and first service of a type, and goes on with the others."""
+        self.registrar.add("good", web("Good"), 0.0)
+        run(self.registrar, self.server, SWEEP_DELAY)
+        self.server.refusing, now = UpdateCode.SERVFAIL, SWEEP_DELAY
+        for number in range(50):
+            self.registrar.add(number, web(str(number)), now)
+        for _ in range(50):
+            now = self.registrar.next_timer() or 0.0
+            run(self.registrar, self.server, now)
+        self.assertFalse(self.registrar.is_well)
+        self.server.refusing = None
+        self.registrar.change("good", web("Good", 81), now)
+        self.assertEqual(run(self.registrar, self.server, now + FIRST_RETRY)[0], Registered("good"))
+
+    def test_the_host_while_the_server_fails(self) -> None:
+        """No answer about a host is not the answer that it is another's."""
+        self.server.records = list(host("192.0.2.7").records)
+        self.registrar.add("host", host("192.0.2.7"), 0.0)
+        while not (isinstance(request := self.registrar.due(0.0), Question) and request.name == HOST):
+            self.registrar.answered(self.server.answer(request or self.fail()), 0.0)
+        self.server.refusing = UpdateCode.SERVFAIL
+        self.registrar.answered(self.server.answer(request), 0.0)
+        self.assertNotIn(Taken("host", HOST), self.registrar.take_events())
+        self.server.refusing = None
+        self.assertEqual(run(self.registrar, self.server, FIRST_RETRY), [Registered("host")])
+
+    def test_every_name_is_taken(self) -> None:
+        """By a server without sense; the next name is then tried more and more slowly."""
+        self.registrar.add("web", web("0"), 0.0)
+        for number in range(1, MAX_CONFLICTS + 3):
+            self.server.records += [OTHER.marker(web(str(number - 1)).name)]
+            now = self.registrar.next_timer() or 0.0
+            self.assertIn(Taken("web", web(str(number - 1)).name), run(self.registrar, self.server, now))
+            self.registrar.change("web", web(str(number)), now)
+        at = 3 * FIRST_RETRY
+        self.assertEqual(run(self.registrar, self.server, at - 0.1), [])
+        self.assertEqual(run(self.registrar, self.server, at), [Registered("web")])
 
     def test_one_refused_name_keeps_no_other(self) -> None:
         self.registrar.add("a", web("A"), 0.0)

@@ -158,6 +158,19 @@ class _Domains:
                 family.add_metric([node, domain, name], value if isinstance(value, int) else bool(value))
 
 
+def _asked_of_servers() -> _Domains:
+    now, so_far = "What is asked of DNS servers now, by domain", "What came of asking DNS servers"
+    return _Domains("mcast_domain", now, so_far, _DOMAIN_GAUGES)
+
+
+def _registered_on_servers() -> _Domains:
+    now, so_far = (
+        "What is registered on DNS servers now, by domain",
+        "What came of registering on DNS servers",
+    )
+    return _Domains("mcast_registered", now, so_far, _REGISTERED_GAUGES)
+
+
 class _Limits:
     """The metrics of limits that are reached."""
 
@@ -227,18 +240,7 @@ class _Families:
         self._searches = CounterMetricFamily(
             "mcast_searches_dropped", "What searches heard and left alone, by cause", None, ["node", "cause"]
         )
-        self._domains = _Domains(
-            "mcast_domain",
-            "What is asked of DNS servers now, by domain",
-            "What came of asking DNS servers",
-            _DOMAIN_GAUGES,
-        )
-        self._registered = _Domains(
-            "mcast_registered",
-            "What is registered on DNS servers now, by domain",
-            "What came of registering on DNS servers",
-            _REGISTERED_GAUGES,
-        )
+        self._domains, self._registered = _asked_of_servers(), _registered_on_servers()
         self._limits = _Limits()
         self._times = {
             name: SummaryMetricFamily(f"mcast_{name}_seconds", help_text, labels=["node"], unit="seconds")

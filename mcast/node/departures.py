@@ -67,6 +67,22 @@ class Departures:
         self._done.append(done)
         return done
 
+    def abandon(self) -> int:
+        """Forget all that wait, though they are on their links still.
+
+        :returns: how many these were.
+        """
+        count = len(self._waiting)
+        waiting, self._waiting = self._waiting, {}
+        self._by_name.clear()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        for _, left in waiting.values():
+            left.callback(None)
+        self._tell_done()
+        return count
+
     def finish(self, name: Name | None = None) -> None:
         """Have those of a name leave now, since it is published again; by default all."""
         items = list(self._waiting) if name is None else list(self._by_name.get(name, ()))
@@ -104,9 +120,12 @@ class Departures:
         for each in left:
             each.callback(None)
         if not self._waiting:
-            done, self._done = self._done, []
-            for each in done:
-                each.callback(None)
+            self._tell_done()
+
+    def _tell_done(self) -> None:
+        done, self._done = self._done, []
+        for each in done:
+            each.callback(None)
 
     def _forget(self, item: Item, name: Name) -> None:
         same = self._by_name[name]

@@ -147,6 +147,13 @@ class Publisher:
         # The last one first: what points to a host goes before the host.
         return self._departures.add_all(reversed(self._items))
 
+    def abandon_goodbyes(self) -> None:
+        """Have what waits to leave its links go without a goodbye: when the links close."""
+        count = self._departures.abandon()
+        if count:
+            self.counters["left without goodbye"] += count
+            self._log.warn("{count} services and hosts left without a goodbye", count=count)
+
     def finish_goodbyes(self) -> None:
         """Take off the links now what is still to leave them."""
         self._departures.finish()

@@ -31,6 +31,7 @@ def statistics(
             "names claimed": sum(item.is_claimed for item in items),
             "conflicts": publisher.counters["conflicts"],
             "renames": publisher.counters["renames"],
+            "left without goodbye": publisher.counters["left without goodbye"],
         },
         "ports": links.port_counters(),
         "links": {driver.label: dict(driver.link.counters) for driver in links},

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.logger import LogLevel, capturedLogs
+
 from mcast.dnssd.service import Service
 from mcast.node.departures import SLICE
+from mcast.node.node import STOP_LIMIT, WITHDRAW_LIMIT
 from tests.node.node_lab import SETTLED, WEB, NodeTestCase, drivers
 
 
@@ -89,6 +92,28 @@ class DepartureTests(NodeTestCase):
         self.lan.advance(1.1)
         self.successResultOf(ended)
         self.assertEqual(len(drivers(self.subject)), 0)
+
+    def test_stop_takes_too_long(self) -> None:
+        """What is not withdrawn in time goes without a goodbye, is counted, and told in one line."""
+        before = self.subject._publisher._departures._leave
+
+        def very_slowly(item: Any) -> None:
+            self.lan.clock.rightNow += WITHDRAW_LIMIT / 8
+            before(item)
+
+        self.subject._publisher._departures._leave = very_slowly
+        with capturedLogs() as logged:
+            ended = self.subject.stopService()
+            self.lan.result(ended, within=WITHDRAW_LIMIT + STOP_LIMIT)
+        (told,) = [event for event in logged if event["log_level"] is LogLevel.warn]
+        left = self.subject.statistics()["node"]["left without goodbye"]
+        self.assertGreater(left, 0)
+        self.assertEqual(left + self.left, self.services + 1)
+        self.assertEqual(told["count"], left)
+        self.assertEqual(len(drivers(self.subject)), 0)
+        self.subject.startService()
+        self.lan.advance(SETTLED)
+        self.assertTrue(all(registration.is_claimed for registration in self.found))
 
     def test_start_while_stopping(self) -> None:
         """A start ends the stop, and all is published anew."""

@@ -168,7 +168,8 @@ twenty seconds some of the four queries would be for nothing.
 """
 
 REFRESH_GRID = 1.0
-"""Refresh queries leave at multiples of this, so that they share packets.
+"""Refresh queries leave at multiples of this, so that they share packets; of half, a quarter and so on of it
+where a TTL leaves less room.
 
 Our choice: a thousand SRV records of TTL 120 fall due within 2.4 s; in three steps they fill their packets.
 """

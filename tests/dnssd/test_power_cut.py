@@ -116,6 +116,22 @@ class PowerCutTests(SynchronousTestCase):
         self.assertEqual(Counter(kind for kind, _ in lab.told()), {"Added": 1000, "Removed": 1000})
         self.assertLessEqual(len(one.sent), 20)
 
+    def test_short_lives(self) -> None:
+        """The same with TTLs so short that RFC 6762 §5.2 leaves a fraction of a second to each refresh."""
+        lab = FollowingLab()
+        lab.follow(Browser([(HTTP, None)]))
+        records = [each.with_ttl(8) if each.ttl == 120 else each for each in services(1000)]
+        for batch in batches(records):
+            lab.hear(*batch)
+            lab.pass_time(0.0101)
+        # With the known answers of all, a browser that has just begun repeats its question meanwhile.
+        lab.pass_time(4)
+        (one,) = lab.labs.values()
+        one.sent.clear()
+        lab.pass_time(60)
+        self.assertEqual(Counter(kind for kind, _ in lab.told()), {"Added": 1000, "Removed": 1000})
+        self.assertLessEqual(len(one.sent), 20)
+
     def test_heard_over_two_minutes(self) -> None:
         """Known answers of a long list are not sent again for each record that runs out."""
         lab = FollowingLab()

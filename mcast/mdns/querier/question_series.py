@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from math import floor
+from math import floor, frexp
 from typing import Final
 
 from mcast.dns.codes import RecordType
@@ -25,11 +25,18 @@ from mcast.mdns.querier.cache_cells import LEAVING, Lifetime
 def refresh_time(earliest: float, at: float, latest: float) -> float:
     """Return when a refresh query drawn for ``at`` leaves, so that it shares packets (see `REFRESH_GRID`).
 
-    :param earliest: where the draw begins; the time itself when no multiple lies between it and ``latest``.
+    :param earliest: where the draw begins.
+    :param latest: where it ends; with a TTL that leaves less than the grid between both, half, a quarter and
+        so on of the grid are taken.
     """
-    on_grid = floor(at / REFRESH_GRID) * REFRESH_GRID
+    room = latest - earliest
+    if room <= 0:
+        return earliest
+    # frexp: the greatest power of two up to `room` is 2 ** (exponent - 1).
+    grid = REFRESH_GRID if room >= REFRESH_GRID else REFRESH_GRID * 2.0 ** (frexp(room / REFRESH_GRID)[1] - 1)
+    on_grid = floor(at / grid) * grid
     if on_grid < earliest:
-        on_grid += REFRESH_GRID
+        on_grid += grid
     return on_grid if on_grid <= latest else earliest
 
 

@@ -1,4 +1,4 @@
-"""The numbers of `Node.statistics` as OpenMetrics text, for Prometheus and compatible programs.
+"""The numbers of nodes and Discovery Proxies as OpenMetrics text, for Prometheus and compatible programs.
 
 It needs the extra ``metrics`` (prometheus-client), so nothing else in mcast imports it.
 """
@@ -12,6 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from mcast.node.node import Node
+from mcast.proxy.discovery_proxy import DiscoveryProxy
 
 try:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
@@ -69,6 +70,10 @@ _NODE_GAUGES = ("links", "links working", "names", "names claimed")
 _NODE_COUNTERS = ("conflicts", "renames")
 
 
+_PROXY_GAUGES = frozenset({"sessions", "subscriptions", "answers followed"})
+"""The numbers of a proxy, outside of its part "now", that go up and down."""
+
+
 _TIMES = {
     "claim": "How long names took to be claimed on all links",
     "resolve": "How long services took to be found by name",
@@ -79,17 +84,29 @@ _TIMES = {
 class NodeCollector(Collector):
     """A collector for a registry of prometheus-client; it asks the nodes whenever the registry is read.
 
-    :param nodes: each gets the label ``node``, its host name at the time when this is made; the second node
-        of the same name gets ``#2``.
+    :param nodes: nodes, and proxies, whose nodes need not be named beside them. Each node gets the label
+        ``node``, its host name at the time when this is made; the second node of the same name gets ``#2``.
+        A proxy has the label of its node.
     """
 
-    def __init__(self, *nodes: Node) -> None:
+    def __init__(self, *nodes: Node | DiscoveryProxy) -> None:
         self._nodes: dict[str, Node] = {}
-        for node in nodes:
-            label, number = node.hostname, 2
-            while label in self._nodes:
-                label, number = f"{node.hostname}#{number}", number + 1
-            self._nodes[label] = node
+        self._proxies: list[tuple[str, DiscoveryProxy]] = []
+        for told in nodes:
+            if isinstance(told, DiscoveryProxy):
+                self._proxies.append((self._label(told.node), told))
+            else:
+                self._label(told)
+
+    def _label(self, node: Node) -> str:
+        for label, known in self._nodes.items():
+            if known is node:
+                return label
+        label, number = node.hostname, 2
+        while label in self._nodes:
+            label, number = f"{node.hostname}#{number}", number + 1
+        self._nodes[label] = node
+        return label
 
     def __repr__(self) -> str:
         return f"<NodeCollector {' '.join(self._nodes)}>"
@@ -103,18 +120,20 @@ class NodeCollector(Collector):
         families = _Families()
         for label, node in self._nodes.items():
             families.add(label, node.statistics())
+        for label, proxy in self._proxies:
+            families.proxies.add(label, proxy.statistics())
         return families
 
 
 class MetricsResource(Resource):
     """A leaf for a `twisted.web` site that answers GET with OpenMetrics text.
 
-    :param nodes: the nodes to tell of; see `NodeCollector`.
+    :param nodes: the nodes and proxies to tell of; see `NodeCollector`.
     """
 
     isLeaf = True
 
-    def __init__(self, *nodes: Node) -> None:
+    def __init__(self, *nodes: Node | DiscoveryProxy) -> None:
         super().__init__()
         self._nodes = nodes
         self._registry = _registry_of(*nodes)
@@ -127,15 +146,15 @@ class MetricsResource(Resource):
         return bytes(generate_latest(self._registry))
 
 
-def _registry_of(*nodes: Node) -> CollectorRegistry:
+def _registry_of(*nodes: Node | DiscoveryProxy) -> CollectorRegistry:
     """Return a registry that holds some nodes and nothing else."""
     registry = CollectorRegistry()
     registry.register(NodeCollector(*nodes))
     return registry
 
 
-def openmetrics(*nodes: Node) -> str:
-    """Return the OpenMetrics text of some nodes (https://prometheus.io/docs/specs/om/open_metrics_spec/)."""
+def openmetrics(*nodes: Node | DiscoveryProxy) -> str:
+    """Return the OpenMetrics text of some nodes and proxies (https://prometheus.io/docs/specs/om/open_metrics_spec/)."""
     return str(generate_latest(_registry_of(*nodes)), "utf-8")
 
 
@@ -169,6 +188,25 @@ def _registered_on_servers() -> _Domains:
         "What came of registering on DNS servers",
     )
     return _Domains("mcast_registered", now, so_far, _REGISTERED_GAUGES)
+
+
+class _Proxies:
+    """What Discovery Proxies answer and push."""
+
+    def __init__(self) -> None:
+        labels = ["node", "part"]
+        self.now = GaugeMetricFamily("mcast_proxy", "What a proxy has open now", None, [*labels, "of"])
+        self.events = CounterMetricFamily(
+            "mcast_proxy_events", "What a proxy did, and left undone", None, [*labels, "event"]
+        )
+
+    def add(self, node: str, statistics: Mapping[str, Mapping[str, int]]) -> None:
+        """Take in what `DiscoveryProxy.statistics` returned."""
+        for part, numbers in statistics.items():
+            for name, value in numbers.items():
+                is_gauge = part == "now" or name in _PROXY_GAUGES
+                family = self.now if is_gauge else self.events
+                family.add_metric([node, part, name], value)
 
 
 class _Limits:
@@ -241,6 +279,7 @@ class _Families:
             "mcast_searches_dropped", "What searches heard and left alone, by cause", None, ["node", "cause"]
         )
         self._domains, self._registered = _asked_of_servers(), _registered_on_servers()
+        self.proxies = _Proxies()
         self._limits = _Limits()
         self._times = {
             name: SummaryMetricFamily(f"mcast_{name}_seconds", help_text, labels=["node"], unit="seconds")
@@ -265,6 +304,7 @@ class _Families:
         yield from (self._questions, self._published, self._searches, self._limits.reached, self._limits.most)
         for domains in (self._domains, self._registered):
             yield from (domains.now, domains.events)
+        yield from (self.proxies.now, self.proxies.events)
         yield from self._times.values()
         yield from (self._longest, self._failures)
 

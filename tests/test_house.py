@@ -27,7 +27,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("mcast.oneshot",),
     ("mcast.node",),
     ("mcast.watching",),
-    ("mcast.testing", "mcast.endpoints", "mcast.resolver", "mcast.metrics", "mcast.proxy", "mcast.view"),
+    ("mcast.testing", "mcast.endpoints", "mcast.resolver", "mcast.proxy", "mcast.view"),
+    ("mcast.metrics",),
     ("mcast.tap", "mcast.cli"),
     ("mcast",),
 )

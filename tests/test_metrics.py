@@ -19,7 +19,10 @@ from mcast.dnssd.service import Service
 from mcast.errors import NotFound
 from mcast.mdns.constants import IPV4_GROUP
 from mcast.node.node import Node
+from mcast.proxy.discovery_proxy import DiscoveryProxy, ProxySettings
 from tests.node.node_lab import SETTLED, NodeTestCase, drivers
+from tests.proxy.proxy_lab import BUILDING
+from tests.proxy.test_discovery_proxy import LanReactor
 
 MISSING: str | None = None
 try:
@@ -226,6 +229,23 @@ class OpenMetricsTests(NodeTestCase):
         after = self.value("mcast_searches_dropped_total", node, node="kitchen", cause=cause)
         self.assertGreater(before, 0)
         self.assertEqual(after, before)
+
+    def test_proxy(self) -> None:
+        """With its node, which need not be named; every number is there."""
+        node = self.settled("proxy", hostname=None, reactor=LanReactor(self.lan.clock))
+        settings = ProxySettings((Name.parse("proxy.example.com"),), port=5300)
+        proxy = DiscoveryProxy(node, [BUILDING], settings)
+        proxy.startService()
+        self.addCleanup(proxy.stopService)
+        found = samples(openmetrics(proxy, node))
+        told = {name: labels for name, labels in found if dict(labels).get("part") == "push"}
+        self.assertEqual(set(told), {"mcast_proxy"})
+        for part, numbers in proxy.statistics().items():
+            for name in numbers:
+                self.assertTrue(
+                    any({("part", part)} < labels and name in dict(labels).values() for _, labels in found)
+                )
+        self.assertEqual(len([1 for name, _ in found if name == "mcast_links"]), 1)
 
     def test_several_nodes(self) -> None:
         """Each by its name; the second of one name is told apart."""

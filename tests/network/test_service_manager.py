@@ -19,8 +19,11 @@ class ServiceManagerTests(LanTestCase):
     if shutil.which("setpriv") is None:
         skip = "the program setpriv (util-linux) is not installed"
 
-    def life(self, *words: str) -> list[bytes]:
-        """Return what a program tells its manager until it is ended in the middle of its life."""
+    def life(self, *words: str, capability: str = "") -> list[bytes]:
+        """Return what a program tells its manager until it is ended in the middle of its life.
+
+        :param capability: the only one that it has.
+        """
         path = os.path.abspath(f"/tmp/mcast-manager-{os.getpid()}")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.bind(path)
@@ -28,7 +31,10 @@ class ServiceManagerTests(LanTestCase):
             manager.settimeout(PATIENCE)
             (host,) = self.lan.hosts
             # No capability, and none to be had; the user stays, who can read this interpreter.
-            bare = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+            sets = f"-all,+{capability}" if capability else "-all"
+            bare = ["setpriv", f"--bounding-set={sets}", f"--inh-caps={sets}", "--no-new-privs"]
+            if capability:
+                bare.append(f"--ambient-caps={sets}")
             asked = ("env", f"NOTIFY_SOCKET={path}", "WATCHDOG_USEC=100000")
             process = host.spawn(*bare, *asked, sys.executable, "-m", "twisted", "mcast", *words)
             told = [manager.recv(100) for _ in range(3)]
@@ -46,3 +52,8 @@ class ServiceManagerTests(LanTestCase):
 
     def test_mdns(self) -> None:
         self.assert_whole(self.life("mdns", "--hostname", "kitchen"))
+
+    def test_proxy(self) -> None:
+        """Ports 53 and 853 are open to it, since it may bind them, and may do nothing else."""
+        options = ("--zone", "Building 1.example.com=eth0", "--ns", "proxy.example.com")
+        self.assert_whole(self.life("proxy", *options, capability="net_bind_service"))

@@ -18,6 +18,9 @@ UNITS = sorted((Path(__file__).resolve().parents[2] / "contrib" / "systemd").glo
 EXPOSURE = 15
 """Tenths of what `systemd-analyze security` may count, of 100. Our choice: what is left is the network."""
 
+CAPABILITIES = {"mcast-proxy.service": "CAP_NET_BIND_SERVICE"}
+"""What a unit may do that others may not: the proxy listens on port 53."""
+
 
 def settings(unit: Path, name: str) -> list[str]:
     """Return each value of a setting."""
@@ -26,7 +29,9 @@ def settings(unit: Path, name: str) -> list[str]:
 
 class UnitTests(SynchronousTestCase):
     def test_names(self) -> None:
-        self.assertEqual([unit.name for unit in UNITS], ["mcast-echo.service", "mcast-mdns.service"])
+        self.assertEqual(
+            [unit.name for unit in UNITS], ["mcast-echo.service", "mcast-mdns.service", "mcast-proxy.service"]
+        )
 
     def test_commands(self) -> None:
         """What is started has options that `twist mcast` knows."""
@@ -34,14 +39,21 @@ class UnitTests(SynchronousTestCase):
             (command,) = settings(unit, "ExecStart")
             program, plugin, *words = [word for word in shlex.split(command) if not word.startswith("$")]
             self.assertEqual((Path(program).name, plugin), ("twist", "mcast"))
-            tap.Options().parseOptions(words)
+            with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+                file.write('[[zone]]\nname = "Building 1.example.com"\ninterface = "eth0"\n')
+                file.flush()
+                options = tap.Options()
+                options.parseOptions([file.name if word.endswith(".toml") else word for word in words])
 
     def test_restrictions(self) -> None:
         for unit in UNITS:
+            capabilities = CAPABILITIES.get(unit.name, "")
             for name, value in (
                 ("Type", "notify"),
                 ("DynamicUser", "yes"),
-                ("CapabilityBoundingSet", ""),
+                ("CapabilityBoundingSet", capabilities),
+                ("AmbientCapabilities", capabilities),
+                ("NoNewPrivileges", "yes"),
                 ("ProtectSystem", "strict"),
             ):
                 self.assertEqual(settings(unit, name), [value], f"{unit.name} {name}")

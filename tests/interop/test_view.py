@@ -66,6 +66,17 @@ NAMELESS = """() => [...document.querySelectorAll("button, a, input, select, [ro
   .map((each) => each.outerHTML.slice(0, 80))"""
 
 
+CROWDED = """() => [...document.querySelectorAll(".card")].flatMap((card) => {
+  const box = (element) => element.getBoundingClientRect();
+  const badge = card.querySelector("rect.badge");
+  const end = box(card.querySelector(".box")).right;
+  return [...card.querySelectorAll("text:not(.badge)")]
+    .filter((text) => box(text).right > (badge && text.matches(".name") ? box(badge).left : end))
+    .map((text) => text.textContent);
+})"""
+"""Texts of the map that have no room."""
+
+
 class ViewTestCase(SceneTestCase):
     """A view, three devices and a browser."""
 
@@ -118,15 +129,11 @@ class ViewTestCase(SceneTestCase):
             return plain; }"""
         )
 
-
-class PageTests(ViewTestCase):
-    """What is on the network is on the page."""
-
-    def announce(self, label: str, ttl: int = 4500, note: str = "first") -> float:
+    def announce(self, label: str, ttl: int = 4500, note: str = "first", host_name: str = "timed") -> float:
         """Multicast all records of a service from a host without a responder; return when."""
         host = self.lan.hosts[3]
         name = Name.from_labels((label, "_ipp", "_tcp", "local"))
-        target = Name.parse("timed.local")
+        target = Name.from_labels((host_name, "local"))
         records = (
             make.pointer(Name.parse("_ipp._tcp.local"), name, ttl),
             make.service(name, 0, 0, 631, target, min(ttl, 120), cache_flush=True),
@@ -136,6 +143,10 @@ class PageTests(ViewTestCase):
         with host.udp_socket(port=5353) as sender:
             sender.sendto(encode(Message(0, RESPONSE_FLAGS, (), records)), GROUP)
         return time.monotonic()
+
+
+class PageTests(ViewTestCase):
+    """What is on the network is on the page."""
 
     def test_devices(self) -> None:
         page = self.open("services")
@@ -203,6 +214,15 @@ class PageTests(ViewTestCase):
         page.keyboard.press("Escape")
         page.locator("#details").wait_for(state="hidden")
         self.assertEqual(page.evaluate("document.activeElement.dataset.id"), card.get_attribute("data-id"))
+
+    def test_focus_stays_while_events_come(self) -> None:
+        page = self.open("events")
+        first = page.locator(".events button.name").first
+        first.focus()
+        seen = page.evaluate("document.activeElement.closest('li').dataset.event")
+        self.announce("Interrupting", note=f"at {time.monotonic()}")
+        page.locator(".events li").get_by_text("Interrupting").first.wait_for()
+        self.assertEqual(page.evaluate("document.activeElement.closest('li')?.dataset.event"), seen)
 
     def test_pressed_slowly(self) -> None:
         """What is pressed stays while numbers beside it change."""
@@ -295,6 +315,32 @@ class LookTests(ViewTestCase):
         if part == "details":
             page.locator("tbody button.name").first.click()
             page.wait_for_timeout(50)
+
+    def test_long_names_have_room(self) -> None:
+        """No text of a card is wider than the card, or under the count of breaches; types are not broken."""
+        self.announce("Long", host_name="W" * 63)
+        for viewport in SIZES.values():
+            page = self.open("map", viewport=viewport)
+            page.locator(".card text.name").get_by_text("WWWW").wait_for()
+            self.assertEqual(page.evaluate(CROWDED), [])
+            page.goto("http://127.0.0.1:8765/#services")
+            page.locator("tbody code").first.wait_for()
+            heights = page.locator("tbody code").evaluate_all(
+                "all => all.map((each) => each.clientHeight || each.getBoundingClientRect().height)"
+            )
+            self.assertLess(max(heights), 30)
+
+    def test_dark_on_paper(self) -> None:
+        """What is printed is dark on white, whatever is on the screen."""
+        page = self.open("map", color_scheme="dark")
+        page.evaluate("document.documentElement.dataset.scheme = 'dark'")
+        page.emulate_media(media="print", color_scheme="dark")
+        names = ("--ground", "--badbg", "--warnbg", "--s0")
+        colours = [
+            page.evaluate(f"getComputedStyle(document.documentElement).getPropertyValue('{name}')")
+            for name in names
+        ]
+        self.assertEqual(colours, ["#fff", "#fdeceb", "#fff2db", "#2f6fd0"])
 
     def test_empty(self) -> None:
         """Before anything is heard each page says so."""

@@ -38,7 +38,9 @@ export function details(store, panel) {
   }
 
   function draw() {
-    const entry = store.state[shown.collection].get(shown.id);
+    // A host may turn out to be another one while it is shown.
+    const entry = shown.collection === "hosts" ? store.host(shown.id) : store.state[shown.collection].get(shown.id);
+    if (entry) shown.id = entry.id;
     const content = entry ? (shown.collection === "services" ? service(entry) : host(entry)) : [el("h2", {}, "Gone"), el("p", { class: "quiet" }, "It is not known any more.")];
     morph(panel, [el("button", { type: "button", class: "close", "aria-label": "Close details", "data-key": "close", onclick: close }, "×"), ...content.flat().filter(Boolean)]);
   }

@@ -40,9 +40,19 @@ export function eventsPage(view, root) {
     const { events } = store.state;
     const wanted = events.filter((event) => (!kinds.size || kinds.has(event.kind)) && matches(view.words, event.kind, event.what, event.name, event.detail));
     const latest = wanted.slice(-SHOWN).reverse();
-    // What stands at the end is the same as before: only the new ones are made.
-    const there = new Map([...list.children].map((element) => [element.dataset.event, element]));
-    list.replaceChildren(...latest.map((event) => (changes === null ? null : there.get(String(event.id))) ?? item(event)));
+    // What stands there stays, untouched: taking it out, if only for a moment, would take the focus away.
+    const wantedNow = new Set(latest.map((event) => String(event.id)));
+    for (const element of [...list.children]) if (changes === null || !wantedNow.has(element.dataset.event)) element.remove();
+    let next = list.firstChild;
+    for (const event of latest) {
+      if (next?.dataset.event === String(event.id)) {
+        next = next.nextSibling;
+        continue;
+      }
+      const element = item(event);
+      if (changes !== null) element.classList.add("fresh");
+      list.insertBefore(element, next);
+    }
     list.hidden = !latest.length;
     note.hidden = latest.length > 0 && wanted.length <= SHOWN;
     note.textContent = latest.length ? `${number(wanted.length - SHOWN)} earlier ones are not shown; search for them.` : events.length ? "Nothing matches." : "Nothing has happened yet.";

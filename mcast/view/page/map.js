@@ -8,7 +8,13 @@ const MOST = 250;
 const HEAD = 54;
 const BUS = 26;
 const SHOWN_TYPES = 3;
+const MOST_CHIP = 72;
 const MAX_CARDS = 400;
+const MAX_FITTED = 4000;
+// As view.css has them.
+const NAME_FONT = "600 14px";
+const ABOUT_FONT = "12.5px";
+const CHIP_FONT = "11.5px";
 // Places outlive the page: whoever comes back finds everyone where they were.
 const places = new Map();
 
@@ -63,11 +69,10 @@ export function mapPage(view, root) {
     const room = width - BUS - 2;
     const columns = Math.max(1, Math.floor(room / (196 + CARD.gap)));
     CARD.width = Math.max(150, Math.min(columns === 1 ? 420 : MOST, Math.floor(room / columns) - CARD.gap));
-    const letters = CARD.width / 8.4;
     let y = 0;
     const parts = [];
     for (const [name, members] of groups) {
-      const { elements, height } = section(name, members, own, columns, y, letters);
+      const { elements, height } = section(name, members, own, columns, y);
       parts.push(...elements);
       y += height;
     }
@@ -76,7 +81,7 @@ export function mapPage(view, root) {
     note.textContent = hosts.size ? `${number(hosts.size - MAX_CARDS)} further hosts are not on the map; the page of hosts has all.` : "No host has been heard yet. Questions have gone out; answers take some seconds.";
   }
 
-  function section(name, members, own, columns, top, letters) {
+  function section(name, members, own, columns, top) {
     const kept = places.get(name);
     const rows = Math.ceil((Math.max(-1, ...kept.values()) + 1) / columns);
     const links = [...store.state.links.values()].filter((link) => link.interface === name);
@@ -98,17 +103,17 @@ export function mapPage(view, root) {
     const ordered = members.slice().sort((a, b) => kept.get(a.id) - kept.get(b.id));
     for (const host of ordered) {
       const place = kept.get(host.id);
-      elements.push(card(host, own.get(host.id) ?? [], BUS + CARD.gap + (place % columns) * (CARD.width + CARD.gap), cardTop(Math.floor(place / columns)), letters));
+      elements.push(card(host, own.get(host.id) ?? [], BUS + CARD.gap + (place % columns) * (CARD.width + CARD.gap), cardTop(Math.floor(place / columns))));
     }
     return { elements, height: HEAD + rows * (CARD.height + CARD.gap) + 18 };
   }
 
-  function card(host, services, x, y, letters) {
+  function card(host, services, x, y) {
     const label = hostLabel(host);
     const address = host.addresses.find((each) => !each.includes(":")) ?? host.addresses[0];
     const about = address && address !== label ? address : host.vendor ?? host.mac ?? (host.self ? "this host" : "no name known");
     const types = [...new Set(services.map((service) => service.type.replace(/^_/, "").replace(/\._(tcp|udp)$/, "")))];
-    const shown = types.slice(0, SHOWN_TYPES).map((type) => cut(type, 11));
+    const shown = types.slice(0, SHOWN_TYPES).map((type) => fit(type, MOST_CHIP, CHIP_FONT));
     if (types.length > SHOWN_TYPES) shown.push(`+${types.length - SHOWN_TYPES}`);
     const found = !view.words.length || matches(view.words, host.names, host.addresses, host.vendor, services.map((service) => [service.name, service.type]));
     const state = ["card", host.flooding && "flooding", host.silent && "silent", host.self && "self", !found && "dim", view.isOpen(host.id) && "open"].filter(Boolean).join(" ");
@@ -117,7 +122,7 @@ export function mapPage(view, root) {
     const chips = [];
     let at = 12;
     for (const type of shown) {
-      const breadth = type.length * 6.3 + 12;
+      const breadth = breadthOf(type, CHIP_FONT) + 14;
       if (at + breadth > CARD.width - 8) break;
       chips.push(svg("rect", { class: "chip", x: at, y: 56, width: breadth, height: 18, rx: 9 }), svg("text", { class: "chip", x: at + breadth / 2, y: 69, "text-anchor": "middle" }, type));
       at += breadth + 5;
@@ -126,9 +131,9 @@ export function mapPage(view, root) {
     return svg("g", { class: state, "data-id": host.id, transform: `translate(${x} ${y})`, role: "button", tabindex: "0", "aria-label": words, onclick: open, onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); open(); } } },
       svg("title", {}, words),
       svg("rect", { class: "box", width: CARD.width, height: CARD.height, rx: 9 }),
-      svg("rect", { class: "busy", x: 0, y: CARD.height - 4, width: Math.round(busy * CARD.width), height: 4, rx: 2 }),
-      svg("text", { class: "name", x: 12, y: 24 }, cut(label, Math.floor(letters) - (host.breaches ? 4 : 0))),
-      svg("text", { class: "about", x: 12, y: 43 }, cut(about, Math.floor(letters * 1.1))),
+      svg("rect", { class: "busy", x: 9, y: CARD.height - 4, width: Math.round(busy * (CARD.width - 18)), height: 4, rx: 2 }),
+      svg("text", { class: "name", x: 12, y: 24 }, fit(label, CARD.width - 24 - (host.breaches ? 38 : 0), NAME_FONT)),
+      svg("text", { class: "about", x: 12, y: 43 }, fit(about, CARD.width - 24, ABOUT_FONT)),
       host.breaches ? badge(host.breaches > 99 ? "99+" : String(host.breaches)) : null,
       chips.length ? chips : svg("text", { class: "about", x: 12, y: 69 }, host.self && about !== "this host" ? "this host" : "no service"),
     );
@@ -146,10 +151,32 @@ function badge(text) {
   ];
 }
 
-/** At most so many characters; whole ones, whatever the script. */
+/** As much of a text as has room; whole characters, whatever the script. SVG neither wraps nor cuts. */
 const segmenter = new Intl.Segmenter();
-function cut(text, length) {
-  if (/^[ -~]*$/.test(text)) return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
-  const whole = [...segmenter.segment(text.slice(0, 200))].map((each) => each.segment);
-  return whole.length <= length ? text : `${whole.slice(0, length - 1).join("")}…`;
+const pen = document.createElement("canvas").getContext("2d");
+const fitted = new Map();
+function fit(text, room, font) {
+  const key = `${font} ${Math.round(room)} ${text}`;
+  const known = fitted.get(key);
+  if (known !== undefined) return known;
+  if (fitted.size >= MAX_FITTED) fitted.clear();
+  pen.font = `${font} ${getComputedStyle(document.documentElement).fontFamily}`;
+  let result = text;
+  if (pen.measureText(text).width > room) {
+    const whole = [...segmenter.segment(text.slice(0, 200))].map((each) => each.segment);
+    let [least, most] = [0, whole.length];
+    while (least < most) {
+      const middle = Math.ceil((least + most) / 2);
+      if (pen.measureText(`${whole.slice(0, middle).join("")}…`).width <= room) least = middle;
+      else most = middle - 1;
+    }
+    result = `${whole.slice(0, least).join("")}…`;
+  }
+  fitted.set(key, result);
+  return result;
+}
+
+function breadthOf(text, font) {
+  pen.font = `${font} ${getComputedStyle(document.documentElement).fontFamily}`;
+  return pen.measureText(text).width;
 }

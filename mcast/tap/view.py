@@ -18,7 +18,7 @@ from twisted.web.server import Site
 
 from mcast.node.network import Network, SocketNetwork
 from mcast.node.node import Node
-from mcast.showing import one_line
+from mcast.showing import one_line, shown
 from mcast.tap.options import Options as CommonOptions
 from mcast.view.guard import TOKEN_LENGTH
 from mcast.view.resource import LiveView
@@ -91,10 +91,10 @@ class Options(CommonOptions):
         if self["no-ipv4"] and self["no-ipv6"]:
             raise UsageError("--no-ipv4 and --no-ipv6 together leave nothing to watch")
         if self["token"] is None and not _is_local(self["listen"]):
-            raise UsageError(
-                f"--listen {self['listen']}: others than this host could look; "
-                "add interface=127.0.0.1, or a token by --token-file"
-            )
+            raise UsageError(f"--listen {self['listen']}: {_OPEN_TO_OTHERS}")
+
+
+_OPEN_TO_OTHERS = "others than this host could look; add interface=127.0.0.1, or a token by --token-file"
 
 
 class _Site(Site):
@@ -124,27 +124,28 @@ class ViewService(MultiService):
         self.node.setServiceParent(self)
         self.view = LiveView(reactor, self.node, token=options["token"], hosts=options["hosts"])
         self.view.setServiceParent(self)
+        self._text: str = options["listen"]
         try:
-            endpoint = serverFromString(reactor, options["listen"])
-        except (ValueError, TypeError) as error:
-            raise UsageError(f"--listen {options['listen']}: {one_line(error)}") from None
-        self._endpoint = endpoint
+            self._endpoint = serverFromString(reactor, self._text)
+        except Exception as error:
+            # A parser may be of any package, and reads files: it raises what it likes.
+            raise UsageError(f"--listen {self._text}: {_cause(error)}") from None
         self._listening: Deferred[IListeningPort | None] = succeed(None)
 
     def startService(self) -> None:
         """Start to watch and to serve the page.
 
         :raises OSError: port 5353 cannot be opened.
-        :raises CannotListenError: the port of the page is taken.
+        :raises UsageError: the page cannot be served there.
         """
         super().startService()
         site = _Site(self.view.resource)
         site.noisy = False
         refused: list[Failure] = []
-        self._listening = self._endpoint.listen(site)
+        self._listening = maybeDeferred(self._endpoint.listen, site)
         self._listening.addCallbacks(self._tell, refused.append)
         if refused:
-            refused[0].raiseException()
+            raise UsageError(f"--listen {self._text}: {_cause(refused[0].value)}")
 
     async def _stop_listening(self) -> None:
         port = await self._listening
@@ -196,13 +197,27 @@ def _is_local(listen: str) -> bool:
     One of a kind that we do not know may be served to all; `mcast.view.guard` then looks at each request.
     """
     kind, *words = listen.replace("\\:", "\0").split(":")
+    if kind == "haproxy":
+        # The address that a request came to is then what its sender says it is.
+        kind, *words = words or [""]
     if kind not in ("tcp", "tcp6", "ssl", "tls"):
         return True
-    interface = next((word.partition("=")[2] for word in words if word.startswith("interface=")), "")
+    # Of an argument that stands there twice Twisted takes the last.
+    interface = next(
+        (word.partition("=")[2] for word in reversed(words) if word.startswith("interface=")), ""
+    )
     try:
         return ip_address(interface.replace("\0", ":").partition("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        # Of a lock the first name is that of the process.
+        path = os.fsdecode(error.filename2 or error.filename or "")
+        return shown(f"{path}: {error.strerror}" if path else error.strerror)
+    return one_line(error) or type(error).__name__
 
 
 def _url(address: Any) -> str:

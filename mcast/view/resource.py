@@ -88,7 +88,7 @@ class _Root(Resource):
         refused = self._check(request)
         if refused is not None:
             return refused.render(request)
-        return _redirect(request, request.path.rpartition(b"/")[2] + b"/")
+        return _redirect(request, _last_of(request.path) + b"/")
 
     def _check(self, request: Request) -> Resource | None:
         for name, value in HEADERS:
@@ -96,10 +96,11 @@ class _Root(Resource):
         reason = self._guard.refusal(request)
         if reason is not None:
             return _Refusal(403, reason)
-        if request.args and b"token" in request.args and not self._guard.is_remembered(request):
-            self._guard.remember(request)
-            # So that it is not seen in the address, nor kept in the history.
-            return _Redirect(request.path.rpartition(b"/")[2] or b"./")
+        if request.args and b"token" in request.args and request.method in (b"GET", b"HEAD"):
+            if self._guard.is_shown(request):
+                self._guard.remember(request)
+            # So that it is not seen in the address, nor kept in the history, also where it was shown before.
+            return _Redirect(_last_of(request.path))
         return None
 
 
@@ -126,6 +127,11 @@ class _Redirect(Resource):
 
     def render(self, request: Request) -> bytes:
         return _redirect(request, self._target)
+
+
+def _last_of(path: bytes) -> bytes:
+    """Return the last part of a path as a relative address: one that has a colon is no scheme."""
+    return b"./" + path.rpartition(b"/")[2]
 
 
 def _redirect(request: Request, target: bytes) -> bytes:

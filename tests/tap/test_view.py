@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from errno import ENOENT
 from pathlib import Path
+from typing import NoReturn
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.usage import UsageError
@@ -38,6 +40,8 @@ class OptionsTests(SynchronousTestCase):
             "tcp:8765:interface=0.0.0.0",
             "tcp6:1:interface=\\:\\:",
             "ssl:1:interface=10.0.0.1",
+            "tcp:1:interface=127.0.0.1:interface=0.0.0.0",
+            "haproxy:tcp:8765",
         ):
             self.assertIn("others than this host could look", self.refused("--listen", listen))
 
@@ -47,6 +51,7 @@ class OptionsTests(SynchronousTestCase):
             "tcp6:1:interface=\\:\\:1",
             "tcp:1:backlog=5:interface=127.0.0.1",
             "unix:/run/x",
+            "haproxy:tcp:1:interface=127.0.0.1",
         ):
             self.assertEqual(parsed("--listen", listen)["listen"], listen)
 
@@ -78,6 +83,16 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options.subOptions["interfaces"], ["eth0"])
 
 
+class _Refusing:
+    """An endpoint where nobody can listen."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def listen(self, factory: object) -> NoReturn:
+        raise self._error
+
+
 class ServiceTests(SynchronousTestCase):
     """The service listens, and ends."""
 
@@ -100,6 +115,28 @@ class ServiceTests(SynchronousTestCase):
         error = self.assertRaises(UsageError, self.service, "--listen", "nonsense:1")
         self.assertIn("--listen nonsense:1: ", str(error))
         self.assertRaises(UsageError, self.service, "--listen", "tcp:interface=127.0.0.1")
+
+    def test_what_an_endpoint_lacks(self) -> None:
+        """One line, whatever the parser of the endpoint raises."""
+        for listen, cause in (
+            ("ssl:1:interface=127.0.0.1:privateKey=/nowhere", "/nowhere: No such file or directory"),
+            ("systemd:domain=INET:index=7", "list index out of range"),
+        ):
+            error = self.assertRaises(UsageError, self.service, "--listen", listen)
+            self.assertEqual(str(error), f"--listen {listen}: {cause}")
+
+    def test_where_nobody_can_listen(self) -> None:
+        """A UNIX socket in a folder that is not there; a port above 65535."""
+        lock = OSError(ENOENT, "No such file or directory", "4711", None, b"/nowhere/x.lock")
+        for error, cause in (
+            (lock, "/nowhere/x.lock: No such file or directory"),
+            (OverflowError("big"), "big"),
+        ):
+            _, _, service = self.service()
+            self.patch(service, "_endpoint", _Refusing(error))
+            refused = self.assertRaises(UsageError, service.startService)
+            self.assertEqual(str(refused), f"--listen tcp:8765:interface=127.0.0.1: {cause}")
+            service.stopService()
 
     def test_publishes_nothing(self) -> None:
         _, _, service = self.service()

@@ -197,6 +197,22 @@ class TokenTests(ViewTestCase):
         cookie = first.head.partition("set-cookie: ")[2].partition(";")[0]
         self.assertEqual(self.visit("/api/v1/snapshot", f"Cookie: {cookie}").status, 200)
 
+    def test_shown_again(self) -> None:
+        """A bookmark with the token: it is taken out of the address each time."""
+        first = self.visit(f"/?token={TOKEN.replace(' ', '%20')}")
+        cookie = first.head.partition("set-cookie: ")[2].partition(";")[0]
+        for token in (TOKEN.replace(" ", "%20"), "an%20old%20one%20that%20was%20changed"):
+            again = self.visit(f"/?token={token}", f"Cookie: {cookie}")
+            self.assertEqual(again.status, 303)
+            self.assertIn("location: ./\r\n", again.head + "\r\n")
+
+    def test_redirected_to_itself(self) -> None:
+        """A part of the path that looks like an address elsewhere is part of a path."""
+        for path in ("https:evil.example", "/evil.example", "javascript:alert(1)"):
+            browser = self.visit(f"/{path}?token={TOKEN.replace(' ', '%20')}")
+            target = browser.head.partition("location: ")[2].partition("\r")[0]
+            self.assertEqual(target, "./" + path.rpartition("/")[2], path)
+
     def test_bearer(self) -> None:
         self.assertEqual(self.visit("/api/v1/snapshot", f"Authorization: Bearer {TOKEN}").status, 200)
         self.assertEqual(self.visit("/api/v1/snapshot", "Authorization: Bearer other").status, 403)
@@ -223,7 +239,7 @@ class PageTests(ViewTestCase):
         self.assertEqual(self.status("/main.js", f"If-None-Match: {etag}"), 304)
 
     def test_below_a_path(self) -> None:
-        self.assertIn("location: below/", self.browser("below").ask("/below").head)
+        self.assertIn("location: ./below/", self.browser("below").ask("/below").head)
         self.assertEqual(self.browser("below").ask("/below/").status, 200)
         self.assertEqual(self.browser("below").ask("/below/api/v1/snapshot").status, 200)
 

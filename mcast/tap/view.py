@@ -212,7 +212,9 @@ def _is_local(listen: str) -> bool:
         return False
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: BaseException | None) -> str:
+    if error is None:
+        return "nobody can listen there"
     if isinstance(error, OSError) and error.strerror:
         # Of a lock the first name is that of the process.
         path = os.fsdecode(error.filename2 or error.filename or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterable
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -52,7 +53,7 @@ class Guard:
 
         A token in the query is remembered by a cookie, which the caller sends by `remember`.
         """
-        host = _host_of(request.getHeader(b"host"))
+        host = _host_of(request)
         if host is None or not _is_known(host, self._hosts):
             # A page elsewhere that has its name resolve to this host (DNS rebinding) has its own name here.
             return "this is not a name of this host: use its address, or allow the name by --host"
@@ -91,12 +92,17 @@ def is_same_origin(request: Request) -> bool:
     return origin is None or origin.partition(b"://")[2] == request.getHeader(b"host")
 
 
-def _host_of(header: bytes | None) -> str | None:
-    """Return the name or address in a Host header (RFC 9110 §7.2)."""
-    text = (header or b"").decode("ascii", "replace").lower()
-    if text.startswith("["):
-        return text[1:].partition("]")[0] or None
-    return text.partition(":")[0].rstrip(".") or None
+_HOST = re.compile(rb"(?:\[([^][]+)\]|([^][:@,/ ]+))(?::[0-9]*)?")
+"""A Host header (RFC 9110 §7.2): an address in brackets, or a name; and a port."""
+
+
+def _host_of(request: Request) -> str | None:
+    """Return the name or address in the Host header; None for one that is none, and for several."""
+    headers = request.requestHeaders.getRawHeaders(b"host", [])
+    match = _HOST.fullmatch(headers[0]) if len(headers) == 1 else None
+    if match is None:
+        return None
+    return (match[1] or match[2]).decode("ascii", "replace").lower().rstrip(".") or None
 
 
 def _address_of(text: str) -> IPv4Address | IPv6Address | None:

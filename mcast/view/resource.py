@@ -115,7 +115,7 @@ class _Refusal(Resource):
     def render(self, request: Request) -> bytes:
         request.setResponseCode(self._code)
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
-        return f"{self._reason}\n".encode()
+        return _content(request, f"{self._reason}\n".encode())
 
 
 class _Redirect(Resource):
@@ -132,6 +132,14 @@ class _Redirect(Resource):
 def _last_of(path: bytes) -> bytes:
     """Return the last part of a path as a relative address: one that has a colon is no scheme."""
     return b"./" + path.rpartition(b"/")[2]
+
+
+def _content(request: Request, content: bytes) -> bytes:
+    """Return a content; for HEAD its length alone, or Twisted would log the address, a token in it."""
+    if request.method != b"HEAD":
+        return content
+    request.setHeader(b"content-length", b"%d" % len(content))
+    return b""
 
 
 def _redirect(request: Request, target: bytes) -> bytes:
@@ -156,7 +164,7 @@ class _File(Resource):
         if request.getHeader(b"if-none-match") == self._etag:
             request.setResponseCode(304)
             return b""
-        return self._content
+        return _content(request, self._content)
 
 
 class _Snapshot(Resource):
@@ -166,7 +174,7 @@ class _Snapshot(Resource):
 
     def render_GET(self, request: Request) -> bytes:
         request.setHeader(b"content-type", b"application/json")
-        return self._streams.snapshot()
+        return _content(request, self._streams.snapshot())
 
 
 class _Events(Resource):

@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionLost
 from twisted.internet.testing import StringTransport
+from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
@@ -127,8 +128,26 @@ class GuardTests(ViewTestCase):
 
     def test_other_names(self) -> None:
         """DNS rebinding: a page of evil.example whose name resolves to 127.0.0.1."""
-        for host in ("evil.example", "evil.example:8765", "127.0.0.1.evil.example", "", "[evil]", None):
+        odd = ("[::1", "localhost:evil", "127.0.0.1@evil.example", "localhost, evil.example", "[::1]x", "::1")
+        for host in ("evil.example", "evil.example:8765", "127.0.0.1.evil.example", "", "[evil]", None, *odd):
             self.assertIn(self.status("/api/v1/snapshot", host=host), (400, 403), host)
+
+    def test_two_names(self) -> None:
+        """Which of them a proxy took is not known."""
+        for first, second in (("evil.example", "localhost"), ("localhost", "evil.example")):
+            status = self.status("/api/v1/snapshot", f"Host: {second}", host=first)
+            self.assertIn(status, (400, 403), first)
+
+    def test_head(self) -> None:
+        """The length is told; Twisted would log the address, a token in it, of a response with content."""
+        places = (("/main.js", "localhost"), ("/api/v1/snapshot", "localhost"), ("/", "evil.example"))
+        with capturedLogs() as logged:
+            for path, host in places:
+                browser = self.browser().ask(path, method="HEAD", host=host)
+                length = int(browser.head.partition("content-length: ")[2].split()[0])
+                self.assertEqual(length, len(self.browser().ask(path, host=host).body))
+                self.assertEqual(browser.body, b"")
+        self.assertNotIn("HEAD", str(logged))
 
     def test_not_from_elsewhere(self) -> None:
         for local in (IPv4Address("TCP", "10.0.1.2", 8765), IPv6Address("TCP", "::ffff:10.0.1.2", 8765)):

@@ -3,7 +3,28 @@
 Each module adds the scenarios of its group to `QUERIER`.
 """
 
-from mcast.conform.querier import listing, origins, questions
+from mcast.conform.querier import (
+    floods,
+    listing,
+    lookups,
+    names,
+    origins,
+    questions,
+    refresh,
+    responses,
+    withdrawal,
+)
 from mcast.conform.querier.catalogue import QUERIER
 
-__all__ = ["QUERIER", "listing", "origins", "questions"]
+__all__ = [
+    "QUERIER",
+    "floods",
+    "listing",
+    "lookups",
+    "names",
+    "origins",
+    "questions",
+    "refresh",
+    "responses",
+    "withdrawal",
+]

@@ -11,7 +11,7 @@ from mcast.conform.shown import Service, Shown
 from mcast.conform.verdicts import Check, Judge, NotRunError
 from mcast.dns.codes import RecordType
 from mcast.dns.names import Name
-from mcast.dns.records import Record, pointer
+from mcast.dns.records import Record, address, pointer, service, text
 
 EARLY = 0.005
 """Seconds that a timer may be early: clocks of milliseconds, and two stamps of the kernel."""
@@ -21,6 +21,9 @@ BUSY = 0.15
 
 TTL = 4500
 """Seconds that a PTR record lives by default (RFC 6762 §10)."""
+
+LONG = 4500
+"""Seconds that the other records of a service live. Our choice: they are to be no matter in a scenario."""
 
 TOGETHER = 0.15
 """Seconds in which the packets of one list of known answers come. Our choice: "immediately" (RFC 6762 §7.2),
@@ -58,6 +61,10 @@ class Browse:
         """Return the first query since a mark, and wait for it."""
         return await self.bench.next(self.asks, within, mark)
 
+    async def asked(self, name: Name, rtype: int, mark: int, within: float) -> Packet | None:
+        """Return the first query for a record since a mark, and wait for it."""
+        return await self.bench.next(lambda each: asks(each, name, rtype), within, mark)
+
     async def second(self) -> Packet:
         """Return the second query of the series.
 
@@ -85,6 +92,17 @@ class Browse:
     def pointer(self, instance: Name, ttl: int = TTL) -> Record:
         """Return the record that tells of an instance."""
         return pointer(self.kind, instance, ttl)
+
+    def tell(self, *instances: Name, ttl: int = TTL) -> int:
+        """Tell of instances with all that there is to resolve them, so that they can be shown; see `send`."""
+        host = self.bench.random_name()
+        here = "fd77::1" if self.bench.ipv6 else "10.77.0.1"
+        additionals = [address(host, here, LONG, True)]
+        for instance in instances:
+            additionals.append(service(instance, 0, 0, 4711, host, LONG, True))
+            additionals.append(text(instance, [b"a=b"], LONG, True))
+        pointers = (self.pointer(each, ttl) for each in instances)
+        return self.bench.respond(*pointers, additionals=additionals)
 
     # What it believes
 
@@ -179,11 +197,16 @@ def label_of(instance: Name) -> str:
     return instance.labels[0].decode(errors="replace")
 
 
+def asks(packet: Packet, name: Name, rtype: int) -> bool:
+    """Tell whether a packet asks for the records of a name."""
+    return packet.is_query and any(
+        each.name == name and each.type in (rtype, RecordType.ANY) for each in packet.questions
+    )
+
+
 def asks_for(packet: Packet, kind: Name) -> bool:
     """Tell whether a packet asks for the services of a type."""
-    return packet.is_query and any(
-        each.name == kind and each.type in (RecordType.PTR, RecordType.ANY) for each in packet.questions
-    )
+    return asks(packet, kind, RecordType.PTR)
 
 
 async def browse(bench: Bench) -> Browse:

@@ -34,6 +34,7 @@ from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mcast.proxy.turns import Turns
 from mcast.unicast.framing import Unframer, framed
 
 IDLE_LIMIT = 10.0
@@ -57,9 +58,6 @@ Our choice: as many as a busy resolver has at a time.
 
 MAX_UNSENT = 1_000_000
 """Octets that a client leaves unread before the connection is aborted. Our choice: fifteen full messages."""
-
-TURN = 50
-"""Messages of one connection that are dealt with before others have their turn. Our choice: some ms."""
 
 DSO_OPCODE: Final = 6
 """RFC 8490 §5.1."""
@@ -117,7 +115,6 @@ class Connection(TwistedProtocol):
         self._server = server
         self._unframer = Unframer()
         self._messages: deque[bytes] = deque()
-        self._turn: IDelayedCall | None = None
         self._unsent = 0
         self._is_backed_up = False
         self._is_over = False
@@ -180,16 +177,14 @@ class Connection(TwistedProtocol):
         if messages:
             self.active_at = self._server.clock.seconds()
             self._messages.extend(messages)
-            if self._turn is None:
-                self._work()
+            self._server.turns.offer(self)
+            self._pace()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """Forget what waits, and tell the session."""
         self._is_over = True
         self._messages.clear()
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
+        self._server.turns.leave(self)
         self._server.forget(self)
         session, self.session = self.session, None
         if session is not None:
@@ -209,23 +204,27 @@ class Connection(TwistedProtocol):
         if self.session is not None:
             self.session.released(self._server.clock.seconds())
         self._pace()
-        if self._messages and self._turn is None:
-            self._work()
+        if self.has_work:
+            self._server.turns.offer(self)
 
     def stopProducing(self) -> None:
         """Nothing is produced without a query."""
 
     # Messages
 
-    def _work(self) -> None:
-        self._turn = None
-        left = TURN
-        while self._messages and left and not self._is_over and not self._must_wait:
-            left -= 1
+    @property
+    def has_work(self) -> bool:
+        """Whether messages are left that can be dealt with now."""
+        return bool(self._messages) and not self._is_over and not self._must_wait
+
+    def work(self, limit: int) -> int:
+        """Deal with messages that have come (called by `Turns`)."""
+        done = 0
+        while done < limit and self.has_work:
+            done += 1
             self._receive(self._messages.popleft())
         self._pace()
-        if self._messages and not self._is_over and not self._must_wait:
-            self._turn = self._server.clock.callLater(0, self._work)
+        return done
 
     @property
     def _must_wait(self) -> bool:
@@ -252,9 +251,17 @@ class Connection(TwistedProtocol):
         self.outstanding += 1
         answer = self._server.answering.answer(message, self.client, self._answered, stream=True)
         if answer is not None:
-            self._answered(answer)
+            self._respond(answer)
 
     def _answered(self, answer: bytes) -> None:
+        """Send an answer that came later; go on with what waited for it."""
+        was_waiting = self._must_wait
+        self._respond(answer)
+        if was_waiting and not self._is_over:
+            # Not at once: the link may answer many queries in one moment.
+            self._server.turns.enqueue(self)
+
+    def _respond(self, answer: bytes) -> None:
         self.outstanding -= 1
         if self.session is not None:
             self.session.query_answered(self._server.clock.seconds())
@@ -262,8 +269,6 @@ class Connection(TwistedProtocol):
             return
         self.active_at = self._server.clock.seconds()
         self.send(answer)
-        if self._turn is None and (self._messages or not self._must_wait):
-            self._turn = self._server.clock.callLater(0, self._work)
 
 
 class ConnectionServer(Factory):
@@ -282,6 +287,8 @@ class ConnectionServer(Factory):
         """Makes a session for the first DSO message of a TLS connection."""
         self.counters: Final[Counter[str]] = Counter()
         """What was refused or closed, by cause."""
+        self.turns: Final = Turns(clock)
+        """Who works next."""
         self._connections: dict[Connection, None] = {}
         self._timer: IDelayedCall | None = None
 

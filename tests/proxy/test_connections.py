@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
@@ -28,6 +29,13 @@ class Echo:
             self.later.append(reply)
             return None
         return b"" if message == b"silence" else message
+
+
+class TurnClock(Clock):
+    """Each turn of the reactor is a second."""
+
+    def callLater(self, delay: float, *args: Any, **kwargs: Any) -> Any:
+        return super().callLater(max(delay, 1.0), *args, **kwargs)
 
 
 class Session:
@@ -115,6 +123,27 @@ class QueryTests(ConnectionTestCase):
         self.clock.pump([0, 0, 0])
         self.assertEqual(len(transport.value()), 120 * 3)
         self.assertEqual(transport.producerState, "producing")
+
+    def test_floods_of_several_take_turns(self) -> None:
+        """TURN: all together do no more in one turn than one alone, and each has its share of it."""
+        self.clock = TurnClock()
+        self.server = ConnectionServer(self.clock, self.echo)
+        floods = [self.connect(f"192.0.2.{number}") for number in range(20)]
+        for connection, _ in floods:
+            connection.dataReceived(framed(b"x") * 500)
+        late, transport = self.connect("198.51.100.1")
+        late.dataReceived(framed(b"y"))
+        done = 50
+        for turn in range(4):
+            answered = sum(len(each.value()) // 3 for _, each in floods)
+            self.assertIn(answered, (done - 1, done), turn)
+            self.clock.advance(1)
+            done += 50
+        self.assertEqual(transport.value(), framed(b"y"))
+        for connection, _ in floods:
+            self.lose(connection)
+        self.lose(late)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_too_many_wait(self) -> None:
         """MAX_OUTSTANDING: nothing more is read until one is answered."""

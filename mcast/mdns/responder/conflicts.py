@@ -8,7 +8,7 @@ from typing import Final
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message
-from mcast.dns.records import Identity, Record
+from mcast.dns.records import Identity, NextSecure, Record
 from mcast.mdns.constants import KNOWN_ANSWER_FRACTION, MULTICAST_INTERVAL, SHARED_DELAY
 from mcast.mdns.context import LinkContext
 from mcast.mdns.responder.duplicate_answers import drop_duplicates
@@ -99,10 +99,13 @@ class Watcher:
             probed = self._prober.probing(key)
             if probed is None:
                 continue
+            proposals = self._publications.proposals(probed)
             # An NSEC record says only what the others say already, and ours may differ from that of our other
-            # link.
-            telling = [record for record in answers if record.type != RecordType.NSEC] or answers
-            proposed = {record.identity for record in self._publications.proposals(probed)}
+            # link. It comes alone when the others were multicast a moment ago.
+            types = {record.type for record in proposals}
+            telling = [record for record in answers if record.type != RecordType.NSEC]
+            telling = telling or [record for record in answers if _listed(record) != types]
+            proposed = {record.identity for record in proposals}
             if any(record.identity not in proposed and not self._is_own(record) for record in telling):
                 self._counters["names lost"] += 1
                 heard = {record.type for record in telling if record.identity not in proposed}
@@ -187,3 +190,9 @@ class Watcher:
         at = max(now + self._context.rng.uniform(*SHARED_DELAY), ours.multicast_at + MULTICAST_INTERVAL)
         self._plan.add(ours, at, Reason.CORRECTION)
         self._counters["records put right"] += 1
+
+
+def _listed(denial: Record) -> frozenset[int]:
+    """Return the types that an NSEC record says there are; none when it cannot be read."""
+    data = denial.data
+    return data.types if isinstance(data, NextSecure) else frozenset()

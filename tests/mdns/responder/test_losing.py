@@ -167,6 +167,25 @@ class ConflictWhileProbingTests(SynchronousTestCase):
         self.assertEqual(lab.events, [GroupClaimed(1)])
 
 
+class DenialTests(SynchronousTestCase):
+    """An NSEC record alone: the other records were multicast a moment ago, and are not given again."""
+
+    def hear(self, *types: int) -> Lab:
+        lab = Lab(point=0.0)
+        lab.register(HOST_GROUP)
+        lab.run(0.4)
+        lab.hear(next_secure(HOST, types, 120))
+        lab.run(2.0)
+        return lab
+
+    def test_of_what_we_lack_too(self) -> None:
+        """M-9-2: two proxies of one device are no conflict."""
+        self.assertEqual(self.hear(A).events, [GroupClaimed(1)])
+
+    def test_of_what_we_have(self) -> None:
+        self.assertEqual(self.hear(TXT).events, [GroupLost(1, HOST)])
+
+
 class PartialOwnerTests(SynchronousTestCase):
     """Another host has the name with some of our records and lacks the rest.
 

@@ -111,10 +111,7 @@ class DomainPublisher:
 
         :raises ValueError: its host is one of multicast DNS, which nobody elsewhere can look up.
         """
-        if service.host not in self.hosts and is_multicast_name(service.host or LOCAL):
-            raise ValueError(
-                f"host {service.host}: nobody beyond the link can look up a name of multicast DNS"
-            )
+        self._check_host(service)
         return ServiceItem(service, self.hosts, renames=renames)
 
     def add(self, item: Item) -> None:
@@ -131,7 +128,17 @@ class DomainPublisher:
         self._claim_all()
 
     def update(self, item: Item, undo: Callable[[], None]) -> Deferred[None]:
-        """Register what an item is now; fires when it stands in the zone."""
+        """Register what an item is now; fires when it stands in the zone.
+
+        :param undo: puts the item back when it cannot be registered.
+        :raises ValueError: as from `service`.
+        """
+        if isinstance(item, ServiceItem):
+            try:
+                self._check_host(item.service)
+            except ValueError:
+                undo()
+                raise
         done: Deferred[None] = Deferred(item.updates.remove)
         item.updates.append(done)
         self._change(item)
@@ -186,6 +193,12 @@ class DomainPublisher:
         return updater.stop()
 
     # Parts of these
+
+    def _check_host(self, service: Service) -> None:
+        if service.host not in self.hosts and is_multicast_name(service.host or LOCAL):
+            raise ValueError(
+                f"host {service.host}: nobody beyond the link can look up a name of multicast DNS"
+            )
 
     def _interfaces_changed(self, interfaces: Sequence[Interface]) -> None:
         before = self.own.host

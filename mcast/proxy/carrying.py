@@ -21,7 +21,7 @@ from mcast.dnssd.hosts import checked_host_label
 from mcast.dnssd.service import Service
 from mcast.errors import InvalidService
 from mcast.node.node import Node
-from mcast.proxy.choosing import Choice, Quota
+from mcast.proxy.choosing import MAX_WAITING, Choice, Quota
 from mcast.showing import shown
 from mcast.unicast.registration import usable_addresses
 
@@ -92,6 +92,10 @@ class Carrier:
         self._browser: Any = None
         self._carried: dict[Name, _Carried] = {}
         self._hosts: dict[Name, _Host] = {}
+        self._waiting: dict[Name, FoundService] = {}
+        """What is carried when there is room."""
+        self._has_let_go = False
+        """Whether there may be room since the last look."""
         self._told_full = False
 
     def __len__(self) -> int:
@@ -109,6 +113,7 @@ class Carrier:
             self._browser = None
         self._carried.clear()
         self._hosts.clear()
+        self._waiting.clear()
 
     def found(self, full_name: Name) -> FoundService | None:
         """Return the service of a name on the link."""
@@ -116,8 +121,14 @@ class Carrier:
         return next((one for one in services if one.full_name == full_name), None)
 
     def _changed(self, change: Change) -> None:
-        found = change.service
-        wanted = None if isinstance(change, Removed) else self._described(found)
+        self._waiting.pop(change.service.full_name, None)
+        self._consider(change.service, is_gone=isinstance(change, Removed))
+        if self._has_let_go:
+            self._has_let_go = False
+            self._let_in()
+
+    def _consider(self, found: FoundService, *, is_gone: bool = False) -> None:
+        wanted = None if is_gone else self._described(found)
         carried = self._carried.get(found.full_name)
         if carried is not None and (wanted is None or wanted.host != carried.service.host):
             self._drop(found.full_name)
@@ -174,10 +185,12 @@ class Carrier:
 
     def _carry(self, found: FoundService, wanted: Service, addresses: Addresses) -> None:
         assert wanted.host is not None
-        hosts = [one.service.host for one in self._carried.values() if one.service.host is not None]
-        if not self._quota.has_room(hosts, wanted.host):
+        if not self._has_room(wanted.host):
             self.counters["names beyond the limit"] += 1
+            if len(self._waiting) < MAX_WAITING:
+                self._waiting[found.full_name] = found
             if not self._told_full:
+                # Once: under a flood there is room, and none, many times a second.
                 self._told_full = True
                 self._log.warn(
                     "{count} services are carried; further ones are not, nor more than {of_host} of a host",
@@ -202,13 +215,26 @@ class Carrier:
         host.services += 1
         self._carried[found.full_name] = _Carried(published, wanted)
 
+    def _has_room(self, host: Name) -> bool:
+        there = self._hosts.get(host)
+        return self._quota.has_room(len(self._carried), 0 if there is None else there.services)
+
+    def _let_in(self) -> None:
+        """Carry what waits, as far as there is room now."""
+        for full_name, found in tuple(self._waiting.items()):
+            if len(self._carried) >= self._quota.total:
+                return
+            if found.host is not None and self._has_room(found.host):
+                del self._waiting[full_name]
+                self._consider(found)
+
     def _drop(self, full_name: Name) -> None:
         carried = self._carried.pop(full_name)
         _ignored(carried.published.withdraw())
         assert carried.service.host is not None
         self._hosts[carried.service.host].services -= 1
         self._release(carried.service.host)
-        self._told_full = False
+        self._has_let_go = True
 
     def _release(self, name: Name) -> None:
         host = self._hosts.get(name)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import translate
 
@@ -21,6 +19,12 @@ MAX_OF_HOST = 25
 """Services of one host that are carried at a time.
 
 Our choice: a tenth of all, so that one stranger takes no more.
+"""
+
+MAX_WAITING = 1000
+"""Services that wait until there is room for them, oldest first.
+
+Our choice: a flood of invented names is some thousands, and what is real comes again with each announcement.
 """
 
 PATTERN_LIMIT = 200
@@ -81,14 +85,13 @@ class Quota:
     total: int = MAX_EXPORTED
     of_host: int = MAX_OF_HOST
 
-    def has_room(self, hosts: Iterable[Name], newcomer: Name) -> bool:
+    def has_room(self, carried: int, of_host: int) -> bool:
         """Whether one more service may be carried.
 
-        :param hosts: of those that are carried, one each.
-        :param newcomer: the host of the further one.
+        :param carried: how many are.
+        :param of_host: how many of them are on the host of the further one.
         """
-        counts = Counter(hosts)
-        return counts.total() < self.total and counts[newcomer] < self.of_host
+        return carried < self.total and of_host < self.of_host
 
 
 def host_label(host: Name) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
 from mcast.dns.names import LOCAL, Name
@@ -74,6 +75,8 @@ class Everywhere:
     :param owner: tells this use of the program from others on the same host.
     """
 
+    _log = Logger()
+
     def __init__(self, node: Node, targets: Sequence[UpdateTarget], owner: str) -> None:
         self._node = node
         self._places = [(target.domain, target.server(owner)) for target in targets]
@@ -81,9 +84,15 @@ class Everywhere:
     def publish(self, what: Any, *, shared: bool = False) -> Any:
         """Do what `Node.publish` does; a service is registered in each domain as well."""
         published: Any = self._node.publish(what, shared=shared) if shared else self._node.publish(what)
-        if not isinstance(what, Service) or what.domain != LOCAL or what.host is not None:
-            # A host with a name of the link's is none that a server could lead to.
+        if not isinstance(what, Service) or not self._places:
             return published
+        if what.domain != LOCAL or what.host is not None:
+            # A host with a name of the link's is none that a server could lead to.
+            self._log.warn(
+                "{name} is published on the link alone: {host} is a name of the link, not one of this host",
+                name=str(what.full_name),
+                host=str(what.host or what.domain),
+            )
             return published
         elsewhere = [
             self._node.publish(what, domain=domain, update=server) for domain, server in self._places
@@ -94,6 +103,8 @@ class Everywhere:
 class Together:
     """The registrations of one service, on the link and in domains; the link's tells what it is."""
 
+    _log = Logger()
+
     def __init__(self, published: ServiceRegistration, elsewhere: Sequence[ServiceRegistration]) -> None:
         self._published = published
         self._every = (published, *elsewhere)
@@ -103,7 +114,17 @@ class Together:
 
     def update(self, **changes: Any) -> Deferred[None]:
         """Update each; fires when all have."""
-        return self._all([one.update(**changes) for one in self._every])
+        updated = [self._published.update(**changes)]
+        if "host" in changes:
+            # Whole: a label alone would be one of each domain.
+            changes["host"] = self._published.service.host
+        for one in self._every[1:]:
+            try:
+                updated.append(one.update(**changes))
+            except ValueError as error:
+                # The link took it: it is one of those that only the link can have.
+                self._log.warn("{name} stays as it was: {reason}", name=str(one.full_name), reason=str(error))
+        return self._all(updated)
 
     def withdraw(self) -> Deferred[None]:
         """Withdraw each; fires when all are."""

@@ -34,6 +34,6 @@ class ChoiceTests(SynchronousTestCase):
             self.assertRaises(ValueError, Pattern.parse, text)
 
     def test_quota(self) -> None:
-        self.assertTrue(Quota(3, 2).has_room([HOST, NAME], HOST))
-        self.assertFalse(Quota(3, 2).has_room([HOST, HOST], HOST))
-        self.assertFalse(Quota(2, 2).has_room([HOST, NAME], HOST))
+        self.assertTrue(Quota(3, 2).has_room(2, 1))
+        self.assertFalse(Quota(3, 2).has_room(2, 2))
+        self.assertFalse(Quota(2, 2).has_room(2, 1))

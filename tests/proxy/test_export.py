@@ -110,6 +110,25 @@ class LimitTests(ExportTestCase):
         self.assertEqual(len(self.names()), 4)
         self.assertLess(MAX_EXPORTED, 1000)
 
+    def test_after_a_flood(self) -> None:
+        """What is real and came last is registered when what filled the zone has gone."""
+        flood = [self.register(self.device, f"W{number}") for number in range(4)]
+        self.export(Quota(4, 10))
+        self.register(self.settled("late"), "Real")
+        self.lan.advance(5.0)
+        self.assertEqual(len(self.names()), 4)
+        self.lan.result(flood[0].withdraw())
+        self.lan.advance(5.0)
+        self.assertIn("Real._http._tcp.example.com.", self.names())
+
+    def test_a_service_that_waited_and_went(self) -> None:
+        first, second = (self.register(self.device, name) for name in ("A", "B"))
+        self.export(Quota(1, 1))
+        for registration in (second, first):
+            self.lan.result(registration.withdraw())
+            self.lan.advance(5.0)
+        self.assertEqual(self.names(), [])
+
     def test_hosts_that_come_and_go(self) -> None:
         """Nothing is kept of a host that has gone."""
         registration = self.register(self.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from twisted.python.usage import UsageError
 
@@ -79,3 +80,18 @@ class EverywhereTests(DomainTestCase):
     def test_withdraw(self) -> None:
         self.lan.result(self.registration.withdraw())
         self.assertEqual(self.data("_http._tcp.example.com", RecordType.PTR), [])
+
+    def test_a_host_of_the_link(self) -> None:
+        """One line says that no server is told of it."""
+        with mock.patch("mcast.tap.everywhere.Everywhere._log") as log:
+            self.everywhere.publish(Service("Printer", "_http._tcp", 80, host="printer"))
+        self.assertEqual(str(log.warn.call_args.kwargs["host"]), "printer.local.")
+
+    def test_moved_to_a_host_of_the_link(self) -> None:
+        """On the link alone, where that host can be looked up."""
+        with mock.patch("mcast.tap.everywhere.Together._log") as log:
+            self.registration.update(host="printer")
+        self.lan.advance(5.0)
+        self.assertEqual(str(self.registration.host), "printer.local.")
+        self.assertNotIn("printer", self.data(self.full_name("Web"), RecordType.SRV)[0])
+        self.assertEqual(log.warn.call_count, 1)

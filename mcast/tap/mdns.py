@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
+from mcast.clock import clock_of
 from mcast.dnssd.files.contents import RecordEntry
 from mcast.dnssd.files.record_string import parse_record_string
 from mcast.dnssd.files.service_string import parse_service_string
@@ -26,6 +27,7 @@ from mcast.tap.hangup import Hangups
 from mcast.tap.options import Options as CommonOptions
 from mcast.tap.resolver_socket import ResolverSocket
 from mcast.tap.services_follower import FollowedFolder, ServicesFollower, read_followed
+from mcast.tap.start_freezer import StartFreezer
 
 MAX_MAX_RATE = 10_000_000
 """The largest ``--max-rate``. Our choice: more than any host answers; 0 stands for no limit."""
@@ -158,6 +160,7 @@ class MDNSService(MultiService):
             max_rate=options["max_rate"],
         )
         self.node.setServiceParent(self)
+        self._freezer = StartFreezer(clock_of(reactor), lambda: self.node.registrations)
         everywhere = Everywhere(self.node, options["updates"], options["update_owner"])
         self._resolver_socket: ResolverSocket | None = None
         if options["resolver_socket"] is not None:
@@ -181,11 +184,13 @@ class MDNSService(MultiService):
         :raises OSError: port 5353 or the resolver socket cannot be opened.
         """
         super().startService()
+        self._freezer.start()
         self._hangups.start()
 
     def stopService(self) -> Deferred[None]:
         """Say goodbye and stop; fires when that is done."""
         self._hangups.stop()
+        self._freezer.stop()
         stopped: Deferred[None] = super().stopService()
         return stopped
 
@@ -209,6 +214,7 @@ class MDNSService(MultiService):
             raise UsageError(f"--record: {error}") from None
 
     def _read_again(self) -> None:
+        self._freezer.thaw()
         for follower in self._followers:
             follower.read_again()
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns_client.push import PushTarget
-from mcast.dns_client.push_stream import CLOSE_TIMEOUT, TLSConnector
+from mcast.dns_client.push_stream import CLOSE_TIMEOUT, MAX_ADDRESSES, PushStream, TLSConnector
 from mcast.unicast.push import Topic
 from tests.dns_client.push_lab import PushClientTestCase, no_addresses
 from tests.unicast.dso_lab import (
@@ -264,6 +268,31 @@ class FailureTests(PushClientTestCase):
         for octet in len(octets).to_bytes(2, "big") + octets:
             server.stream.dataReceived(bytes((octet,)))
         self.assertEqual(self.told[1:], [("", [POINTER], [])])
+
+
+class AddressesTests(SynchronousTestCase):
+    """The addresses of a server."""
+
+    def test_few_are_tried(self) -> None:
+        """However many a name has."""
+        reactor = MemoryReactorClock()
+
+        async def many(host: str) -> Sequence[str]:
+            return [f"192.0.2.{number}" for number in range(3 * MAX_ADDRESSES)]
+
+        told: list[str] = []
+        ensureDeferred(TLSConnector(reactor, many).connect("proxy.example.com", 853, fail, told.append))
+        for number in range(3 * MAX_ADDRESSES):
+            if number < len(reactor.tcpClients):
+                factory = reactor.tcpClients[number][2]
+                factory.clientConnectionFailed(reactor.connectors[number], Failure(ConnectionRefusedError()))
+        self.assertEqual(len(reactor.tcpClients), MAX_ADDRESSES)
+        self.assertEqual(len(told), 1)
+
+
+def fail(stream: PushStream) -> None:
+    """No connection is made."""
+    raise AssertionError(stream)
 
 
 class AuthoritiesTests(SynchronousTestCase):

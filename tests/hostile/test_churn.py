@@ -87,6 +87,9 @@ class ChurnTests(HostileTestCase):
 def restore(lan: Lan, devices: set[str]) -> None:
     """Give our host both interfaces with their addresses."""
     ours = lan.hosts[0]
+    for device in devices:
+        # Both first: each of the others waits for all that are there.
+        ours.ip("link", "set", device, "up")
     for link in range(2):
         if f"eth{link}" in devices:
             ours.ip("link", "set", f"eth{link}", "mtu", "1500")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
+from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message
 from mcast.dns.records import Record, show_type
 from mcast.dnssd.link_id import LinkId
@@ -29,6 +31,13 @@ REPEATS_WINDOW = 60.0
 
 PROBE_WINDOW = 1.0
 """Seconds after a probe in which an answer defends the name: three probes take less (RFC 6762 §8.1)."""
+
+RIVALS_WINDOW = 150.0
+"""Seconds in which two hosts claim one name in turn.
+
+Our choice: a little more than the records of a host name live (RFC 6762 §10). One that took the
+name of another does so once; where the first then says it again, neither has given it up.
+"""
 
 REFLECTED_WINDOW = 2.0
 """Seconds between two packets of a reflector. Our choice: it passes on at once; a machine may be busy."""
@@ -81,6 +90,22 @@ class _Probe:
     records: frozenset[tuple[int, bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What one host says of a name; the host before it said something else."""
+
+    at: float
+    host: str
+    label: str
+    data: frozenset[bytes]
+    before: str | None = None
+    before_at: float = 0.0
+
+
+_UNIQUE = (RecordType.A, RecordType.AAAA, RecordType.SRV)
+"""The types by which a host says that a name is its own."""
+
+
 class Findings:
     """The table of findings, and what is remembered to make them."""
 
@@ -93,14 +118,16 @@ class Findings:
         self._findings: OrderedDict[tuple[str, str, str], Finding] = OrderedDict()
         self._said: OrderedDict[RecordKey, _Said] = OrderedDict()
         self._probes: OrderedDict[bytes, _Probe] = OrderedDict()
-        self._packets: OrderedDict[bytes, tuple[float, LinkId, Host]] = OrderedDict()
+        self._packets: OrderedDict[bytes, tuple[float, LinkId, Host]] = OrderedDict()  # by a digest
         self._reflected: OrderedDict[str, int] = OrderedDict()
+        self._claims: OrderedDict[tuple[bytes, int, str], _Claim] = OrderedDict()
 
     def packet(self, message: Message, payload: bytes, host: Host, link: LinkId, now: float) -> None:
         """Look at a packet that was multicast."""
         if message.is_response:
             self._look_for_repeats(message.answers, host, now)
             self._look_for_defence(message, host, now)
+            self._look_for_rivals(message, host, link, now)
             if message.answers:
                 self._look_for_reflector(payload, host, link, now)
         elif message.authorities:
@@ -170,10 +197,44 @@ class Findings:
                 self._found("conflict", host, f"{name} is wanted by another host", now)
                 self._events.add(now, "conflict", "host", host.id, (name, f"{host.label} keeps the name"))
 
+    def _look_for_rivals(self, message: Message, host: Host, link: LinkId, now: float) -> None:
+        """Find two hosts that say one name in turn, with data that have nothing in common.
+
+        Both have not probed, or not heard each other. A host with two interfaces on one link may do it too.
+        """
+        said: dict[tuple[bytes, int, str], tuple[Record, set[bytes]]] = {}
+        for record in (*message.answers, *message.additionals):
+            if record.cache_flush and record.type in _UNIQUE:
+                key = (record.name.key, int(record.type), link.interface)
+                if record.ttl:
+                    said.setdefault(key, (record, set()))[1].add(record.rdata)
+                else:  # a goodbye: the next one may have it
+                    self._claims.pop(key, None)
+        for key, (record, data) in said.items():
+            claim = self._claims.get(key)
+            if claim is None or now - claim.at > RIVALS_WINDOW:
+                claim = _Claim(now, host.id, host.label, frozenset(data))
+            elif claim.host == host.id or not claim.data.isdisjoint(data):
+                claim = replace(claim, at=now, data=frozenset(data))
+            else:
+                if claim.before == host.id and now - claim.before_at <= RIVALS_WINDOW:
+                    self._found_rivals(name_text(record.name), host, claim.label, now)
+                claim = _Claim(now, host.id, host.label, frozenset(data), claim.host, claim.at)
+            _remember(self._claims, key, claim)
+
+    def _found_rivals(self, name: str, host: Host, other: str, now: float) -> None:
+        detail = f"{name} is claimed by another host too"
+        if ("conflict", host.id, detail) not in self._findings:
+            self._events.add(
+                now, "conflict", "host", host.id, (name, f"{host.label} and {other} both have it")
+            )
+        self._found("conflict", host, detail, now)
+
     def _look_for_reflector(self, payload: bytes, host: Host, link: LinkId, now: float) -> None:
-        before = self._packets.get(payload)
+        digest = sha256(payload).digest()  # a packet has up to 9000 octets
+        before = self._packets.get(digest)
         if before is None or now - before[0] > REFLECTED_WINDOW:
-            _remember(self._packets, payload, (now, link, host))
+            _remember(self._packets, digest, (now, link, host))
             return
         _, origin, sender = before
         if origin.interface == link.interface or sender is host:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
+
 import mcast.live.breaches as breaches_module
 import mcast.live.findings as findings_module
-from mcast.live.findings import REPEATS_LIMIT
+from mcast.live.findings import REPEATS_LIMIT, RIVALS_WINDOW
 from mcast.live.limits import BREACH_LIMIT, FINDING_LIMIT
 from tests.live.model_lab import ETH0_6, ETH1, ModelTestCase, host_record, query, response
 
@@ -47,6 +49,39 @@ class FindingTests(ModelTestCase):
         self.hear(response(host_record()))
         self.assertEqual(self.kinds(), [])
 
+    def take_turns(self, *told: tuple[str, bytes]) -> None:
+        for source, payload in told:
+            self.hear(payload, source)
+            self.now += 1.5
+
+    def test_two_hosts_of_one_name(self) -> None:
+        """Neither probes, and both go on to say the name."""
+        one = ("10.0.1.2", response(host_record()))
+        other = ("10.0.1.3", response(host_record(address="10.0.1.3")))
+        self.take_turns(one, other)
+        self.assertEqual(self.kinds(), [])
+        self.take_turns(one, other, one, other)
+        self.assertEqual(self.kinds(), ["conflict", "conflict"])
+        self.assertEqual({each["count"] for each in self.state["findings"].values()}, {2})
+        self.assertEqual(self.events("conflict"), [("conflict", "host", "kitchen.local")] * 2)
+
+    def test_a_name_that_moves(self) -> None:
+        """It is given up by a goodbye; a host says it by both families; a proxy says the same data."""
+        both = response(host_record(), host_record(address="fe80::2"))
+        self.take_turns(("10.0.1.2", both), ("fe80::2", both), ("10.0.1.9", response(host_record())))
+        self.take_turns(("10.0.1.2", both), ("10.0.1.2", response(host_record(ttl=0))))
+        self.take_turns(("10.0.1.3", response(host_record(address="10.0.1.3"))))
+        self.take_turns(("10.0.1.3", response(host_record(address="10.0.1.3", ttl=0))), ("10.0.1.2", both))
+        self.assertEqual(self.kinds(), [])
+
+    def test_a_name_that_comes_back_later(self) -> None:
+        one = ("10.0.1.2", response(host_record()))
+        other = ("10.0.1.3", response(host_record(address="10.0.1.3")))
+        self.take_turns(one, other)
+        self.now += RIVALS_WINDOW
+        self.take_turns(one)
+        self.assertEqual(self.kinds(), [])
+
     def test_reflector(self) -> None:
         for number in range(4):
             payload = response(host_record(f"host{number}", f"10.0.1.{number + 20}"))
@@ -87,8 +122,14 @@ class FindingTests(ModelTestCase):
             self.hear(query(f"host{number}.local", [host_record(f"host{number}")]))
             self.hear(response(host_record(f"host{number}")))
         findings = self.model._findings
-        kept = (len(findings._said), len(findings._probes), len(findings._packets), len(findings._reflected))
-        self.assertLessEqual(max(kept), 10)
+        kept: list[Sized] = [
+            findings._said,
+            findings._probes,
+            findings._packets,
+            findings._reflected,
+            findings._claims,
+        ]
+        self.assertLessEqual(max(len(each) for each in kept), 10)
 
 
 class BreachTests(ModelTestCase):

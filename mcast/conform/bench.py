@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -54,6 +55,11 @@ class OurHost:
 
 class Link(Protocol):
     """What a bench needs of a link."""
+
+    reactor: Any
+
+    def within(self) -> AbstractContextManager[None]:
+        """Be where the link is, to open sockets that are there."""
 
     @property
     def hosts(self) -> Sequence[OurHost]:

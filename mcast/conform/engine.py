@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.python.failure import Failure
 
 from mcast.conform.bench import Bench
@@ -263,11 +263,14 @@ async def run_groups(
     gathered = gatherResults(workers, consumeErrors=True)
     try:
         await gathered
-    except BaseException:
-        for worker in workers:
+    except BaseException as error:
+        # Each takes down what it has built; its own cancellation is no news. The one that failed is
+        # just telling so, and cannot be waited for.
+        for worker in [each for each in workers if not each.called]:
             worker.cancel()
-            # Each takes down what it has built; its own cancellation is no news.
             await worker.addErrback(_forget)
+        if isinstance(error, FirstError):
+            error.subFailure.raiseException()
         raise
     return [finding for name in groups for finding in findings[name]]
 

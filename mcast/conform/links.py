@@ -66,6 +66,7 @@ class InterfaceLink:
         self, reactor: Any, interface: str, addresses: Sequence[tuple[str, str]], inside: Inside
     ) -> None:
         self.view = View(clock_of(reactor))
+        self.reactor = reactor
         self.subject_macs: set[bytes] = set()
         """The Ethernet addresses of the subject: what comes from elsewhere is of others."""
         self._inside = inside
@@ -100,6 +101,10 @@ class InterfaceLink:
         with suppress(OSError):  # an interface may have one family only
             options.join(address, self._index)
         return opened
+
+    def within(self) -> AbstractContextManager[None]:
+        """Be where the interface is, to open sockets that are there."""
+        return self._inside()
 
     def hold_port(self, address: str, port: int) -> None:
         """Have a port be open, so that what comes to it is not answered by an ICMP error."""

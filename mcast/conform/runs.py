@@ -16,6 +16,8 @@ from mcast.conform.cable import CablePlace, Hooks
 from mcast.conform.engine import Lateness, Place, Progress, repeated, run_groups
 from mcast.conform.lab import LabPlace
 from mcast.conform.presets import HOST, PRESETS, SERVICE, SUBTYPE, WITHOUT_SUBTYPES, Launch
+from mcast.conform.proxy import PROXY
+from mcast.conform.proxy_presets import PROXIES
 from mcast.conform.querier import QUERIER
 from mcast.conform.querier_presets import BROWSED, QUERIERS
 from mcast.conform.reports import compare, write_html, write_json, write_junit, write_pcap
@@ -25,8 +27,17 @@ from mcast.conform.subjects import Names
 from mcast.conform.verdicts import Finding, Result
 from mcast.showing import one_line
 
-CATALOGUES = {RESPONDER.role: RESPONDER, QUERIER.role: QUERIER}
+CATALOGUES = {each.role: each for each in (RESPONDER, QUERIER, PROXY)}
 """What can be judged, by role."""
+
+
+PRESETS_OF = {RESPONDER.role: PRESETS, QUERIER.role: QUERIERS, PROXY.role: PROXIES}
+"""Subjects that are known by name, by role."""
+
+
+def presets_of(role: str) -> Mapping[str, Callable[[Names, Path], Launch]]:
+    """Return the subjects of a role."""
+    return PRESETS_OF[role]
 
 
 def catalogue_of(role: str) -> Catalogue:
@@ -73,10 +84,13 @@ class Plan:
             raise ValueError(
                 "name one of: -I IF for a device on a cable, --subject NAME or --command COMMAND for a lab"
             )
+        if preset and preset not in PRESETS_OF[given["role"]]:
+            known = ", ".join(sorted(PRESETS_OF[given["role"]]))
+            raise ValueError(f"--subject {preset}: not known as a {given['role']}; known are {known}")
         names = _names(given)
         launch: Callable[[Path], Launch] | None = None
         if preset:
-            make = (QUERIERS if given["role"] == QUERIER.role else PRESETS)[preset]
+            make = presets_of(given["role"])[preset]
 
             def launch(folder: Path) -> Launch:
                 return make(names, folder)
@@ -111,6 +125,8 @@ def _names(given: Mapping[str, Any]) -> Names:
             raise ValueError("a querier is judged in a lab: --subject NAME or --command COMMAND")
         # A querier has no names of its own, and its type is that of a service that we play.
         return Names.parse(HOST, f"none.{given['type'] or BROWSED}")
+    if interface and given["role"] == PROXY.role:
+        raise ValueError("a proxy is judged in a lab: --subject NAME or --command COMMAND")
     if interface and not host:
         raise ValueError("a device is known by its host name: --host printer.local")
     if preset and not host and not service:

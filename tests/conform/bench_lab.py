@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Coroutine, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -46,6 +47,8 @@ def probe(at: float, *questions: Question, proposed: Sequence[Record] = ()) -> P
 class FakeLink:
     """Shows what we send at once, as the real one does when the kernel has sent it."""
 
+    reactor: Any = None
+
     def __init__(self, view: View) -> None:
         self._view = view
         self.hosts = (OurHost("10.0.0.1", "fe80::1", JUDGE_MAC), OurHost("10.0.0.3", "fe80::3", JUDGE_MAC))
@@ -53,6 +56,9 @@ class FakeLink:
 
     def send(self, datagram: Datagram) -> None:
         self._view.add(packet_of(self._view.clock.seconds(), Sender.JUDGE, datagram))
+
+    def within(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def hold_port(self, address: str, port: int) -> None:
         self.held.append((address, port))

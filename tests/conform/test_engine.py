@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.conform import engine, view
@@ -170,6 +171,26 @@ class GroupTests(SynchronousTestCase):
         with self.assertRaises(IndexError):
             lab.run(play_group(place, [broken], Lateness(lab.clock), Quiet()))
         self.assertEqual(place.closed, 1)
+
+    def test_faults_of_ours_at_the_same_time_are_told(self) -> None:
+        """The first one is told as it is, though what tells it is one of those that are ended."""
+        labs = [BenchLab(), BenchLab()]
+        places = [FakePlace(lab) for lab in labs]
+
+        async def fault(bench: Bench, judge: Judge) -> None:
+            await bench.sleep(0.01)
+            raise ZeroDivisionError
+
+        scenarios = [
+            Scenario(f"{group}/one", (check(f"{group}.one"),), fault, "", 1.0, frozenset()) for group in "ab"
+        ]
+        waiting = iter(places)
+        running = Deferred.fromCoroutine(
+            run_groups(scenarios, lambda _: next(waiting), 2, Lateness(labs[0].clock), Quiet())
+        )
+        for lab in labs:
+            lab.clock.advance(1)
+        self.failureResultOf(running, ZeroDivisionError)
 
     def test_side_by_side(self) -> None:
         """Two groups of a second each take two tries of one second, not four."""

@@ -86,6 +86,10 @@ class SeveralPacketsTests(SynchronousTestCase):
         found = verdicts("known-answers/several-packets", self.subject(0.1))
         self.assertEqual(found["later-packet"], Verdict.FAIL)
 
+    def test_an_answer_that_was_on_its_way_does_not_count(self) -> None:
+        found = verdicts("known-answers/several-packets", self.subject(0.011))
+        self.assertEqual(found["later-packet"], Verdict.NOT_RUN)
+
     def test_who_waits_and_does_not(self) -> None:
         found = verdicts("known-answers/several-packets", self.subject(0.45))
         self.assertEqual((found["later-packet"], found["extended"]), (Verdict.FAIL, Verdict.WARNING))
@@ -140,3 +144,22 @@ class LevelTests(SynchronousTestCase):
             judge = Judge((check,))
             judge.decide(check, False, "broken")
             self.assertIs(judge.verdicts[check][0], Verdict.FAIL)
+
+
+class OtherHostTests(SynchronousTestCase):
+    """Who has answered before another host did has nothing left to suppress (RFC 6762 §7.4)."""
+
+    def found(self, delay: float) -> Verdict:
+        def react(packet: Packet) -> list[tuple[float, Packet]]:
+            types = [each.type for each in packet.questions]
+            if RecordType.SRV in types:
+                return [(0.001, response(0, SRV))]
+            return [(delay, response(0, PTR))] if RecordType.PTR in types else []
+
+        return verdicts("duplicates/other-host", react)["answer-of-another"]
+
+    def test_at_once(self) -> None:
+        self.assertEqual(self.found(0.001), Verdict.NOT_RUN)
+
+    def test_after_a_delay(self) -> None:
+        self.assertEqual(self.found(0.06), Verdict.WARNING)

@@ -75,7 +75,7 @@ class ProbingTests(SynchronousTestCase):
             probe_at(1.5),
             response(1.75, *ALL),
         ]
-        self.assertIn("no-answer-before", self.broken(*packets))
+        self.assertEqual(self.broken(*packets), {"no-answer-before"})
 
     def test_proposes_nothing_of_one_name(self) -> None:
         packets = [probe(1 + 0.25 * number, *QUESTIONS, proposed=[ADDRESS]) for number in range(3)]
@@ -153,12 +153,17 @@ class TieBreakTests(SynchronousTestCase):
     def test_waits(self) -> None:
         probes = [probe_at(at) for at in (1.0, 2.01, 2.26, 2.51)]
         packets = [*probes, response(2.76, *ALL)]
-        self.assertEqual(set(verdicts("tie-breaks/lost", *packets).values()), {Verdict.PASS})
+        again = [probe_at(at) for at in (6.0, 7.01, 7.26, 7.51)]
+        found = verdicts("tie-breaks/lost", *packets, *again, response(7.76, *ALL))
+        self.assertEqual(set(found.values()), {Verdict.PASS})
+        by_chance = [probe_at(at) for at in (6.0, 6.4, 6.65, 6.9)]
+        found = verdicts("tie-breaks/lost", *packets, *by_chance, response(7.15, *ALL))
+        self.assertEqual(found["lost"], Verdict.FAIL)
         self.assertEqual(verdicts("tie-breaks/longer", *packets)["longer-list"], Verdict.PASS)
         self.assertEqual(verdicts("tie-breaks/won", *packets)["won"], Verdict.FAIL)
 
     def test_waits_and_takes_another_name(self) -> None:
-        found = verdicts("tie-breaks/lost", probe_at(1.0))
+        found = verdicts("tie-breaks/lost", probe_at(1.0), probe_at(6.0))
         self.assertEqual(found, {"lost": Verdict.PASS, "lost-tries-again": Verdict.FAIL})
 
 

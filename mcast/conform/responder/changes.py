@@ -14,6 +14,9 @@ from mcast.dns.messages import Question
 REACTION = 12.0
 """Seconds in which a change is noticed, probed for and announced. Our choice: some only look now and then."""
 
+SETTLED = 5.0
+"""Seconds of silence after which a start is over: announcements come after 1, 2 and 4 seconds."""
+
 UNPLUGGED = 4.0
 """Seconds without a link. Our choice: longer than a glitch."""
 
@@ -94,6 +97,8 @@ async def address(bench: Bench, judge: Judge) -> None:
     host = bench.names.host
     rtype = RecordType.AAAA if bench.ipv6 else RecordType.A
     before = {each.identity for each in await bench.records(host, rtype)}
+    # What it still announces of its start would be taken for news of the change.
+    await bench.view.quiet(SETTLED)
     mark = bench.view.mark
     await bench.subject.act(Action.ADDRESS)
 

@@ -6,6 +6,7 @@ from mcast.conform.bench import Bench
 from mcast.conform.packets import Packet
 from mcast.conform.responder.catalogue import RESPONDER
 from mcast.conform.responder.exchanges import (
+    AT_ONCE,
     BUSY,
     EARLY,
     NO_ANSWER,
@@ -134,7 +135,7 @@ DELETED = must(
     "What a following packet of the same host lists is deleted from the answer.",
     "No answer with the record that a second packet lists after 300 ms.",
     "Who answers before 300 ms has broken nothing here, but known-answers.truncated-delay: the second packet "
-    "comes at once then.",
+    "comes at once then. What was on its way within 18 ms after it does not count.",
     timed=True,
 )
 EXTENDED = should(
@@ -209,7 +210,7 @@ async def _judge_deleted(bench: Bench, judge: Judge, question: Question, record:
     for after in (LATER, 0.0):
         one = await _followed(bench, question, Message(answers=[record]), after)
         ours, found = bench.ours(one.mark), _with(record, one.mark, bench)
-        if len(ours) > 1 and (not found or found[0].at > ours[1].at):
+        if len(ours) > 1 and (not found or found[0].at > ours[1].at + AT_ONCE):
             said = f"{len(found)} answers after the second packet, which came after {in_ms(after)}"
             judge.decide(DELETED, not found, said, (*ours, *found))
             return

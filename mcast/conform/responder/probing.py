@@ -134,10 +134,17 @@ def _questions(bench: Bench) -> list[Question]:
 def _judge_names(judge: Judge, seen: list[Packet]) -> None:
     """Judge name by name how it came to be announced."""
     announced: dict[Name, Packet] = {}
+    probing = [each for each in seen if each.is_probe]
     for packet in seen:
         if packet.is_response:
             for record in packet.answers:
-                if record.cache_flush and record.ttl and record.type != RecordType.NSEC:
+                # What comes between probes is an answer given too early, which `SILENT` is about.
+                if (
+                    record.cache_flush
+                    and record.ttl
+                    and record.type != RecordType.NSEC
+                    and not any(each.at > packet.at and each.asks_for(record.name) for each in probing)
+                ):
                     announced.setdefault(record.name, packet)
     for name, packet in announced.items():
         if name.labels[-1:] == (_ARPA,):

@@ -191,12 +191,14 @@ async def won(bench: Bench, judge: Judge) -> None:
 
 
 @RESPONDER.scenario(
-    "tie-breaks/lost", LOST, RETRIED, sends=_STARTS + "later data.", seconds=7, needs=[Action.START]
+    "tie-breaks/lost", LOST, RETRIED, sends=_STARTS + "later data; twice.", seconds=13, needs=[Action.START]
 )
 async def lost(bench: Bench, judge: Judge) -> None:
-    """Win against the subject, and be gone."""
+    """Win against the subject, and be gone; twice, since a random time may be long by chance."""
     found = await contest(bench, later)
-    judge.decide(LOST, found.waited >= DEFERRED, found.said, found.packets)
+    if judge.decide(LOST, found.waited >= DEFERRED, found.said, found.packets):
+        found = await contest(bench, later)
+        judge.decide(LOST, found.waited >= DEFERRED, found.said, found.packets)
     again = [each for each in found.after if each.at > found.ours.at + DEFERRED]
     said = f"{len(again)} probes for the same name after a second"
     judge.decide(RETRIED, bool(again), said, found.packets)

@@ -10,6 +10,10 @@ What browses is judged in a lab:
   mcast conform querier --subject mcast
   mcast conform querier --command './my-browser _mcast-test._tcp'
 
+What serves a link by unicast DNS is judged in a lab, too:
+
+  mcast conform proxy --subject mcast
+
 A device on a real cable, where you are asked for what the device must do, or a hook does it:
 
   mcast conform responder -I eth1 --host printer.local \\

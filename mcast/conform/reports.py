@@ -141,6 +141,8 @@ def pcap_of(packets: tuple[Packet, ...]) -> bytes:
     """Return a capture file of packets."""
     parts = [struct.pack("<IHHiIII", PCAP_MAGIC, 2, 4, 0, 0, MAX_FRAME, LINKTYPE_ETHERNET)]
     for packet in packets:
+        if not packet.frame:  # a message in a stream, which was seen as such
+            continue
         seconds, part = divmod(round(packet.wall * 1e9), 1_000_000_000)
         size = len(packet.frame)
         parts += [struct.pack("<IIII", seconds, part, size, size), packet.frame]

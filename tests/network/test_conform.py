@@ -43,6 +43,16 @@ class LabTests(RunBeside):
         self.assertGreater(len(found), 20)
         self.assertEqual((process.returncode, namespaces_of(process.pid)), (0, []))
 
+    def test_our_own_proxy(self) -> None:
+        """No check fails or warns for ``twist mcast proxy``, by UDP, TCP and TLS."""
+        words = ("--subject", "mcast", "--only", "zone", "--only", "push", "--only", "refusals", "--json")
+        proxy = (*MCAST[:-1], "proxy")
+        with subprocess.Popen([*proxy, *words], stdout=subprocess.PIPE, text=True) as process:
+            text, _ = process.communicate(timeout=180)
+        found = findings(text)
+        self.assertEqual([each for each in found if each["verdict"] != "pass"], [])
+        self.assertGreater(len(found), 20)
+
     def test_stopped_half_way(self) -> None:
         """SIGTERM ends the subject too, and takes the namespaces away."""
         with subprocess.Popen([*MCAST, "--subject", "mcast"], stdout=subprocess.PIPE, text=True) as process:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IDelayedCall
 
 from mcast.neighbours import SocketAddress
+from mcast.node.strain import PORT_LIMITS, Strain
 from mcast.rate_limit import RateLimit
 from mcast.sockets.sending import SendResult
 
@@ -70,9 +71,15 @@ class _Waiting:
 
 
 class Answers:
-    """Sends answers; while the send buffer is crowded each host gets few, and what finds it full waits."""
+    """Sends answers; while the send buffer is crowded each host gets few, and what finds it full waits.
 
-    def __init__(self, clock: Any, sender: Sender) -> None:
+    :param label: what logs call it, when limits are reached.
+    """
+
+    def __init__(self, clock: Any, sender: Sender, label: str = "") -> None:
+        self.label = label
+        """What logs call it."""
+        self._strain = Strain(PORT_LIMITS)
         self.counters: Counter[str] = Counter()
         """answers_held_back: too many to one host while it was crowded; answers_lost: no room in time."""
         self._clock = clock
@@ -95,7 +102,7 @@ class Answers:
             if self._sender.waiting() * CROWDED_SHARE > self._sender.room:
                 self._crowded_until = self._clock.seconds() + CROWDED_PERIOD
         if self._crowded_until and not self._may_send(destination[0]):
-            self.counters["answers_held_back"] += 1
+            self._count("answers_held_back", destination[0])
             return False
         result = self._sender.send(payload, destination, interface)
         if result is SendResult.FULL:
@@ -123,7 +130,7 @@ class Answers:
     def _keep(self, waiting: _Waiting) -> bool:
         queue = self._waiting.setdefault(waiting.destination[0], deque())
         if self._number >= MAX_WAITING or len(queue) >= MAX_WAITING_EACH:
-            self.counters["answers_lost"] += 1
+            self._count("answers_lost", waiting.destination[0])
             return False
         queue.append(waiting)
         self._number += 1
@@ -141,7 +148,8 @@ class Answers:
             host, queue = hosts.popitem(last=False)
             while queue and queue[0].until <= now:
                 queue.popleft()
-                self._lose()
+                self._number -= 1
+                self._count("answers_lost", host)
             if queue and not is_full:
                 is_full = not self._sent(queue)
             if queue:
@@ -159,6 +167,6 @@ class Answers:
         self._number -= 1
         return True
 
-    def _lose(self) -> None:
-        self._number -= 1
-        self.counters["answers_lost"] += 1
+    def _count(self, counter: str, host: str) -> None:
+        self.counters[counter] += 1
+        self._strain.look((self.counters,), self, host, self._clock.seconds())

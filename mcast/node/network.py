@@ -20,6 +20,7 @@ from mcast.clock import clock_of
 from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP, MAX_PACKET, MDNS_PORT
 from mcast.neighbours import SocketAddress, broadcast_addresses
 from mcast.node.answers import Answers
+from mcast.node.strain import PORT_LIMITS, Strain
 from mcast.sockets.apart import ApartSender
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
@@ -204,9 +205,12 @@ class SocketPort(DatagramProtocol):
         self._backlog: deque[tuple[bytes, int]] = deque()
         self._backlog_call: IDelayedCall | None = None
         self._lost = 0
+        self.label = "IPv6" if ipv6 else "IPv4"
+        """What logs call it."""
+        self._strain = Strain(PORT_LIMITS)
         # Before the port itself, which then gets what is sent to this host.
         self._sender = None if own_port else _sender(ipv6)
-        self._answers = None if self._sender is None else Answers(self._clock, self._sender)
+        self._answers = None if self._sender is None else Answers(self._clock, self._sender, self.label)
         try:
             self._port = listen_multicast(
                 reactor,
@@ -357,6 +361,7 @@ class SocketPort(DatagramProtocol):
     def _keep(self, payload: bytes, interface: int) -> bool:
         if len(self._backlog) >= BACKLOG_LIMIT:
             self._lost += 1
+            self._strain.look(({"backlog_lost": self._lost},), self, "", self._clock.seconds())
             return True
         self._backlog.append((payload, interface))
         if self._backlog_call is None:

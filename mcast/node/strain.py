@@ -47,6 +47,14 @@ SEARCH_LIMITS: Final[Mapping[str, str]] = {
 """The same of searches."""
 
 
+PORT_LIMITS: Final[Mapping[str, str]] = {
+    "answers_held_back": "unicast answers to one host while the send buffer is crowded",
+    "answers_lost": "unicast answers that wait for room in the send buffer",
+    "backlog_lost": "multicast packets that wait for room in the send buffer",
+}
+"""The same of a port, which serves all links of a family."""
+
+
 class Labelled(Protocol):
     """A link, as far as its name goes."""
 

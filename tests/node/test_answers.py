@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.neighbours import SocketAddress
@@ -52,7 +53,7 @@ class AnswerTests(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000.0)
         self.buffer = Buffer(100)
-        self.answers = Answers(self.clock, self.buffer)
+        self.answers = Answers(self.clock, self.buffer, "IPv4")
 
     def send(self, destination: SocketAddress) -> bool:
         return self.answers.send(b"x", destination, 0)
@@ -63,6 +64,26 @@ class AnswerTests(SynchronousTestCase):
         self.assertLess(self.buffer.sent[NOBODY[0]], 60)
         self.assertTrue(self.send(SOMEBODY))
         self.assertGreater(self.answers.counters["answers_held_back"], 900)
+
+    def test_told(self) -> None:
+        """One line a minute, which names the host."""
+        with capturedLogs() as logged:
+            for _ in range(1000):
+                self.send(NOBODY)
+        (told,) = logged
+        self.assertEqual((told["link"], told["source"]), ("IPv4", NOBODY[0]))
+        self.assertEqual(told["cause"], "answers_held_back")
+
+    def test_lost_is_told(self) -> None:
+        """For lack of room, and for lack of time."""
+        self.buffer.taken = self.buffer.room
+        with capturedLogs() as logged:
+            for _ in range(MAX_WAITING_EACH + 1):
+                self.answers.send(b"x", ("10.0.0.3", 5353), 0)
+            self.clock.pump([RETRY_DELAY] * int(2 * WAIT_LIMIT / RETRY_DELAY))
+        causes = [event["cause"] for event in logged]
+        self.assertEqual(causes, ["answers_lost"])
+        self.assertEqual(self.answers.counters["answers_lost"], MAX_WAITING_EACH + 1)
 
     def test_many_to_one_that_takes_them(self) -> None:
         for _ in range(1000):

@@ -314,7 +314,7 @@ class ResolverSocket(Service):
         self._log.failure("a look-up failed", failure)
 
 
-class _Connections(Factory[Connection]):
+class _Connections(Factory):  # generic in the newest Twisted alone
     noisy = False
 
     def __init__(self, owner: ResolverSocket) -> None:

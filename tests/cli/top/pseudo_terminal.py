@@ -16,6 +16,8 @@ from typing import Any
 
 import pyte
 
+from tests.signals import INHERITED
+
 PATIENCE = 12.0
 """Seconds to wait for what must come: a loaded machine takes its time."""
 
@@ -55,7 +57,9 @@ class PseudoTerminal:
                 os.setpgid(0, 0)
                 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
                 os.tcsetpgrp(0, os.getpid())
-                signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+                # What was ignored where this was started would stay so.
+                for number in (signal.SIGTTOU, *INHERITED):
+                    signal.signal(number, signal.SIG_DFL)
                 os.execvpe(command[0], list(command), {**kept, **usual, **environment})
             finally:
                 os._exit(127)

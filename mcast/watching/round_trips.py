@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from mcast.live.hosts import Host
+from mcast.neighbours import Neighbours, SourceKind
 from mcast.oneshot import OneShotReply
 
 ASK_INTERVAL = 30.0
@@ -46,8 +47,12 @@ class RoundTrips:
         self._asked_at: dict[str, float] = {}
         self._waiting: dict[str, Deferred[Any]] = {}
 
-    def look(self, hosts: Iterable[Host]) -> None:
-        """Ask those whose turn it is; called once a second while somebody looks."""
+    def look(self, hosts: Iterable[Host], near: Neighbours) -> None:
+        """Ask those whose turn it is; called once a second while somebody looks.
+
+        :param near: the networks of our links. A source address off the link may be made up, and a question
+            to it would leave by a router.
+        """
         now = self._clock.seconds()
         there: dict[str, float] = {}
         for host in hosts:
@@ -55,10 +60,13 @@ class RoundTrips:
             there[host.id] = asked_at
             if now - asked_at < ASK_INTERVAL or host.id in self._waiting or len(self._waiting) >= MAX_ASKED:
                 continue
-            if not host.names or not host.sources or host.is_self:
+            if not host.names or host.is_self:
                 continue
             there[host.id] = now
-            self._ask(host, now)
+            # Only an address from which it has spoken: what a record says may be anywhere.
+            sources = [each for each in host.sources if near.classify(each) is SourceKind.ON_LINK]
+            if sources:
+                self._ask(host, min(sources, key=lambda each: ":" in each), now)
         self._asked_at = there
 
     def close(self) -> None:
@@ -67,9 +75,7 @@ class RoundTrips:
         for reply in waiting.values():
             reply.cancel()
 
-    def _ask(self, host: Host, now: float) -> None:
-        # Only an address from which it has spoken: what a record says may be anywhere.
-        server = min(host.sources, key=lambda each: ":" in each)
+    def _ask(self, host: Host, server: str, now: float) -> None:
         name = next(iter(host.names))
         try:
             reply = self._asker(

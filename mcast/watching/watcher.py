@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,11 +23,11 @@ from mcast.live.documents import Document
 from mcast.live.hearing import Hearing
 from mcast.live.limits import MAX_TYPES
 from mcast.live.model import Model
-from mcast.neighbours import SocketAddress
+from mcast.neighbours import Neighbours, SocketAddress
 from mcast.node.browsers import ServiceBrowser, TypesBrowser
 from mcast.node.node import Node
 from mcast.oneshot import ask
-from mcast.sockets.interface import interfaces
+from mcast.sockets.interface import Interface, interfaces
 from mcast.watching.connecting import try_connect
 from mcast.watching.neighbour_table import Neighbour, Vendors, neighbours
 from mcast.watching.round_trips import Asker, RoundTrips
@@ -63,6 +63,7 @@ class Watcher(TwistedService):
 
     :param asker: asks a host for its address, for tests; without one, round trips need a reactor with UDP.
     :param table: returns the neighbour table; for tests.
+    :param own: returns the interfaces of this host; for tests.
     """
 
     _log = Logger()
@@ -74,12 +75,15 @@ class Watcher(TwistedService):
         *,
         asker: Asker | None = None,
         table: Callable[[], list[Neighbour]] = neighbours,
+        own: Callable[[], Sequence[Interface]] = interfaces,
     ) -> None:
         self.model = Model()
         self._reactor = reactor
         self._clock = clock_of(reactor)
         self._node = node
         self._table = table
+        self._own = own
+        self._near = Neighbours(())
         self._vendors = Vendors()
         self._hearing = Hearing(self.model)
         if asker is None and IReactorUDP.providedBy(reactor):
@@ -266,11 +270,11 @@ class Watcher(TwistedService):
         now = self._clock.seconds()
         self._look_at_links(now)
         self.model.watcher(str(self._node.host).removesuffix("."), self._node.trouble)
-        if self.watchers and self._round_trips is not None:
-            self._round_trips.look(self.model.hosts)
         if now - self._looked_at_table >= TABLE_INTERVAL:
             self._looked_at_table = now
             self._look_at_table()
+        if self.watchers and self._round_trips is not None:
+            self._round_trips.look(self.model.hosts, self._near)
         self._commit()
 
     def _commit(self) -> None:
@@ -308,7 +312,11 @@ class Watcher(TwistedService):
                 self.model.hosts.neighbour(address, neighbour.mac, self._vendors.of(neighbour.mac))
 
     def _look_for_self(self) -> None:
-        for interface in interfaces():
+        there = self._own()
+        self._near = Neighbours(
+            own.ip_interface for interface in there for own in interface.addresses if own.is_ours
+        )
+        for interface in there:
             for own in interface.addresses:
                 address = str(own.address)
                 if address.startswith("fe80:"):

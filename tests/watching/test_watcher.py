@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import mcast.watching.watcher as watcher_module
 from mcast.dns import records as make
 from mcast.dns.codes import RESPONSE_FLAGS
-from mcast.dns.messages import Message
+from mcast.dns.messages import Message, encode
 from mcast.dns.names import Name
 from mcast.errors import NotFound
 from mcast.live.documents import apply_delta, empty_snapshot
@@ -35,7 +35,13 @@ class WatcherTestCase(NodeTestCase):
         self.here = self.settled("here", None)
         self.asked: list[tuple[str, str, Deferred[OneShotReply]]] = []
         self.table: list[Neighbour] | OSError = []
-        self.watcher = Watcher(self.lan.clock, self.here, asker=self.ask_host, table=self.neighbours)
+        self.watcher = Watcher(
+            self.lan.clock,
+            self.here,
+            asker=self.ask_host,
+            table=self.neighbours,
+            own=self.lan.host("here").interfaces,
+        )
         self.state = empty_snapshot()
         self.watcher.add_observer(lambda delta: apply_delta(self.state, delta))
         self.watcher.startService()
@@ -221,6 +227,15 @@ class RoundTripTests(WatcherTestCase):
         self.assertEqual(len(self.asked), 1)
         self.lan.advance(3.0)
         self.assertEqual(len(self.asked), 2)
+
+    def test_not_off_the_link(self) -> None:
+        """A forged source address: a question to it would leave by the router."""
+        record = make.address(Name.parse("forged.local"), "198.51.100.7", 120, cache_flush=True)
+        datagram = encode(Message(0, RESPONSE_FLAGS, (), (record,)))
+        self.watcher._heard(self.here.links[0], datagram, ("198.51.100.7", 5353), True)
+        self.watcher.watchers = 1
+        self.lan.advance(5.0)
+        self.assertEqual([name for name, _, _ in self.asked], ["there.local."])
 
     def test_no_answer(self) -> None:
         self.watcher.watchers = 1

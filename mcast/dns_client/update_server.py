@@ -44,7 +44,12 @@ class UpdateServer:
     """
 
     def __post_init__(self) -> None:
-        if not isinstance(self.host, str) or not self.host or not self.host.isprintable():
+        if (
+            not isinstance(self.host, str)
+            or not self.host
+            or not self.host.isprintable()
+            or set(self.host) & set(" []@/")
+        ):
             raise ValueError(f"update server {self.host!r}: an address or a name is wanted")
         if isinstance(self.port, bool) or not isinstance(self.port, int) or not 0 < self.port <= 65535:
             raise ValueError(f"update server {self.host}: port {self.port!r} is not between 1 and 65535")

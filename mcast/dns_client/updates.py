@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from twisted.logger import Logger
 
 from mcast.clock import clock_of
 from mcast.dns.names import Name
+from mcast.dns_client.alone import InUse, hold
 from mcast.dns_client.update_server import UpdateServer, identity_of
 from mcast.dns_client.update_session import ServerFailed, UpdateSession
 from mcast.showing import shown
@@ -65,6 +67,7 @@ class DomainUpdater:
         self._trouble = ""
         self._stopped: Deferred[None] | None = None
         self._stop_timer: IDelayedCall | None = None
+        self._held: socket.socket | None = None
 
     def __repr__(self) -> str:
         return f"<DomainUpdater {self.domain} at {self.server}>"
@@ -81,6 +84,14 @@ class DomainUpdater:
     def start(self) -> None:
         """Begin to register."""
         self._is_running = True
+        try:
+            self._held = hold(self.registrar.owner.identity.hex(), str(self.domain), str(self.server))
+        except InUse:
+            self._log.warn(
+                "{domain} at {server}: another program of this host registers there as the same owner, and "
+                "each removes the names of the other; give one another owner (owner=, --update-owner)",
+                **self._names(),
+            )
         self.poke()
 
     def stop(self) -> Deferred[None]:
@@ -191,6 +202,9 @@ class DomainUpdater:
                 timer.cancel()
         self._timer = self._stop_timer = None
         self._session.close()
+        if self._held is not None:
+            self._held.close()
+            self._held = None
         stopped, self._stopped = self._stopped, None
         assert stopped is not None
         stopped.callback(None)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from twisted.python.usage import UsageError
 
+from mcast.node.network import SocketNetwork
 from mcast.proxy.bridge import Bridge, BridgeSettings
+from mcast.sockets.interface import Interface, find_interface
 from mcast.tap.carried import CarriedOptions
 
 
@@ -46,10 +49,29 @@ class Options(CarriedOptions):
             self.quota(),
         )
 
+    def check_ends(self, interfaces: Sequence[Interface]) -> None:
+        """Refuse two names of one interface.
+
+        :param interfaces: those of this host; others may come later.
+        :raises UsageError: the ends are one.
+        """
+        ends = [find_interface(self[name], interfaces) for name in ("from", "to")]
+        if ends[0] is not None and ends[0] is ends[1]:
+            raise UsageError(
+                f"--from {self['from']} and --to {self['to']} are both {ends[0].name}: a bridge has two ends"
+            )
+
 
 def makeService(options: Options) -> Any:
-    """Return the service that the options describe."""
+    """Return the service that the options describe.
+
+    :raises SystemExit: both ends are one interface.
+    """
     # The reactor is chosen by `twist --reactor`, and installed when this is called.
     from twisted.internet import reactor
 
+    try:
+        options.check_ends(SocketNetwork(reactor).interfaces())
+    except UsageError as error:
+        raise SystemExit(f"mcast: {error}") from None
     return Bridge(reactor, options.settings())

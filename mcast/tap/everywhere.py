@@ -14,6 +14,7 @@ from mcast.dns.names import LOCAL, Name
 from mcast.dns_client.update_server import UpdateServer, read_update_key
 from mcast.dnssd.service import Service
 from mcast.errors import McastError
+from mcast.mdns.domains import is_multicast_name
 from mcast.node.node import Node
 from mcast.node.registrations import ServiceRegistration
 from mcast.showing import one_line
@@ -43,13 +44,17 @@ def parse_target(text: str) -> UpdateTarget:
     host, colon, port = server.rpartition(":")
     if not colon or (":" in host and not host.startswith("[")):
         host, port = server, "53"
-    host = host.removeprefix("[").removesuffix("]")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
     try:
         if not at or not domain:
             raise ValueError("a domain, @ and a server are wanted")
         if not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) <= 65535):
             raise ValueError(f"port {port!r} is not between 1 and 65535")
-        return UpdateTarget(Name.parse(domain), UpdateServer(host, int(port)).host, int(port))
+        name = Name.parse(domain)
+        if is_multicast_name(name) or not name.labels:
+            raise ValueError(f"no server has the domain {name}")
+        return UpdateTarget(name, UpdateServer(host, int(port)).host, int(port))
     except ValueError as error:
         raise UsageError(f"--update {text}: {error}; it has the form example.com@192.0.2.53") from None
 

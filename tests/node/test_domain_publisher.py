@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
-from unittest import mock
+from unittest import mock, skipUnless
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message
 from mcast.dns.names import Name
+from mcast.dns_client import updates
+from mcast.dns_client.alone import InUse, hold
 from mcast.dns_client.update_server import UpdateServer
 from mcast.dns_client.update_session import ServerFailed, UpdateSession
 from mcast.dns_client.updates import UPDATE_STOP_LIMIT
@@ -42,6 +47,15 @@ class DomainTestCase(NodeTestCase):
             return self.server.answer(request)
 
         self.patch(UpdateSession, "ask", ask)
+        # Other runs of the tests on this machine are not meant.
+        self.held: set[tuple[str, ...]] = set()
+
+        def hold(*parts: str) -> None:
+            if parts in self.held:
+                raise InUse
+            self.held.add(parts)
+
+        self.patch(updates, "hold", hold)
         self.host = self.lan.host("kitchen")
         self.subject = self.node(self.host, hostname=None)
         self.events: list[Any] = []
@@ -162,6 +176,33 @@ class ChangeTests(DomainTestCase):
         other = node.publish(Service("Web", WEB, 80), domain=DOMAIN, update=server)
         self.lan.result(other.when_claimed())
         self.assertEqual(other.name, "Web (2)")
+
+
+class SameOwnerTests(DomainTestCase):
+    """Two programs of one host that take each other's names for leftovers."""
+
+    def test_told_once(self) -> None:
+        self.lan.result(self.publish().when_claimed())
+        node = self.node(self.lan.host("other"), hostname="other")
+        with mock.patch("mcast.dns_client.updates.DomainUpdater._log") as log:
+            for port in (80, 81):
+                node.publish(Service("Other", WEB, port), domain=DOMAIN, update=SERVER)
+            self.lan.advance(5.0)
+        self.assertEqual(log.warn.call_count, 1)
+        self.assertIn("as the same owner", log.warn.call_args.args[0])
+
+
+@skipUnless(sys.platform == "linux", "there is no abstract namespace of sockets")
+class HoldTests(SynchronousTestCase):
+    def test_until_it_is_closed(self) -> None:
+        name = f"test {os.getpid()}"
+        held = hold(name)
+        assert held is not None
+        self.assertRaises(InUse, hold, name)
+        held.close()
+        again = hold(name)
+        assert again is not None
+        again.close()
 
 
 class FailureTests(DomainTestCase):

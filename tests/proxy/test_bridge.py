@@ -12,6 +12,7 @@ from mcast.mdns.constants import MDNS_PORT
 from mcast.node.node import Node
 from mcast.proxy.bridge import MARK, Bridge, BridgeSettings
 from mcast.proxy.choosing import Choice, Pattern, Quota
+from mcast.sockets.interface import Interface
 from mcast.tap.bridge import Options
 from mcast.testing import SimulatedHost
 from tests.node.node_lab import NodeTestCase
@@ -166,6 +167,13 @@ class OptionTests(BridgeTestCase):
     def refused(self, pattern: str, *words: str) -> None:
         error = self.assertRaises(UsageError, Options().parseOptions, list(words))
         self.assertIn(pattern, str(error))
+
+    def test_two_names_of_one_interface(self) -> None:
+        options = Options()
+        options.parseOptions(["--from", "eth0", "--to", "7", "--type", IPP])
+        error = self.assertRaises(UsageError, options.check_ends, [Interface("eth0", 7)])
+        self.assertIn("are both eth0", str(error))
+        options.check_ends([Interface("eth0", 6), Interface("eth1", 7)])
 
     def test_all(self) -> None:
         options = Options()

@@ -36,6 +36,10 @@ class OptionTests(DomainTestCase):
         self.refused("--update example.com: a domain, @ and a server are wanted", "example.com")
         self.refused("port '0' is not between", "example.com@ns:0")
         self.refused("update server ''", "example.com@")
+        self.refused("update server 'host name'", "example.com@host name")
+        self.refused("example.com@[::1: update server '[", "example.com@[::1")
+        self.refused("no server has the domain local.", "local@192.0.2.53")
+        self.refused("no server has the domain .", ".@192.0.2.53")
 
     def refused(self, pattern: str, text: str) -> None:
         error = self.assertRaises(UsageError, parse_target, text)

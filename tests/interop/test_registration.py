@@ -141,11 +141,7 @@ class Registering:
         )
         program.wait_for(f"example.org at {self.machine.ipv4()}: it ", START_TIMEOUT)
 
-
-class BindTests(Registering, RegistrationTestCase):
-    kind = Bind
-
-    def test_export(self) -> None:
+    def test_export(self: RegistrationTestCase) -> None:  # type: ignore[misc]
         """What is found on the link stands in the zone, with its host, for as long as it is there."""
         device = self.twist(
             self.machine, "mdns", "--hostname", "printer", "--service", "Printer:_http._tcp:80"
@@ -159,6 +155,10 @@ class BindTests(Registering, RegistrationTestCase):
         self.wait_for_types()
         wait_until(lambda: self.dig("printer.example.com", "A") == [], "the host to go", START_TIMEOUT)
         self.assertTrue(exporter.is_running)
+
+
+class BindTests(Registering, RegistrationTestCase):
+    kind = Bind
 
 
 class KnotTests(Registering, RegistrationTestCase):

@@ -1,7 +1,11 @@
-"""``twist mcast mdns`` with one behaviour broken, and whether ``mcast conform`` sees it, and that alone.
+"""Ourselves with one behaviour broken, and whether ``mcast conform`` sees it, and that alone.
+
+What is broken is ``twist mcast mdns`` here, and ``mcast browse`` in `tests.conform.querier_mutants`.
 
     python -m tests.conform.mutants                      # all of them, each by a whole run; needs root
     python -m tests.conform.mutants tie-break-reversed   # these
+    python -m tests.conform.mutants --own-groups         # all of them, by the groups alone that must fall
+    python -m tests.conform.mutants --never-broken       # list the checks that no mutant breaks
     python -m tests.conform.mutants --run NAME OPTION…   # be a mutant: what a lab starts as its subject
 
 To add one: a function that breaks something, and the checks that must fall.
@@ -9,16 +13,20 @@ To add one: a function that breaks something, and the checks that must fall.
 
 from __future__ import annotations
 
+import argparse
 import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from mcast.conform.presets import HOST, PORT, SERVICE, SUBTYPE, TEXT
+from mcast.conform.querier import QUERIER
+from mcast.conform.querier_presets import BROWSED
+from mcast.conform.responder import RESPONDER
 from mcast.dns.messages import MessageBuilder
 from mcast.dnssd import publishing
 from mcast.mdns.responder import (
@@ -29,44 +37,13 @@ from mcast.mdns.responder import (
     prober,
     tie_break,
 )
+from tests.conform import querier_mutants, responder_mutants
+from tests.conform.mutant import MUTANTS, mutant, replace
+
+OTHERS = (querier_mutants, responder_mutants)
+"""They add mutants of their own."""
 
 TOP = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One behaviour that is broken."""
-
-    breaks: frozenset[str]
-    """The checks that must not hold; all others must."""
-    apply: Callable[[], None]
-
-    @property
-    def groups(self) -> list[str]:
-        """The groups of these checks."""
-        return sorted({check.partition(".")[0] for check in self.breaks})
-
-
-MUTANTS: dict[str, Mutant] = {}
-
-
-def mutant(name: str, *breaks: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Add a mutant, whose decorated function breaks something."""
-
-    def add(apply: Callable[[], None]) -> Callable[[], None]:
-        MUTANTS[name] = Mutant(frozenset(breaks), apply)
-        return apply
-
-    return add
-
-
-def replace(owner: Any, name: str, value: object) -> None:
-    """Put something else in the place of what is there.
-
-    :raises AttributeError: nothing is there, so that the mutant would break nothing.
-    """
-    getattr(owner, name)
-    setattr(owner, name, value)
 
 
 @mutant("no-goodbye", "goodbyes.shared", "goodbyes.unique")
@@ -140,10 +117,15 @@ def unique_delayed() -> None:
 
 
 def be(name: str, options: Sequence[str]) -> None:
-    """Run ``twist mcast mdns`` as a mutant."""
+    """Run ``twist mcast mdns``, or ``mcast browse``, as a mutant."""
+    mutant = MUTANTS[name]
+    mutant.apply()
+    if mutant.role == "querier":
+        from mcast.cli import main as run_command
+
+        sys.exit(run_command(["browse", "--follow", "--resolve", "--json", *options]))
     from twisted.application.twist._twist import Twist
 
-    MUTANTS[name].apply()
     Twist.main(["twist", "--log-format=text", "mcast", "mdns", *options])
 
 
@@ -152,11 +134,17 @@ def judged(name: str, only: Iterable[str] = ()) -> dict[str, str]:
 
     :param only: groups; all by default.
     """
-    host = HOST.removesuffix(".local")
-    instance, _, kind = SERVICE.partition("._")
-    service = f"--service={instance}:_{kind},{SUBTYPE}:{PORT}:{TEXT}"
-    words = (sys.executable, "-m", "tests.conform.mutants", "--run", name, f"--hostname={host}", service)
-    judge = [sys.executable, "-m", "mcast.cli", "conform", "responder", "--json", "--subtype", SUBTYPE]
+    role = MUTANTS[name].role
+    words = [sys.executable, "-m", "tests.conform.mutants", "--run", name]
+    judge = [sys.executable, "-m", "mcast.cli", "conform", role, "--json"]
+    if role == "querier":
+        words.append(BROWSED)
+        judge += ["--shows", "mcast"]
+    else:
+        host = HOST.removesuffix(".local")
+        instance, _, kind = SERVICE.partition("._")
+        words += [f"--hostname={host}", f"--service={instance}:_{kind},{SUBTYPE}:{PORT}:{TEXT}"]
+        judge += ["--subtype", SUBTYPE]
     for each in only:
         judge += ["--only", each]
     done = subprocess.run(
@@ -171,22 +159,50 @@ def broken(verdicts: dict[str, str]) -> set[str]:
     return {check for check, verdict in verdicts.items() if verdict in ("fail", "warning")}
 
 
-def main(words: Sequence[str]) -> int:
+def report(name: str, verdicts: dict[str, str]) -> bool:
+    """Print what came of a mutant; return whether it is as it should be."""
+    found, wanted = broken(verdicts), MUTANTS[name].breaks
+    good = found == wanted
+    print(f"{name}: {'seen, and nothing else' if good else 'NOT AS IT SHOULD BE'}", flush=True)
+    for word, checks in (("missed", wanted - found), ("broken as well", found - wanted)):
+        for check in sorted(checks):
+            print(f"    {word}: {check} ({verdicts.get(check)})", flush=True)
+    return good
+
+
+def never_broken() -> list[str]:
+    """Return the checks that no mutant breaks."""
+    named = {check for mutant in MUTANTS.values() for check in mutant.breaks}
+    known = [
+        check.id for role in (RESPONDER, QUERIER) for scenario in role.scenarios for check in scenario.checks
+    ]
+    return [each for each in known if each not in named]
+
+
+def main(given: Sequence[str]) -> int:
     """Judge mutants, or be one."""
-    if words[:1] == ["--run"]:
-        be(words[1], words[2:])
+    if given[:1] == ["--run"]:
+        be(given[1], given[2:])
         return 0
-    status = 0
-    for name in words or MUTANTS:
-        verdicts = judged(name)
-        found, wanted = broken(verdicts), MUTANTS[name].breaks
-        good = found == wanted
-        status |= not good
-        print(f"{name}: {'seen, and nothing else' if good else 'NOT AS IT SHOULD BE'}", flush=True)
-        for word, checks in (("missed", wanted - found), ("broken as well", found - wanted)):
-            for check in sorted(checks):
-                print(f"    {word}: {check} ({verdicts.get(check)})", flush=True)
-    return status
+    parser = argparse.ArgumentParser(description="judge mutants of ours; needs root")
+    parser.add_argument("names", nargs="*", help="which; all by default")
+    parser.add_argument("--role", choices=["responder", "querier"], help="those of a role")
+    parser.add_argument("--jobs", type=int, default=3, help="so many side by side")
+    parser.add_argument("--own-groups", action="store_true", help="only by the groups that must fall")
+    parser.add_argument("--never-broken", action="store_true", help="list the checks that no mutant breaks")
+    options = parser.parse_args(given)
+    if options.never_broken:
+        print("\n".join(never_broken()))
+        return 0
+    names = options.names or [name for name, each in MUTANTS.items() if options.role in (None, each.role)]
+
+    def judge(name: str) -> dict[str, str]:
+        return judged(name, MUTANTS[name].groups if options.own_groups else ())
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        results = [report(*each) for each in zip(names, pool.map(judge, names), strict=True)]
+    print(f"{sum(results)} of {len(results)} mutants were seen, and nothing else")
+    return not all(results)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mcast.conform.querier import QUERIER
 from mcast.conform.responder import RESPONDER
-from tests.conform.mutants import MUTANTS, Reversed, replace
+from tests.conform.mutant import MUTANTS, replace
+from tests.conform.mutants import Reversed
 
 
 class MutantTests(SynchronousTestCase):
     def test_checks(self) -> None:
-        known = {check.id for scenario in RESPONDER.scenarios for check in scenario.checks}
+        scenarios = [*RESPONDER.scenarios, *QUERIER.scenarios]
+        known = {check.id for scenario in scenarios for check in scenario.checks}
         named = {check for mutant in MUTANTS.values() for check in mutant.breaks}
         self.assertEqual(named - known, set())
 

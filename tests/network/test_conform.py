@@ -9,7 +9,8 @@ import sys
 from typing import Any
 
 from tests.beside import RunBeside
-from tests.conform.mutants import MUTANTS, broken, judged
+from tests.conform.mutant import MUTANTS
+from tests.conform.mutants import broken, judged
 from tests.interop.peers import Responder
 from tests.network.lan import NETNS_FOLDER, LanTestCase, require_namespaces, wait_until
 
@@ -109,6 +110,6 @@ class MutantTests(RunBeside):
 
     def test_quick_ones(self) -> None:
         """The checks that must fall do, and no other of their groups."""
-        for name in ("no-goodbye", "legacy-srv-compressed"):
+        for name in ("no-goodbye", "legacy-srv-compressed", "case-matters"):
             mutant = MUTANTS[name]
             self.assertEqual(broken(judged(name, mutant.groups)), mutant.breaks, name)

@@ -64,7 +64,7 @@ async def both(bench: Bench, judge: Judge) -> None:
     """Flood, and tell of instances between."""
     browsing = await browse(bench)
     before, between, after = browsing.named(), browsing.named(), browsing.named()
-    bench.respond(browsing.pointer(before))
+    browsing.tell(before)
     for make, then in ((_senseless, between), (_of_others, after)):
         for number in range(PACKETS):
             bench.send(make(bench), host=number % len(bench.link.hosts))
@@ -72,7 +72,7 @@ async def both(bench: Bench, judge: Judge) -> None:
                 await bench.sleep(PAUSE)
         await bench.sleep(1.0)
         bench.require_running()
-        bench.respond(browsing.pointer(then))
+        browsing.tell(then)
     beliefs = await browsing.beliefs(bench.view.mark)
     for check, instance in ((KEPT, before), (SENSELESS, between), (OTHERS, after)):
         beliefs.decide(judge, check, instance, True)

@@ -9,7 +9,7 @@ from mcast.conform.verdicts import Judge, NotRunError, must, rule, should
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 
-SHORT = 4
+SHORT = 5
 """The TTL of a record that is more than half gone at the third query, some three seconds after the first."""
 
 MANY = 80
@@ -27,7 +27,7 @@ FRESH = should(
     "M-7.1-4",
     "RFC 6762 §7.1",
     "A record with less than half its TTL left is not listed, so that it is told again.",
-    "No query lists a record with a TTL of 4 seconds later than 2.3 seconds after it was told.",
+    "No query lists a record with a TTL of 5 seconds later than 2.8 seconds after it was told.",
 )
 FLUSH = must(
     "listing.no-cache-flush",
@@ -48,7 +48,7 @@ OF_OTHERS = must(
 @QUERIER.scenario(
     "listing/one-packet",
     *(LISTED, FRESH, FLUSH, OF_OTHERS),
-    sends="After the first query two PTR records, one with a TTL of 4 s; then a query that "
+    sends="After the first query two PTR records, one with a TTL of 5 s; then a query that "
     "lists a third one.",
     seconds=10,
 )

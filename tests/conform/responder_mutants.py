@@ -1,0 +1,104 @@
+"""More of ``twist mcast mdns`` with one behaviour broken; see `tests.conform.mutants`, which runs them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcast.dns.codes import RecordType
+from mcast.mdns.responder import (
+    announcer,
+    answerer,
+    conflicts,
+    negative_responses,
+    record_set,
+    unicast_responses,
+    zone,
+)
+from tests.conform.mutant import mutant, replace
+from tests.conform.querier_mutants import Patch, clear_bits, respond_around, wrap
+
+
+@mutant("no-denial", "negative.denied")
+def no_denial() -> None:
+    replace(zone, "negative_response", lambda _: None)
+
+
+@mutant("denial-with-nsec-bit", "negative.form")
+def denial_with_nsec_bit() -> None:
+    def around(real: Patch) -> Patch:
+        return lambda name, types, ttl: real(name, [*types, RecordType.NSEC], ttl)
+
+    wrap(negative_responses, "next_secure", around)
+
+
+@mutant("denial-lives-short", "negative.ttl")
+def denial_lives_short() -> None:
+    wrap(negative_responses, "next_secure", lambda real: lambda name, types, ttl: real(name, types, 10))
+
+
+@mutant("announced-once", "announcing.twice")
+def announced_once() -> None:
+    wrap(announcer.Announcer, "__init__", lambda real: lambda self, _: real(self, 1))
+
+
+def _flush_bits(given: bool) -> None:
+    def around(real: Patch) -> Patch:
+        def replaced(self: Any, records: Any) -> None:
+            real(self, records)
+            self.records = tuple(record.with_cache_flush(given) for record in records)
+
+        return replaced
+
+    wrap(record_set.RecordSet, "replace", around)
+
+
+@mutant("shared-with-cache-flush", "announcing.no-cache-flush-on-shared")
+def shared_with_cache_flush() -> None:
+    _flush_bits(True)
+
+
+@mutant("unique-without-cache-flush", "announcing.cache-flush", "unicast.cache-flush")
+def unique_without_cache_flush() -> None:
+    _flush_bits(False)
+
+
+@mutant("shared-at-once", "answers.shared-delay", "answers.several-delay")
+def shared_at_once() -> None:
+    replace(answerer, "SHARED_DELAY", (0.0, 0.001))
+
+
+@mutant("no-additionals", "answers.other-family", "answers.browse-additionals", "answers.srv-additionals")
+def no_additionals() -> None:
+    replace(zone.Zone, "additionals", lambda *_: [])
+
+
+@mutant("says-what-was-said", "duplicates.answer-of-another")
+def says_what_was_said() -> None:
+    replace(conflicts, "drop_duplicates", lambda *_: None)
+
+
+@mutant("never-unicast", "unicast.question", "conflicts.defends-by-unicast")
+def never_unicast() -> None:
+    replace(unicast_responses.UnicastResponses, "reaches", lambda *_: False)
+
+
+@mutant("conflicts-from-any-port", "sources.port")
+def conflicts_from_any_port() -> None:
+    respond_around(lambda self, message, source, multicast: (source[0], 5353, *source[2:]))
+
+
+@mutant("conflicts-from-anywhere", "sources.off-link-unicast")
+def conflicts_from_anywhere() -> None:
+    respond_around(
+        lambda self, message, source, multicast: source if multicast else ("10.77.0.1", *source[1:])
+    )
+
+
+@mutant("queries-of-any-opcode", "messages.opcode")
+def queries_of_any_opcode() -> None:
+    clear_bits(0x7800)
+
+
+@mutant("queries-of-any-rcode", "messages.rcode")
+def queries_of_any_rcode() -> None:
+    clear_bits(0x000F)

@@ -19,7 +19,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +200,8 @@ def main(given: Sequence[str]) -> int:
         return judged(name, MUTANTS[name].groups if options.own_groups else ())
 
     with ThreadPoolExecutor(options.jobs) as pool:
-        results = [report(*each) for each in zip(names, pool.map(judge, names), strict=True)]
+        pending = {pool.submit(judge, name): name for name in names}
+        results = [report(pending[done], done.result()) for done in as_completed(pending)]
     print(f"{sum(results)} of {len(results)} mutants were seen, and nothing else")
     return not all(results)
 

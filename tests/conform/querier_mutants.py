@@ -162,7 +162,7 @@ def one_refresh() -> None:
     wrap(question_series.QuestionSeries, "needs_refresh", around)
 
 
-@mutant("refresh-answered-in-vain", "refresh.answered", "refresh.expires")
+@mutant("refresh-answered-in-vain", "refresh.answered")
 def refresh_answered_in_vain() -> None:
     def around(real: Patch) -> Patch:
         def renewed(cached: Any, record: Any, source: int, now: float) -> Any:
@@ -173,6 +173,21 @@ def refresh_answered_in_vain() -> None:
         return renewed
 
     wrap(cache, "_renewed", around)
+
+
+@mutant("lives-twice-as-long", "refresh.reissued", "refresh.schedule", "refresh.expires")
+def lives_twice_as_long() -> None:
+    def around(real: Patch) -> Patch:
+        def renewed(record: Any) -> Any:
+            return record.with_ttl(2 * record.ttl) if record.ttl == 30 else record
+
+        def handle(self: Any, message: Message, *rest: Any) -> None:
+            kept = [renewed(one) for one in message.answers]
+            real(self, Message(flags=message.flags, answers=kept, additionals=message.additionals), *rest)
+
+        return handle
+
+    wrap(responses.ResponseHandler, "handle", around)
 
 
 # Goodbyes and the cache-flush bit

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from mcast.dns.codes import RecordType
+from mcast.dns.codes import RecordClass, RecordType
+from mcast.dns.names import Name
+from mcast.dns.records import Record, pack_bitmaps
 from mcast.mdns.responder import (
     announcer,
     answerer,
@@ -25,10 +28,11 @@ def no_denial() -> None:
 
 @mutant("denial-with-nsec-bit", "negative.form")
 def denial_with_nsec_bit() -> None:
-    def around(real: Patch) -> Patch:
-        return lambda name, types, ttl: real(name, [*types, RecordType.NSEC], ttl)
+    def denial(name: Name, types: Iterable[int], ttl: int) -> Record:
+        bitmaps = pack_bitmaps([*types, RecordType.NSEC])
+        return Record(name, RecordType.NSEC, RecordClass.IN, ttl, name.wire + bitmaps, True)
 
-    wrap(negative_responses, "next_secure", around)
+    replace(negative_responses, "next_secure", denial)
 
 
 @mutant("denial-lives-short", "negative.ttl")
@@ -67,7 +71,7 @@ def shared_at_once() -> None:
     replace(answerer, "SHARED_DELAY", (0.0, 0.001))
 
 
-@mutant("no-additionals", "answers.other-family", "answers.browse-additionals", "answers.srv-additionals")
+@mutant("no-additionals", "answers.browse-additionals", "answers.srv-additionals")
 def no_additionals() -> None:
     replace(zone.Zone, "additionals", lambda *_: [])
 
@@ -85,13 +89,6 @@ def never_unicast() -> None:
 @mutant("conflicts-from-any-port", "sources.port")
 def conflicts_from_any_port() -> None:
     respond_around(lambda self, message, source, multicast: (source[0], 5353, *source[2:]))
-
-
-@mutant("conflicts-from-anywhere", "sources.off-link-unicast")
-def conflicts_from_anywhere() -> None:
-    respond_around(
-        lambda self, message, source, multicast: source if multicast else ("10.77.0.1", *source[1:])
-    )
 
 
 @mutant("queries-of-any-opcode", "messages.opcode")

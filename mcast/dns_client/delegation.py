@@ -37,6 +37,9 @@ MAX_TYPES = 32
 MAX_INSTANCES = 16
 """Instances of one type that are looked at. Our choice: as `MAX_TYPES`."""
 
+MAX_HOSTS = 8
+"""Hosts of services that are looked for. Our choice: enough to find a zone that is not delegated."""
+
 DIRECT: Final = Manner(recursive=False, raw=True)
 BY_TCP: Final = Manner(recursive=False, raw=True, by_stream=True)
 
@@ -90,6 +93,8 @@ class DelegationCheck:
         self._tell: Final = tell
         self._working: list[ServerAddress] = []
         """Servers that answer for the domain with authority."""
+        self._hosts: dict[Name, Name] = {}
+        """The hosts of services, each with the name of one."""
 
     async def run(self) -> bool:
         """Walk; return whether all is well.
@@ -111,6 +116,8 @@ class DelegationCheck:
         for which in (DomainList.BROWSING, DomainList.LEGACY_BROWSING):
             await self._look_at_list(which)
         await self._look_at_services()
+        for host, instance in self._hosts.items():
+            await self._look_at_host(host, instance)
         return self.is_well
 
     # The delegation
@@ -346,15 +353,43 @@ class DelegationCheck:
                 str(instance), "no SRV record: nobody can reach it", "add one, or remove its PTR record"
             )
         for record in services or ():
-            if isinstance(record.data, ServiceData) and is_multicast_name(record.data.target):
+            if not isinstance(record.data, ServiceData):
+                continue
+            if is_multicast_name(record.data.target):
                 self._wrong(
                     str(instance),
                     f"is on {record.data.target}, which no DNS server can tell of",
                     "name its host in a DNS domain",
                 )
+            elif record.data.target.labels and len(self._hosts) < MAX_HOSTS:
+                self._hosts.setdefault(record.data.target, instance)
         texts = await self._records(instance, RecordType.TXT)
         if texts is not None and not texts:
             self._wrong(str(instance), "no TXT record, which each service has (RFC 6763 §6)", 'add: TXT ""')
+
+    async def _look_at_host(self, host: Name, instance: Name) -> None:
+        """See that clients find the host of a service, which may be in another zone (RFC 8766 §5.5)."""
+        for rtype in (RecordType.A, RecordType.AAAA):
+            try:
+                answer, reply = await self._client.look_up(host, rtype, self._resolvers)
+            except NotFound as error:
+                self._wrong(str(host), f"asked in vain ({error.reason})", f"look at the zone of {host}")
+                return
+            if answer.records:
+                return
+            if reply.message.rcode != ResponseCode.NOERROR:
+                said = show_rcode(reply.message.rcode)
+                self._wrong(
+                    str(host),
+                    f"no address for {instance}: {reply.server} says {said}",
+                    f"delegate the zone of the hosts, {host.parent}, as well",
+                )
+                return
+        self._wrong(
+            str(host),
+            f"no address for {instance}",
+            "give it one; a Discovery Proxy leaves out those that are link-local",
+        )
 
     def _good(self, subject: str, what: str) -> None:
         self._tell(Finding(Level.GOOD, subject, what))

@@ -10,6 +10,7 @@ from mcast.dns.messages import Message
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, pointer, service
 from mcast.dns_client.delegation import (
+    MAX_HOSTS,
     MAX_INSTANCES,
     MAX_NAME_SERVERS,
     MAX_TYPES,
@@ -104,6 +105,22 @@ class CheckTests(DelegationTestCase):
         self.assertIn("delegated by example.com. to proxy.example.com.", told)
         self.assertIn("proxy.example.com. (192.0.2.20): answers for Building 1.example.com.", told)
         self.assertIn("1 service", told)
+
+    def test_host_zone_without_a_delegation(self) -> None:
+        """Services are found then, and nobody reaches them."""
+        host = Name.parse("printer.building1.example.com")
+        instance = Name.from_labels((b"My Web", *HTTP.labels))
+        self.zone.records = [
+            service(one.name, 0, 0, 80, host, 10)
+            if one.type == RecordType.SRV and one.name == instance
+            else one
+            for one in self.zone.records
+        ]
+        self.assertIn("delegate the zone of the hosts, building1.example.com., as well", self.wrong())
+
+    def test_host_without_an_address(self) -> None:
+        self.zone.records = [one for one in self.zone.records if one.type != RecordType.A]
+        self.assertIn(": no address for My Web._http._tcp.", self.wrong())
 
     def test_no_delegation(self) -> None:
         self.delegation = []
@@ -210,12 +227,16 @@ class CheckTests(DelegationTestCase):
         self.delegation += [ns(ZONE, f"ns{number}.example.com") for number in range(100)]
         for number in range(100):
             self.zone.records += web(f"Web {number}")
+            instance = Name.from_labels((b"Web %d" % number, *HTTP.labels))
+            host = Name.parse(f"host{number}.Building 1.example.com")
+            self.zone.records.append(service(instance, 0, 0, 80, host, 10))
             listing = Name.parse(f"_t{number}._tcp.Building 1.example.com")
             self.zone.records.append(pointer(type_enumeration_name(ZONE), listing, 10))
         self.check()
         asked = [str(question.name) for question in self.zone.asked]
         self.assertLess(len({name for name in asked if name.startswith("_t")}), MAX_TYPES + 1)
         self.assertLess(len({name for name in asked if "Web" in name}), MAX_INSTANCES + 1)
+        self.assertEqual(len({name for name in asked if name.startswith("host")}), MAX_HOSTS - 1)
         lost = [one for one in self.found if "it has no address" in one.what]
         self.assertLess(len(lost), MAX_NAME_SERVERS)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from mcast.dnssd.files.regular import read_regular
@@ -24,6 +25,13 @@ SIZE_LIMIT = 8 << 20
 KEY_LIMIT = 1100
 """Characters of a key. Our choice: a whole name of 255 octets, each escaped by four characters."""
 
+WRITE_DELAY = 1.0
+"""Seconds for which changes are collected before the file is written, where there is a clock.
+
+Our choice: thousands of names that are taken when two networks are joined are written in a few goes; whoever
+pulls the plug in this second loses comfort alone.
+"""
+
 _NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 for _name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
     # Not every system has each of them.
@@ -31,16 +39,21 @@ for _name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
 
 
 class StateFile(MutableMapping[str, str]):
-    """A mapping kept in a JSON file, written at each change. Give it to a `Node` as its ``state``.
+    """A mapping kept in a JSON file. Give it to a `Node` as its ``state``.
 
     Names are remembered for comfort: a file that cannot be read or written is logged, and never an error. One
     that makes no sense is kept beside with ``.bad`` after its name.
+
+    :param clock: a reactor: the file is written `WRITE_DELAY` after a change, and by `save`; without one, at
+        each change.
     """
 
     _log = Logger()
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, clock: IReactorTime | None = None) -> None:
         self._path = Path(path)
+        self._clock = clock
+        self._later: IDelayedCall | None = None
         self._told = ""
         self._writable = True
         self._entries: dict[str, str] = {}
@@ -85,7 +98,20 @@ class StateFile(MutableMapping[str, str]):
         except OSError as problem:
             self._tell(problem)
 
+    def save(self) -> None:
+        """Write now what waits to be written."""
+        if self._later is not None:
+            self._later.cancel()
+            self._write_now()
+
     def _write(self) -> None:
+        if self._clock is None:
+            self._write_now()
+        elif self._later is None:
+            self._later = self._clock.callLater(WRITE_DELAY, self._write_now)
+
+    def _write_now(self) -> None:
+        self._later = None
         if not self._writable:
             return
         # Written aside and renamed, so that a crash leaves the old file or the new one. What has that name, a

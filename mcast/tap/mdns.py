@@ -148,6 +148,8 @@ class MDNSService(MultiService):
         files = [_read_files(path, label) for path in options["files"]]
         for followed in files:
             hostname = followed.hostname if hostname is None else hostname
+        path = options["state"]
+        self._state = None if path is None else StateFile(path, clock_of(reactor))
         self.node = Node(
             reactor,
             interfaces=options["interfaces"],
@@ -156,7 +158,7 @@ class MDNSService(MultiService):
             ipv4=not options["no-ipv4"],
             ipv6=not options["no-ipv6"],
             network=SocketNetwork(reactor) if network is None else network,
-            state=None if options["state"] is None else StateFile(options["state"]),
+            state=self._state,
             max_rate=options["max_rate"],
         )
         self.node.setServiceParent(self)
@@ -192,7 +194,11 @@ class MDNSService(MultiService):
         self._hangups.stop()
         self._freezer.stop()
         stopped: Deferred[None] = super().stopService()
-        return stopped
+        return stopped.addCallback(self._save)
+
+    def _save(self, result: None) -> None:
+        if self._state is not None:
+            self._state.save()
 
     def log_counters(self) -> None:
         """Log what is published, in which state, and every counter."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from twisted.logger import LogLevel, capturedLogs
 
 import mcast.node.state as state_module
-from mcast.node.state import StateFile
+from mcast.node.state import WRITE_DELAY, StateFile
 from tests.node.node_lab import NodeTestCase
 
 
@@ -26,6 +26,20 @@ class StateFileTests(NodeTestCase):
         """M-9-6: in a file."""
         StateFile(self.path)["host kitchen"] = "kitchen-2"
         self.assertEqual(dict(StateFile(self.path)), {"host kitchen": "kitchen-2"})
+
+    def test_many_are_written_together(self) -> None:
+        """With a clock, a while after the first of them; `save` does not wait."""
+        state = StateFile(self.path, self.lan.clock)
+        for number in range(1000):
+            state[f"host {number}"] = "kitchen"
+        self.assertFalse(self.path.exists())
+        self.lan.advance(WRITE_DELAY)
+        self.assertEqual(len(StateFile(self.path)), 1000)
+        state["host more"] = "kitchen"
+        state.save()
+        state.save()
+        self.assertEqual(len(StateFile(self.path)), 1001)
+        self.assertEqual(self.lan.clock.getDelayedCalls(), [])
 
     def test_forgets(self) -> None:
         state = StateFile(self.path)

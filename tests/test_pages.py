@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import json
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -98,6 +100,23 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertEqual([service.name for service in read.services], ["Web on kitchen", None])
         self.assertEqual(len(read.records), 1)
 
+    def test_kubernetes(self) -> None:
+        """The options of the container are understood, and the ConfigMap holds services."""
+        page = (TOP / "docs/howto/kubernetes.md").read_text(encoding="utf-8")
+        arguments = re.findall(r"args: (\[.*?\])", page)
+        self.assertEqual(len(arguments), 2)
+        faults = [fault(["twist", "mcast", *json.loads(words)]) for words in arguments]
+        self.assertEqual(faults, [None, None])
+        (text,) = re.findall(r"^  web\.toml: \|\n((?:    .*\n)+)", page, re.MULTILINE)
+        (service,) = parse_services(textwrap.dedent(text).encode(), "page", "node-1").services
+        self.assertEqual((service.name, service.port), ("Web on node-1", 30080))
+
+    def test_images(self) -> None:
+        """What stands behind the name of an image are options of its entry point, ``twist mcast``."""
+        page = (TOP / "docs/howto/containers.md").read_text(encoding="utf-8")
+        behind = [shlex.split(words) for words in re.findall(r"docker run .*?IMAGE (.*)", page)]
+        self.assertEqual([fault(["twist", "mcast", *words]) for words in behind], [None, None])
+
     def test_every_key_is_told(self) -> None:
         page = (TOP / "docs/reference/services-file.md").read_text(encoding="utf-8")
         keys = {*toml._SERVICE_KEYS, *toml._RECORD_KEYS}
@@ -123,3 +142,29 @@ class JsonTests(SynchronousTestCase):
                             names.append(str(keyword.value.value))
                         missing |= {(path.name, name) for name in names if f"`{name}`" not in page}
         self.assertEqual(sorted(missing), [])
+
+
+class EnvironmentTests(SynchronousTestCase):
+    """docs/reference/programs.md names each command and each variable that is read, and no others."""
+
+    page = TOP / "docs/reference/programs.md"
+
+    def test_variables(self) -> None:
+        """Those that are asked for by name, and those that a prefix makes known as ours or the manager's."""
+        # By shutil.get_terminal_size, and from a mapping that is passed in.
+        read = {"COLUMNS", "LINES", "TERM", "NO_COLOR"}
+        for path in (TOP / "setup.py", *(TOP / "mcast").rglob("*.py"), *(TOP / "tests").rglob("*.py")):
+            text = path.read_text(encoding="utf-8")
+            read |= set(re.findall(r"environ(?:\.get\(|\[)[\"']([A-Z_]+)", text))
+            read |= set(re.findall(r"\"((?:MCAST|WATCHDOG|NOTIFY)_[A-Z]+)\"", text))
+        table = self.page.read_text(encoding="utf-8").partition("## Environment")[2]
+        named = {
+            name
+            for row in re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE)
+            for name in row.split("`")[1::2]
+        }
+        self.assertEqual(named, read - {"PYTHONPATH"})
+
+    def test_commands(self) -> None:
+        table = self.page.read_text(encoding="utf-8").partition("## Signals")[0]
+        self.assertEqual([name for name in COMMANDS if not re.search(rf"\b{name}`", table)], [])

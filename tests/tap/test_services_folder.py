@@ -62,6 +62,19 @@ class FolderTests(NodeTestCase):
         self.assertEqual(self.published(), ["Another"])
         self.assertIn("A._http._tcp.local.", {str(each.data) for each in self.lan.packets.goodbyes})
 
+    def test_config_map(self) -> None:
+        """As Kubernetes changes a volume: files are links into ``..data``, a link that is replaced."""
+        for number, name in enumerate(("A", "B")):
+            (self.folder / f"..{number}").mkdir()
+            self.write(f"..{number}/web.toml", name)
+        (self.folder / "..data").symlink_to("..0")
+        (self.folder / "web.toml").symlink_to("..data/web.toml")
+        self.follow()
+        self.assertEqual(self.published(), ["A"])
+        (self.folder / "..data_tmp").symlink_to("..1")
+        (self.folder / "..data_tmp").rename(self.folder / "..data")
+        self.assertEqual(self.published(), ["B"])
+
     def test_fault_keeps_no_other_from_being_published(self) -> None:
         self.write("a.service", "A")
         (self.folder / "b.service").write_text("<html/>")

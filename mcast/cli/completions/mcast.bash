@@ -62,7 +62,7 @@ _shtab_mcast_conform___baseline_COMPGEN=_shtab_compgen_files
 _shtab_mcast_conform___save_COMPGEN=_shtab_compgen_files
 
 _shtab_mcast_top___view_choices=(services hosts packets lint groups log)
-_shtab_mcast_conform_pos_0_choices=(querier responder)
+_shtab_mcast_conform_pos_0_choices=(proxy querier responder)
 _shtab_mcast_conform___subject_choices=(avahi mcast python-zeroconf systemd-resolved)
 _shtab_mcast_conform___shows_choices=(avahi mcast)
 _shtab_mcast_pos_0_choices=(ping listen send ask interfaces publish browse resolve query domains dump top conform)

@@ -212,4 +212,4 @@ complete -c mcast -n '_shtab_mcast_using conform' -l pcap -xka "(__fish_complete
 complete -c mcast -n '_shtab_mcast_using conform' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'an earlier --json: tell what changed'
 complete -c mcast -n '_shtab_mcast_using conform' -l save -xka "(__fish_complete_path (commandline -ct))" -d 'write the JSON to a file'
 complete -c mcast -n '_shtab_mcast_using conform' -l json -d 'one JSON object a line'
-complete -c mcast -n '_shtab_mcast_using conform; and test $_shtab_mcast_npos -eq 0' -ka "querier responder" -d 'what is judged'
+complete -c mcast -n '_shtab_mcast_using conform; and test $_shtab_mcast_npos -eq 0' -ka "proxy querier responder" -d 'what is judged'

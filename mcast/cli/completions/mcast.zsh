@@ -98,7 +98,7 @@ _shtab_mcast_conform_options=(
   "--baseline[an earlier --json\: tell what changed]:FILE:_files"
   "--save[write the JSON to a file]:FILE:_files"
   "--json[one JSON object a line]"
-  ":what is judged:(querier responder)"
+  ":what is judged:(proxy querier responder)"
 )
 
 # guard to ensure default positional specs are added only once per session

@@ -1,0 +1,83 @@
+"""Pages of docs/ whose commands and programs are run between two hosts, as a reader would."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.interop.programs import Program, require_programs
+from tests.network.lan import REPOSITORY, Host, LanTestCase
+
+DOCS = REPOSITORY / "docs"
+START_TIMEOUT = 20.0
+"""Our choice: seconds until a program of a page is ready; CI machines are slow."""
+
+PROGRAMS = {
+    "mcast": '-m mcast.cli "$@"',
+    "twist": '-m twisted "$@"',
+    "python": '-u "$@"',
+    "daphne": '-m daphne "$@"',
+    "ckeygen": '-c "from twisted.conch.scripts.ckeygen import run; run()" "$@"',
+}
+"""What a reader has on the PATH once it is installed: arguments of this interpreter."""
+
+
+class Page:
+    """A page: the commands of its blocks, and the programs that it has a reader save."""
+
+    def __init__(self, name: str) -> None:
+        text = (DOCS / name).read_text(encoding="utf-8")
+        consoles = re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        self.commands: list[str] = [
+            line[2:] for block in consoles for line in block.splitlines() if line.startswith("$ ")
+        ]
+        # The sentence may stand anywhere in the paragraph before the block.
+        saved = r"Save this as `([^`]+)`[^\n]*\n(?:[^\n]+\n)*\n```python\n(.*?)^```$"
+        self.files: dict[str, str] = dict(re.findall(saved, text, re.MULTILINE | re.DOTALL))
+        self.blocks: list[str] = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+    def take(self, start: str) -> str:
+        """Return the next command of the page, which begins with some words."""
+        command = self.commands.pop(0)
+        if not command.startswith(start):
+            raise AssertionError(f"the page goes on with {command!r}, not with {start!r}")
+        return command
+
+
+class PageTestCase(LanTestCase):
+    """A reader with two hosts, a terminal on each, and a folder that both see."""
+
+    def setUp(self) -> None:
+        require_programs()
+        super().setUp()
+        self.here, self.there = self.lan.hosts
+        self.folder = Path(tempfile.mkdtemp(prefix="mcast-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        for name, words in PROGRAMS.items():
+            path = self.folder / "bin" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(f"#!/bin/sh\nexec '{sys.executable}' {words}\n")
+            path.chmod(0o755)
+
+    def read(self, name: str) -> Page:
+        """Return a page; its programs are saved."""
+        page = Page(name)
+        for file, code in page.files.items():
+            (self.folder / file).write_text(code)
+        return page
+
+    def start(self, host: Host, command: str) -> Program:
+        """Type a command in a terminal of a host."""
+        line = f"cd '{self.folder}' && PATH=\"$PWD/bin:$PATH\" && exec {command}"
+        program = Program(host.command("sh", "-c", line), environment={"PYTHONPATH": str(REPOSITORY)})
+        self.addCleanup(program.end)
+        return program
+
+    def run_whole(self, host: Host, command: str) -> str:
+        """Type a command, wait for its end, which must be a good one, and return what it printed."""
+        program = self.start(host, command)
+        self.assertEqual(program.wait(START_TIMEOUT), 0, program.output)
+        return program.output

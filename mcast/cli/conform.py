@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ from mcast.conform.presets import HOST, PRESETS, SERVICE
 from mcast.conform.progress import LiveProgress
 from mcast.conform.querier_presets import BROWSED
 from mcast.conform.runs import CATALOGUES, Plan, Ways, catalogue_of, report, run_plan
+from mcast.conform.scenarios import Scenario
 from mcast.conform.shown import WAYS
 from mcast.conform.table import rows, told
 from mcast.conform.verdicts import NotRunError, Result
@@ -102,12 +103,12 @@ def _hook(text: str) -> tuple[str, str]:
 async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> int:
     """Run ``mcast conform``; return the exit status."""
     catalogue = catalogue_of(arguments.role)
-    if arguments.list:
-        list_checks(output, arguments)
-        return GOOD
     try:
-        plan = Plan.of(vars(arguments))
         scenarios = catalogue.chosen(arguments.only)
+        if arguments.list:
+            list_checks(output, scenarios)
+            return GOOD
+        plan = Plan.of(vars(arguments))
     except (ValueError, NotRunError) as error:
         raise CommandError(str(error)) from None
     progress = LiveProgress(scenarios, sys.stderr, clock_of(reactor), plan.side_by_side, arguments.repeat)
@@ -131,10 +132,9 @@ def _asker(arguments: argparse.Namespace) -> Callable[[str], None] | None:
     return lambda text: print(text, file=sys.stderr, flush=True)
 
 
-def list_checks(output: Output, arguments: argparse.Namespace) -> None:
+def list_checks(output: Output, scenarios: Sequence[Scenario]) -> None:
     """Print what there is to be judged."""
-    catalogue = catalogue_of(arguments.role)
-    for scenario in catalogue.chosen(arguments.only):
+    for scenario in scenarios:
         for check in scenario.checks:
             output.event(
                 check=check.id,

@@ -7,11 +7,12 @@ import io
 import json
 from typing import Any
 
+from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.cli.command import Output, Parser
-from mcast.cli.conform import configure, list_checks
+from mcast.cli.command import CommandError, Output, Parser
+from mcast.cli.conform import configure, list_checks, run
 from mcast.conform.progress import LiveProgress
 from mcast.conform.responder import RESPONDER
 from mcast.conform.runs import Plan
@@ -80,7 +81,7 @@ class ListTests(SynchronousTestCase):
 
     def listed(self, *words: str) -> list[dict[str, Any]]:
         stream = io.StringIO()
-        list_checks(Output(stream, json_lines=True), parsed("--list", *words))
+        list_checks(Output(stream, json_lines=True), RESPONDER.chosen(parsed("--list", *words).only))
         return [json.loads(line) for line in stream.getvalue().splitlines()]
 
     def test_everything(self) -> None:
@@ -90,6 +91,14 @@ class ListTests(SynchronousTestCase):
         self.assertEqual(
             {each["check"].partition(".")[0] for each in self.listed("--only", "probing")}, {"probing"}
         )
+
+    def test_unknown(self) -> None:
+        """One line, as where it is run."""
+        running = ensureDeferred(
+            run(None, parsed("--list", "--only", "nothing"), Output(io.StringIO(), json_lines=True))
+        )
+        error = self.failureResultOf(running, CommandError).value
+        self.assertIn("nothing: no group, scenario or check of this name", str(error))
 
 
 class Terminal(io.StringIO):

@@ -178,7 +178,7 @@ class ClipboardTests(ScreenTestCase):
         terminal.press("c")
         terminal.shows("copied: 漢字テスト")
         copied = base64.b64encode("漢字テスト".encode())
-        self.assertIn(b"\x1b]52;c;" + copied + b"\x07", terminal.output)
+        terminal.until(lambda: b"\x1b]52;c;" + copied + b"\x07" in terminal.output, "the clipboard")
         self.quit(terminal)
 
 

@@ -181,6 +181,7 @@ class DiskTests(HostileTestCase):
         self.addCleanup(program.end)
         program.wait_for("published kitchen-2", 15.0)
         self.wait_for_answer("kitchen-2.local")
+        program.wait_for("not remembered", 15.0)  # it is written once a second
         self.assertEqual(program.output.count("not remembered"), 1, program.output)
         self.assert_well(program)
 

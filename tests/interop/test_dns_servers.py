@@ -127,6 +127,7 @@ class ServerTests(LanTestCase):
             f"above A {self.here.ipv4()}",
             r"Building\0321 NS ns",
             f"ns A {self.there.ipv4()}",
+            "web A 192.0.2.9",
         )
         bind = Bind(self.here, {"example.com.": parent})
         self.addCleanup(bind.close)

@@ -222,7 +222,7 @@ class ClientTests(ProxySceneTestCase):
             host.command(
                 *(sys.executable, "-m", "twisted", "--log-format=text", "mcast", "proxy"),
                 *("--zone", "Building 1.example.com=eth0", "--ns", "proxy.example.com"),
-                *("--listen", "::", "--port", "5300"),
+                *("--listen", "0.0.0.0", "--listen", "::", "--port", "5300"),
             )
         )
         try:

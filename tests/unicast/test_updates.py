@@ -113,7 +113,7 @@ class MeaningTests(SynchronousTestCase):
     """U-2.2-2: each response code is told in plain words."""
 
     def test_known(self) -> None:
-        self.assertIn("allow updates with this key (REFUSED)", meaning_of(5))
+        self.assertIn("must allow it with this key, unfrozen (REFUSED)", meaning_of(5))
         self.assertIn("NOTAUTH", meaning_of(9))
 
     def test_a_prerequisite(self) -> None:

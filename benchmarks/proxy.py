@@ -190,7 +190,7 @@ def start_bind(folder: Path, server: Host, device: Host, count: int) -> list[Pro
     )
     words = ("taskset", "-c", "0", "named", "-g", "-n", "1", "-c", str(folder / "named.conf"))
     program = Program(server.command(*words))
-    program.wait_for("running", 30)
+    program.wait_for("all zones loaded", 30)
     return [program]
 
 

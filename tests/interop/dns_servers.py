@@ -80,7 +80,7 @@ class DnsServer:
 class Bind(DnsServer):
     """BIND 9."""
 
-    ready = "running"
+    ready = "all zones loaded"  # it says "running on Linux" first of all
 
     def configure(self, files: dict[str, Path]) -> list[str]:
         zones = "\n".join(

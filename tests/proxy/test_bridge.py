@@ -96,6 +96,15 @@ class CrossingTests(BridgeTestCase):
         self.assertEqual(self.seen("right"), ["Printer", "Printer (2)"])
         self.assertEqual(self.seen("left"), ["Printer", "Printer (2)"])
 
+    def test_what_another_bridge_carried_goes_no_further(self) -> None:
+        """Else bridges in a ring would keep alive, among themselves, what is gone."""
+        carried = Service("Carried", IPP, 631, txt={"rp": "q", MARK: None})
+        self.lan.result(self.device.publish(carried).when_claimed())
+        self.print_service()
+        self.bridge()
+        self.lan.advance(5.0)
+        self.assertEqual(self.seen("right"), ["Printer"])
+
     def test_no_question_crosses(self) -> None:
         """What is asked on one side is answered there, and not asked on the other."""
         self.bridge()

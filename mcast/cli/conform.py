@@ -133,7 +133,7 @@ def _asker(arguments: argparse.Namespace) -> Callable[[str], None] | None:
 
 
 def list_checks(output: Output, scenarios: Sequence[Scenario]) -> None:
-    """Print what there is to be judged."""
+    """Print the checks of scenarios."""
     for scenario in scenarios:
         for check in scenario.checks:
             output.event(

@@ -31,7 +31,7 @@ Our choice: a zone that begins to offer it is then noticed within some minutes, 
 """
 
 SETTLE_TIME = 3.0
-"""Seconds after a subscription in which the server may tell what there is.
+"""Seconds after a subscription in which the server may tell all its records.
 
 Our choice: a Discovery Proxy asks three questions on its link in this time (RFC 6762 §5.2). What was known
 before, and was not told then, is taken for gone.
@@ -52,7 +52,7 @@ class _Subscription:
         self.is_working = False
 
     def stop_settling(self) -> None:
-        """Wait no longer for what there is."""
+        """Wait no longer for the first records."""
         settling, self.settling = self.settling, None
         if settling is not None:
             settling.cancel()

@@ -166,7 +166,7 @@ class Beyond:
         self.step()
 
     def statistics(self) -> dict[str, dict[str, int]]:
-        """Return by domain what was counted and what there is; under ``client`` what all have in common.
+        """Return by domain the counters and gauges; under ``client`` what all have in common.
 
         A domain in which a server that was named is asked is called ``example.com. at 192.0.2.1``.
         """

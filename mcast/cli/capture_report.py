@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from mcast.cli.breaches import OTHERS, Breaches
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, counted
 from mcast.cli.pictures.report import BreachRow, HostRow, Proof, Report, TypeRow, draw_report
 from mcast.cli.pictures.timeline import Timeline
@@ -19,13 +20,10 @@ from mcast.dns.messages import Message, decode
 from mcast.dns.names import Name
 from mcast.dns.records import show_type
 from mcast.errors import MalformedMessage
-from mcast.mdns.lint import Breach, Linter
+from mcast.mdns.lint import Breach
 
 MAX_HOSTS = 2000
 """Hosts told apart. Our choice: as the live view does; what others send is added up."""
-
-MAX_KINDS = 1000
-"""Pairs of host and rule that are told apart. Our choice: as ``mcast dump --lint`` does."""
 
 MAX_PROVED = 200
 """Pairs of host and rule of which packets are kept. Our choice: 3 packets of 9000 octets each are 5 MB."""
@@ -38,9 +36,6 @@ MAX_TYPES = 500
 
 MAX_NAMES = 4
 """Names of one host that are shown. Our choice: most have one, and a host that renamed itself two."""
-
-OTHERS = "others"
-"""What is called so that has no row of its own."""
 
 
 @dataclass(slots=True)
@@ -83,9 +78,8 @@ class CaptureReport:
         self._types: dict[str, _Type] = {}
         self._record_types: Counter[str] = Counter()
         self._question_types: Counter[str] = Counter()
-        self._breaches: Counter[tuple[str, str, str]] = Counter()
+        self._breaches = Breaches()
         self._proofs: dict[tuple[str, str, str], list[tuple[SeenPacket, str]]] = {}
-        self._linters: dict[tuple[str, bool], Linter] = {}
 
     @property
     def is_done(self) -> bool:
@@ -97,7 +91,7 @@ class CaptureReport:
         """The exit status."""
         if not self.packets:
             return FAILED if self._lint else NOT_ALL
-        return NOT_ALL if self._lint and self._breaches else GOOD
+        return NOT_ALL if self._lint and self._breaches.counts else GOOD
 
     def packet(self, packet: SeenPacket) -> None:
         """Take in one packet."""
@@ -127,7 +121,7 @@ class CaptureReport:
         :raises CommandError: it cannot be written.
         """
         write_file(path, draw_report(self._report(lines)))
-        breaches = sum(self._breaches.values())
+        breaches = sum(self._breaches.counts.values())
         words = (
             f"{counted(self.packets, 'packet')} of {counted(len(self._hosts), 'host')}, "
             f"{breaches or 'no'} breach{'es' * (breaches != 1)} of RFC 6762"
@@ -191,19 +185,12 @@ class CaptureReport:
         counter[key if key in counter or len(counter) < MAX_TYPES else OTHERS] += 1
 
     def _examine(self, packet: SeenPacket, message: Message, is_wanted: bool) -> None:
-        key = (packet.interface, packet.ipv6)
-        linter = self._linters.setdefault(key, Linter(ipv6=packet.ipv6))
-        for breach in linter.examine(
-            message, len(packet.payload), packet.source, packet.source_port, packet.at, packet.hop_limit
-        ):
+        for breach in self._breaches.examine(packet, message):
             if is_wanted and self._wanted.is_host(breach.source):
                 self._breach(packet, breach)
 
     def _breach(self, packet: SeenPacket, breach: Breach) -> None:
-        key = (breach.source, breach.rule, breach.section)
-        if key not in self._breaches and len(self._breaches) >= MAX_KINDS:
-            key = (OTHERS, "", "")
-        self._breaches[key] += 1
+        key = self._breaches.count(breach)
         self._host(breach.source).breaches += 1
         self._timeline.add(packet.at, "breach")
         if len(self._proofs) < MAX_PROVED or key in self._proofs:
@@ -236,7 +223,7 @@ class CaptureReport:
                     for packet, detail in self._proofs.get((source, rule, section), ())
                 ],
             )
-            for (source, rule, section), count in self._breaches.items()
+            for (source, rule, section), count in self._breaches.counts.items()
         ]
         return Report(
             what=self._what,

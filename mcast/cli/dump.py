@@ -17,7 +17,6 @@ import argparse
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 
+from mcast.cli.breaches import Breaches
 from mcast.cli.capture_report import CaptureReport
 from mcast.cli.command import (
     FAILED,
@@ -54,7 +54,7 @@ from mcast.dns.presentation import show_data
 from mcast.dns.records import Record, show_type
 from mcast.errors import MalformedMessage
 from mcast.mdns.constants import MDNS_PORT
-from mcast.mdns.lint import Breach, Linter
+from mcast.mdns.lint import Breach
 from mcast.neighbours import SocketAddress
 from mcast.node.network import Network, SocketNetwork
 from mcast.showing import one_line
@@ -65,9 +65,6 @@ if TYPE_CHECKING:
 
 PAUSE_INTERVAL = 0.1
 """Seconds that a file is read in one go. Our choice: Ctrl-C acts at once, and the pauses cost nothing."""
-
-MAX_KINDS = 1000
-"""Hosts and rules that are counted apart. Our choice: more than a person reads; others are added up."""
 
 _SECTIONS = (("answers", "an"), ("authorities", "au"), ("additionals", "ad"))
 
@@ -269,9 +266,8 @@ class Dump:
         self._left = count
         self.packets = 0
         """How many were seen."""
-        self._breaches: Counter[tuple[str, str, str]] = Counter()
+        self._breaches = Breaches()
         """By host, rule and section."""
-        self._linters: dict[tuple[str, bool], Linter] = {}
 
     @property
     def is_done(self) -> bool:
@@ -283,7 +279,7 @@ class Dump:
         """The exit status."""
         if not self.packets:
             return NOT_ALL if not self._lint else FAILED
-        return NOT_ALL if self._breaches else GOOD
+        return NOT_ALL if self._breaches.counts else GOOD
 
     def packet(self, packet: SeenPacket) -> None:
         """Print one packet, or which rules it breaks."""
@@ -308,12 +304,12 @@ class Dump:
         """Print how often each host broke each rule."""
         if not self._lint:
             return
-        total = sum(self._breaches.values())
+        total = sum(self._breaches.counts.values())
         self._output.text(
             f"--- {counted(self.packets, 'packet')} seen, {total or 'no'} breach{'es' * (total != 1)}"
         )
         rows = [["HOST", "RULE", "SECTION", "COUNT"]]
-        for (source, rule, section), count in sorted(self._breaches.items(), key=_by_host):
+        for (source, rule, section), count in sorted(self._breaches.counts.items(), key=_by_host):
             rows.append([source, rule, section, str(count)])
             self._output.event(event="summary", source=source, rule=rule, section=section, count=count)
         if total:
@@ -340,19 +336,12 @@ class Dump:
         )
 
     def _examine(self, packet: SeenPacket, message: Message, is_wanted: bool) -> None:
-        key = (packet.interface, packet.ipv6)
-        linter = self._linters.setdefault(key, Linter(ipv6=packet.ipv6))
-        for breach in linter.examine(
-            message, len(packet.payload), packet.source, packet.source_port, packet.at, packet.hop_limit
-        ):
+        for breach in self._breaches.examine(packet, message):
             if is_wanted and self._wanted.is_host(breach.source):
                 self._breach(packet, breach)
 
     def _breach(self, packet: SeenPacket, breach: Breach) -> None:
-        key = (breach.source, breach.rule, breach.section)
-        if key not in self._breaches and len(self._breaches) >= MAX_KINDS:
-            key = ("others", "", "")
-        self._breaches[key] += 1
+        self._breaches.count(breach)
         # The source of a breach is the host that broke the rule, and not always that of this packet.
         head = replace(packet, source=breach.source).head
         self._output.text(f"{head} {breach.rule} ({breach.section}): {breach.detail}")

@@ -8,7 +8,7 @@ from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.cli import capture_report, dump
+from mcast.cli import breaches, capture_report, dump
 from mcast.cli.capture_report import CaptureReport
 from mcast.cli.command import FAILED, GOOD, NOT_ALL
 from mcast.cli.dump import packet_lines
@@ -135,7 +135,7 @@ class BoundTests(ReportTestCase):
 
     def test_forged_hosts(self) -> None:
         self.patch(capture_report, "MAX_HOSTS", 10)
-        self.patch(capture_report, "MAX_KINDS", 10)
+        self.patch(breaches, "MAX_KINDS", 10)
         self.patch(capture_report, "MAX_PROVED", 5)
         report = CaptureReport("a.pcap")
         for number in range(50):

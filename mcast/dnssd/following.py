@@ -11,7 +11,7 @@ from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import Record
 from mcast.dnssd.link_id import LinkId
 from mcast.mdns.domains import is_multicast_name
-from mcast.mdns.events import Denied, RecordAdded, RecordChange
+from mcast.mdns.events import Denied, RecordAdded, RecordChange, RecordRetimed
 
 MAX_ELSEWHERE = 32
 """Hosts outside of multicast DNS whose addresses one follower wants at most.
@@ -36,7 +36,9 @@ class AnyQuerier(Protocol):
     def cancel(self, question: Question, now: float, asker: Hashable) -> None:
         """Ask no more."""
 
-    def records(self, question: Question, now: float, *, flushed: bool = True) -> list[Record]:
+    def records(
+        self, question: Question, now: float, *, flushed: bool = True, whole: bool = False
+    ) -> list[Record]:
         """Return what is known."""
 
     def has(self, name: Name, rtype: int) -> bool:
@@ -68,6 +70,8 @@ class Follower:
     A subclass has `_begin_on`, `_end_on`, `_record` and `_denied`, and `learn` when it looks for addresses.
     """
 
+    wants_times = False
+    """Whether to be told when only the time to live of a record has changed."""
     asks_for_any_name = False
     """Whether to ask for names outside of multicast DNS too, since somebody wants just that."""
 
@@ -115,7 +119,7 @@ class Follower:
             return
         if isinstance(event, Denied):
             self._denied(link, event.question, now)
-        else:
+        elif self.wants_times or not isinstance(event, RecordRetimed):
             self._record(link, event, now)
 
     def learn(self, host: Name, addresses: Collection[bytes]) -> None:
@@ -143,7 +147,7 @@ class Follower:
             return
         querier = self._links[link]
         querier.ask(question, now, self)
-        for record in querier.records(question, now, flushed=False):
+        for record in querier.records(question, now, flushed=False, whole=self.wants_times):
             self._record(link, RecordAdded(record, (self,)), now)
         if querier.is_denied(question, now):
             self._denied(link, question, now)

@@ -115,7 +115,8 @@ Askers = tuple[Hashable, ...]
 class RecordChange(Event):
     """The base of what happens to a record that answers a question; treated as immutable.
 
-    For one record the order is: added; flushed, rescued, flushed… any number of times; removed.
+    For one record the order is: added; flushed, rescued, flushed… any number of times; removed. It may be
+    retimed in between.
     """
 
     record: Record
@@ -142,6 +143,11 @@ class RecordFlushed(RecordChange):
 @dataclass(slots=True)
 class RecordRescued(RecordChange):
     """A record has been heard again in time, after a flush or a goodbye (RFC 6762 §10.1)."""
+
+
+@dataclass(slots=True)
+class RecordRetimed(RecordChange):
+    """A record has been heard again, with another time to live than before."""
 
 
 @dataclass(slots=True)

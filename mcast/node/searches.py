@@ -170,17 +170,20 @@ class Searches:
         """Whether any link of these interfaces works."""
         return any(driver.is_working for driver in self._on(interfaces))
 
-    def known(self, question: Question, interfaces: Sequence[str]) -> list[Record] | None:
+    def known(
+        self, question: Question, interfaces: Sequence[str], *, whole: bool = False
+    ) -> list[Record] | None:
         """Return what the caches of some interfaces know of a question, without asking anything.
 
-        :returns: records with the TTL that is left, each once; none when the owner of the name has denied
+        :param whole: with the TTL that each record had when it was heard, not with what is left of it.
+        :returns: records, each once; none when the owner of the name has denied
             that there are any; None when nothing is known.
         """
         now = self.now()
         queriers = [driver.link.querier for driver in self._on(interfaces)]
         found: dict[Identity, Record] = {}
         for querier in queriers:
-            for record in querier.records(question, now, flushed=False):
+            for record in querier.records(question, now, flushed=False, whole=whole):
                 found.setdefault(record.identity, record)
         if found:
             return list(found.values())

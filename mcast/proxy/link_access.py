@@ -171,12 +171,13 @@ class LinkAccess:
         """Whether anything can be asked on the link of a zone."""
         return self.searches.works_on((zone.interface,))
 
-    def known(self, zone: Zone, question: Question) -> list[Record] | None:
+    def known(self, zone: Zone, question: Question, *, whole: bool = False) -> list[Record] | None:
         """Return what is in the caches and answers a question, without asking anything.
 
+        :param whole: with the TTL that each record had when it was heard.
         :returns: no records when the owner of the name has denied them; None when nothing is known.
         """
-        return self.searches.known(question, (zone.interface,))
+        return self.searches.known(question, (zone.interface,), whole=whole)
 
     def lookup(self, zone: Zone) -> Callable[[Name, int], Sequence[Record] | None]:
         """Return `known` for what goes along with an answer; it may be as old as `REMEMBERED`.

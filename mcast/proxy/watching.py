@@ -82,7 +82,7 @@ class Watch:
         self._asked = access.ask(zone, question, client, self._news, self.stop)
         if self._asked is None:
             raise NotWatched("too many questions wait for the link", "limit")
-        known = access.known(zone, question)
+        known = access.known(zone, question, whole=True)
         if known:
             # Before the question has its turn on the link (RFC 8766 §5.6: "immediately following").
             access.clock.callLater(0, self._take_known, known)
@@ -117,7 +117,9 @@ class Watch:
         for record in records:
             identity = record.identity
             if identity in before:
-                self._translated[identity] = before[identity]
+                told = before[identity]
+                is_as_before = told is None or told.ttl == record.ttl
+                self._translated[identity] = told if is_as_before else self._translate(record)
             elif is_usable(record, self._realm, lookup):
                 self._translated[identity] = self._translate(record)
             else:
@@ -135,7 +137,12 @@ class Watch:
         if self._is_stopped:
             return
         present = {record.identity: record for record in records}
-        added = [record for identity, record in present.items() if identity not in self._told]
+        added = []
+        for identity, record in present.items():
+            told = self._told.get(identity)
+            # "a change to the TTL would produce a new update" (RFC 8765 §6.3.1).
+            if told is None or told.ttl != record.ttl:
+                added.append(record)
         removed = [record for identity, record in self._told.items() if identity not in present]
         self._told = present
         if added or removed:

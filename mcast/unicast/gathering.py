@@ -25,6 +25,8 @@ class Gatherer(Follower):
 
     # A reverse name is asked for by multicast whatever the address (RFC 8766 §5.4).
     asks_for_any_name = True
+    # A subscriber is told of another time to live (RFC 8765 §6.3.1).
+    wants_times = True
 
     def __init__(self, question: Question) -> None:
         super().__init__()

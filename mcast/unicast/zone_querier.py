@@ -206,11 +206,15 @@ class ZoneQuerier:
                 poll.is_outstanding = False
                 self._outstanding -= 1
 
-    def records(self, question: Question, now: float, *, flushed: bool = True) -> list[Record]:
-        """Return the records that answer a question, with the TTL that is left."""
+    def records(
+        self, question: Question, now: float, *, flushed: bool = True, whole: bool = False
+    ) -> list[Record]:
+        """Return the records that answer a question, with the TTL that is left, or the ``whole`` one."""
         poll = self._polls.get((question.name.key, question.type))
         if poll is None:
             return []
+        if whole:
+            return list(poll.records.values())
         left = 0 if poll.expires_at is None else max(0, -int(now - poll.expires_at))
         return [record.with_ttl(left) for record in poll.records.values()]
 

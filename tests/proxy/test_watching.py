@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mcast.dns import records as make
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
@@ -53,6 +54,30 @@ class WatchingTests(ProxyTestCase):
         self.told.clear()
         self.watch()
         self.assertEqual([sign for sign, _ in self.told], ["+"])
+
+    def test_another_time_to_live(self) -> None:
+        """H-6.3.1-24: "a change to the TTL would produce a new update"; the same again does not."""
+        self.watch()
+        listing, name, host = map(
+            Name.parse, ("_http._tcp.local", "My Web._http._tcp.local", "printer.local")
+        )
+        rest = (make.service(name, 0, 0, 80, host, 120), make.address(host, "10.0.1.9", 120))
+        for ttl in (4500, 60, 60, 75):
+            self.contradict("lan", make.pointer(listing, name, ttl), *rest)
+            self.lan.advance(2)
+        line = f"{PTR_QUESTION}. {{}} IN PTR My Web._http._tcp.Building 1.example.com."
+        self.assertEqual(self.told, [("+", line.format(ttl)) for ttl in (4500, 60, 75)])
+
+    def test_known_records_have_their_whole_time(self) -> None:
+        """P-5.5.1-3: what is left of it in the cache does not matter to a subscriber."""
+        self.watch()
+        self.register(self.device(), "My Web")
+        self.lan.advance(600)
+        self.told.clear()
+        self.watch()
+        self.lan.advance(60)
+        pointer = f"{PTR_QUESTION}. 4500 IN PTR My Web._http._tcp.Building 1.example.com."
+        self.assertEqual(self.told, [("+", pointer)])
 
     def test_both_families_tell_one_record(self) -> None:
         """P-8-1: the IPv4 and the IPv6 link are one zone; what one of them has is there."""

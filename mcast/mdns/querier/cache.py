@@ -52,6 +52,8 @@ class Outcome(IntEnum):
     """It is a goodbye, for a record that was there."""
     REFUSED = 5
     """There is no room for it."""
+    RETIMED = 6
+    """It was there, and its time to live is another one now."""
 
 
 class Cache:
@@ -266,4 +268,6 @@ def _renewed(cached: CachedRecord, record: Record, source: int, now: float) -> t
     if source != cached.source and NO_SOURCE not in (source, cached.source):
         flags |= CONFIRMED
     renewed = CachedRecord(now, record.ttl, cached.type, flags, source, cached.rdata)
-    return (Outcome.RESCUED if leaving else Outcome.REFRESHED), renewed
+    if leaving:
+        return Outcome.RESCUED, renewed
+    return (Outcome.REFRESHED if cached.ttl == record.ttl else Outcome.RETIMED), renewed

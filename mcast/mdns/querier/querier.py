@@ -123,15 +123,18 @@ class Querier:
         if ended is not None:
             self._timers.disarm(ended)
 
-    def records(self, question: Question, now: float, *, flushed: bool = True) -> list[Record]:
+    def records(
+        self, question: Question, now: float, *, flushed: bool = True, whole: bool = False
+    ) -> list[Record]:
         """Return the valid records that answer a question, with the TTL that is left, rounded up.
 
         :param flushed: also those that newer ones have replaced, and that end within a second.
+        :param whole: with the TTL that each had when it was heard.
         """
         key, rtype = question.name.key, question.type
         owner = self.cache.owner(key)
         return [
-            as_record(owner, cached).with_ttl(-int(now - cached.expires_at))
+            as_record(owner, cached).with_ttl(cached.ttl if whole else -int(now - cached.expires_at))
             for cached in self.cache.lookup(key, RecordType.ANY, now)
             if rtype in (cached.type, RecordType.ANY) or cached.type == RecordType.CNAME
             if flushed or not cached.flags & FLUSHED

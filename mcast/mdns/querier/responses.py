@@ -17,6 +17,7 @@ from mcast.mdns.events import (
     RecordFlushed,
     RecordRemoved,
     RecordRescued,
+    RecordRetimed,
 )
 from mcast.mdns.querier.cache import Cache, Outcome
 from mcast.mdns.querier.cache_cells import source_mark
@@ -36,11 +37,12 @@ _COUNTED = (
     "records rescued",
     "records leaving",
     "",  # the cache counts why it refused
+    "records refreshed",
 )
 """What a record that was heard is counted as, by its `Outcome`."""
 
 
-_ANSWERED = (Outcome.ADDED, Outcome.REFRESHED, Outcome.RESCUED)
+_ANSWERED = (Outcome.ADDED, Outcome.REFRESHED, Outcome.RESCUED, Outcome.RETIMED)
 
 
 class ResponseHandler:
@@ -150,6 +152,8 @@ class ResponseHandler:
                 events.append(RecordAdded(record, series.askers, source))
             elif outcome is Outcome.RESCUED:
                 events.append(RecordRescued(record, series.askers, source))
+            elif outcome is Outcome.RETIMED:
+                events.append(RecordRetimed(record, series.askers, source))
             if outcome is Outcome.DOOMED:
                 at = now + GOODBYE_DELAY
             else:

@@ -68,6 +68,10 @@ class StoringTests(SynchronousTestCase):
         expected = [Outcome.ADDED, Outcome.DOOMED, Outcome.IGNORED, Outcome.RESCUED]
         self.assertEqual(self.outcomes(FAR_A, bye, bye, FAR_A), expected)
 
+    def test_another_time_to_live(self) -> None:
+        expected = [Outcome.ADDED, Outcome.RETIMED, Outcome.REFRESHED]
+        self.assertEqual(self.outcomes(FAR_A, FAR_A.with_ttl(7), FAR_A.with_ttl(7)), expected)
+
     def test_goodbye_of_nothing(self) -> None:
         self.assertEqual(self.outcomes(FAR_A.with_ttl(0)), [Outcome.IGNORED])
         self.assertEqual(len(self.cache), 0)

@@ -39,11 +39,13 @@ from mcast.clock import clock_of
 from mcast.conform.presets import HOST, PRESETS, SERVICE
 from mcast.conform.progress import LiveProgress
 from mcast.conform.querier_presets import BROWSED
+from mcast.conform.reports import compare, read_baseline
 from mcast.conform.runs import CATALOGUES, Plan, Ways, catalogue_of, report, run_plan
 from mcast.conform.scenarios import Scenario
 from mcast.conform.shown import WAYS
 from mcast.conform.table import rows, told
 from mcast.conform.verdicts import NotRunError, Result
+from mcast.showing import one_line
 
 SIDE_BY_SIDE = 6
 """Groups that are judged at the same time in a lab. Our choice: a whole run takes some minutes, and two
@@ -89,7 +91,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--html", metavar="FILE", type=Path, help="write a page with the packets of each finding"
     )
     parser.add_argument("--pcap", metavar="DIR", type=Path, help="write a capture for each finding")
-    parser.add_argument("--baseline", metavar="FILE", type=Path, help="an earlier --json: tell what changed")
+    parser.add_argument(
+        "--baseline", metavar="FILE", type=Path, help="an earlier --json: tell only what changed"
+    )
     parser.add_argument("--save", metavar="FILE", type=Path, help="write the JSON to a file")
 
 
@@ -111,6 +115,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
         plan = Plan.of(vars(arguments))
     except (ValueError, NotRunError) as error:
         raise CommandError(str(error)) from None
+    before = _baseline(arguments.baseline)
     progress = LiveProgress(scenarios, sys.stderr, clock_of(reactor), plan.side_by_side, arguments.repeat)
     ways = Ways(lambda text: tell("conform", text), _asker(arguments))
     try:
@@ -119,10 +124,20 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
         raise CommandError(str(error)) from None
     finally:
         progress.close()
+    if before is not None:
+        compare(result, before)
     for problem in report(result, arguments):
         tell("conform", problem)
     show(result, output, arguments)
     return GOOD if result.passed else NOT_ALL
+
+
+def _baseline(path: Path | None) -> dict[str, str] | None:
+    """Return the verdicts to compare with; now, since the run takes minutes."""
+    try:
+        return None if path is None else read_baseline(path)
+    except (OSError, ValueError) as error:
+        raise CommandError(f"--baseline: {one_line(error)}") from None
 
 
 def _asker(arguments: argparse.Namespace) -> Callable[[str], None] | None:

@@ -68,6 +68,14 @@ class Link(Protocol):
     def send(self, datagram: Datagram) -> None:
         """Send a datagram."""
 
+    @property
+    def lost(self) -> int:
+        """Packets that we meant to send and did not, or did not see whole."""
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be sent or seen now; empty when all is well."""
+
     def hold_port(self, address: str, port: int) -> None:
         """Have a port of ours be open, so that what comes to it is not answered by an ICMP error."""
 
@@ -266,8 +274,10 @@ class Bench:
     def require_running(self) -> None:
         """Do nothing while the subject runs.
 
-        :raises NotRunError: it has ended, with its last words.
+        :raises NotRunError: it has ended, with its last words; or nobody could see that it runs.
         """
+        if self.link.trouble:
+            raise NotRunError(self.link.trouble)
         if not self.subject.is_running:
             words = self.subject.last_words
             raise NotRunError("the subject has ended by itself" + (f": {words}" if words else ""))

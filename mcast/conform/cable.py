@@ -21,6 +21,7 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.showing import one_line
 from mcast.sockets.interface import Interface, interfaces, select_interfaces
+from mcast.sockets.packets import open_packet_socket
 
 REQUESTS = {
     Action.START: "switch the device on",
@@ -153,6 +154,20 @@ async def _enter_pressed(reactor: Any) -> None:
     await pressed
 
 
+def require_frames(interface: str) -> None:
+    """Do nothing where whole frames of an interface can be seen.
+
+    :raises NotRunError: they cannot; in one line.
+    """
+    try:
+        select_interfaces([interface], interfaces())
+        open_packet_socket(interface, receives=False).close()
+    except PermissionError:
+        raise NotRunError("whole frames are seen by root only: run it with sudo") from None
+    except (OSError, ValueError) as error:
+        raise NotRunError(f"{interface}: {one_line(error)}") from None
+
+
 class CablePlace:
     """An interface of this host and a device on its link."""
 
@@ -178,8 +193,6 @@ class CablePlace:
         try:
             (interface,) = select_interfaces([self._interface], interfaces())
             self._link = InterfaceLink(self._reactor, interface.name, [our_addresses(interface)], nullcontext)
-        except PermissionError:
-            raise NotRunError("whole frames are seen by root only: run it with sudo") from None
         except (OSError, ValueError) as error:
             raise NotRunError(f"{self._interface}: {one_line(error)}") from None
         bench = Bench(self._link.view, self._link, self._device, self._names, self._dice)
@@ -210,6 +223,11 @@ class CablePlace:
             if found is not None:
                 return found
         return None
+
+    @property
+    def lost(self) -> int:
+        """Packets of our own that were lost there."""
+        return 0 if self._link is None else self._link.lost
 
     async def close(self) -> None:
         """Close what was opened; the device is left as it is."""

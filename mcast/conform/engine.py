@@ -91,17 +91,26 @@ async def play_once(bench: Bench, scenario: Scenario, lateness: Lateness) -> Try
         words = ", ".join(sorted(action.value for action in missing))
         judge.skip_rest(f"the subject cannot be made to {words} here; --hook tells how it is done")
         return Try(judge, ())
+    trouble = bench.link.trouble
+    if trouble:
+        judge.skip_rest(trouble)
+        return Try(judge, ())
+    lost = bench.link.lost
     try:
         await scenario.play(bench, judge)
     except NotRunError as reason:
         judge.skip_rest(str(reason))
     judge.skip_rest("nothing that could be judged was seen")
+    lost = bench.link.lost - lost
     seen = bench.view.since(mark)
     worst = lateness.take()
     late = ""
     if worst > LATE:
         late = f"the machine was too busy to judge: we were {worst * 1000:.0f} ms late ourselves"
-    return Try(judge, tuple(seen), _spoiled(bench, seen, bench.now - started), late)
+    spoiled = _spoiled(bench, seen, bench.now - started)
+    if lost:
+        spoiled = f"{lost} packets of our own were lost"
+    return Try(judge, tuple(seen), bench.link.trouble or spoiled, late)
 
 
 def _spoiled(bench: Bench, seen: Sequence[Packet], seconds: float) -> str:
@@ -206,6 +215,10 @@ class Place(Protocol):
 
         :raises NotRunError: it cannot be.
         """
+
+    @property
+    def lost(self) -> int:
+        """Packets of our own that were lost there."""
 
     async def close(self) -> None:
         """Take everything away again."""

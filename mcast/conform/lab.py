@@ -113,6 +113,11 @@ class LabPlace:
         bench.is_lab = True
         return bench
 
+    @property
+    def lost(self) -> int:
+        """Packets of our own that were lost there."""
+        return 0 if self._link is None else self._link.lost
+
     async def close(self) -> None:
         """End the subject and delete everything."""
         if self.subject is not None:

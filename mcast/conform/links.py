@@ -14,7 +14,7 @@ from mcast.conform.packets import GROUPS, MDNS_PORT, Sender, packet_of
 from mcast.conform.view import View
 from mcast.sockets.frames import Datagram, FrameReader, write_frame
 from mcast.sockets.options import Options
-from mcast.sockets.packets import PacketView, hardware_address, open_packet_socket
+from mcast.sockets.packets import IS_UP, PacketView, hardware_address, interface_flags, open_packet_socket
 
 MAX_PORTS = 64
 """Ports that are held open at once. Our choice: the oldest is closed, long after its answer."""
@@ -76,6 +76,7 @@ class InterfaceLink:
         self._view: PacketView | None = None
         self.send_errors = 0
         """Frames that the system refused, as while the interface is down."""
+        self._interface = interface
         try:
             with inside():
                 self._view = PacketView(reactor, interface, self._seen)
@@ -101,6 +102,22 @@ class InterfaceLink:
         with suppress(OSError):  # an interface may have one family only
             options.join(address, self._index)
         return opened
+
+    @property
+    def lost(self) -> int:
+        """Packets that we meant to send and did not, or did not see whole: what they show is not known."""
+        missed = 0 if self._view is None else self._view.missed
+        return self.send_errors + self._reader.dropped + missed
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be sent or seen now; empty when all is well."""
+        if self._sender is None:
+            return "the link is closed"
+        flags = interface_flags(self._sender, self._interface)
+        if flags is None:
+            return f"{self._interface} is gone"
+        return "" if flags & IS_UP else f"{self._interface} is down"
 
     def within(self) -> AbstractContextManager[None]:
         """Be where the interface is, to open sockets that are there."""

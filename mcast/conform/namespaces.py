@@ -23,6 +23,9 @@ PRIORITY = -15
 """The niceness of a lab, and of its subjects, which inherit it. Our choice: before whatever else runs,
 so that delays are those of the subject."""
 
+AUTOGROUP = Path("/proc/self/autogroup")
+"""What Linux tells of a session as a group of programs, and where its niceness is set (sched(7))."""
+
 _CLONE_NEWNET = 0x40000000
 
 
@@ -39,11 +42,37 @@ def require_namespaces() -> None:
     find_program("setpriv")
 
 
-def go_first() -> None:
-    """Run this program, and what it starts, before other programs."""
+@contextmanager
+def going_first() -> Iterator[None]:
+    """Run this program, and what it starts, before other programs for a while.
+
+    Linux shares processors out between sessions first, where it has autogroups, and between the programs of a
+    session by their niceness then: the session is given the priority too, and loses it in the end.
+    """
     if sys.platform == "linux":
         with suppress(OSError):  # a container may not be allowed to
             os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    before = session_niceness()
+    set_session_niceness(PRIORITY)
+    try:
+        yield
+    finally:
+        if before is not None:
+            set_session_niceness(before)
+
+
+def session_niceness() -> int | None:
+    """Return the niceness of our session among others (sched(7)); None where there is no such thing."""
+    with suppress(OSError, ValueError):
+        return int(AUTOGROUP.read_text(encoding="ascii").rpartition("nice")[2])
+    return None
+
+
+def set_session_niceness(niceness: int) -> None:
+    """Set the niceness of our session among others, where that can be done."""
+    if AUTOGROUP.exists():
+        with suppress(OSError):
+            AUTOGROUP.write_text(str(niceness), encoding="ascii")
 
 
 @contextmanager

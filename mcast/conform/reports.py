@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -149,8 +149,8 @@ def pcap_of(packets: tuple[Packet, ...]) -> bytes:
     return b"".join(parts)
 
 
-def compare(result: Result, path: Path) -> list[str]:
-    """Return what changed since an earlier result, for people, a line each.
+def read_baseline(path: Path) -> dict[str, str]:
+    """Return the verdicts of an earlier result by check.
 
     :raises OSError: the file cannot be read.
     :raises ValueError: it holds no result.
@@ -164,9 +164,14 @@ def compare(result: Result, path: Path) -> list[str]:
             before[str(fields.get("check"))] = str(fields.get("verdict"))
     if not before:
         raise ValueError(f"{path}: no finding in it")
+    return before
+
+
+def compare(result: Result, before: Mapping[str, str]) -> None:
+    """Note what changed since an earlier result, which is all that is told of the findings then."""
+    result.changed = [each for each in result.findings if before.get(each.check.id) != each.verdict.value]
     changed = [
-        shown(f"changed: {finding.check.id}: {before.get(finding.check.id, 'new')} → {finding.verdict.value}")
-        for finding in result.findings
-        if before.get(finding.check.id) != finding.verdict.value
+        shown(f"changed: {each.check.id}: {before.get(each.check.id, 'new')} → {each.verdict.value}")
+        for each in result.changed
     ]
-    return changed or [f"nothing changed since {path}"]
+    result.notes[:0] = changed or ["nothing changed since the baseline"]

@@ -6,13 +6,14 @@ import random
 import secrets
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mcast.clock import clock_of
 from mcast.conform import namespaces
-from mcast.conform.cable import CablePlace, Hooks
+from mcast.conform.cable import CablePlace, Hooks, require_frames
 from mcast.conform.engine import Lateness, Place, Progress, repeated, run_groups
 from mcast.conform.lab import LabPlace
 from mcast.conform.presets import HOST, PRESETS, SERVICE, SUBTYPE, WITHOUT_SUBTYPES, Launch
@@ -20,7 +21,7 @@ from mcast.conform.proxy import PROXY
 from mcast.conform.proxy_presets import PROXIES
 from mcast.conform.querier import QUERIER
 from mcast.conform.querier_presets import BROWSED, QUERIERS
-from mcast.conform.reports import compare, write_html, write_json, write_junit, write_pcap
+from mcast.conform.reports import write_html, write_json, write_junit, write_pcap
 from mcast.conform.responder import RESPONDER
 from mcast.conform.scenarios import Catalogue, Scenario
 from mcast.conform.subjects import Names
@@ -144,33 +145,46 @@ async def run_plan(
     clock = clock_of(reactor)
     started = clock.seconds()
     lateness = Lateness(clock)
-    place_for = await _places(reactor, plan, ways)
-    lateness.start()
-    try:
-        findings = await repeated(
-            plan.repeat, lambda: run_groups(scenarios, place_for, plan.side_by_side, lateness, progress)
-        )
-    finally:
-        lateness.stop()
-    return _result(plan, findings, clock.seconds() - started)
+    make_place = await _places(reactor, plan, ways)
+    places: list[Place] = []
+
+    def place_for(_: str) -> Place:
+        places.append(make_place())
+        return places[-1]
+
+    with namespaces.going_first() if plan.launch is not None else nullcontext():
+        lateness.start()
+        try:
+            findings = await repeated(
+                plan.repeat, lambda: run_groups(scenarios, place_for, plan.side_by_side, lateness, progress)
+            )
+        finally:
+            lateness.stop()
+    return result_of(plan, findings, clock.seconds() - started, sum(place.lost for place in places))
 
 
-async def _places(reactor: Any, plan: Plan, ways: Ways) -> Callable[[str], Place]:
+async def _places(reactor: Any, plan: Plan, ways: Ways) -> Callable[[], Place]:
     dice = random.Random(plan.seed)
     launch = plan.launch
     if launch is None:
+        require_frames(plan.interface)
         hooks = Hooks(plan.hooks, ways.ask)
-        return lambda _: CablePlace(reactor, plan.interface, plan.names, hooks, dice, plan.ipv6)
+        return lambda: CablePlace(reactor, plan.interface, plan.names, hooks, dice, plan.ipv6)
     namespaces.require_namespaces()
-    namespaces.go_first()
     await namespaces.delete_leftovers(reactor)
     start = launch
-    return lambda _: LabPlace(reactor, plan.subject, plan.names, start, dice, plan.ipv6)
+    return lambda: LabPlace(reactor, plan.subject, plan.names, start, dice, plan.ipv6)
 
 
-def _result(plan: Plan, findings: list[Finding], seconds: float) -> Result:
+def result_of(plan: Plan, findings: list[Finding], seconds: float, lost: int) -> Result:
+    """Return what came of a plan.
+
+    :param lost: packets of our own that were lost.
+    """
     where = f" -I {plan.interface}" if plan.interface else ""
     notes = [f"{len(findings)} checks in {seconds:.0f} s{where}, seed {plan.seed}"]
+    if lost:
+        notes.append(f"the run lost {lost} packets of its own")
     return Result(plan.subject, plan.role, findings, seconds, notes)
 
 
@@ -188,8 +202,3 @@ def report(result: Result, given: Any) -> Iterator[str]:
                 write(result, path)
             except OSError as error:
                 yield one_line(error)
-    if given.baseline is not None:
-        try:
-            result.notes[:0] = compare(result, given.baseline)
-        except (OSError, ValueError) as error:
-            yield f"--baseline: {one_line(error)}"

@@ -33,10 +33,11 @@ def counts(findings: Sequence[Finding]) -> tuple[str, ...]:
 
 
 def told(result: Result) -> Iterator[str]:
-    """Yield what did not pass, the worst first."""
+    """Yield what did not pass, the worst first; of a result with a baseline what changed of it."""
     for verdict in ORDER:
         for finding in result.of(verdict):
-            yield from lines_of(finding)
+            if result.changed is None or finding in result.changed:
+                yield from lines_of(finding)
 
 
 def lines_of(finding: Finding) -> Iterator[str]:

@@ -145,6 +145,8 @@ class Result:
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     """What a reader must know, such as that the link was noisy."""
+    changed: list[Finding] | None = None
+    """Those with another verdict than in an earlier result; None where there is none."""
 
     def of(self, *verdicts: Verdict) -> list[Finding]:
         """Return the findings with one of these verdicts."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.interfaces import ILoggingContext, IReadDescriptor
@@ -21,6 +23,15 @@ ALL_PROTOCOLS = 0x0003
 
 OUTGOING = 4
 """PACKET_OUTGOING of <linux/if_packet.h>: this host sends the frame."""
+
+IS_UP = 0x1
+"""IFF_UP of <linux/if.h>."""
+
+_GET_FLAGS = 0x8913
+"""SIOCGIFFLAGS of <linux/sockios.h>."""
+
+_SOL_PACKET, _STATISTICS = 263, 6
+"""SOL_PACKET of <linux/socket.h>, PACKET_STATISTICS of <linux/if_packet.h>."""
 
 BUFFER = 4 << 20
 """Octets of the receive buffer. Our choice: some thousand packets that wait while the program is busy."""
@@ -54,7 +65,18 @@ class PacketView:
         self._socket = open_packet_socket(interface, receives=True)
         self.errors = 0
         """Errors of reading, such as that the interface went down."""
+        self._missed = 0
         reactor.addReader(self)
+
+    @property
+    def missed(self) -> int:
+        """Frames that came while the buffer was full."""
+        if self._socket.fileno() >= 0:
+            with suppress(OSError):
+                statistics = self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 8)
+                # The kernel begins anew each time that it is asked.
+                self._missed += struct.unpack("@II", statistics)[1]
+        return self._missed
 
     def fileno(self) -> int:
         """Return the descriptor, -1 when closed."""
@@ -122,3 +144,15 @@ def hardware_address(opened: socket.socket) -> bytes:
     """Return the Ethernet address of the interface that a packet socket is bound to."""
     address: bytes = opened.getsockname()[4]
     return address
+
+
+def interface_flags(opened: socket.socket, interface: str) -> int | None:
+    """Return the flags of an interface that the namespace of a socket has, such as `IS_UP`; None for none."""
+    if sys.platform == "linux":
+        import fcntl
+
+        request = struct.pack("16sH22x", interface.encode(), 0)
+        with suppress(OSError):
+            flags: int = struct.unpack("16sH22x", fcntl.ioctl(opened.fileno(), _GET_FLAGS, request))[1]
+            return flags
+    return None

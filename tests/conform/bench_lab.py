@@ -53,6 +53,8 @@ class FakeLink:
         self._view = view
         self.hosts = (OurHost("10.0.0.1", "fe80::1", JUDGE_MAC), OurHost("10.0.0.3", "fe80::3", JUDGE_MAC))
         self.held: list[tuple[str, int]] = []
+        self.lost = 0
+        self.trouble = ""
 
     def send(self, datagram: Datagram) -> None:
         self._view.add(packet_of(self._view.clock.seconds(), Sender.JUDGE, datagram))

@@ -6,10 +6,11 @@ from ipaddress import IPv4Address, IPv6Address
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.conform.cable import Device, Hooks, our_addresses
+from mcast.conform import cable
+from mcast.conform.cable import Device, Hooks, our_addresses, require_frames
 from mcast.conform.subjects import Action
 from mcast.conform.verdicts import NotRunError
-from mcast.sockets.interface import Interface, InterfaceAddress
+from mcast.sockets.interface import Interface, InterfaceAddress, interfaces
 from tests.conform.bench_lab import BenchLab
 
 
@@ -45,6 +46,29 @@ class HookTests(SynchronousTestCase):
         self.assertTrue(device.is_running)
         lab.run(device.act(Action.KILL))  # by the restart that follows
         self.assertFalse(device.is_running)
+
+
+class RootTests(SynchronousTestCase):
+    """Who may not see frames is told so once, before anything is played."""
+
+    def refused(self, error: OSError) -> str:
+        def refuse(interface: str, *, receives: bool) -> None:
+            raise error
+
+        self.patch(cable, "open_packet_socket", refuse)
+        loopback = next(each.name for each in interfaces() if each.name.startswith("lo"))
+        with self.assertRaises(NotRunError) as caught:
+            require_frames(loopback)
+        return str(caught.exception)
+
+    def test_no_root(self) -> None:
+        self.assertEqual(
+            self.refused(PermissionError(1, "no")), "whole frames are seen by root only: run it with sudo"
+        )
+
+    def test_no_such_interface(self) -> None:
+        with self.assertRaisesRegex(NotRunError, "none-such0"):
+            require_frames("none-such0")
 
 
 class AddressTests(SynchronousTestCase):

@@ -11,6 +11,7 @@ from mcast.conform import engine, view
 from mcast.conform.bench import Bench
 from mcast.conform.engine import Lateness, play, play_group, repeated, run_groups
 from mcast.conform.packets import Packet, Sender
+from mcast.conform.runs import Plan, result_of
 from mcast.conform.scenarios import Catalogue, Scenario
 from mcast.conform.subjects import Action
 from mcast.conform.verdicts import Check, Finding, Judge, Level, NotRunError, Verdict, agreed
@@ -136,6 +137,23 @@ class SpoiledTests(SynchronousTestCase):
 
         self.assertIn("too noisy to judge", self.play(chatter).seen)
 
+    def test_packets_of_our_own_are_lost(self) -> None:
+        def lose(lab: BenchLab) -> None:
+            lab.link.lost += 2
+
+        found = self.play(lose)
+        self.assertEqual(found.verdict, Verdict.NOT_RUN)
+        self.assertIn("2 packets of our own were lost", found.seen)
+
+    def test_the_interface_goes_away(self) -> None:
+        """What it was seen to do by then says nothing; it is not tried again for minutes."""
+
+        def unplug(lab: BenchLab) -> None:
+            lab.link.trouble = "eth1 is gone"
+
+        found = self.play(unplug)
+        self.assertEqual((found.verdict, found.seen, found.runs), (Verdict.NOT_RUN, "eth1 is gone", 2))
+
 
 class FakePlace:
     """A bench that opens or does not."""
@@ -144,6 +162,7 @@ class FakePlace:
         self.lab = lab
         self.problem = problem
         self.closed = 0
+        self.lost = 0
 
     async def open(self) -> Bench:
         if self.problem:
@@ -293,6 +312,15 @@ class CatalogueTests(SynchronousTestCase):
     def test_no_such_word(self) -> None:
         with self.assertRaisesRegex(ValueError, "third: no group"):
             self.names("third")
+
+
+class LossTests(SynchronousTestCase):
+    """What a run lost itself is told with its result."""
+
+    def test_told(self) -> None:
+        plan = Plan("responder", "device", NAMES)
+        self.assertEqual(len(result_of(plan, [], 1.0, 0).notes), 1)
+        self.assertEqual(result_of(plan, [], 1.0, 3).notes[1:], ["the run lost 3 packets of its own"])
 
 
 class StartTests(SynchronousTestCase):

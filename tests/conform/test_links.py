@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
 from collections import deque
+from pathlib import Path
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from mcast.conform import links
+from mcast.conform import links, namespaces
 from mcast.conform.links import HeldPorts
 from mcast.conform.programs import MAX_LINES, Watcher
+from mcast.conform.verdicts import NotRunError
+from mcast.sockets.packets import IS_UP, interface_flags
 
 
 class HeldPortTests(SynchronousTestCase):
@@ -46,3 +52,52 @@ class WatcherTests(SynchronousTestCase):
         watcher.outReceived(b"one\ntw")
         watcher.errReceived(b"o\n\xff\n")
         self.assertEqual(list(lines), ["one", "two", "\ufffd"])
+
+
+class PriorityTests(SynchronousTestCase):
+    """A lab goes first, also where Linux shares processors out between sessions."""
+
+    def setUp(self) -> None:
+        self.file = Path(self.mktemp())
+        self.patch(namespaces, "AUTOGROUP", self.file)
+        self.patch(namespaces, "PRIORITY", 0)  # of this process
+
+    def test_given_back(self) -> None:
+        self.file.write_text("/autogroup-17 nice 3\n", encoding="ascii")
+        with namespaces.going_first():
+            self.assertEqual(self.file.read_text(encoding="ascii"), "0")
+        self.assertEqual(self.file.read_text(encoding="ascii"), "3")
+
+    def test_none(self) -> None:
+        with namespaces.going_first():
+            pass
+        self.assertFalse(self.file.exists())
+
+
+class NamespaceTests(SynchronousTestCase):
+    """A lab is built by root only, and who is not is told so in one line."""
+
+    def test_no_root(self) -> None:
+        if sys.platform != "linux":
+            raise SkipTest("namespaces are Linux's")
+        self.patch(os, "geteuid", lambda: 1000)
+        with self.assertRaisesRegex(NotRunError, "^the lab .* need root: run it with sudo$"):
+            namespaces.require_namespaces()
+
+
+class FlagTests(SynchronousTestCase):
+    """Whether an interface is there, as the system tells."""
+
+    def setUp(self) -> None:
+        if sys.platform != "linux":
+            raise SkipTest("whole frames are seen on Linux only")
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(self.socket.close)
+
+    def test_up(self) -> None:
+        flags = interface_flags(self.socket, "lo")
+        assert flags is not None
+        self.assertTrue(flags & IS_UP)
+
+    def test_gone(self) -> None:
+        self.assertIsNone(interface_flags(self.socket, "none-such0"))

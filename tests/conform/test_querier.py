@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.conform.packets import Packet
 from mcast.conform.querier import QUERIER
+from mcast.conform.querier.refresh import next_of_series
 from mcast.conform.shown import Service, read_avahi, read_json
 from mcast.conform.verdicts import Judge, Verdict
 from mcast.dns.codes import RecordType
@@ -42,6 +45,15 @@ class SeriesTests(SynchronousTestCase):
     def test_header(self) -> None:
         packets = [query(1.0), query(2.0, ident=7), query(4.0, flags=0x0400), query(8.0, unicast=True)]
         self.assertEqual(self.broken(*packets), {"id", "header", "multicast-again"})
+
+
+class RefreshTests(SynchronousTestCase):
+    """A query of the series is not taken for a refresh."""
+
+    def test_next_of_series(self) -> None:
+        self.assertEqual(next_of_series([0.0, 1.0, 3.0, 7.0]), 15.0)
+        self.assertAlmostEqual(next_of_series([0.0, 1.0, 2.5, 4.75]), 8.125)
+        self.assertEqual(next_of_series([0.0, 1.0]), inf)
 
 
 class ShownTests(SynchronousTestCase):

@@ -8,11 +8,20 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import dpkt
+from junitparser import Failure, JUnitXml, Skipped
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.conform.page import page_of
-from mcast.conform.reports import as_fields, compare, pcap_of, write_json, write_junit, write_pcap
-from mcast.conform.table import rows, told
+from mcast.conform.reports import (
+    as_fields,
+    compare,
+    pcap_of,
+    read_baseline,
+    write_json,
+    write_junit,
+    write_pcap,
+)
+from mcast.conform.table import lines_of, rows, told
 from mcast.conform.verdicts import Finding, Level, Result, Verdict
 from mcast.dns.names import Name
 from mcast.dns.records import address, text
@@ -61,20 +70,24 @@ class JSONTests(SynchronousTestCase):
     def test_baseline(self) -> None:
         path = Path(self.mktemp())
         write_json(result(), path)
-        self.assertEqual(compare(result(), path), [f"nothing changed since {path}"])
+        same = result()
+        compare(same, read_baseline(path))
+        self.assertEqual((same.notes[0], list(told(same))), ("nothing changed since the baseline", []))
         changed = result()
         changed.findings[2] = Finding(check("other.good"), Verdict.FAIL, "no")
         changed.findings.append(Finding(check("other.new"), Verdict.PASS, "yes"))
-        self.assertEqual(
-            compare(changed, path), ["changed: other.good: pass → fail", "changed: other.new: new → pass"]
-        )
+        compare(changed, read_baseline(path))
+        wanted = ["changed: other.good: pass → fail", "changed: other.new: new → pass", "a note"]
+        self.assertEqual(changed.notes, wanted)
+        # What was broken before is not told again.
+        self.assertEqual(list(told(changed)), list(lines_of(changed.findings[2])))
 
     def test_a_baseline_that_is_none(self) -> None:
         path = Path(self.mktemp())
         for content in ("", "[]", "{}", "no JSON"):
             path.write_text(content, encoding="utf-8")
             with self.assertRaises(ValueError):
-                compare(result(), path)
+                read_baseline(path)
 
     def test_no_character_acts(self) -> None:
         path = Path(self.mktemp())
@@ -97,6 +110,21 @@ class JUnitTests(SynchronousTestCase):
         self.assertIn("<script>", failure.get("message") or "")
         self.assertIn("0.500 s, from subject", failure.text or "")
         self.assertEqual(len(list(tree.iter("skipped"))), 1)
+
+    def test_read_by_another(self) -> None:
+        path = Path(self.mktemp())
+        write_junit(result(), path)
+        read = JUnitXml.fromfile(str(path))
+        suites = list(read)
+        counts = [(suite.tests, suite.failures, suite.skipped, suite.errors) for suite in suites]
+        self.assertEqual(counts, [(2, 1, 0, 0), (2, 0, 1, 0)])
+        for suite in suites:
+            suite.update_statistics()
+        self.assertEqual([(each.tests, each.failures, each.skipped, each.errors) for each in suites], counts)
+        results = {case.name: [type(one) for one in case.result] for suite in suites for case in suite}
+        wanted = {"some.bad": [Failure], "some.mild": [], "other.good": [], "other.none": [Skipped]}
+        self.assertEqual(results, wanted)
+        self.assertEqual((read.tests, read.failures, read.skipped), (4, 1, 1))
 
 
 class PageTests(SynchronousTestCase):

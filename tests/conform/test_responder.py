@@ -150,6 +150,12 @@ class TieBreakTests(SynchronousTestCase):
         found = verdicts("tie-breaks/lost", *packets)
         self.assertEqual(set(found.values()), {Verdict.FAIL})
 
+    def test_announced_without_the_cache_flush_bit(self) -> None:
+        """It is announced all the same; the bit is a matter of announcing.cache-flush."""
+        probes = [probe_at(1 + 0.25 * number) for number in range(3)]
+        plain = response(1.75, *(each.with_cache_flush(False) for each in ALL))
+        self.assertEqual(verdicts("tie-breaks/won", *probes, plain)["won"], Verdict.PASS)
+
     def test_waits(self) -> None:
         probes = [probe_at(at) for at in (1.0, 2.01, 2.26, 2.51)]
         packets = [*probes, response(2.76, *ALL)]

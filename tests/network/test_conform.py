@@ -94,6 +94,19 @@ class CableTests(LanTestCase):
         self.assertEqual((answers, done.returncode), ({"pass"}, 0), done.stderr)
         self.assertEqual(verdicts["probing.three"], "not run")
 
+    def test_the_interface_goes_away(self) -> None:
+        """What was seen until then is no verdict."""
+        judge, device = self.lan.hosts
+        responder = Responder(device, "--hostname=device", "--service=Some Device:_ipp._tcp:631")
+        self.addCleanup(responder.close)
+        words = ("-I", "eth0", "--host", "device.local", "--service", "Some Device._ipp._tcp", "--no-ask")
+        only = ("--only", "probing/claim", "--only", "answers/address")
+        hook = ("--hook", "restart=ip link del eth0")
+        command = ("-m", "mcast.cli", "conform", "responder", *words, *only, *hook, "--json")
+        done = judge.python(*command, timeout=120, check=False)
+        probing = [each for each in findings(done) if each["group"] == "probing"]
+        self.assertEqual({(each["verdict"], each["seen"]) for each in probing}, {("not run", "eth0 is gone")})
+
     def test_nobody_there(self) -> None:
         judge, _ = self.lan.hosts
         words = ("-I", "eth0", "--host", "nobody.local", "--only", "answers/matching", "--json")

@@ -209,7 +209,7 @@ complete -c mcast -n '_shtab_mcast_using conform' -l seed -x -d 'of the random n
 complete -c mcast -n '_shtab_mcast_using conform' -l junit -xka "(__fish_complete_path (commandline -ct))" -d 'write a JUnit file'
 complete -c mcast -n '_shtab_mcast_using conform' -l html -xka "(__fish_complete_path (commandline -ct))" -d 'write a page with the packets of each finding'
 complete -c mcast -n '_shtab_mcast_using conform' -l pcap -xka "(__fish_complete_directories)" -d 'write a capture for each finding'
-complete -c mcast -n '_shtab_mcast_using conform' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'an earlier --json: tell what changed'
+complete -c mcast -n '_shtab_mcast_using conform' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'an earlier --json: tell only what changed'
 complete -c mcast -n '_shtab_mcast_using conform' -l save -xka "(__fish_complete_path (commandline -ct))" -d 'write the JSON to a file'
 complete -c mcast -n '_shtab_mcast_using conform' -l json -d 'one JSON object a line'
 complete -c mcast -n '_shtab_mcast_using conform; and test $_shtab_mcast_npos -eq 0' -ka "proxy querier responder" -d 'what is judged'

@@ -95,7 +95,7 @@ _shtab_mcast_conform_options=(
   "--junit[write a JUnit file]:FILE:_files"
   "--html[write a page with the packets of each finding]:FILE:_files"
   "--pcap[write a capture for each finding]:DIR:_files -/"
-  "--baseline[an earlier --json\: tell what changed]:FILE:_files"
+  "--baseline[an earlier --json\: tell only what changed]:FILE:_files"
   "--save[write the JSON to a file]:FILE:_files"
   "--json[one JSON object a line]"
   ":what is judged:(proxy querier responder)"

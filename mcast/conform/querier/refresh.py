@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import inf
+
 from mcast.conform.bench import Bench
 from mcast.conform.querier.browsing import BUSY, EARLY, browse
 from mcast.conform.querier.catalogue import QUERIER
@@ -83,6 +86,14 @@ async def unanswered(bench: Bench, judge: Judge) -> None:
         judge.decide(EXPIRES, before is not None and after is None, said, browsing.queries(mark)[-1:])
 
 
+def next_of_series(times: Sequence[float]) -> float:
+    """Return when a series asks next that goes on as it began."""
+    if len(times) < 3:
+        return inf
+    before, last = times[-2] - times[-3], times[-1] - times[-2]
+    return times[-1] + last * last / before
+
+
 ANSWERED = rule(
     "refresh.answered",
     "M-5.2-11",
@@ -105,6 +116,8 @@ async def answered(bench: Bench, judge: Judge) -> None:
     mark = browsing.tell(instance, ttl=ANSWERED_TTL)
     told_at = await bench.sent_at(mark)
     await bench.sleep(told_at + POINTS[0] * ANSWERED_TTL - EARLY - bench.now)
+    if next_of_series([each.at for each in browsing.queries()]) < told_at + 1.25 * ANSWERED_TTL:
+        raise NotRunError("the series of the subject asks at this time, too: see questions.growth")
     asked = await browsing.query(bench.view.mark, 0.2 * ANSWERED_TTL)
     if asked is None:
         raise NotRunError("the subject does not ask before the record expires")

@@ -59,9 +59,7 @@ async def _refuse(bench: Bench, answer: Callable[[Name], Record]) -> tuple[list[
         raise NotRunError("the subject does not probe for its host name")
     await _answer_probes(bench, mark, answer, SETTLED)
     seen = bench.theirs(mark)
-    announced = [
-        each for each in seen if each.is_response and any(one.cache_flush for one in each.answers_of(host))
-    ]
+    announced = [each for each in seen if each.is_multicast and each.answers_of(host)]
     others = [
         each
         for each in seen

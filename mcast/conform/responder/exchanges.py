@@ -80,6 +80,15 @@ async def ask(
     return Exchange(bench.sent(mark), answer, mark)
 
 
+async def require_answer(bench: Bench, question: Question) -> None:
+    """Do nothing where a plain question is answered, so that no answer to another one says something.
+
+    :raises NotRunError: it is not.
+    """
+    if (await ask(bench, question)).answer is None:
+        raise NotRunError(f"the subject does not answer for {question.name} at all: see answers.address")
+
+
 def answers_to(packet: Packet, question: Question) -> list[Record]:
     """Return the records in the answers of a response that answer a question, goodbyes left out."""
     if not packet.is_response:

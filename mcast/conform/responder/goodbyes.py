@@ -50,7 +50,7 @@ async def stop(bench: Bench, judge: Judge) -> None:
     mark = bench.view.mark
     await bench.subject.act(Action.STOP)
     await bench.sleep(WAIT)
-    announced = {record.identity for each in bench.theirs(start) for record in each.answers if record.ttl}
+    announced = {record.identity for each in bench.theirs(start) for record in each.records if record.ttl}
     packets = [
         each for each in bench.theirs(mark) if each.is_response and any(not one.ttl for one in each.answers)
     ]

@@ -6,7 +6,7 @@ import struct
 
 from mcast.conform.bench import Bench
 from mcast.conform.responder.catalogue import RESPONDER
-from mcast.conform.responder.exchanges import NO_ANSWER, ask
+from mcast.conform.responder.exchanges import NO_ANSWER, ask, require_answer
 from mcast.conform.verdicts import Judge, must
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
@@ -85,6 +85,7 @@ async def malformed(bench: Bench, judge: Judge) -> None:
     """Send what makes no sense."""
     await bench.up()
     question = Question(bench.names.host, RecordType.A)
+    await require_answer(bench, question)
     for wrong, octets in messages(bench.names.host).items():
         await bench.rest()
         mark = bench.send(octets)

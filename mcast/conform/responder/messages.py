@@ -7,7 +7,7 @@ import struct
 from mcast.conform.bench import Bench
 from mcast.conform.packets import MDNS_PORT, Packet, Sender
 from mcast.conform.responder.catalogue import RESPONDER
-from mcast.conform.responder.exchanges import NO_ANSWER, answers_to, ask, service_of
+from mcast.conform.responder.exchanges import NO_ANSWER, answers_to, ask, require_answer, service_of
 from mcast.conform.subjects import Action
 from mcast.conform.verdicts import Check, Judge, must, rule, should
 from mcast.dns.codes import RecordType
@@ -190,6 +190,7 @@ async def heard(bench: Bench, judge: Judge) -> None:
     """Send unusual headers."""
     await bench.up()
     question = Question(bench.names.host, RecordType.A)
+    await require_answer(bench, question)
     for flags in (0x0400, 0x0100, 0x0080, 0x0040, 0x0020, 0x0010):
         await _sent(bench, judge, BITS, Message(flags=flags, questions=[question]), True)
     await _sent(bench, judge, BITS, Message(id=4711, questions=[question]), True)

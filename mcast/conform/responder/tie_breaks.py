@@ -132,13 +132,7 @@ async def contest(bench: Bench, rival: Rival) -> Contest:
     seen = bench.theirs(mark)
     probes = [each for each in seen if each.is_probe and each.asks_for(host)]
     announced = next(
-        (
-            each
-            for each in seen
-            if each.is_response
-            and any(one.cache_flush for one in each.answers_of(host))
-            and each.at > ours.at
-        ),
+        (each for each in seen if each.is_multicast and each.answers_of(host) and each.at > ours.at),
         None,
     )
     after = [each for each in probes if each.at > ours.at + 0.02]

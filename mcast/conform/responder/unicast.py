@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcast.conform.bench import ANSWER_TIMEOUT, OFF_LINK_IPV4, OFF_LINK_IPV6, Bench
 from mcast.conform.packets import MDNS_PORT, Packet
 from mcast.conform.responder.catalogue import RESPONDER
-from mcast.conform.responder.exchanges import NO_ANSWER, answers_to, ask
+from mcast.conform.responder.exchanges import NO_ANSWER, answers_to, ask, require_answer
 from mcast.conform.verdicts import Judge, NotRunError, must, rule, should
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
@@ -54,7 +54,7 @@ STALE = should(
 async def question(bench: Bench, judge: Judge) -> None:
     """Ask for a unicast response."""
     await bench.up()
-    await ask(bench, Question(bench.names.host, RecordType.A))
+    await require_answer(bench, Question(bench.names.host, RecordType.A))
     asked = Question(bench.names.host, RecordType.A, unicast=True)
     one = await ask(bench, asked)
     if one.answer is None:
@@ -116,7 +116,7 @@ GROUP_OFF_LINK = should(
 async def direct(bench: Bench, judge: Judge) -> None:
     """Send queries by unicast."""
     await bench.up()
-    await ask(bench, Question(bench.names.host, RecordType.A))
+    await require_answer(bench, Question(bench.names.host, RecordType.A))
     asked = Question(bench.names.host, RecordType.A)
     one = await ask(bench, asked, to=bench.subject_address)
     judge.decide(DIRECT, one.answer is not None, _answer(one.answer), one.packets)

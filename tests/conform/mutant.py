@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mcast.conform.querier import QUERIER
+
+Patch = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +16,20 @@ class Mutant:
     """One behaviour that is broken."""
 
     breaks: frozenset[str]
-    """The checks that must not hold; all others must."""
+    """The checks that must not hold."""
+    follows: Mapping[str, str]
+    """Checks of other groups that cannot hold then either, each with the reason; all others must hold."""
     apply: Callable[[], None]
+
+    @property
+    def all_broken(self) -> frozenset[str]:
+        """All checks that must not hold."""
+        return self.breaks | set(self.follows)
 
     @property
     def groups(self) -> list[str]:
         """The groups of these checks."""
-        return sorted({check.partition(".")[0] for check in self.breaks})
+        return sorted({check.partition(".")[0] for check in self.all_broken})
 
     @property
     def role(self) -> str:
@@ -31,11 +40,17 @@ class Mutant:
 MUTANTS: dict[str, Mutant] = {}
 
 
-def mutant(name: str, *breaks: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Add a mutant, whose decorated function breaks something."""
+def mutant(
+    name: str, *breaks: str, follows: Mapping[str, str] | None = None
+) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Add a mutant, whose decorated function breaks something.
+
+    :param breaks: the checks that must fall, all of one group.
+    :param follows: checks of other groups that fall with them, and why they must.
+    """
 
     def add(apply: Callable[[], None]) -> Callable[[], None]:
-        MUTANTS[name] = Mutant(frozenset(breaks), apply)
+        MUTANTS[name] = Mutant(frozenset(breaks), dict(follows or {}), apply)
         return apply
 
     return add
@@ -48,3 +63,8 @@ def replace(owner: Any, name: str, value: object) -> None:
     """
     getattr(owner, name)
     setattr(owner, name, value)
+
+
+def wrap(owner: Any, name: str, around: Callable[[Patch], Patch]) -> None:
+    """Put something around a function."""
+    replace(owner, name, around(getattr(owner, name)))

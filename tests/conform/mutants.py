@@ -6,6 +6,7 @@ What is broken is ``twist mcast mdns`` here, and ``mcast browse`` in `tests.conf
     python -m tests.conform.mutants tie-break-reversed   # these
     python -m tests.conform.mutants --own-groups         # all of them, by the groups alone that must fall
     python -m tests.conform.mutants --never-broken       # list the checks that no mutant breaks
+    python -m tests.conform.mutants --record             # write what fell into mutants.csv, beside this file
     python -m tests.conform.mutants --run NAME OPTION…   # be a mutant: what a lab starts as its subject
 
 To add one: a function that breaks something, and the checks that must fall.
@@ -14,6 +15,7 @@ To add one: a function that breaks something, and the checks that must fall.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import shlex
 import subprocess
@@ -23,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from mcast.conform.namespaces import going_first
 from mcast.conform.presets import HOST, PORT, SERVICE, SUBTYPE, TEXT
 from mcast.conform.querier import QUERIER
 from mcast.conform.querier_presets import BROWSED
@@ -37,13 +40,27 @@ from mcast.mdns.responder import (
     prober,
     tie_break,
 )
-from tests.conform import querier_mutants, responder_mutants
+from tests.conform import (
+    answering_mutants,
+    claiming_mutants,
+    querier_mutants,
+    responder_mutants,
+    sending_mutants,
+)
 from tests.conform.mutant import MUTANTS, mutant, replace
 
-OTHERS = (querier_mutants, responder_mutants)
+OTHERS = (answering_mutants, claiming_mutants, querier_mutants, responder_mutants, sending_mutants)
 """They add mutants of their own."""
 
 TOP = Path(__file__).resolve().parents[2]
+
+RECORD = Path(__file__).with_name("mutants.csv")
+"""What fell of each mutant when it was judged last; ``--record`` writes it."""
+
+SIDE_BY_SIDE = 10
+"""Groups of one mutant that are judged at the same time. Our choice: they wait most of the time."""
+
+COLUMNS = ("mutant", "role", "judged by", "fell", "not run")
 
 
 @mutant("no-goodbye", "goodbyes.shared", "goodbyes.unique")
@@ -79,10 +96,7 @@ def tie_break_reversed() -> None:
     replace(tie_break, "probe_data", lambda records: Reversed(real(records)))
 
 
-@mutant(
-    "truncated-at-once",
-    *("known-answers.truncated-delay", "known-answers.later-packet", "known-answers.extended"),
-)
+@mutant("truncated-at-once", "known-answers.truncated-delay")
 def truncated_at_once() -> None:
     replace(answerer, "TRUNCATED_DELAY", (0.02, 0.03))
 
@@ -129,10 +143,11 @@ def be(name: str, options: Sequence[str]) -> None:
     Twist.main(["twist", "--log-format=text", "mcast", "mdns", *options])
 
 
-def judged(name: str, only: Iterable[str] = ()) -> dict[str, str]:
+def judged(name: str, only: Iterable[str] = (), save: Path | None = None) -> dict[str, str]:
     """Return the verdict of each check on a mutant.
 
     :param only: groups; all by default.
+    :param save: a folder for the JSON of the run.
     """
     role = MUTANTS[name].role
     words = [sys.executable, "-m", "tests.conform.mutants", "--run", name]
@@ -145,11 +160,12 @@ def judged(name: str, only: Iterable[str] = ()) -> dict[str, str]:
         instance, _, kind = SERVICE.partition("._")
         words += [f"--hostname={host}", f"--service={instance}:_{kind},{SUBTYPE}:{PORT}:{TEXT}"]
         judge += ["--subtype", SUBTYPE]
-    for each in only:
-        judge += ["--only", each]
+    judge += ["--jobs", str(SIDE_BY_SIDE), *(word for each in only for word in ("--only", each))]
     done = subprocess.run(
         [*judge, "--command", shlex.join(words)], stdout=subprocess.PIPE, text=True, check=False, cwd=TOP
     )
+    if save is not None:
+        (save / f"{name}.json").write_text(done.stdout, encoding="utf-8")
     found = [json.loads(line) for line in done.stdout.splitlines()]
     return {each["check"]: each["verdict"] for each in found if each["event"] == "finding"}
 
@@ -161,13 +177,37 @@ def broken(verdicts: dict[str, str]) -> set[str]:
 
 def report(name: str, verdicts: dict[str, str]) -> bool:
     """Print what came of a mutant; return whether it is as it should be."""
-    found, wanted = broken(verdicts), MUTANTS[name].breaks
+    found, wanted = broken(verdicts), MUTANTS[name].all_broken
     good = found == wanted
     print(f"{name}: {'seen, and nothing else' if good else 'NOT AS IT SHOULD BE'}", flush=True)
     for word, checks in (("missed", wanted - found), ("broken as well", found - wanted)):
         for check in sorted(checks):
             print(f"    {word}: {check} ({verdicts.get(check)})", flush=True)
     return good
+
+
+def recorded() -> dict[str, dict[str, str]]:
+    """Return the rows of the table by mutant."""
+    if not RECORD.exists():
+        return {}
+    with RECORD.open(encoding="utf-8", newline="") as file:
+        return {row["mutant"]: row for row in csv.DictReader(file)}
+
+
+def record(name: str, verdicts: dict[str, str], scope: str) -> None:
+    """Write into the table what fell of a mutant."""
+    rows = recorded()
+    rows[name] = {
+        "mutant": name,
+        "role": MUTANTS[name].role,
+        "judged by": scope,
+        "fell": " ".join(sorted(broken(verdicts))),
+        "not run": " ".join(sorted(check for check, verdict in verdicts.items() if verdict == "not run")),
+    }
+    with RECORD.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows[each] for each in MUTANTS if each in rows)
 
 
 def never_broken() -> list[str]:
@@ -187,9 +227,11 @@ def main(given: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="judge mutants of ours; needs root")
     parser.add_argument("names", nargs="*", help="which; all by default")
     parser.add_argument("--role", choices=["responder", "querier"], help="those of a role")
-    parser.add_argument("--jobs", type=int, default=3, help="so many side by side")
+    parser.add_argument("--jobs", type=int, default=2, help="so many side by side")
     parser.add_argument("--own-groups", action="store_true", help="only by the groups that must fall")
     parser.add_argument("--never-broken", action="store_true", help="list the checks that no mutant breaks")
+    parser.add_argument("--record", action="store_true", help=f"write what fell into {RECORD.name}")
+    parser.add_argument("--save", type=Path, metavar="DIR", help="write the JSON of each run there")
     options = parser.parse_args(given)
     if options.never_broken:
         print("\n".join(never_broken()))
@@ -197,11 +239,17 @@ def main(given: Sequence[str]) -> int:
     names = options.names or [name for name, each in MUTANTS.items() if options.role in (None, each.role)]
 
     def judge(name: str) -> dict[str, str]:
-        return judged(name, MUTANTS[name].groups if options.own_groups else ())
+        return judged(name, MUTANTS[name].groups if options.own_groups else (), options.save)
 
-    with ThreadPoolExecutor(options.jobs) as pool:
+    results = []
+    # For all of them: each would take the priority of the session away in the end.
+    with going_first(), ThreadPoolExecutor(options.jobs) as pool:
         pending = {pool.submit(judge, name): name for name in names}
-        results = [report(pending[done], done.result()) for done in as_completed(pending)]
+        for done in as_completed(pending):
+            name, verdicts = pending[done], done.result()
+            results.append(report(name, verdicts))
+            if options.record:
+                record(name, verdicts, "own groups" if options.own_groups else "all groups")
     print(f"{sum(results)} of {len(results)} mutants were seen, and nothing else")
     return not all(results)
 

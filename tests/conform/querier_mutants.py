@@ -19,15 +19,7 @@ from mcast.mdns.querier import (
     responses,
 )
 from mcast.neighbours import SourceKind
-from tests.conform.mutant import mutant, replace
-
-Patch = Callable[..., Any]
-
-
-def wrap(owner: Any, name: str, around: Callable[[Patch], Patch]) -> None:
-    """Put something around a function."""
-    replace(owner, name, around(getattr(owner, name)))
-
+from tests.conform.mutant import Patch, mutant, replace, wrap
 
 # Questions
 

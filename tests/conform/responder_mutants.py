@@ -17,8 +17,8 @@ from mcast.mdns.responder import (
     unicast_responses,
     zone,
 )
-from tests.conform.mutant import mutant, replace
-from tests.conform.querier_mutants import Patch, clear_bits, respond_around, wrap
+from tests.conform.mutant import Patch, mutant, replace, wrap
+from tests.conform.querier_mutants import clear_bits, respond_around
 
 
 @mutant("no-denial", "negative.denied")
@@ -56,12 +56,20 @@ def _flush_bits(given: bool) -> None:
     wrap(record_set.RecordSet, "replace", around)
 
 
-@mutant("shared-with-cache-flush", "announcing.no-cache-flush-on-shared")
+@mutant(
+    "shared-with-cache-flush",
+    "announcing.no-cache-flush-on-shared",
+    follows={"probing.before-use": "by the bit the type is claimed, and nobody has probed for it"},
+)
 def shared_with_cache_flush() -> None:
     _flush_bits(True)
 
 
-@mutant("unique-without-cache-flush", "announcing.cache-flush", "unicast.cache-flush")
+@mutant(
+    "unique-without-cache-flush",
+    "announcing.cache-flush",
+    follows={"unicast.cache-flush": "the records are the same ones, and a unicast response has its rules"},
+)
 def unique_without_cache_flush() -> None:
     _flush_bits(False)
 
@@ -81,7 +89,11 @@ def says_what_was_said() -> None:
     replace(conflicts, "drop_duplicates", lambda *_: None)
 
 
-@mutant("never-unicast", "unicast.question", "conflicts.defends-by-unicast")
+@mutant(
+    "never-unicast",
+    "unicast.question",
+    follows={"conflicts.defends-by-unicast": "a defence by unicast is a unicast response as well"},
+)
 def never_unicast() -> None:
     replace(unicast_responses.UnicastResponses, "reaches", lambda *_: False)
 

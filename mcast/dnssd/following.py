@@ -30,8 +30,11 @@ class AnyQuerier(Protocol):
     Its methods are explained at `mcast.mdns.querier.querier.Querier`.
     """
 
-    def ask(self, question: Question, now: float, asker: Hashable) -> None:
+    def ask(self, question: Question, now: float, asker: Hashable, *, depends: bool = False) -> None:
         """Ask a question until `cancel`."""
+
+    def depend(self, service: Name, now: float) -> None:
+        """Have answers asked for again for as long as an SRV record leads to them."""
 
     def cancel(self, question: Question, now: float, asker: Hashable) -> None:
         """Ask no more."""
@@ -135,7 +138,7 @@ class Follower:
         """Whether a name is one that this follower asks for where it asks."""
         return is_multicast_name(name) is not self.asks_servers
 
-    def _ask(self, link: LinkId, question: Question, now: float) -> None:
+    def _ask(self, link: LinkId, question: Question, now: float, *, depends: bool = False) -> None:
         """Begin to ask on a link, and take in what it knows already.
 
         Anybody on the link could answer for a name outside of multicast DNS: it is not asked for, and what
@@ -146,7 +149,7 @@ class Follower:
             self.counters[outside] += 1
             return
         querier = self._links[link]
-        querier.ask(question, now, self)
+        querier.ask(question, now, self, depends=depends)
         for record in querier.records(question, now, flushed=False, whole=self.wants_times):
             self._record(link, RecordAdded(record, (self,)), now)
         if querier.is_denied(question, now):

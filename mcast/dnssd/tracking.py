@@ -191,9 +191,10 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
 
     def _ask_about(self, instance: Instance, link: LinkId, now: float) -> None:
         if instance.host is not None:
-            self._use_host(instance.host, link, now)
+            self._use_host(instance, instance.host, link, now)
         self._ask(link, Question(instance.name, _SRV), now)
-        self._ask(link, Question(instance.name, _TXT), now)
+        self._ask(link, Question(instance.name, _TXT), now, depends=True)
+        self._links[link].depend(instance.name, now)
 
     def _unfollow(self, instance: Instance, link: LinkId, now: float) -> None:
         self._cancel(link, Question(instance.name, _SRV), now)
@@ -238,13 +239,14 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         instance.host = host
         host.users.add(instance.name.key)
         for link in instance.links:
-            self._use_host(host, link, now)
+            self._use_host(instance, host, link, now)
 
-    def _use_host(self, host: Host, link: LinkId, now: float) -> None:
+    def _use_host(self, instance: Instance, host: Host, link: LinkId, now: float) -> None:
         host.links[link] += 1
         if host.links[link] == 1 and not host.is_elsewhere:
             for rtype in ADDRESS_TYPES:
-                self._ask(link, Question(host.name, rtype), now)
+                self._ask(link, Question(host.name, rtype), now, depends=True)
+        self._links[link].depend(instance.name, now)
 
     def _leave_host(self, host: Host, link: LinkId, now: float) -> None:
         host.links[link] -= 1

@@ -164,7 +164,7 @@ class ZoneQuerier:
 
     # What a follower calls; as `mcast.mdns.querier.querier.Querier` has it.
 
-    def ask(self, question: Question, now: float, asker: Hashable) -> None:
+    def ask(self, question: Question, now: float, asker: Hashable, *, depends: bool = False) -> None:
         """Ask a question from now on, until `cancel`; what is known already is no event.
 
         :raises ValueError: the class is not IN.
@@ -188,6 +188,9 @@ class ZoneQuerier:
             self._keep(poll, extra, min(map(ttl_of, extra)), now)
             return
         self._timers.arm(poll, now)
+
+    def depend(self, service: Name, now: float) -> None:
+        """Do nothing: what a server tells comes along with the SRV record, or is asked for in any case."""
 
     def cancel(self, question: Question, now: float, asker: Hashable) -> None:
         """Withdraw what `ask` was called for with these values; do nothing if it was not called."""

@@ -36,6 +36,7 @@ class Review(NamedTuple):
 
     def next_at(self, series: QuestionSeries, now: float) -> float | None:
         """Return when to review the set again; called when the question has been asked, if it had to be."""
+        series.is_resting = not all(map(series.is_needed_after, self.due))
         times = [series.attention_at(lifetime, now) for lifetime in self.due]
         if self.first_at is not None:
             times.append(self.first_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from math import inf
 from typing import Final
 
 from mcast.dns.codes import RecordClass, RecordType
@@ -85,13 +86,14 @@ class Querier:
 
     # Questions of the callers
 
-    def ask(self, question: Question, now: float, asker: Hashable) -> None:
+    def ask(self, question: Question, now: float, asker: Hashable, *, depends: bool = False) -> None:
         """Ask a question from now on, until `cancel`: repeatedly, and again before its answers expire.
 
         An answer that is in the cache already is not reported as an event: see `records` and `is_denied`. A
         question with several askers is asked once. The unicast bit of ``question`` does not matter.
 
         :param asker: comes with every event that answers the question; any value that has a hash.
+        :param depends: the answers are of use only together with an SRV record (see `depend`).
         :raises ValueError: the class is not IN.
         """
         if question.rclass != RecordClass.IN:
@@ -100,6 +102,8 @@ class Querier:
         series = self._questions.get(key, question.type)
         if series is not None:
             series.askers += (asker,)
+            if not depends:
+                series.needed_until = inf
             return
         # Records that expired while nobody asked were reported to nobody, and must not count as known now.
         unreported = [
@@ -113,9 +117,25 @@ class Querier:
         known = self._questions.of_name(key)
         variation = known[0].variation if known else self._context.rng.uniform(0, REFRESH_VARIATION)
         series = QuestionSeries(question.name, question.type, asker, variation)
+        if depends:
+            series.needed_until = 0.0
         self._questions.add(series)
         if self._context.is_up:
             self._begin(series, now)
+
+    def depend(self, service: Name, now: float) -> None:
+        """Have answers asked for again for as long as an SRV record leads to them.
+
+        These are the TXT record of the same name and the addresses of its target, where they are asked for
+        with ``depends``. When no SRV record outlasts them, they are not asked for again before they expire.
+        Our choice: a responder sends the addresses along with the SRV record (RFC 6763 §12.2), and when
+        nobody answers for that any more, they are of no use.
+
+        To be called once such a question is asked; SRV records that are heard later are noticed.
+        """
+        key = service.key
+        for cached in self.cache.lookup(key, RecordType.SRV, now):
+            self._responses.depend(key, cached.rdata, cached.ttl, cached.received_at, now)
 
     def cancel(self, question: Question, now: float, asker: Hashable) -> None:
         """Withdraw what `ask` was called for with these values; do nothing if it was not called."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from math import floor, frexp
+from math import floor, frexp, inf
 from typing import Final
 
 from mcast.dns.codes import RecordType
@@ -20,6 +20,18 @@ from mcast.mdns.constants import (
 )
 from mcast.mdns.events import Askers
 from mcast.mdns.querier.cache_cells import LEAVING, Lifetime
+
+SPARE = REFRESH_POINTS[1] - REFRESH_POINTS[0]
+"""How much sooner an answer may end than the record that it depends on, in parts of its TTL.
+
+Our choice: the time between two refresh queries. The record itself is asked for before the answer ends.
+"""
+
+DEPENDENT_DELAY = 0.25
+"""Seconds that an answer may still come along, after the record that it depends on was heard again.
+
+Our choice: responders send both in one message, or in several that leave within 120 ms (RFC 6762 §6).
+"""
 
 
 def refresh_time(earliest: float, at: float, latest: float) -> float:
@@ -54,9 +66,11 @@ class QuestionSeries:
         "asked_at",
         "askers",
         "is_denied",
+        "is_resting",
         "is_unicast",
         "key",
         "name",
+        "needed_until",
         "not_before",
         "review_at",
         "type",
@@ -89,6 +103,10 @@ class QuestionSeries:
         """When it did so last."""
         self.is_denied = False
         """Whether the askers were told that there is no such record."""
+        self.needed_until = inf
+        """When the last record ends that the answers depend on; infinite when they are of use alone."""
+        self.is_resting = False
+        """Whether answers past their first refresh point are not asked for, as that record ends with them."""
         self._interval = 0.0
         self._stepped_at = 0.0
         self.variation: Final = variation
@@ -118,6 +136,7 @@ class QuestionSeries:
         self.unicast_at = None
         self.asked_at = None
         self.is_denied = False
+        self.is_resting = False
 
     def may_ask(self, now: float) -> bool:
         """Whether the question may be asked, since another packet leaves now or its own time has come."""
@@ -161,6 +180,21 @@ class QuestionSeries:
 
     # Cache maintenance
 
+    def is_needed_after(self, lifetime: Lifetime) -> bool:
+        """Whether an answer is of use when it has ended, so that it is worth a refresh query."""
+        return self.needed_until > lifetime.received_at + (1 + SPARE) * lifetime.ttl
+
+    def need(self, ttl: int, received_at: float, now: float) -> float | None:
+        """Take in how long a record is valid on which the answers depend.
+
+        :returns: when to look at the answers again, unless that is planned already.
+        """
+        self.needed_until = max(self.needed_until, received_at + ttl)
+        if not self.is_resting:
+            return None
+        earliest = now + DEPENDENT_DELAY
+        return refresh_time(earliest, earliest, earliest + REFRESH_VARIATION * ttl)
+
     def refresh_at(self, ttl: int, received_at: float, point: float = REFRESH_POINTS[0]) -> float:
         """Return when to ask for a record again: at a part of its lifetime and a little more (RFC 6762 §5.2).
 
@@ -187,6 +221,8 @@ class QuestionSeries:
 
     def _refreshes(self, lifetime: Lifetime) -> list[float]:
         """Return the refresh times of a record without those that an asked question has served."""
+        if not self.is_needed_after(lifetime):
+            return []
         ttl, received_at = lifetime.ttl, lifetime.received_at
         times = [self.refresh_at(ttl, received_at, point) for point in REFRESH_POINTS]
         if self.asked_at is None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from math import inf
 from typing import Final
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.mdns.querier.question_series import QuestionSeries
+
+_DESCRIBING: Final = (RecordType.TXT,)
+_ADDRESSES: Final = (RecordType.A, RecordType.AAAA)
 
 
 class Questions:
@@ -57,6 +61,17 @@ class Questions:
         if not among:
             del self.by_name[key]
         return series
+
+    def depending_on(self, service: bytes, target: bytes) -> Iterator[QuestionSeries]:
+        """Yield the questions whose answers are of use only together with an SRV record.
+
+        :param service: the key of its name.
+        :param target: the key of the name of the host that it leads to.
+        """
+        for key, types in ((service, _DESCRIBING), (target, _ADDRESSES)):
+            for series in self.of_name(key):
+                if series.needed_until < inf and series.type in types:
+                    yield series
 
     def is_wanted(self, key: bytes, rtype: int) -> bool:
         """Whether a record of this name and type answers a question, or may deny that there is an answer."""

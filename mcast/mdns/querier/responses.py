@@ -163,6 +163,15 @@ class ResponseHandler:
                     series.stop()
                 at = series.refresh_at(record.ttl, now)
             self._review_at(series, at)
+        if rtype == RecordType.SRV and outcome is not Outcome.DOOMED:
+            self.depend(record.name.key, record.rdata, record.ttl, now, now)
+
+    def depend(self, service: bytes, rdata: bytes, ttl: int, received_at: float, now: float) -> None:
+        """Keep the answers right that depend on an SRV record, for as long as that is valid."""
+        for series in self._questions.depending_on(service, rdata[6:].lower()):
+            at = series.need(ttl, received_at, now)
+            if at is not None:
+                self._review_at(series, at)
 
     def _heard_denial(
         self, among: Sequence[QuestionSeries], record: Record, outcome: Outcome, now: float

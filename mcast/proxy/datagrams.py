@@ -27,6 +27,10 @@ from mcast.unicast.clients import Clients
 READ_BATCH = 256
 """Datagrams that are read before others have their turn. Our choice: some milliseconds of work."""
 
+READ_SLICE = 0.005
+"""Seconds of reading after which others have their turn, however few were read: whoever asks by TCP, the links,
+timers. Our choice: a question that was not answered before costs a hundred times as much as one that was."""
+
 READ_SIZE = 4096
 """Octets of a query. Our choice: more than a question and its options need; what is longer is cut, and is
 malformed then."""
@@ -121,6 +125,7 @@ class QueryPort(Port):
     def __init__(self, port: int, server: DatagramServer, interface: str, reactor: Any) -> None:
         super().__init__(port, QueryProtocol(server), interface, READ_SIZE, reactor)
         self._server = server
+        self._seconds = clock_of(reactor).seconds
         self._options: Options | None = None
 
     def createInternetSocket(self) -> socket.socket:
@@ -147,6 +152,8 @@ class QueryPort(Port):
             return
         sock: socket.socket = self.socket
         receive, send, respond = sock.recvfrom, sock.sendto, self._server.respond
+        seconds = self._seconds
+        until = seconds() + READ_SLICE
         for _ in range(READ_BATCH):
             try:
                 datagram, source = receive(READ_SIZE)
@@ -164,11 +171,15 @@ class QueryPort(Port):
                 self._server.counters["answers not sent"] += 1
             except Exception:
                 self._log.failure("a query was not answered")
+            if seconds() >= until:
+                return
 
     def _read_with_arrival(self, options: Options) -> None:
         if sys.platform == "win32":
             raise NotImplementedError("Windows has no recvmsg()")
         sock: socket.socket = self.socket
+        seconds = self._seconds
+        until = seconds() + READ_SLICE
         for _ in range(READ_BATCH):
             try:
                 datagram, ancillary, _flags, source = sock.recvmsg(READ_SIZE, 256)
@@ -186,6 +197,8 @@ class QueryPort(Port):
                 continue
             if answer:
                 back.write(answer, source)
+            if seconds() >= until:
+                return
 
     def write(self, datagram: bytes, addr: Any = None) -> None:
         """Send an answer; what the system refuses is lost, as on the way."""

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 READ_BATCH = 256
 """Datagrams read at most before the reactor gets its turn. Our choice: at 10 µs each, timers wait some ms."""
 
+READ_SLICE = 0.005
+"""Seconds of reading after which the reactor gets its turn, too, however few datagrams were read.
+
+Our choice: where a flood keeps the port busy and each datagram costs a millisecond, whoever has asked by TCP
+waits for some of these turns. A turn costs a hundredth of it.
+"""
+
+LOOK_EVERY = 8
+"""Datagrams between two looks at the clock. Our choice: a look costs nothing then where datagrams are cheap."""
+
 MAX_ARRIVALS = 1024
 """Different arrivals remembered. Our choice: some 200 kB at most."""
 
@@ -66,6 +76,7 @@ class Reader:
         self._descriptor = descriptor
         self._options = Options(sockets.receiver, ipv6=port.ipv6)
         self._counters = port.counters
+        self._seconds = clock_of(port.reactor).seconds
         self._seen: dict[tuple[tuple[int, int, bytes], ...], Arrival | None] = {}
         self._errors = 0
         arrived = getattr(port.protocol, "datagram_arrived", None)
@@ -116,6 +127,8 @@ class Reader:
         arrival = self._pinned_arrival()
         # A pinned port has nothing to choose, so what it sends back goes straight to the socket.
         answer = self._sockets.sender.sendto if self._sockets.pinned else None
+        seconds = self._seconds
+        until = seconds() + READ_SLICE
         count = 0
         for count in range(READ_BATCH):
             try:
@@ -141,7 +154,7 @@ class Reader:
                         answer(reply, address)
                     except OSError as problem:
                         self._failures.send_failed(problem, self._sockets.pinned)
-            if self.stopped:
+            if self.stopped or (count % LOOK_EVERY == LOOK_EVERY - 1 and seconds() >= until):
                 break
         return count + 1
 
@@ -154,6 +167,8 @@ class Reader:
         limit = self._settings.max_packet_size
         size = limit + 1
         seen = self._seen
+        seconds = self._seconds
+        until = seconds() + READ_SLICE
         count = 0
         for count in range(READ_BATCH):
             try:
@@ -182,7 +197,7 @@ class Reader:
                 continue
             if reply is not None:
                 self._port.send(reply, address, arrival.interface)
-            if self.stopped:
+            if self.stopped or (count % LOOK_EVERY == LOOK_EVERY - 1 and seconds() >= until):
                 break
         return count + 1
 

@@ -6,9 +6,10 @@ import socket
 import struct
 from typing import Any
 
+from mcast.sockets import reading
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
-from mcast.sockets.reading import READ_BATCH
+from mcast.sockets.reading import LOOK_EVERY, READ_BATCH
 from tests.network.reactors import ReactorLanTestCase, Recorder, group_sender
 
 PORT = 7645
@@ -238,6 +239,7 @@ class ReceivingTests(ReactorLanTestCase):
 
     def test_reads_a_batch_at_most(self) -> None:
         """One wake-up delivers no more than a batch, so that timers get their turn."""
+        self.patch(reading, "READ_SLICE", 3600.0)
         recorder = Recorder()
         port = self.open(PORT, recorder, ipv6=False, receive_buffer=1 << 20)
         port.join(IPV4, "eth0")
@@ -246,6 +248,19 @@ class ReceivingTests(ReactorLanTestCase):
             sender.sendto(b"x", (IPV4, PORT))
         port.doRead()
         self.assertEqual(len(recorder.data), READ_BATCH)
+
+    def test_reads_a_moment_at_most(self) -> None:
+        """Where each datagram costs much, fewer of them make a turn, for either way to read."""
+        self.patch(reading, "READ_SLICE", 0.0)
+        for arrivals in (False, True):
+            recorder = Recorder()
+            port = self.open(PORT + arrivals, recorder, ipv6=False, arrivals=arrivals)
+            port.join(IPV4, "eth0")
+            sender = group_sender(self.there, False, "eth0")
+            for _ in range(LOOK_EVERY + 1):
+                sender.sendto(b"x", (IPV4, PORT + arrivals))
+            port.doRead()
+            self.assertEqual(len(recorder.data), LOOK_EVERY)
 
     def test_failing_protocol(self) -> None:
         """A protocol that raises is logged, and the next datagram still comes."""

@@ -185,7 +185,7 @@ class LinkDriver:
                 "{label}: port {port} is {held}",
                 label=self.label,
                 port=MDNS_PORT,
-                held="ours alone" if alone else "held by another program too: no unicast answers",
+                held="ours alone" if alone else "held by another socket too: no unicast answers",
             )
 
     def _settle(self, now: float) -> None:

@@ -334,7 +334,7 @@ class Links:
                 return None
             self._ports[ipv6] = port
             if port.shared:
-                self._log.info("another program holds port {port} too: no unicast answers", port=MDNS_PORT)
+                self._log.info("another socket holds port {port} too: no unicast answers", port=MDNS_PORT)
         return port
 
     def _join(self, driver: LinkDriver, interface: Interface) -> bool:

@@ -28,7 +28,13 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+)
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
@@ -98,7 +104,7 @@ class Answering(Protocol):
         """Return the answer to a message, or None when it comes later by ``reply``, or not at all."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHalfCloseableProtocol)
 class Connection(TwistedProtocol):
     """One connection of a client; see the module."""
 
@@ -117,6 +123,7 @@ class Connection(TwistedProtocol):
         self._messages: deque[bytes] = deque()
         self._unsent = 0
         self._is_backed_up = False
+        self._is_half_closed = False
         self._is_over = False
 
     def __repr__(self) -> str:
@@ -190,6 +197,21 @@ class Connection(TwistedProtocol):
         if session is not None:
             session.connection_lost(self._server.clock.seconds())
 
+    def readConnectionLost(self) -> None:
+        """Answer what has been asked, and close: the client asks no more, and may still read.
+
+        Of a connection by TLS we learn of the end of both directions only.
+        """
+        self._is_half_closed = True
+        self._end_when_done()
+
+    def writeConnectionLost(self) -> None:
+        """Do nothing: the connection ends by itself."""
+
+    def _end_when_done(self) -> None:
+        if self._is_half_closed and not (self._is_over or self.outstanding or self._messages):
+            self.end()
+
     def pauseProducing(self) -> None:
         """Read no more queries: the client does not read our answers."""
         self._is_backed_up = True
@@ -224,6 +246,7 @@ class Connection(TwistedProtocol):
             done += 1
             self._receive(self._messages.popleft())
         self._pace()
+        self._end_when_done()
         return done
 
     @property
@@ -232,7 +255,7 @@ class Connection(TwistedProtocol):
 
     def _pace(self) -> None:
         """Read from the client, or leave what it sends in the buffers of the system."""
-        if self._is_over or self.transport is None:
+        if self._is_over or self._is_half_closed or self.transport is None:
             return
         if self._messages or self._must_wait:
             self.transport.pauseProducing()  # type: ignore[attr-defined]  # of ITCPTransport
@@ -257,6 +280,7 @@ class Connection(TwistedProtocol):
         """Send an answer that came later; go on with what waited for it."""
         was_waiting = self._must_wait
         self._respond(answer)
+        self._end_when_done()
         if was_waiting and not self._is_over:
             # Not at once: the link may answer many queries in one moment.
             self._server.turns.enqueue(self)

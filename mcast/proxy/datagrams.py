@@ -28,8 +28,10 @@ READ_BATCH = 256
 """Datagrams that are read before others have their turn. Our choice: some milliseconds of work."""
 
 READ_SLICE = 0.005
-"""Seconds of reading after which others have their turn, however few were read: whoever asks by TCP, the links,
-timers. Our choice: a question that was not answered before costs a hundred times as much as one that was."""
+"""Seconds of reading after which others have their turn, however few were read: TCP, links, timers.
+
+Our choice: a question that was not answered before costs a hundred times as much as one that was.
+"""
 
 READ_SIZE = 4096
 """Octets of a query. Our choice: more than a question and its options need; what is longer is cut, and is

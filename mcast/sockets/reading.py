@@ -34,7 +34,7 @@ waits for some of these turns. A turn costs a hundredth of it.
 """
 
 LOOK_EVERY = 8
-"""Datagrams between two looks at the clock. Our choice: a look costs nothing then where datagrams are cheap."""
+"""Datagrams between two looks at the clock. Our choice: a look costs next to nothing then."""
 
 MAX_ARRIVALS = 1024
 """Different arrivals remembered. Our choice: some 200 kB at most."""

@@ -102,6 +102,35 @@ class QueryTests(ConnectionTestCase):
             connection.dataReceived(bytes((octet,)))
         self.assertEqual(transport.value(), framed(b"abc"))
 
+    def test_client_that_asks_no_more(self) -> None:
+        """What was asked before the client closed its half is answered; then we close ours."""
+        connection, transport = self.connect()
+        connection.dataReceived(framed(b"later") * 2 + framed(b"b"))
+        connection.readConnectionLost()
+        self.assertFalse(transport.disconnecting)
+        self.echo.later[0](b"a")
+        self.assertFalse(transport.disconnecting)
+        self.echo.later[1](b"c")
+        self.assertEqual(transport.value(), framed(b"b") + framed(b"a") + framed(b"c"))
+        self.assertTrue(transport.disconnecting)
+
+    def test_client_that_has_nothing_to_wait_for(self) -> None:
+        connection, transport = self.connect()
+        connection.dataReceived(framed(b"a") + b"\0")
+        connection.readConnectionLost()
+        self.assertEqual(transport.value(), framed(b"a"))
+        self.assertTrue(transport.disconnecting)
+
+    def test_is_not_read_again(self) -> None:
+        """At the end of the stream, reading on would tell of it for ever."""
+        connection, transport = self.connect()
+        transport.pauseProducing()
+        connection.dataReceived(framed(b"later"))
+        transport.pauseProducing()
+        connection.readConnectionLost()
+        connection.resumeProducing()
+        self.assertEqual(transport.producerState, "paused")
+
     def test_nothing_to_say(self) -> None:
         connection, transport = self.connect()
         connection.dataReceived(framed(b"silence"))

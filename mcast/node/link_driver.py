@@ -44,6 +44,13 @@ datagrams; a link that carries nothing for longer is one whose names others may 
 UNSENT_LIMIT = 64
 """Messages kept for sending again, the latest. Our choice: what a link says in `FAILING_LIMIT` seconds."""
 
+LATE_LIMIT = 0.02
+"""Seconds by which the timer may be late before what has arrived is read first.
+
+Our choice: the shortest delay that RFC 6762 gives an answer (§6). A reactor that comes late calls what is due
+before it reads, and what it then says may have been said, or contradicted, by another host meanwhile.
+"""
+
 UNREACHABLE_DELAY_LIMIT = 60.0
 """Seconds to which the delay grows. Our choice: a link that mends without a sign is back within a minute."""
 
@@ -109,6 +116,7 @@ class LinkDriver:
         self._retry_delay = UNREACHABLE_DELAY
         self._timer: IDelayedCall | None = None
         self._timer_at: float | None = None
+        self._late_at: float | None = None
         self._calls = 0
         self._is_settling = False
         self._is_called_again = False
@@ -374,7 +382,12 @@ class LinkDriver:
     def _on_timer(self) -> None:
         at = self._timer_at
         assert at is not None
-        self._timer = self._timer_at = None
+        # Who waits for goodbyes gives up at a time of its own, which may have come as well.
+        if not self._waiting and self._late_at != at and self._clock.seconds() - at > LATE_LIMIT:
+            self._late_at = at
+            self._timer = self._clock.callLater(0, self._on_timer)
+            return
+        self._timer = self._timer_at = self._late_at = None
         if self.link.responder.is_probing:
             self._look_at_port()
         # Read after that look, which takes a millisecond: the next probe is due 250 ms after this one leaves.

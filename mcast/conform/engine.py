@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
-from twisted.python.failure import Failure
 
 from mcast.conform.bench import Bench
+from mcast.conform.cancelling import in_any_case
 from mcast.conform.packets import Packet, Sender
 from mcast.conform.scenarios import Scenario
 from mcast.conform.verdicts import Check, Finding, Judge, NotRunError, Verdict, agreed
+
+T = TypeVar("T")
 
 TRIES = 6
 """How often a scenario is played at most until two tries agree on what is broken. Our choice."""
@@ -221,7 +223,7 @@ class Place(Protocol):
         """Packets of our own that were lost there."""
 
     async def close(self) -> None:
-        """Take everything away again."""
+        """Take everything away again; nothing cancels that."""
 
 
 async def play_group(
@@ -246,7 +248,8 @@ async def play_group(
                 findings += missing
                 progress.ended(scenario, missing)
     finally:
-        await place.close()
+        # One that is cancelled may be cancelled once more, when another one has ended before it.
+        await in_any_case(place.close())
     return findings
 
 
@@ -272,24 +275,30 @@ async def run_groups(
             name = waiting.pop(0)
             findings[name] = await play_group(place_for(name), groups[name], lateness, progress)
 
-    workers = [Deferred.fromCoroutine(work()) for _ in range(min(side_by_side, len(waiting)))]
-    gathered = gatherResults(workers, consumeErrors=True)
+    # A Deferred that is cancelled says that it was called, long before its coroutine has ended.
+    ends: dict[Deferred[None], Deferred[None]] = {}
+    for _ in range(min(side_by_side, len(waiting))):
+        worker, end = Deferred.fromCoroutine(work()), Deferred[None]()
+        worker.addBoth(_tell_end, end)
+        ends[worker] = end
+    gathered = gatherResults(ends, consumeErrors=True)
     try:
         await gathered
     except BaseException as error:
-        # Each takes down what it has built; its own cancellation is no news. The one that failed is
-        # just telling so, and cannot be waited for.
-        for worker in [each for each in workers if not each.called]:
-            worker.cancel()
-            await worker.addErrback(_forget)
+        # Each takes down what it has built; its own cancellation is no news.
+        for worker, end in ends.items():
+            if not end.called:
+                worker.cancel()
+                await end
         if isinstance(error, FirstError):
             error.subFailure.raiseException()
         raise
     return [finding for name in groups for finding in findings[name]]
 
 
-def _forget(_: Failure) -> None:
-    return None
+def _tell_end(result: T, end: Deferred[None]) -> T:
+    end.callback(None)
+    return result
 
 
 async def repeated(number: int, once: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:

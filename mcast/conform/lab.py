@@ -17,6 +17,7 @@ from typing import Any
 
 from mcast.conform import namespaces
 from mcast.conform.bench import Bench
+from mcast.conform.cancelling import in_any_case
 from mcast.conform.links import InterfaceLink
 from mcast.conform.presets import Launch
 from mcast.conform.programs import Program, run_program
@@ -102,7 +103,8 @@ class LabPlace:
         script = BUILD.format(
             judge=self._judge, subject=self._subject, our_mac=JUDGE_MAC, subject_mac=SUBJECT_MAC, ours=ours
         )
-        await run_program(self._reactor, "sh", "-ec", script)
+        # What is taken down while the script still builds it would stay.
+        await in_any_case(run_program(self._reactor, "sh", "-ec", script))
         link = InterfaceLink(self._reactor, "br0", OUR_ADDRESSES, lambda: namespaces.inside(self._judge))
         self._link = link
         link.subject_macs.add(bytes.fromhex(SUBJECT_MAC.replace(":", "")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.conform import engine, view
@@ -163,6 +163,8 @@ class FakePlace:
         self.problem = problem
         self.closed = 0
         self.lost = 0
+        self.closing: Deferred[None] | None = None
+        """What closing waits for."""
 
     async def open(self) -> Bench:
         if self.problem:
@@ -170,6 +172,8 @@ class FakePlace:
         return self.lab.bench
 
     async def close(self) -> None:
+        if self.closing is not None:
+            await self.closing
         self.closed += 1
 
 
@@ -210,6 +214,33 @@ class GroupTests(SynchronousTestCase):
         for lab in labs:
             lab.clock.advance(1)
         self.failureResultOf(running, ZeroDivisionError)
+
+    def test_cancelled_side_by_side(self) -> None:
+        """The first that has taken down what it built does not keep the others from it."""
+        lab = BenchLab()
+        places = [FakePlace(lab) for _ in range(3)]
+        for place in places:
+            place.closing = Deferred()
+
+        async def endless(bench: Bench, judge: Judge) -> None:
+            await bench.sleep(1000)
+
+        scenarios = [
+            Scenario(f"{group}/one", (check(f"{group}.one"),), endless, "", 1.0, frozenset())
+            for group in "abc"
+        ]
+        waiting = iter(places)
+        running = Deferred.fromCoroutine(
+            run_groups(scenarios, lambda _: next(waiting), 3, Lateness(lab.clock), Quiet())
+        )
+        running.cancel()
+        for number in (1, 0, 2):
+            self.assertNoResult(running)
+            closing = places[number].closing
+            assert closing is not None
+            closing.callback(None)
+        self.failureResultOf(running, CancelledError)
+        self.assertEqual([place.closed for place in places], [1, 1, 1])
 
     def test_side_by_side(self) -> None:
         """Two groups of a second each take two tries of one second, not four."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import time
 from random import Random
 
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +16,7 @@ from mcast.mdns.responder.prepared_answers import MAX_READY
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.neighbours import MAX_REMEMBERED, Neighbours, SocketAddress
 from mcast.rate_limit import MAX_SOURCES
+from tests.effort import effort
 from tests.mdns.lab import (
     ANY,
     DUAL_GROUP,
@@ -120,9 +120,10 @@ class HandMadeTests(SynchronousTestCase):
 
     def drop(self, payload: bytes) -> None:
         """Feed a packet that must be dropped, quickly, and see that the next one is answered."""
-        began = time.process_time()
-        self.assertEqual(self.lab.feed(payload) + self.lab.pass_time(1.0), [])
-        self.assertLess(time.process_time() - began, 0.1)
+        said: list[object] = []
+        spent = effort(lambda: said.extend(self.lab.feed(payload) + self.lab.pass_time(1.0)))
+        self.assertEqual(said, [])
+        self.assertLess(spent, 20)
         self.assertEqual(len(self.lab.ask(HOST, A, RESOLVER)), 1)
 
     def test_compression_loop(self) -> None:
@@ -157,10 +158,14 @@ class HandMadeTests(SynchronousTestCase):
         tail = b"\xc0\x0c\x00\xff\x00\x01"
         count = (8972 - 12 - len(question)) // len(tail)
         payload = struct.pack("!6H", 0, 0, count + 1, 0, 0, 0) + question + tail * count
-        began = time.process_time()
-        self.lab.feed(payload)
-        self.assertEqual(len(self.lab.pass_time(1.0)), 1)
-        self.assertLess(time.process_time() - began, 0.2)
+        said: list[object] = []
+
+        def ask() -> None:
+            self.lab.feed(payload)
+            said.extend(self.lab.pass_time(1.0))
+
+        self.assertLess(effort(ask), 40)
+        self.assertEqual(len(said), 1)
 
     def test_9000_octets_of_probes(self) -> None:
         """M-17-5: or of questions and proposals for our names."""
@@ -174,10 +179,14 @@ class HandMadeTests(SynchronousTestCase):
         young = Lab(point=0.0)
         young.register(RecordGroup(unique=(address(HOST, "192.168.1.255", 120),)))
         young.pass_time(0.1)
-        began = time.process_time()
-        self.assertTrue(self.lab.feed(payload))
-        young.feed(payload)
-        self.assertLess(time.process_time() - began, 0.1)
+        said: list[object] = []
+
+        def probe() -> None:
+            said.extend(self.lab.feed(payload))
+            young.feed(payload)
+
+        self.assertLess(effort(probe), 100)
+        self.assertTrue(said)
 
     def test_9000_octets_of_known_answers(self) -> None:
         """M-17-5: or of known answers."""
@@ -196,17 +205,19 @@ class FloodTests(SynchronousTestCase):
     """Many packets."""
 
     def test_distinct_questions(self) -> None:
-        """Ten thousand distinct questions take less than the second in which they come.
+        """Ten thousand distinct questions take much less than the second in which they come.
 
         They leave nothing behind, and do not keep others from their answer.
         """
         lab = Lab(UNLIMITED)
         lab.settle(DUAL_GROUP, WEB_GROUP)
         packets = [encode(query(Question(Name.parse(f"n{number}.local"), A))) for number in range(10000)]
-        began = time.process_time()
-        for packet in packets:
-            lab.link.receive(packet, PEER, True, lab.now)
-        self.assertLess(time.process_time() - began, 1.0)
+
+        def ask_all() -> None:
+            for packet in packets:
+                lab.link.receive(packet, PEER, True, lab.now)
+
+        self.assertLess(effort(ask_all), 200)
         self.assertEqual(lab.collect() + lab.pass_time(1.0), [])
         self.assertIsNone(lab.link.next_wakeup())
         self.assertEqual(len(lab.ask(HOST, A)), 1)
@@ -217,10 +228,7 @@ class FloodTests(SynchronousTestCase):
         lab.settle(*[service_group(number) for number in range(1000)])
         theirs = [Record(HTTP, PTR, 1, 4500, HTTP.prefixed(f"x{number}").wire) for number in range(300)]
         payload = encode(response(*theirs))
-        began = time.process_time()
-        for _ in range(20):
-            lab.feed(payload)
-        self.assertLess(time.process_time() - began, 0.2)
+        self.assertLess(effort(lambda: [lab.feed(payload) for _ in range(20)]), 100)
 
     def test_distinct_spellings(self) -> None:
         """Answers are kept ready for a bounded number of queries."""

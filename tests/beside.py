@@ -37,7 +37,7 @@ JOBS = int(os.environ.get("MCAST_TEST_JOBS", "0")) or 3 * min(os.cpu_count() or 
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-END_TIMEOUT = 20.0
+END_TIMEOUT = 60.0
 """Our choice: seconds that a process is given to take down its network when it has nothing left to do."""
 
 

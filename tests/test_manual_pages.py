@@ -37,7 +37,7 @@ class ManualPagesTests(SynchronousTestCase):
                 env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "80", "MANPAGER": "cat"},
                 capture_output=True,
                 text=True,
-                timeout=30,
+                timeout=300,
                 check=True,
             )
             self.assertEqual(shown.stderr, "", path.name)

@@ -37,7 +37,7 @@ def run(*words: str | Path, cwd: Path | None = None) -> str:
         name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")
     }
     done = subprocess.run(
-        words, capture_output=True, text=True, cwd=cwd, timeout=300, check=False, env=environment
+        words, capture_output=True, text=True, cwd=cwd, timeout=1200, check=False, env=environment
     )
     if done.returncode:
         raise AssertionError(f"{words}: status {done.returncode}\n{done.stdout}{done.stderr}")

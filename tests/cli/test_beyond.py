@@ -20,7 +20,7 @@ DOMAIN = "Building 1.example.com"
 
 
 class BeyondTestCase(TestCase):
-    timeout = 15
+    timeout = 120
 
     def setUp(self) -> None:
         from twisted.internet import reactor

@@ -30,7 +30,7 @@ def run(shell: str, script: str) -> str:
         raise SkipTest(f"{shell} is not installed")
     text = printed("--completion", shell)[1]
     done = subprocess.run(
-        [shell, "-c", script], input=text, capture_output=True, text=True, timeout=30, check=True
+        [shell, "-c", script], input=text, capture_output=True, text=True, timeout=300, check=True
     )
     return done.stdout
 

@@ -21,7 +21,7 @@ print(*sys.modules, file=sys.stderr)
 def loaded(*arguments: str) -> set[str]:
     """Return the modules that a command has imported once it has printed its help."""
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, *arguments], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", LOADED, *arguments], capture_output=True, text=True, timeout=300, check=True
     )
     return set(done.stderr.splitlines()[-1].split())
 

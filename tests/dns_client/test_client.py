@@ -27,7 +27,7 @@ LIST = Question(HTTP, RecordType.PTR)
 class LoopbackTests(TestCase):
     """Real datagrams and connections."""
 
-    timeout = 10
+    timeout = 120
 
     def setUp(self) -> None:
         from twisted.internet import reactor

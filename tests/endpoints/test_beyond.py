@@ -15,7 +15,7 @@ from tests.dns_client.lab import ZONE, LoopbackServer, ZoneData, web
 
 
 class EndpointTests(TestCase):
-    timeout = 10
+    timeout = 120
 
     def setUp(self) -> None:
         from twisted.internet import reactor

@@ -14,9 +14,6 @@ from tests.network.lan import REPOSITORY, LanTestCase, wait_until
 
 EXAMPLES = REPOSITORY / "docs" / "examples"
 
-START_TIMEOUT = 15.0
-"""Our choice: seconds until a program has done what is waited for; CI machines are slow."""
-
 TWISTD = "from twisted.scripts.twistd import run; run()"
 
 GREETER = r"""
@@ -61,16 +58,16 @@ class EndpointExampleTests(LanTestCase):
         pid_file = self.folder / "pid"
         options = (f"--pidfile={pid_file}", f"--logfile={self.folder / 'log'}")
         starter = self.program(0, "-c", TWISTD, *options, "-y", str(EXAMPLES / "announced.tac"))
-        self.assertEqual(starter.wait(START_TIMEOUT), 0, starter.output)
-        wait_until(pid_file.exists, "the pid file", START_TIMEOUT)
+        self.assertEqual(starter.wait(), 0, starter.output)
+        wait_until(pid_file.exists, "the pid file")
         process = int(pid_file.read_text())
         try:
-            wait_until(lambda: "published Docs" in self.log(), "the service to be claimed", START_TIMEOUT)
+            wait_until(lambda: "published Docs" in self.log(), "the service to be claimed")
             fetch = self.program(1, str(EXAMPLES / "fetch_local.py"), "http://docs.local:8080/")
-            self.assertEqual((fetch.wait(START_TIMEOUT), fetch.lines[-1:]), (0, ["hello from docs"]))
+            self.assertEqual((fetch.wait(), fetch.lines[-1:]), (0, ["hello from docs"]))
         finally:
             os.kill(process, signal.SIGTERM)
-        wait_until(lambda: "Server Shut Down" in self.log(), "the daemon to end", START_TIMEOUT)
+        wait_until(lambda: "Server Shut Down" in self.log(), "the daemon to end")
         self.assertIn("withdrew Docs", self.log())
         self.assertNotIn("Traceback", self.log())
 
@@ -78,10 +75,10 @@ class EndpointExampleTests(LanTestCase):
         """follow_service.py is connected again when the server comes back at another port."""
         client = self.program(1, str(EXAMPLES / "follow_service.py"), "mdns:_greet._tcp:name=Greeter")
         first = self.program(0, "-c", GREETER, r"tcp\:7001")
-        client.wait_for("hello from port 7001", START_TIMEOUT)
+        client.wait_for("hello from port 7001")
         first.end()
         self.program(0, "-c", GREETER, r"tcp\:7002")
-        client.wait_for("hello from port 7002", START_TIMEOUT)
+        client.wait_for("hello from port 7002")
         self.assertNotIn("Traceback", client.output)
 
     def test_client_that_has_link_local_addresses_alone(self) -> None:
@@ -91,10 +88,10 @@ class EndpointExampleTests(LanTestCase):
         self.addCleanup(self.lan.restore, self.here, 0)
         client = self.program(1, str(EXAMPLES / "follow_service.py"), "mdns:_greet._tcp")
         self.program(0, "-c", GREETER, r"tcp6\:7003")
-        client.wait_for("hello from port 7003", START_TIMEOUT)
+        client.wait_for("hello from port 7003")
 
     def test_nobody(self) -> None:
         """fetch_local.py ends with an error when there is no such host."""
         fetch = self.program(1, str(EXAMPLES / "fetch_local.py"), "http://nobody.local/")
-        self.assertEqual(fetch.wait(START_TIMEOUT), 1)
+        self.assertEqual(fetch.wait(), 1)
         self.assertIn("nobody.local", fetch.output)

@@ -55,12 +55,12 @@ class ResolvedHost:
         configure = f"mkdir -p {places} && cp {folder}/resolved.conf /run/systemd/resolved.conf.d"
         self._room.run("sh", "-c", f"{configure} && chown -R 996:996 /run/systemd/resolve")
         bus = self._start("dbus-daemon", "--system", "--nofork", "--nopidfile", "--print-address=1")
-        bus.wait_for("unix:path=", 15.0)
+        bus.wait_for("unix:path=")
         words = f"hostname {hostname} && exec {' '.join(self._command('lib/systemd/systemd-resolved'))}"
         self.daemon = self._start("unshare", "--uts", "sh", "-c", words)
-        self.daemon.wait_for("Using system hostname", 15.0)
+        self.daemon.wait_for("Using system hostname")
         enable = self._command("usr/bin/resolvectl", "mdns", "eth0", "yes")
-        wait_until(lambda: self._room.run(*enable).returncode == 0, "systemd-resolved to be on the bus", 15.0)
+        wait_until(lambda: self._room.run(*enable).returncode == 0, "systemd-resolved to be on the bus")
 
     def _command(self, program: str, *words: str) -> list[str]:
         libraries = self._root / "usr/lib/x86_64-linux-gnu/systemd"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 from typing import ClassVar
 
-from tests.hostile.lab import HostileTestCase, Person
+from tests.hostile.lab import LATEST, HostileTestCase, Person
 from tests.hostile.machine import descriptors, memberships, wakes
 from tests.interop.wire import A
 from tests.network.lan import Lan
@@ -64,7 +64,7 @@ class ChurnTests(HostileTestCase):
                 people[number % 2].ask("kitchen.local", within=rng.random() * 0.1)
         restore(self.lan, self.devices)
         for link, person in enumerate(people):
-            answers = person.ask("kitchen.local", A, within=10.0)
+            answers = person.ask("kitchen.local", A, within=LATEST)
             self.assertEqual([answer.address for answer in answers], [self.ours.ipv4(link)])
         self.eventually(lambda: memberships(self.ours) == WANTED, f"{WANTED}, not {memberships(self.ours)}")
         self.eventually(lambda: descriptors(program.pid) == held, f"{held}, not {descriptors(program.pid)}")
@@ -74,7 +74,7 @@ class ChurnTests(HostileTestCase):
 
     def assert_idle(self, pid: int) -> None:
         """Soon it waits for nothing but packets: no timer is left over."""
-        deadline = time.monotonic() + 15.0
+        deadline = time.monotonic() + LATEST
         while True:
             before = wakes(pid)
             time.sleep(1.5)

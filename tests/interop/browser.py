@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.network.lan import Host
+from tests.network.lan import PATIENCE, Host
 
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
@@ -47,7 +47,7 @@ class Chromium:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
         page.on("request", lambda request: self.requests.append(request.url))
-        page.set_default_timeout(8000)
+        page.set_default_timeout(PATIENCE * 1000)
         return page
 
 

@@ -8,9 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.interop.programs import Program
-from tests.network.lan import Host
-
-START_TIMEOUT = 15.0
+from tests.network.lan import PATIENCE, Host
 
 KEY = "c2VjcmV0IG9mIHRoZSB0ZXN0cyE="
 """The secret of the key ``tests``, in base64."""
@@ -47,7 +45,7 @@ class DnsServer:
             files[zone] = self.folder / f"zone{number}"
             files[zone].write_text(text)
         self.program = Program(host.command(*self.configure(files)))
-        self.program.wait_for(self.ready, START_TIMEOUT)
+        self.program.wait_for(self.ready)
 
     ready: str
     """What it prints when it answers."""
@@ -65,7 +63,7 @@ class DnsServer:
             input="\n".join(text),
             text=True,
             capture_output=True,
-            timeout=20,
+            timeout=PATIENCE,
             check=False,
         )
         if done.returncode or done.stderr:

@@ -12,9 +12,6 @@ from tests.interop.programs import Program, require_programs
 from tests.network.lan import REPOSITORY, Host, LanTestCase
 
 DOCS = REPOSITORY / "docs"
-START_TIMEOUT = 20.0
-"""Our choice: seconds until a program of a page is ready; CI machines are slow."""
-
 PROGRAMS = {
     "mcast": '-m mcast.cli "$@"',
     "twist": '-m twisted "$@"',
@@ -79,5 +76,5 @@ class PageTestCase(LanTestCase):
     def run_whole(self, host: Host, command: str) -> str:
         """Type a command, wait for its end, which must be a good one, and return what it printed."""
         program = self.start(host, command)
-        self.assertEqual(program.wait(START_TIMEOUT), 0, program.output)
+        self.assertEqual(program.wait(), 0, program.output)
         return program.output

@@ -16,10 +16,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from tests.interop.programs import Program, Room
-from tests.network.lan import END_TIMEOUT, Host, wait_until
-
-READY_TIMEOUT = 15.0
-"""Our choice: seconds that a daemon is given to start and claim its names; CI machines are slow."""
+from tests.network.lan import END_TIMEOUT, PATIENCE, Host, wait_until
 
 AVAHI_CONFIGURATION = """\
 [server]
@@ -121,11 +118,11 @@ class AvahiHost:
 
     def _start_bus(self) -> None:
         bus = self._start("dbus-daemon", "--system", "--nofork", "--nopidfile", "--print-address=1")
-        bus.wait_for("unix:path=", READY_TIMEOUT)
+        bus.wait_for("unix:path=")
 
     def wait_until_started(self) -> None:
         """Wait until the host name and the addresses are claimed."""
-        self.daemon.wait_for("Server startup complete", READY_TIMEOUT)
+        self.daemon.wait_for("Server startup complete")
 
     @property
     def hostname(self) -> str:
@@ -133,7 +130,7 @@ class AvahiHost:
         names = re.findall(r"Host name is ([^.]+)\.local", self.daemon.output)
         return names[-1] if names else ""
 
-    def browse(self, *arguments: str, timeout: float = 15.0) -> list[list[str]]:
+    def browse(self, *arguments: str, timeout: float = PATIENCE) -> list[list[str]]:
         """Run avahi-browse until it has shown what there is; return its parsable lines, split."""
         lines = self.room.run("avahi-browse", "-t", "-p", *arguments, timeout=timeout).stdout.splitlines()
         return [line.split(";") for line in lines if line[:1] in "+-="]
@@ -177,7 +174,7 @@ class ZeroconfHost:
         words = map(str, interfaces or (host.ipv4(), host.index()))
         self.program = Program(host.command(sys.executable, str(script), *words))
         try:
-            self.wait_for(lambda event: event["event"] == "ready", READY_TIMEOUT)
+            self.wait_for(lambda event: event["event"] == "ready")
         except BaseException:
             self.program.end()
             raise
@@ -191,7 +188,7 @@ class ZeroconfHost:
         """What it has told so far."""
         return [json.loads(line) for line in self.program.lines if line.startswith("{")]
 
-    def wait_for(self, wanted: Callable[[dict[str, Any]], bool], timeout: float = 10.0) -> dict[str, Any]:
+    def wait_for(self, wanted: Callable[[dict[str, Any]], bool], timeout: float = PATIENCE) -> dict[str, Any]:
         """Return the first event, of all times, that fulfils the predicate.
 
         :raises AssertionError: when there is none within ``timeout`` seconds.
@@ -234,11 +231,11 @@ class Responder:
     def is_running(self) -> bool:
         return self.program.is_running
 
-    def wait_for(self, text: str, timeout: float = READY_TIMEOUT) -> None:
+    def wait_for(self, text: str, timeout: float = PATIENCE) -> None:
         """Wait until a line of the log holds the text."""
         self.program.wait_for(text, timeout)
 
-    def wait_until(self, condition: Callable[[str], bool], what: str, timeout: float = READY_TIMEOUT) -> None:
+    def wait_until(self, condition: Callable[[str], bool], what: str, timeout: float = PATIENCE) -> None:
         """Wait until the whole log fulfils the condition."""
         wait_until(lambda: condition(self.log), what, timeout)
 

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from types import TracebackType
 
 from tests.interop.wire import Message, decode
-from tests.network.lan import Host
+from tests.network.lan import PATIENCE, Host
 
 GROUP4, GROUP6, PORT = "224.0.0.251", "ff02::fb", 5353
 
@@ -107,7 +107,7 @@ class Sniffer:
         """Return the number of packets so far: where to go on looking."""
         return len(self.poll())
 
-    def wait_for(self, wanted: Callable[[Packet], bool], timeout: float, start: int = 0) -> Packet:
+    def wait_for(self, wanted: Callable[[Packet], bool], timeout: float = PATIENCE, start: int = 0) -> Packet:
         """Return the first packet, from ``start`` on, that is wanted.
 
         :raises AssertionError: when none comes within ``timeout`` seconds.
@@ -121,6 +121,24 @@ class Sniffer:
             if time.monotonic() > deadline:
                 raise AssertionError(f"no such packet in {timeout} s")
             time.sleep(0.002)
+
+    def wait_until_calm(self, wanted: Callable[[Packet], bool], count: int = 0, seconds: float = 1.1) -> None:
+        """Wait until so many packets that are wanted were seen, and none for a while.
+
+        A record is announced twice, and not multicast again within a second (RFC 6762 §6, §8.3): after that
+        it may be asked for.
+
+        :raises AssertionError: when that takes too long.
+        """
+        deadline = time.monotonic() + 2 * PATIENCE
+        while True:
+            seen = [packet.at for packet in self.poll() if wanted(packet)]
+            left = seconds if len(seen) < count else (seen[-1] if seen else 0.0) + seconds - time.time()
+            if left <= 0:
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{len(seen)} packets, not {count} and then none for {seconds} s")
+            time.sleep(min(left, 0.05))
 
     def gather(self, seconds: float, start: int | None = None) -> list[Packet]:
         """Watch for some time; return what came from ``start`` on, or in that time."""

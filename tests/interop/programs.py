@@ -14,7 +14,7 @@ from types import TracebackType
 
 from twisted.trial.unittest import SkipTest
 
-from tests.network.lan import END_TIMEOUT, REPOSITORY, Host, require_namespaces
+from tests.network.lan import END_TIMEOUT, PATIENCE, REPOSITORY, Host, require_namespaces
 from tests.signals import default_signals
 
 
@@ -88,7 +88,7 @@ class Program:
         with self._changed:
             self._changed.notify_all()
 
-    def wait_for(self, wanted: str | Callable[[str], bool], timeout: float, start: int = 0) -> int:
+    def wait_for(self, wanted: str | Callable[[str], bool], timeout: float = PATIENCE, start: int = 0) -> int:
         """Return the index of the first line, from ``start`` on, that holds the text or is accepted.
 
         :raises AssertionError: with all of the output, when there is none within ``timeout`` seconds or
@@ -125,7 +125,7 @@ class Program:
     def send_signal(self, number: int) -> None:
         self._process.send_signal(number)
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         """Return the exit status once the program has ended by itself.
 
         :raises AssertionError: when it has not within ``timeout`` seconds.
@@ -170,7 +170,7 @@ class Room:
         script += "echo ready && exec cat"
         self._keeper = Program(host.command("sh", "-c", script))
         try:
-            self._keeper.wait_for("ready", 10)
+            self._keeper.wait_for("ready")
         except BaseException:
             self._keeper.end()
             raise
@@ -190,7 +190,7 @@ class Room:
         """Start a program in the room; the caller ends it."""
         return Program(self._inside(command), environment=environment)
 
-    def run(self, *command: str, timeout: float = 15.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         """Run a program in the room to its end; its standard output and error are gathered together.
 
         :raises subprocess.TimeoutExpired: when it takes longer than ``timeout`` seconds; it is killed then.

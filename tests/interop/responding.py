@@ -12,18 +12,12 @@ from tests.interop.peers import Responder
 from tests.interop.probe import Packet, Prober
 from tests.interop.scenes import SceneTestCase
 from tests.interop.wire import PTR, SRV, Labels, Message, Record, fold, labels
-from tests.network.lan import Host
+from tests.network.lan import PATIENCE, Host
 
 HOST = labels("kitchen.local")
 TYPE = labels("_http._tcp.local")
 WEB = labels("My Web", "_http._tcp.local")
 WEB_OPTION = "My Web:_http._tcp,_printer:8080:path=/:ver=1"
-
-START_TIMEOUT = 15.0
-"""Our choice: seconds from starting the program to its second announcement; three on an idle machine."""
-
-ANSWER_TIMEOUT = 2.0
-"""Our choice: seconds an answer may take here, where the machine may be busy; the RFC means milliseconds."""
 
 SILENCE = 0.7
 """Our choice: seconds to listen for an answer that must not come; more than the longest delay of an answer
@@ -93,7 +87,7 @@ class WireTestCase(SceneTestCase):
                 for one in cls.prober.sniffer.poll()[start:]
             )
 
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + PATIENCE
         while count(False) < 2 or count(True) < 2:
             if time.monotonic() > deadline or not cls.responder.is_running:
                 raise AssertionError(f"{name} was not announced; the log:\n{cls.responder.log}")
@@ -134,9 +128,13 @@ class WireTestCase(SceneTestCase):
                 and packet.message.is_response
                 and (accepts is None or accepts(packet.message))
             ),
-            ANSWER_TIMEOUT,
-            start,
+            start=start,
         )
+
+    def hears(self, start: int, seconds: float = SILENCE) -> list[Packet]:
+        """Wait for a packet of the responder; return it and what else it sends in the moment after it."""
+        self.prober.sniffer.wait_for(self.own, start=start)
+        return [one for one in self.prober.sniffer.gather(seconds, start) if self.own(one)]
 
     def responses(self, packets: Sequence[Packet], accepts: Callable[[Message], bool]) -> list[Packet]:
         """Return those of the packets that are responses of the responder by IPv4 and accepted."""

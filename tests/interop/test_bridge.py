@@ -69,7 +69,8 @@ class BridgeTests(LanTestCase):
         marks = [sniffer.mark() for sniffer in watched]
         # That nothing happens is seen in no other way.
         time.sleep(SECONDS)
-        self.assertEqual((self.found(left), self.found(right)), (both, both))
+        # Avahi tells what it has so far, and may be slow in telling it.
+        wait_until(lambda: (self.found(left), self.found(right)) == (both, both), "both on both sides still")
         asked = [str(question.name) for packet in watched[1].poll() for question in packet.message.questions]
         self.assertNotIn("_only-left._tcp.local.", asked)
         for sniffer, mark in zip(watched, marks, strict=True):

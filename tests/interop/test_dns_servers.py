@@ -27,9 +27,6 @@ SERVICES = (
     r'K\195\188che._http._tcp TXT ""',
 )
 
-CHANGE_TIMEOUT = 15.0
-"""Seconds in which a change is seen: the TTL is 5 s, and that is how often it is asked for at most."""
-
 
 class ServerTests(LanTestCase):
     """Each name server in turn."""
@@ -76,7 +73,7 @@ class ServerTests(LanTestCase):
                 # Knot has all names in small letters.
                 return told.get("event") == event and told["name"].lower() == name.lower()
 
-            return browse.wait_for(is_it, CHANGE_TIMEOUT, start)
+            return browse.wait_for(is_it, start=start)
 
         first = json.loads(browse.lines[wait("added", "My Web")])
         self.assertEqual((first["port"], first["domain"]), (80, "Building 1.example.com."))

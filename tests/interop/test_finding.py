@@ -20,9 +20,6 @@ from tests.network.lan import Host
 
 MCAST = (sys.executable, "-m", "mcast.cli")
 
-NEWS_TIMEOUT = 15.0
-"""Our choice: seconds until something is seen, on a busy machine; it is a second or two otherwise."""
-
 Event = dict[str, Any]
 
 
@@ -48,9 +45,7 @@ class Follower:
 
     def wait_until(self, accepts: Callable[[Event], bool]) -> Event:
         """Return the first event that fulfils the predicate."""
-        index = self.program.wait_for(
-            lambda line: line.startswith("{") and accepts(json.loads(line)), NEWS_TIMEOUT
-        )
+        index = self.program.wait_for(lambda line: line.startswith("{") and accepts(json.loads(line)))
         found: Event = json.loads(self.program.lines[index])
         return found
 
@@ -131,19 +126,19 @@ class FoundTests(SceneTestCase):
         """Those of Avahi and ours that list themselves under it, and no others."""
         for instance in ("Bread & Butter", "Milk", "Tea"):
             self.follower.wait_for(instance, "added")
-        found = run(self.lan.hosts[0], "browse", "_http._tcp,_printer")
+        found = run(self.lan.hosts[0], "browse", "_http._tcp,_printer", "--wait", "5")
         self.assertEqual({one["name"] for one in found}, {"Bread & Butter", "Tea"})
         self.assertEqual({tuple(one["subtypes"]) for one in found}, {("_printer",)})
 
     def test_all_types(self) -> None:
         for instance in ("Bread & Butter", "Milk", "Tea"):
             self.follower.wait_for(instance, "added")
-        found = {one["name"] for one in run(self.lan.hosts[0], "browse")}
+        found = {one["name"] for one in run(self.lan.hosts[0], "browse", "--wait", "5")}
         self.assertTrue({"Bread & Butter", "Zoë's jam. Really", "Milk", "Tea"} <= found, found)
 
     def test_resolve(self) -> None:
         self.follower.wait_for("Zoë's jam. Really", "added")
-        (found,) = run(self.lan.hosts[0], "resolve", "Zoë's jam. Really", "_http._tcp")
+        (found,) = run(self.lan.hosts[0], "resolve", "Zoë's jam. Really", "_http._tcp", "--wait", "60")
         self.assertEqual((found["host"], found["port"]), ("bakery.local.", 8002))
 
     def test_resolve_host(self) -> None:
@@ -151,17 +146,17 @@ class FoundTests(SceneTestCase):
         # What Avahi has just multicast for the follower, it does not multicast again within a second
         # (RFC 6762 §6): one family might come, and the other not in time.
         time.sleep(1.1)
-        (found,) = run(self.lan.hosts[0], "resolve", "bakery.local")
+        (found,) = run(self.lan.hosts[0], "resolve", "bakery.local", "--wait", "20")
         self.assertIn({"address": self.lan.hosts[1].ipv4(), "interface": "eth0"}, found["addresses"])
 
     def test_resolve_address(self) -> None:
         self.follower.wait_for("Bread & Butter", "added")
-        found = run(self.lan.hosts[0], "resolve", self.lan.hosts[1].ipv4())
+        found = run(self.lan.hosts[0], "resolve", self.lan.hosts[1].ipv4(), "--wait", "20")
         self.assertEqual({one["host"] for one in found}, {"bakery.local."})
 
     def test_query(self) -> None:
         self.follower.wait_for("Bread & Butter", "added")
-        found = run(self.lan.hosts[0], "query", "bakery.local", "A")
+        found = run(self.lan.hosts[0], "query", "bakery.local", "A", "--wait", "8")
         self.assertEqual(
             {(one["type"], one["ttl"], one["cache_flush"], one["data"]) for one in found},
             {("A", 120, True, self.lan.hosts[1].ipv4())},
@@ -171,7 +166,9 @@ class FoundTests(SceneTestCase):
         """avahi-daemon answers a plain query that is sent to it alone."""
         self.follower.wait_for("Bread & Butter", "added")
         address = self.lan.hosts[1].ipv4()
-        response, *found = run(self.lan.hosts[0], "query", "bakery.local", "A", "--server", address)
+        response, *found = run(
+            self.lan.hosts[0], "query", "bakery.local", "A", "--server", address, "--wait", "20"
+        )
         self.assertEqual((response["source"], response["rcode"]), (address, "NOERROR"))
         self.assertIn(address, [one["data"] for one in found])
 
@@ -262,10 +259,9 @@ class LifeTests(SceneTestCase):
         peer = ZeroconfHost(self.lan.hosts[3])
         self.addCleanup(peer.program.end)
         self.register(peer, "Cream", ttl=4)
-        killed_at = time.monotonic()
         peer.kill()
+        # The 120 s that a host usually gives its records are more than this waits.
         self.follower.wait_for("Cream", "removed")
-        self.assertLess(time.monotonic() - killed_at, 6.0)
 
 
 class CrowdTests(SceneTestCase):
@@ -287,8 +283,8 @@ class CrowdTests(SceneTestCase):
                 addresses=[there.ipv4()],
                 txt={"number": str(number)},
             )
-        zeroconf.wait_for(lambda event: event.get("name", "").startswith(f"Egg {self.COUNT - 1}."), 40.0)
-        found = run(here, "browse", "_egg._tcp")
+        zeroconf.wait_for(lambda event: event.get("name", "").startswith(f"Egg {self.COUNT - 1}."))
+        found = run(here, "browse", "_egg._tcp", "--wait", "10")
         last = {one["name"]: (one["port"], one["txt"]["number"]) for one in found}
         self.assertEqual(
             last, {f"Egg {number}": (1000 + number, str(number)) for number in range(self.COUNT)}

@@ -8,8 +8,9 @@ from importlib.util import find_spec
 
 from twisted.trial.unittest import SkipTest
 
-from tests.interop.pages import START_TIMEOUT, Page, PageTestCase
+from tests.interop.pages import Page, PageTestCase
 from tests.interop.programs import Program
+from tests.network.lan import PATIENCE
 
 PAGE = "howto/frameworks.md"
 
@@ -74,5 +75,5 @@ class FrameworkTests(PageTestCase):
         for start in ("mkdir keys", "ckeygen"):
             self.run_whole(self.here, self.command(start))
         self.serve(self.command("twist conch"), "Workshop", "_ssh._tcp")
-        with self.there.inside(), socket.create_connection((self.here.ipv4(), 2222), START_TIMEOUT) as stream:
+        with self.there.inside(), socket.create_connection((self.here.ipv4(), 2222), PATIENCE) as stream:
             self.assertTrue(stream.recv(99).startswith(b"SSH-2.0-Twisted"))

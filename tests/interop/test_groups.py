@@ -9,12 +9,10 @@ import tempfile
 from pathlib import Path
 
 from tests.interop.programs import Program, require_programs
-from tests.network.lan import REPOSITORY, LanTestCase, wait_until
+from tests.network.lan import PATIENCE, REPOSITORY, LanTestCase, wait_until
 
 EXAMPLES = REPOSITORY / "docs" / "examples"
 DEVICE = "urn:schemas-upnp-org:device:Basic:1"
-START_TIMEOUT = 15.0
-"""Our choice: seconds until an example or a peer is ready; CI machines are slow."""
 
 
 class GroupTestCase(LanTestCase):
@@ -68,7 +66,7 @@ class MiniSsdpd:
 
     def _connected(self) -> socket.socket:
         made = socket.socket(socket.AF_UNIX)
-        made.settimeout(2.0)
+        made.settimeout(PATIENCE)
         made.connect(str(self._path))
         return made
 
@@ -82,7 +80,7 @@ class SsdpTests(GroupTestCase):
         files = ("-s", f"{folder}/socket", "-p", f"{folder}/pid")
         self.peer("minissdpd", "-d", *files, "-i", "eth0")
         daemon = MiniSsdpd(Path(folder, "socket"))
-        wait_until(daemon.is_there, "minissdpd to start", START_TIMEOUT)
+        wait_until(daemon.is_there, "minissdpd to start")
         return daemon
 
     def test_search(self) -> None:
@@ -90,15 +88,15 @@ class SsdpTests(GroupTestCase):
         location = f"http://{self.there.ipv4()}:80/device.xml"
         self.start_peer().publish(location)
         search = self.example("ssdp_search.py", "eth0")
-        self.assertEqual(search.wait(START_TIMEOUT), 0, search.output)
+        self.assertEqual(search.wait(), 0, search.output)
         self.assertEqual(search.lines, [f"{self.there.ipv4()} eth0 uuid:minissdpd::{DEVICE} {location}"])
 
     def test_device(self) -> None:
         """A minissdpd that searches when it starts finds ours."""
         location = f"http://{self.here.ipv4()}:80/device.xml"
-        self.example("ssdp_device.py", location).wait_for("ready", START_TIMEOUT)
+        self.example("ssdp_device.py", location).wait_for("ready")
         daemon = self.start_peer()
-        wait_until(lambda: location in daemon.devices(), "minissdpd to find the device", START_TIMEOUT)
+        wait_until(lambda: location in daemon.devices(), "minissdpd to find the device")
 
 
 class CoapTests(GroupTestCase):
@@ -112,7 +110,7 @@ class CoapTests(GroupTestCase):
         self.peer("coap-server-notls", "-g", "ff02::fd", "-G", "eth1")
         wait_until(lambda: "ff0200000000000000000000000000fd" in self.memberships(), "coap-server to join")
         here = self.example("coap_discover.py", "eth1")
-        here.wait_for('title="General Info"', START_TIMEOUT)
+        here.wait_for('title="General Info"')
         self.assertTrue(here.lines[0].startswith(f"{self.there.link_local(1)}%eth1 '</>;"), here.output)
 
     def test_not_by_the_other_interface(self) -> None:
@@ -126,7 +124,7 @@ class CoapTests(GroupTestCase):
         self.assertIn('"sent": 2, "refused": 0, "replies": 0', asked)
 
     def test_resource(self) -> None:
-        self.example("coap_resource.py", "224.0.1.187").wait_for("ready", START_TIMEOUT)
+        self.example("coap_resource.py", "224.0.1.187").wait_for("ready")
         self.there.ip("route", "replace", "224.0.0.0/4", "dev", "eth0")
         answer = self.there.run(
             "coap-client-notls", "-m", "get", "-N", "-B", "2", "coap://224.0.1.187/.well-known/core"
@@ -135,7 +133,7 @@ class CoapTests(GroupTestCase):
 
     def test_resource_over_ipv6(self) -> None:
         """The client names the interface by the zone."""
-        self.example("coap_resource.py", "ff02::fd%eth1").wait_for("ready", START_TIMEOUT)
+        self.example("coap_resource.py", "ff02::fd%eth1").wait_for("ready")
         answer = self.there.run(
             "coap-client-notls", "-m", "get", "-N", "-B", "2", "coap://[ff02::fd%eth1]/.well-known/core"
         )

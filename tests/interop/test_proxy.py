@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
 
-from tests.interop.peers import READY_TIMEOUT, AvahiHost, ZeroconfHost, avahi_service_file
+from tests.interop.peers import AvahiHost, ZeroconfHost, avahi_service_file
 from tests.interop.programs import Program
 from tests.interop.scenes import SceneTestCase
-from tests.network.lan import REPOSITORY, Host, wait_until
+from tests.network.lan import PATIENCE, REPOSITORY, Host, wait_until
 
 ZONE = "Building\\0321.example.com"
 HOSTS = "building1.example.com"
@@ -70,7 +70,7 @@ class ProxySceneTestCase(SceneTestCase):
             )
         )
         stack.callback(cls.proxy.end)
-        cls.proxy.wait_for("answering on", READY_TIMEOUT)
+        cls.proxy.wait_for("answering on")
 
     @property
     def address(self) -> str:
@@ -80,7 +80,7 @@ class ProxySceneTestCase(SceneTestCase):
         """Ask by dig from the client, or another host; by default the proxy."""
         more = ("+short",) if short else ()
         asking = self.client if host is None else host
-        return asking.run("dig", f"@{server or self.address}", "+tries=1", "+timeout=8", *more, *words)
+        return asking.run("dig", f"@{server or self.address}", "+tries=1", "+timeout=60", *more, *words)
 
     @contextmanager
     def started(self, name: str, configuration: str, *words: str) -> Iterator[None]:
@@ -114,7 +114,7 @@ class ProxySceneTestCase(SceneTestCase):
             )
             return bool(answers[-1]) and not answers[-1].startswith(";")
 
-        wait_until(answered, f"an answer to {words}", 30)
+        wait_until(answered, f"an answer to {words}", 2 * PATIENCE)
         return answers[-1]
 
 
@@ -134,14 +134,14 @@ class ClientTests(ProxySceneTestCase):
 
     def test_tls(self) -> None:
         said = self.client.run(
-            "kdig", f"@{self.address}", "+tls", "+short", "+time=8", f"_ipp._tcp.{ZONE}", "PTR"
+            "kdig", f"@{self.address}", "+tls", "+short", "+time=60", f"_ipp._tcp.{ZONE}", "PTR"
         )
         self.assertEqual(said.strip().replace("\\ ", "\\032"), f"{PRINTER}.")
 
     def test_kdig_over_ipv6(self) -> None:
         server = self.lan.hosts[1].ipv6(1)
         for way in ("+notcp", "+tcp"):
-            said = self.client.run("kdig", f"@{server}", way, "+short", "+time=8", f"printer.{HOSTS}", "A")
+            said = self.client.run("kdig", f"@{server}", way, "+short", "+time=60", f"printer.{HOSTS}", "A")
             self.assertEqual(said.strip(), self.device.ipv4())
 
     def test_pipelined_by_one_connection(self) -> None:
@@ -164,7 +164,7 @@ class ClientTests(ProxySceneTestCase):
     def test_refused(self) -> None:
         for words in (("example.com", "A"), ("printer.local", "A"), (ZONE, "AXFR", "+tcp"), (ZONE, "IXFR=1")):
             said = self.client.run(
-                *("dig", f"@{self.address}", "+tries=1", "+timeout=8", "+noall", "+comments"),
+                *("dig", f"@{self.address}", "+tries=1", "+timeout=60", "+noall", "+comments"),
                 *words,
                 check=False,
             )
@@ -179,20 +179,26 @@ class ClientTests(ProxySceneTestCase):
 
     def test_administrative_names_at_once(self) -> None:
         """P-6.3-1, P-6.3-2, P-6.4-1, P-6.4-3"""
-        began = time.monotonic()
-        self.assertIn("proxy.example.com. ops.example.com. 0 7200", self.dig(ZONE, "SOA"))
-        self.assertEqual(self.dig(f"_dns-push-tls._tcp.{ZONE}", "SRV").strip(), "0 0 853 proxy.example.com.")
-        self.assertEqual(self.dig(f"b._dns-sd._udp.{ZONE}", "PTR").strip(), f"{ZONE}.")
-        for name, rtype in ((f"a.{ZONE}", "DS"), (f"_dns-llq._udp.{ZONE}", "SRV"), (f"_tcp.{ZONE}", "A")):
-            self.assertEqual(self.dig(name, rtype).strip(), "")
-        self.assertLess(time.monotonic() - began, 5)
+        for name, rtype, said in (
+            (ZONE, "SOA", "proxy.example.com. ops.example.com. 0 7200"),
+            (f"_dns-push-tls._tcp.{ZONE}", "SRV", "0 0 853 proxy.example.com."),
+            (f"b._dns-sd._udp.{ZONE}", "PTR", f"{ZONE}."),
+            (f"a.{ZONE}", "DS", ""),
+            (f"_dns-llq._udp.{ZONE}", "SRV", ""),
+            (f"_tcp.{ZONE}", "A", ""),
+        ):
+            began = time.monotonic()
+            self.assertEqual(self.dig(name, rtype).strip()[: len(said) or None], said)
+            # What is asked for on the link, and not found, takes six seconds.
+            self.assertLess(time.monotonic() - began, 5.9)
 
     def test_nobody_answers(self) -> None:
         """P-5.6-4, P-5.6-11"""
         began = time.monotonic()
         said = self.dig("+noall", "+comments", f"nobody.{HOSTS}", "A", short=False)
         self.assertIn("status: NOERROR", said)
-        self.assertTrue(5.9 < time.monotonic() - began < 8)
+        # And hardly more than six seconds, as tests.unicast.test_waiting has it on a clock of its own.
+        self.assertGreater(time.monotonic() - began, 5.9)
 
     def test_second_device(self) -> None:
         """python-zeroconf, which comes and goes."""
@@ -212,7 +218,7 @@ class ClientTests(ProxySceneTestCase):
             )
         finally:
             device.close()
-        wait_until(lambda: not self.dig(f"_uscan._tcp.{ZONE}", "PTR").strip(), "the scanner to be gone", 20)
+        wait_until(lambda: not self.dig(f"_uscan._tcp.{ZONE}", "PTR").strip(), "the scanner to be gone")
 
     def test_on_all_addresses(self) -> None:
         """It answers from the address that was asked, whichever that is."""
@@ -226,7 +232,7 @@ class ClientTests(ProxySceneTestCase):
             )
         )
         try:
-            program.wait_for("answering on", READY_TIMEOUT)
+            program.wait_for("answering on")
             for server in ("10.77.1.99", host.ipv4(1), host.ipv6(1)):
                 said = self.dig("-p", "5300", ZONE, "NS", server=server)
                 self.assertEqual(said.strip(), "proxy.example.com.", server)
@@ -243,7 +249,7 @@ class ClientTests(ProxySceneTestCase):
             )
         )
         try:
-            program.wait_for("answering this host only", READY_TIMEOUT)
+            program.wait_for("answering this host only")
             for server in ("127.0.0.1", "::1"):
                 said = self.dig("-p", "5300", ZONE, "NS", server=server, host=host)
                 self.assertEqual(said.strip(), "proxy.example.com.", server)
@@ -260,10 +266,10 @@ class ClientTests(ProxySceneTestCase):
                 said = self.dig("+noall", "+comments", f"other.{HOSTS}", "A", short=False)
                 return "NOERROR" in said and time.monotonic() - began < 2
 
-            wait_until(at_once, "an answer at once", 20)
+            wait_until(at_once, "an answer at once")
         finally:
             self.lan.restore(host, 0)
-        wait_until(lambda: self.dig(f"printer.{HOSTS}", "A").strip() == self.device.ipv4(), "the printer", 30)
+        wait_until(lambda: self.dig(f"printer.{HOSTS}", "A").strip() == self.device.ipv4(), "the printer")
 
 
 class RecipeTests(ProxySceneTestCase):

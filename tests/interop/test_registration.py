@@ -14,7 +14,6 @@ from tests.network.lan import Host, Lan, LanTestCase, wait_until
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 OTHER_SECRET = "YW5vdGhlciBzZWNyZXQgb2YgMzI="
-START_TIMEOUT = 30.0
 
 
 class RegistrationTestCase(LanTestCase):
@@ -73,12 +72,11 @@ class RegistrationTestCase(LanTestCase):
         wait_until(
             lambda: self.dig("_http._tcp.example.com", "PTR") == sorted(each.lower() for each in instances),
             f"{instances} in the zone",
-            START_TIMEOUT,
         )
 
     def one_line(self, program: Program, wanted: str) -> None:
         """A trouble is told once, and names no secret."""
-        index = program.wait_for(wanted, START_TIMEOUT)
+        index = program.wait_for(wanted)
         self.assertIn(f"example.com at {self.machine.ipv4()}", program.lines[index])
         self.assertEqual(sum(wanted in line for line in program.lines), 1)
         self.assertNotIn(KEY, program.output)
@@ -100,7 +98,7 @@ class Registering:
         types = self.dig("_services._dns-sd._udp.example.com", "PTR")
         self.assertEqual(types, ["_http._tcp.example.com."])
         first.send_signal(signal.SIGKILL)
-        first.wait(10)
+        first.wait()
         second = self.register("--service", "My Web:_http._tcp:90")
         self.wait_for_types("My\\032Web._http._tcp.example.com.")
         self.assertEqual(
@@ -139,7 +137,7 @@ class Registering:
         program = self.register(
             "--service", "Web:_http._tcp:80", "--update", target, "--update-key", self.key_file()
         )
-        program.wait_for(f"example.org at {self.machine.ipv4()}: it ", START_TIMEOUT)
+        program.wait_for(f"example.org at {self.machine.ipv4()}: it ")
 
     def test_export(self: RegistrationTestCase) -> None:  # type: ignore[misc]
         """What is found on the link stands in the zone, with its host, for as long as it is there."""
@@ -153,7 +151,7 @@ class Registering:
         self.assertEqual(self.dig("printer.example.com", "A"), [self.machine.ipv4()])
         device.end()
         self.wait_for_types()
-        wait_until(lambda: self.dig("printer.example.com", "A") == [], "the host to go", START_TIMEOUT)
+        wait_until(lambda: self.dig("printer.example.com", "A") == [], "the host to go")
         self.assertTrue(exporter.is_running)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
 
-from tests.interop.peers import HOSTS_FROM_MULTICAST, READY_TIMEOUT, AvahiHost
+from tests.interop.peers import HOSTS_FROM_MULTICAST, AvahiHost
 from tests.interop.programs import Program, Room
 from tests.interop.responding import addresses
 from tests.interop.scenes import SceneTestCase
@@ -49,12 +49,12 @@ class ResolverSocketTests(SceneTestCase):
         twist = (sys.executable, "-m", "twisted", "--log-format=text", "mcast", "mdns")
         options = ("--interface", "eth0", "--hostname", "kitchen", "--resolver-socket", SOCKET)
         program = cls.room.start(*twist, *options)
-        program.wait_for("kitchen.local", READY_TIMEOUT)
+        program.wait_for("kitchen.local")
         return program
 
     def getent(self, database: str, key: str) -> list[str]:
         """Return the words of the first line."""
-        return self.room.run("getent", database, key, timeout=30).stdout.partition("\n")[0].split()
+        return self.room.run("getent", database, key).stdout.partition("\n")[0].split()
 
     def test_ipv4(self) -> None:
         self.assertEqual(self.getent("ahostsv4", "pantry.local")[0], self.lan.hosts[1].ipv4())

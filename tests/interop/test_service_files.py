@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from mcast.dnssd.files.avahi import parse_avahi
 from mcast.errors import ServicesFileError
-from tests.interop.peers import READY_TIMEOUT, AvahiHost
+from tests.interop.peers import AvahiHost
 from tests.interop.scenes import SceneTestCase
+from tests.network.lan import wait_until
 
 HEAD = '<?xml version="1.0" standalone="no"?>\n<!DOCTYPE service-group SYSTEM "avahi-service.dtd">\n'
 
@@ -67,8 +68,14 @@ class ServiceFileTests(SceneTestCase):
         avahi = AvahiHost(cls.lan.hosts[0], "kitchen", services=services, ipv6=False)
         stack.callback(avahi.close)
         for number in range(1, 20):
-            avahi.daemon.wait_for(f"/{number}.service) successfully established", READY_TIMEOUT)
-        lines = [line for line in avahi.browse("-a", "-k", "-r") if line[0] == "="]
+            avahi.daemon.wait_for(f"/{number}.service) successfully established")
+        lines: list[list[str]] = []
+
+        def all_are_told() -> bool:
+            lines[:] = [line for line in avahi.browse("-a", "-k", "-r") if line[0] == "="]
+            return len({line[3] for line in lines}) >= 19
+
+        wait_until(all_are_told, "all services")
         cls.published = {
             re.sub(r"\\(\d{3})", lambda found: chr(int(found[1])), line[3]): (line[4], int(line[8]))
             for line in lines

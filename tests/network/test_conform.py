@@ -38,7 +38,7 @@ class LabTests(RunBeside):
         """No check fails or warns for ``twist mcast mdns``."""
         words = ("--subject", "mcast", "--only", "answers", "--only", "probing/claim", "--json")
         with subprocess.Popen([*MCAST, *words], stdout=subprocess.PIPE, text=True) as process:
-            text, _ = process.communicate(timeout=180)
+            text, _ = process.communicate(timeout=600)
         found = findings(text)
         self.assertEqual([each for each in found if each["verdict"] != "pass"], [])
         self.assertGreater(len(found), 20)
@@ -49,7 +49,7 @@ class LabTests(RunBeside):
         words = ("--subject", "mcast", "--only", "zone", "--only", "push", "--only", "refusals", "--json")
         proxy = (*MCAST[:-1], "proxy")
         with subprocess.Popen([*proxy, *words], stdout=subprocess.PIPE, text=True) as process:
-            text, _ = process.communicate(timeout=180)
+            text, _ = process.communicate(timeout=600)
         found = findings(text)
         self.assertEqual([each for each in found if each["verdict"] != "pass"], [])
         self.assertGreater(len(found), 20)
@@ -59,7 +59,7 @@ class LabTests(RunBeside):
         with subprocess.Popen([*MCAST, "--subject", "mcast"], stdout=subprocess.PIPE, text=True) as process:
             wait_until(lambda: len(namespaces_of(process.pid)) >= 4, "the lab to be built")
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            process.communicate(timeout=300)
         self.assertEqual(namespaces_of(process.pid), [])
 
     def test_a_command_that_ends_at_once(self) -> None:
@@ -67,7 +67,7 @@ class LabTests(RunBeside):
             [*MCAST, "--command", "false", "--only", "probing/claim", "--json"],
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=600,
             check=False,
         )
         self.assertEqual({each["verdict"] for each in findings(done.stdout)}, {"not run"})
@@ -85,7 +85,7 @@ class CableTests(LanTestCase):
             judge.command(*MCAST, *words, "--only", "answers", "--only", "probing/claim", "--json"),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         found = findings(done.stdout)
@@ -110,7 +110,7 @@ class CableTests(LanTestCase):
     def test_nobody_there(self) -> None:
         judge, _ = self.lan.hosts
         words = ("-I", "eth0", "--host", "nobody.local", "--only", "answers/matching", "--json")
-        done = judge.python("-m", "mcast.cli", "conform", "responder", *words, timeout=60)
+        done = judge.python("-m", "mcast.cli", "conform", "responder", *words, timeout=300)
         self.assertIn("nobody answers for nobody.local. on eth0", findings(done)[0]["seen"])
 
 

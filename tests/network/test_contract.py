@@ -36,7 +36,7 @@ class ContractTests(LanTestCase):
                 f"--temp-directory={folder}/trial",
                 MODULE,
             ]
-            output = self.lan.hosts[0].python(*words, timeout=120)
+            output = self.lan.hosts[0].python(*words, timeout=600)
         # One they skip themselves: IPv6 has hop limits in place of TTLs.
         passed = re.search(r"^PASSED \(skips=1, successes=(\d+)\)$", output, re.MULTILINE)
         self.assertIsNotNone(passed, output)

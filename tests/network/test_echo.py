@@ -20,7 +20,7 @@ from mcast.echo.counters import Drop
 from mcast.echo.responder import EchoResponder
 from mcast.echo.service import EchoService
 from mcast.sockets.group import Group
-from tests.network.lan import Host, Lan, LanTestCase, require_namespaces, wait_until
+from tests.network.lan import END_TIMEOUT, PATIENCE, Host, Lan, LanTestCase, require_namespaces, wait_until
 from tests.network.reactors import ReactorLanTestCase, group_sender
 
 PORT = 7645
@@ -38,7 +38,7 @@ class Program:
         self.process: subprocess.Popen[str] = host.spawn(*words)
         self.output = ""
 
-    def wait_for(self, text: str, count: int = 1, timeout: float = 10.0) -> None:
+    def wait_for(self, text: str, count: int = 1, timeout: float = PATIENCE) -> None:
         """Return when the output holds a text so many times."""
         # Read from the descriptor: what a file object has read ahead would be hidden from select.
         assert self.process.stdout is not None
@@ -50,6 +50,19 @@ class Program:
             if not read:
                 raise AssertionError(f"no {text!r} in the output:\n{self.output}")
             self.output += read.decode("utf-8")
+
+    def counted(self, text: str) -> None:
+        """Have a responder tell its counters until these hold a text: what was sent may be read later."""
+        assert self.process.stdout is not None
+        descriptor = self.process.stdout.fileno()
+
+        def told() -> bool:
+            self.process.send_signal(signal.SIGUSR1)
+            ready, _, _ = select.select([descriptor], [], [], 1.0)
+            self.output += os.read(descriptor, 65536).decode("utf-8") if ready else ""
+            return text in self.output
+
+        wait_until(told, f"{text!r} to be counted")
 
     def end(self) -> str:
         """End it by SIGTERM; return all it wrote."""
@@ -98,7 +111,7 @@ def silent(client: socket.socket, data: bytes = HELLO, group: str = IPV4, port: 
     except TimeoutError:
         return True
     finally:
-        client.settimeout(2.0)
+        client.settimeout(PATIENCE)
     return False
 
 
@@ -173,12 +186,12 @@ class ServiceTests(LanTestCase):
         )
 
     def test_end_leaves_at_once(self) -> None:
-        """SIGTERM: the groups are left, and it is over in less than a second."""
+        """SIGTERM: the groups are left, and it is over soon: there is nothing to wait for."""
         program = responder(self.server, joined=2)
         self.assertIn("7B0000E0", self.groups())
         started_at = time.monotonic()
         output = program.end()
-        self.assertLess(time.monotonic() - started_at, 1.0)
+        self.assertLess(time.monotonic() - started_at, END_TIMEOUT / 2)
         self.assertIn("received 0, answered 0, dropped 0", output)
         self.assertNotIn("7B0000E0", self.groups())
         self.assertNotIn("ff020000000000000000000000000123", self.groups())
@@ -225,19 +238,26 @@ class ServiceTests(LanTestCase):
         program = responder(self.server, "--group", IPV4, "--no-loopback", joined=1)
         self.assertTrue(silent(self.server.udp_socket()))
         self.assertEqual(ask(self.client.udp_socket())[0], HELLO)
-        self.assertIn("(own host 1)", program.end())
+        program.counted("(own host 1)")
 
     def test_rate(self) -> None:
         """No source has more than --max-rate replies in a second."""
         program = responder(self.server, "--group", IPV4, "--max-rate", "10", joined=1)
         client = self.client.udp_socket()
+        began = time.monotonic()
         for _ in range(100):
             client.sendto(HELLO, (IPV4, PORT))
-        for _ in range(10):
+        program.counted("received 100, ")
+        # A busy machine may take more than a second over them; a second may begin between two of them.
+        seconds = 2 + int(time.monotonic() - began)
+        (answered,) = map(int, re.findall(r"received 100, answered (\d+), ", program.output)[:1])
+        self.assertLessEqual(10, answered)
+        self.assertLessEqual(answered, 10 * seconds)
+        self.assertIn(f"dropped {100 - answered} (rate limit {100 - answered})", program.output)
+        for _ in range(answered):
             client.recv(100)
         client.settimeout(0.2)
         self.assertRaises(TimeoutError, client.recv, 100)
-        self.assertIn("received 100, answered 10, dropped 90 (rate limit 90)", program.end())
 
     def test_off_link_source(self) -> None:
         """A link-local group answers on-link sources only: this one is not of the link's network."""
@@ -247,7 +267,7 @@ class ServiceTests(LanTestCase):
         client.bind(("203.0.113.5", 0))
         client.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("@8xi", self.client.index()))
         self.assertTrue(silent(client))
-        self.assertIn("dropped 1 (source off link 1)", program.end())
+        program.counted("dropped 1 (source off link 1)")
 
     def test_port_zero(self) -> None:
         """There is nobody at port 0."""
@@ -256,7 +276,7 @@ class ServiceTests(LanTestCase):
         raw.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("@8xi", self.client.index()))
         raw.sendto(struct.pack("!HHHH", 0, PORT, 8 + len(HELLO), 0) + HELLO, (IPV4, 0))
         self.assertTrue(silent(self.client.udp_socket(), group="224.0.0.124"))
-        self.assertIn("dropped 1 (source port 1)", program.end())
+        program.counted("dropped 1 (source port 1)")
 
     def test_source_specific(self) -> None:
         """Only the sources that were named are heard."""
@@ -301,7 +321,7 @@ class RefusalTests(LanTestCase):
     def refused(self, line: str, *options: str) -> None:
         words = (*TWIST, "mcast", *options)
         done = subprocess.run(
-            self.lan.hosts[0].command(*words), capture_output=True, text=True, timeout=20, check=False
+            self.lan.hosts[0].command(*words), capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", line + "\n"))
 
@@ -328,9 +348,9 @@ class ChangeTests(SynchronousTestCase):
         self.addCleanup(self.lan.close)
         self.server, self.client = self.lan.hosts
 
-    def answered(self, link: int) -> bool:
+    def answered(self, link: int, patience: float = 0.5) -> bool:
         client = self.client.udp_socket(interface=f"eth{link}")
-        client.settimeout(0.1)
+        client.settimeout(patience)
         try:
             return ask(client) == (HELLO, (self.server.ipv4(link), PORT))
         except TimeoutError:
@@ -340,13 +360,13 @@ class ChangeTests(SynchronousTestCase):
 
     def test_each_interface_answers_for_itself(self) -> None:
         responder(self.server, "--group", IPV4, joined=2)
-        self.assertTrue(self.answered(0))
-        self.assertTrue(self.answered(1))
+        self.assertTrue(self.answered(0, PATIENCE))
+        self.assertTrue(self.answered(1, PATIENCE))
 
     def test_one_interface_only(self) -> None:
         responder(self.server, "--group", IPV4, "--interface", "eth0", joined=1)
         self.assertFalse(self.answered(1))
-        self.assertTrue(self.answered(0))
+        self.assertTrue(self.answered(0, PATIENCE))
 
     def test_group_with_a_zone(self) -> None:
         program = responder(self.server, "--group", "ff02::123%eth1", joined=1)
@@ -356,7 +376,7 @@ class ChangeTests(SynchronousTestCase):
         program = responder(self.server, "--group", IPV4, joined=2)
         self.server.ip("link", "set", "eth1", "down")
         program.wait_for("left 224.0.0.123:7645 on eth1")
-        self.assertTrue(self.answered(0))
+        self.assertTrue(self.answered(0, PATIENCE))
         self.server.ip("link", "set", "eth1", "up")
         self.server.add_addresses(1)
         wait_until(lambda: self.answered(1), "answers on eth1 again")
@@ -446,7 +466,8 @@ class ForgedTests(LanTestCase):
         )
         asked = client.udp_socket(ipv6=True)
         self.assertEqual(ask(asked, group="ff15::7645", interface=index)[0], HELLO)
-        self.assertIn("answered 1, ", program.end())
+        program.counted("answered 1, ")
+        self.assertNotIn("answered 2, ", program.end())
 
 
 class InterruptTests(LanTestCase):

@@ -16,7 +16,7 @@ from mcast.sockets.group import Group
 from mcast.sockets.interface import interfaces
 from mcast.sockets.listen import listen_group
 from tests.network.listeners import RecordingGroups
-from tests.network.reactors import PlainRecorder, ReactorLanTestCase, Recorder, group_sender
+from tests.network.reactors import PlainRecorder, ReactorLanTestCase, Recorder, group_sender, readable
 
 PORT = 7645
 IPV4, IPV6, WIDE = "224.0.0.123", "ff02::123", "ff05::123"
@@ -200,10 +200,9 @@ class ManyListenersTests(ManyTestCase):
         for ipv6 in (False, True):
             for name in self.names:
                 client = group_sender(self.there, ipv6, name)
-                client.setblocking(False)
                 group = (IPV6, PORT, 0, self.there.index(name)) if ipv6 else (IPV4, PORT)
                 client.sendto(name.encode(), group)
-                self.turn(0.01)
+                self.until(lambda client=client: readable(client), f"an answer by {name}")  # type: ignore[misc]
                 self.assertEqual(client.recvfrom(100)[0], name.encode())
 
     def check_node(self, ipv6: bool) -> None:

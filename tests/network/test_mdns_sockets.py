@@ -48,8 +48,9 @@ class SocketPortTests(ReactorLanTestCase):
             port.join(interface, partial(heard, interface.index))
         return port, heard
 
-    def seen(self, number: int) -> list[Packet]:
-        """Return what an interface of the other host sees within a moment."""
+    def seen(self, number: int, count: int = 1) -> list[Packet]:
+        """Return what an interface of the other host sees: so many packets, and what comes in a moment."""
+        self.until(lambda: len(self.sniffers[number].poll()) >= count, f"{count} packets")
         self.turn(0.1)
         return self.sniffers[number].poll()
 
@@ -62,7 +63,7 @@ class SocketPortTests(ReactorLanTestCase):
             (packet.source, packet.source_port, packet.destination, packet.hop_limit),
             (self.here.ipv4(1), 5353, IPV4_GROUP, 255),
         )
-        self.assertEqual(self.seen(0), [])
+        self.assertEqual(self.seen(0, 0), [])
 
     def test_ipv6_multicast_by_the_named_interface(self) -> None:
         """M-11-1, G-4007-7-1: the same by IPv6, from the link-local address."""
@@ -71,7 +72,7 @@ class SocketPortTests(ReactorLanTestCase):
         (packet,) = self.seen(1)
         self.assertEqual((packet.source_port, packet.destination, packet.hop_limit), (5353, IPV6_GROUP, 255))
         self.assertTrue(packet.source.startswith("fe80"))
-        self.assertEqual(self.seen(0), [])
+        self.assertEqual(self.seen(0, 0), [])
 
     def test_unicast(self) -> None:
         """M-11-1, M-6-14: unicast too, from port 5353 with hop limit 255."""
@@ -174,7 +175,7 @@ class SocketPortTests(ReactorLanTestCase):
         for payload in (b"one", b"two", b"three"):
             self.assertTrue(port.send(payload, self.first.index, None))
         port._port.send = send  # type: ignore[method-assign]
-        self.assertEqual([packet.payload for packet in self.seen(0)], [b"one", b"two", b"three"])
+        self.assertEqual([packet.payload for packet in self.seen(0, 3)], [b"one", b"two", b"three"])
 
     def test_large_datagrams(self) -> None:
         """M-17-5: 9000 octets with headers are sent, in fragments, and received whole."""

@@ -9,7 +9,7 @@ from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.names import Name
 from mcast.dns.records import text
 from mcast.oneshot import ask
-from tests.network.reactors import ReactorLanTestCase
+from tests.network.reactors import ReactorLanTestCase, readable
 
 NAME = Name.parse("big.example.")
 QUESTION = Question(NAME, RecordType.TXT)
@@ -57,10 +57,10 @@ class OneShotTests(ReactorLanTestCase):
         asked = ask(self.reactor, NAME, "TXT", self.there.ipv4(), 53)
         message, source = self.query(server)
         server.sendto(self.response(message, Flag.TRUNCATED, 0), source)
-        self.turn(0.2)
+        self.until(lambda: readable(stream), "a connection")
         connection, _ = stream.accept()
         self.addCleanup(connection.close)
-        self.turn(0.2)
+        self.until(lambda: readable(connection), "a query")
         data = connection.recv(9000)
         again = decode(data[2:])
         self.assertEqual((int.from_bytes(data[:2], "big"), again.questions), (len(data) - 2, [QUESTION]))
@@ -69,7 +69,7 @@ class OneShotTests(ReactorLanTestCase):
         reply = self.wait(asked)
         assert reply is not None
         self.assertEqual((len(reply.message.answers), reply.message.truncated), (20, False))
-        self.turn(0.1)
+        self.until(lambda: readable(connection), "the end of the connection")
         self.assertEqual(connection.recv(100), b"", "it hangs up")
 
     def test_truncated_answer_where_there_is_no_tcp(self) -> None:

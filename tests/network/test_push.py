@@ -23,6 +23,7 @@ from mcast.proxy.connections import Connection, ConnectionServer
 from mcast.proxy.push import Push
 from mcast.unicast.framing import framed
 from tests.certificates import Authority
+from tests.network.lan import PATIENCE
 from tests.proxy.push_lab import Echo, FakeZone, Known
 from tests.unicast.dso_lab import UNKNOWN, dso, keepalive, tlv
 from tests.unicast.push_lab import POINTER, TYPES, ZONE
@@ -53,7 +54,7 @@ class Watched:
             waiting.callback(self.seen)
         else:
             self._waiting.append((count, waiting))
-        return waiting.addTimeout(10, reactor)
+        return waiting.addTimeout(PATIENCE, reactor)
 
 
 class PushTestCase(TestCase):
@@ -212,7 +213,7 @@ class ForeignClientTests(PushTestCase):
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         secure = context.wrap_bio(incoming, outgoing, server_hostname=HOST)
         sent = False
-        with socket.create_connection(("127.0.0.1", self.port), 5) as plain:
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as plain:
             while True:
                 # The octets are moved by hand, since ssl's own sockets take a reset for an end.
                 try:
@@ -247,7 +248,7 @@ class ForeignClientTests(PushTestCase):
         """D-11-1, H-5-2: a DSO message in the clear gets no answer on the TLS port."""
 
         def talk() -> bytes:
-            with socket.create_connection(("127.0.0.1", self.port), 5) as plain:
+            with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as plain:
                 plain.sendall(framed(keepalive(1)))
                 return plain.recv(4096)
 

@@ -243,9 +243,16 @@ class ReceivingTests(ReactorLanTestCase):
         recorder = Recorder()
         port = self.open(PORT, recorder, ipv6=False, receive_buffer=1 << 20)
         port.join(IPV4, "eth0")
+        # A socket that has it all shows that the port has, too: what was sent is not there at once.
+        witness = self.here.udp_socket(port=PORT)
+        witness.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        membership = struct.pack("=4s4si", socket.inet_aton(IPV4), bytes(4), self.here.index("eth0"))
+        witness.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
         sender = group_sender(self.there, False, "eth0")
         for _ in range(READ_BATCH + 1):
             sender.sendto(b"x", (IPV4, PORT))
+        for _ in range(READ_BATCH + 1):
+            witness.recv(100)
         port.doRead()
         self.assertEqual(len(recorder.data), READ_BATCH)
 

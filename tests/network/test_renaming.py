@@ -29,7 +29,7 @@ class RenamedInterfaceTests(ReactorLanTestCase):
         return responder
 
     def sees(self, *event: str) -> None:
-        self.until(lambda: event in self.events, f"{event}", 10.0)
+        self.until(lambda: event in self.events, f"{event}")
 
     def rename(self, before: str, after: str) -> None:
         self.here.ip("link", "set", before, "name", after)

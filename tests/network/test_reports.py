@@ -35,7 +35,7 @@ class ReportTests(ReactorLanTestCase):
             self.changes += read_reports(frame)
 
     def wait_for_report(self, kind: int, group: str) -> None:
-        wait_until(lambda: self.reported((kind, group)), f"a report for {group}", 3.0)
+        wait_until(lambda: self.reported((kind, group)), f"a report for {group}")
 
     def test_igmp(self) -> None:
         """G-3376-5-1: joining and closing are reported to 224.0.0.22; 224.0.0.1 never is."""
@@ -50,7 +50,7 @@ class ReportTests(ReactorLanTestCase):
         """G-3376-5-1: the report is sent twice (robustness variable 2), within a second or so."""
         self.open(0, ipv6=False).join("224.0.0.250", "eth0")
         wait_until(
-            lambda: self.reported() and self.changes.count((EXCLUDE, "224.0.0.250")) >= 2, "two reports", 3.0
+            lambda: self.reported() and self.changes.count((EXCLUDE, "224.0.0.250")) >= 2, "two reports"
         )
 
     def test_mld(self) -> None:

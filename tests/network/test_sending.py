@@ -9,7 +9,7 @@ from typing import Any
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.sending import SendResult
-from tests.network.reactors import PlainRecorder, ReactorLanTestCase, Recorder, group_sender
+from tests.network.reactors import PlainRecorder, ReactorLanTestCase, Recorder, group_sender, readable
 
 PORT = 7645
 IPV4 = "224.0.0.123"
@@ -332,15 +332,3 @@ def read_all(sock: socket.socket) -> bytes:
             found += sock.recv(2000)
         except BlockingIOError:
             return found
-
-
-def readable(sock: socket.socket) -> bool:
-    """Has something arrived at a socket?"""
-    sock.setblocking(False)
-    try:
-        sock.recvfrom(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    finally:
-        sock.settimeout(2.0)
-    return True

@@ -76,7 +76,7 @@ class AnalyzedTests(SynchronousTestCase):
 
     def analyzed(self, *words: str | Path) -> str:
         done = subprocess.run(
-            ("systemd-analyze", *words), capture_output=True, text=True, timeout=60, check=False
+            ("systemd-analyze", *words), capture_output=True, text=True, timeout=300, check=False
         )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stderr

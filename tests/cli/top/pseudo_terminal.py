@@ -18,7 +18,7 @@ import pyte
 
 from tests.signals import INHERITED
 
-PATIENCE = 12.0
+PATIENCE = 60.0
 """Seconds to wait for what must come: a loaded machine takes its time."""
 
 

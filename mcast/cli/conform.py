@@ -5,10 +5,11 @@ In a lab, where everything is automatic, and which needs root and Linux:
   mcast conform responder --subject avahi
   mcast conform responder --command './my-responder eth0' --host my.local
 
-What browses is judged in a lab:
+What browses, in a lab, or on a real cable, where you or a hook have the device browse:
 
   mcast conform querier --subject mcast
   mcast conform querier --command './my-browser _mcast-test._tcp'
+  mcast conform querier -I eth1 --type _ipp._tcp
 
 What serves a link by unicast DNS is judged in a lab, too:
 
@@ -62,7 +63,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--service", metavar="NAME", help=f"its service (in a lab: {SERVICE})")
     parser.add_argument("--type", metavar="TYPE", help=f"what a querier browses for (in a lab: {BROWSED})")
     parser.add_argument(
-        "--shows", choices=sorted(WAYS), help="what a --command shows is read like the output of this"
+        "--shows",
+        choices=sorted(WAYS),
+        help="what a querier's --command or hook shows is read like the output of this",
     )
     parser.add_argument("--subtype", metavar="LABEL", default="", help="a subtype of the service: _printer")
     parser.add_argument(
@@ -71,7 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         type=checked(_hook),
-        help="what makes a device start, stop, restart, kill, unplug, plug or address",
+        help="what makes a device start, stop, restart, kill, unplug, plug, address, rename or browse",
     )
     parser.add_argument("--no-ask", action="store_true", help="ask nobody; what needs a person is not run")
     parser.add_argument("--ipv6", action="store_true", help="judge over IPv6")
@@ -117,7 +120,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
         raise CommandError(str(error)) from None
     before = _baseline(arguments.baseline)
     progress = LiveProgress(scenarios, sys.stderr, clock_of(reactor), plan.side_by_side, arguments.repeat)
-    ways = Ways(lambda text: tell("conform", text), _asker(arguments))
+    ways = Ways(lambda text: tell("conform", text), *_asker(arguments, progress))
     try:
         result = await run_plan(reactor, plan, scenarios, progress, ways)
     except NotRunError as error:
@@ -140,11 +143,13 @@ def _baseline(path: Path | None) -> dict[str, str] | None:
         raise CommandError(f"--baseline: {one_line(error)}") from None
 
 
-def _asker(arguments: argparse.Namespace) -> Callable[[str], None] | None:
-    """Return what asks a person; None where nobody is there."""
+def _asker(
+    arguments: argparse.Namespace, progress: LiveProgress
+) -> tuple[Callable[[str], None], int] | tuple[None]:
+    """Return what asks a person, and where Enter is pressed; None where nobody is there."""
     if arguments.no_ask or not sys.stdin.isatty():
-        return None
-    return lambda text: print(text, file=sys.stderr, flush=True)
+        return (None,)
+    return progress.say, sys.stdin.fileno()
 
 
 def list_checks(output: Output, scenarios: Sequence[Scenario]) -> None:

@@ -119,6 +119,16 @@ def _spoiled(bench: Bench, seen: Sequence[Packet], seconds: float) -> str:
     others = [packet for packet in seen if packet.sender is Sender.OTHER]
     if len(others) > NOISE * max(seconds, 1.0):
         return f"the link was too noisy to judge: {len(others)} packets of others in {seconds:.0f} s"
+    if bench.names.browses:
+        kind = bench.names.type
+        asking = [
+            packet
+            for packet in others
+            if kind is not None and packet.is_ipv6 == bench.ipv6 and packet.is_query and packet.asks_for(kind)
+        ]
+        if asking:
+            return f"{asking[0].datagram.source} asked for {kind} meanwhile, too"
+        return ""
     names = {bench.names.host, bench.names.service} - {None}
     meddling = [packet for packet in others if any(record.name in names for record in packet.records)]
     if meddling:

@@ -137,8 +137,6 @@ class LabSubject:
     :param spaces: the names of our namespace and of its own.
     """
 
-    actions = frozenset(Action)
-
     def __init__(
         self, reactor: Any, name: str, spaces: tuple[str, str], launch: Launch, link: InterfaceLink
     ) -> None:
@@ -151,6 +149,10 @@ class LabSubject:
         self._link = link
         self._program: Program | None = None
         self._changed = False
+
+    @property
+    def actions(self) -> frozenset[Action]:
+        return frozenset(Action) - ({Action.RENAME} if self._launch.rename is None else set())
 
     @property
     def is_running(self) -> bool:
@@ -168,7 +170,7 @@ class LabSubject:
     def way(self) -> Way | None:
         return WAYS.get(self._launch.shows)
 
-    async def act(self, action: Action) -> None:
+    async def act(self, action: Action, value: str = "") -> None:
         """Do one of everything that a lab can do."""
         if action is Action.START:
             await self._start()
@@ -180,6 +182,9 @@ class LabSubject:
             self._changed = True
             await self._ip(self._space, "addr", "add", f"{FURTHER_IPV4}/24", "brd", "+", "dev", "eth0")
             await self._ip(self._space, "addr", "add", "fd77::22/64", "dev", "eth0", "nodad")
+        elif action is Action.RENAME:
+            if self._launch.rename is not None:
+                self._launch.rename(value)
         else:
             self._changed = True
             await self._ip(self._judge, "link", "set", "port0", "up" if action is Action.PLUG else "down")

@@ -147,6 +147,12 @@ class InterfaceLink:
             sender = Sender.SUBJECT
         self.view.add(packet_of(at, sender, datagram, frame, wall))
 
+    def adopt(self, mac: bytes) -> None:
+        """Know the subject by its Ethernet address from now on, and in what was seen before."""
+        if mac not in self.subject_macs:
+            self.subject_macs.add(mac)
+            self.view.relabel(lambda each: each.datagram.source_mac == mac, Sender.SUBJECT)
+
     def _is_ours(self, datagram: Datagram, outgoing: bool) -> bool:
         """Tell whether a datagram is of Multicast DNS, or an answer to one of our other ports."""
         if MDNS_PORT in (datagram.source_port, datagram.destination_port):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -32,6 +33,8 @@ class Launch:
     environment: dict[str, str] = field(default_factory=dict)
     shows: str = ""
     """Of a querier: how the lines that it writes are read, if they are (`shown.WAYS`)."""
+    rename: Callable[[str], None] | None = None
+    """Gives its service another name while it runs; None where that cannot be done from outside."""
 
 
 Preset = Callable[[Names, Path], Launch]
@@ -49,10 +52,32 @@ def _plain(names: Names) -> tuple[str, str, str]:
 def mcast(names: Names, folder: Path) -> Launch:
     """Start ourselves: ``twist mcast mdns``."""
     host, instance, kind = _plain(names)
-    types = f"{kind},{names.subtype}" if names.subtype else kind
-    service = f"{instance}:{types}:{PORT}:{TEXT}"
+    services = folder / "services.toml"
+    key, _, value = TEXT.partition("=")
+
+    def write(name: str) -> None:
+        # A string of JSON is one of TOML.
+        lines = [
+            "[[service]]",
+            f"name = {json.dumps(name.replace('%', '%%'), ensure_ascii=False)}",
+            f'type = "{kind}"',
+            f"port = {PORT}",
+            f"subtypes = {json.dumps([names.subtype] if names.subtype else [])}",
+            f'txt = {{ {key} = "{value}" }}',
+        ]
+        _replace(services, "\n".join(lines) + "\n")
+
+    write(instance)
     twist = (sys.executable, "-m", "twisted", "--log-format=text")
-    return Launch((*twist, "mcast", "mdns", f"--hostname={host}", f"--service={service}"))
+    words = (*twist, "mcast", "mdns", f"--hostname={host}", f"--services={services}")
+    return Launch(words, rename=write)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file that a program follows: it sees the old one or the new one, and no part."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
 
 
 AVAHI_CONFIGURATION = """\
@@ -78,12 +103,16 @@ def avahi(names: Names, folder: Path) -> Launch:
     services = folder / "services"
     services.mkdir(exist_ok=True)
     subtype = f"<subtype>{names.subtype}._sub.{kind}</subtype>" if names.subtype else ""
-    (services / "subject.service").write_text(
-        '<?xml version="1.0" standalone="no"?><!DOCTYPE service-group SYSTEM "avahi-service.dtd">'
-        f"<service-group><name>{escape(instance)}</name><service><type>{kind}</type>{subtype}"
-        f"<port>{PORT}</port><txt-record>{TEXT}</txt-record></service></service-group>",
-        encoding="utf-8",
-    )
+
+    def write(name: str) -> None:
+        _replace(
+            services / "subject.service",
+            '<?xml version="1.0" standalone="no"?><!DOCTYPE service-group SYSTEM "avahi-service.dtd">'
+            f"<service-group><name>{escape(name)}</name><service><type>{kind}</type>{subtype}"
+            f"<port>{PORT}</port><txt-record>{TEXT}</txt-record></service></service-group>",
+        )
+
+    write(instance)
     configuration = folder / "avahi-daemon.conf"
     configuration.write_text(AVAHI_CONFIGURATION.format(host=host), encoding="utf-8")
     flags = "--no-drop-root --no-chroot --no-proc-title --no-rlimits"
@@ -92,7 +121,7 @@ def avahi(names: Names, folder: Path) -> Launch:
         f"mount --bind {shlex.quote(str(services))} /etc/avahi/services && "
         f"exec {daemon} --file={shlex.quote(str(configuration))} {flags}"
     )
-    return Launch(("sh", "-c", script))
+    return Launch(("sh", "-c", script), rename=write)
 
 
 def python_zeroconf(names: Names, folder: Path) -> Launch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,13 +36,15 @@ def find_program(name: str) -> str:
     return found
 
 
-async def run_program(reactor: Any, *words: str) -> str:
+async def run_program(reactor: Any, *words: str, environment: Mapping[str, str] | None = None) -> str:
     """Run a program to its end and return its output.
 
+    :param environment: variables beside those of this program.
     :raises NotRunError: it failed; with what it wrote.
     """
+    variables = {**os.environ, "PATH": PATH, **(environment or {})}
     output, errors, status = await getProcessOutputAndValue(
-        find_program(words[0]), words[1:], env={**os.environ, "PATH": PATH}, reactor=reactor
+        find_program(words[0]), words[1:], env=variables, reactor=reactor
     )
     if status:
         said = (errors or output).decode(errors="replace").strip()
@@ -57,6 +60,8 @@ class Watcher(ProcessProtocol):
         self._rest = b""
         self.ended: list[Deferred[None]] = []
         self.is_running = True
+        self.status: int | None = None
+        """Its exit status; None while it runs, and where a signal ended it."""
 
     def outReceived(self, data: bytes) -> None:
         *whole, self._rest = (self._rest + data)[-65536:].split(b"\n")
@@ -67,6 +72,7 @@ class Watcher(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         self.is_running = False
+        self.status = getattr(reason.value, "exitCode", None)
         for waiting in self.ended:
             waiting.callback(None)
         self.ended.clear()
@@ -97,6 +103,16 @@ class Program:
         """Send it a signal, unless it has ended."""
         if self.is_running:
             self._process.signalProcess(number)
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status; None while it runs, and where a signal ended it."""
+        return self._watcher.status
+
+    def signal_session(self, number: int) -> None:
+        """Send a signal to a program that ``setsid`` started, and to all that it has started."""
+        if self.is_running and sys.platform != "win32":
+            os.killpg(self._process.pid, number)
 
     async def until_ended(self, view: View, timeout: float) -> bool:
         """Wait for its end; False when it goes on for so long."""

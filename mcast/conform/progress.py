@@ -27,6 +27,7 @@ class LiveProgress:
     def __init__(
         self, scenarios: Sequence[Scenario], stream: TextIO, clock: Any, side_by_side: int, repeat: int = 1
     ) -> None:
+        self._plain = stream
         self._stream = stream if stream.isatty() else None
         self._clock = clock
         self._side_by_side = side_by_side
@@ -74,6 +75,12 @@ class LiveProgress:
         self._stream.write(ERASE + self.line()[:78])
         self._stream.flush()
         self._call = self._clock.callLater(LOOK_INTERVAL, self._tick)
+
+    def say(self, text: str) -> None:
+        """Write a line for the person, in the place of the one that is written anew."""
+        stream = self._stream or self._plain
+        stream.write((ERASE if self._stream is not None else "") + shown(text) + "\n")
+        stream.flush()
 
     def close(self) -> None:
         """Leave an empty line."""

@@ -7,15 +7,17 @@ import secrets
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mcast.clock import clock_of
 from mcast.conform import namespaces
-from mcast.conform.cable import CablePlace, Hooks, require_frames
+from mcast.conform.cable import CablePlace, require_frames
 from mcast.conform.engine import Lateness, Place, Progress, repeated, run_groups
+from mcast.conform.hooks import Hooks
 from mcast.conform.lab import LabPlace
+from mcast.conform.person import Person
 from mcast.conform.presets import HOST, PRESETS, SERVICE, SUBTYPE, WITHOUT_SUBTYPES, Launch
 from mcast.conform.proxy import PROXY
 from mcast.conform.proxy_presets import PROXIES
@@ -54,6 +56,8 @@ class Ways:
     """Says something on the side."""
     ask: Callable[[str], None] | None
     """Asks for something that a person does, who presses Enter then; None where nobody is there."""
+    terminal: int = 0
+    """The file descriptor on which Enter is pressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class Plan:
     launch: Callable[[Path], Launch] | None = None
     """In a lab: how the subject is started, given an empty folder."""
     hooks: Mapping[str, str] = field(default_factory=dict)
+    shows: str = ""
+    """How the output of the hook ``browse`` is read, if it is."""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Plan:
@@ -89,6 +95,11 @@ class Plan:
             known = ", ".join(sorted(PRESETS_OF[given["role"]]))
             raise ValueError(f"--subject {preset}: not known as a {given['role']}; known are {known}")
         names = _names(given)
+        hooks = Hooks.parse(given["hook"])
+        if names.browses and interface:
+            subject = f"what browses for {names.type} on {interface}"
+        else:
+            subject = f"{names.host} on {interface}"
         launch: Callable[[Path], Launch] | None = None
         if preset:
             make = presets_of(given["role"])[preset]
@@ -105,7 +116,7 @@ class Plan:
         seed = given["seed"]
         return cls(
             role=given["role"],
-            subject=preset or command or f"{names.host} on {interface}",
+            subject=preset or command or subject,
             names=names,
             side_by_side=1 if interface else given["jobs"],
             repeat=given["repeat"],
@@ -113,7 +124,8 @@ class Plan:
             ipv6=given["ipv6"],
             interface=interface or "",
             launch=launch,
-            hooks=Hooks.parse(given["hook"]),
+            hooks=hooks,
+            shows=given["shows"] or "",
         )
 
 
@@ -122,10 +134,10 @@ def _names(given: Mapping[str, Any]) -> Names:
     interface, preset = given["interface"], given["subject"]
     host, service, subtype = given["host"], given["service"], given["subtype"]
     if given["role"] == QUERIER.role:
-        if interface:
-            raise ValueError("a querier is judged in a lab: --subject NAME or --command COMMAND")
-        # A querier has no names of its own, and its type is that of a service that we play.
-        return Names.parse(HOST, f"none.{given['type'] or BROWSED}")
+        # A querier needs no name of its own, and its type is that of a service that we play.
+        named = host if interface else ""
+        plain = Names.parse(named or HOST, f"none.{given['type'] or BROWSED}")
+        return replace(plain, browses=True, is_told=bool(named))
     if interface and given["role"] == PROXY.role:
         raise ValueError("a proxy is judged in a lab: --subject NAME or --command COMMAND")
     if interface and not host:
@@ -145,7 +157,8 @@ async def run_plan(
     clock = clock_of(reactor)
     started = clock.seconds()
     lateness = Lateness(clock)
-    make_place = await _places(reactor, plan, ways)
+    hooks = Hooks(plan.hooks, _person(reactor, ways), plan.shows)
+    make_place = await _places(reactor, plan, hooks)
     places: list[Place] = []
 
     def place_for(_: str) -> Place:
@@ -160,15 +173,21 @@ async def run_plan(
             )
         finally:
             lateness.stop()
-    return result_of(plan, findings, clock.seconds() - started, sum(place.lost for place in places))
+    result = result_of(plan, findings, clock.seconds() - started, sum(place.lost for place in places))
+    if hooks.met_mac:
+        result.notes.append(f"the device was {hooks.met_address}, {hooks.met_mac.hex(':')}")
+    return result
 
 
-async def _places(reactor: Any, plan: Plan, ways: Ways) -> Callable[[], Place]:
+def _person(reactor: Any, ways: Ways) -> Person | None:
+    return None if ways.ask is None else Person(reactor, ways.ask, ways.terminal)
+
+
+async def _places(reactor: Any, plan: Plan, hooks: Hooks) -> Callable[[], Place]:
     dice = random.Random(plan.seed)
     launch = plan.launch
     if launch is None:
         require_frames(plan.interface)
-        hooks = Hooks(plan.hooks, ways.ask)
         return lambda: CablePlace(reactor, plan.interface, plan.names, hooks, dice, plan.ipv6)
     namespaces.require_namespaces()
     await namespaces.delete_leftovers(reactor)

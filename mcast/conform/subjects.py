@@ -26,6 +26,8 @@ class Action(Enum):
     """Have the link again."""
     ADDRESS = "address"
     """Take another IPv4 address beside, or in place of, the one it has."""
+    RENAME = "rename"
+    """Take another name for its service, or for itself where it has no service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class Names:
     """The whole name of an instance."""
     subtype: str = ""
     """The first label of a subtype that the service is of: ``_printer``."""
+    browses: bool = False
+    """Whether it looks for services of the type, and has none itself."""
+    is_told: bool = True
+    """Whether a person told the host name; without it a querier is met by its first question."""
 
     @classmethod
     def parse(cls, host: str, service: str = "", subtype: str = "") -> Names:
@@ -107,8 +113,9 @@ class Subject(Protocol):
     def way(self) -> Way | None:
         """How lines of a querier that show services are read; None where nobody knows."""
 
-    async def act(self, action: Action) -> None:
+    async def act(self, action: Action, value: str = "") -> None:
         """Have it do something; returns when that is done, but not yet visible.
 
+        :param value: the new name, of `Action.RENAME`.
         :raises NotRunError: it did not.
         """

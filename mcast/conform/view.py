@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -37,6 +38,13 @@ class View:
     def since(self, mark: int) -> list[Packet]:
         """Return what was seen after a mark, by the time at which the kernel saw it."""
         return sorted(self.packets[max(0, mark - self.forgotten) :], key=lambda packet: packet.at)
+
+    def relabel(self, which: Wanted, sender: Sender) -> None:
+        """Say of packets that were sent by others who has sent them."""
+        self.packets[:] = [
+            replace(each, sender=sender) if each.sender is Sender.OTHER and which(each) else each
+            for each in self.packets
+        ]
 
     def add(self, packet: Packet) -> None:
         """Take in a packet, and call who waits for it."""

@@ -12,6 +12,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+LOOK_INTERVAL = 0.3
+"""Seconds between two looks at what is known. Our choice: a client that shows what the library has."""
+
 
 async def main(words: Sequence[str]) -> None:
     """Browse until SIGTERM."""
@@ -20,19 +23,40 @@ async def main(words: Sequence[str]) -> None:
 
     of_type = f"{words[0]}.local."
     running: set[asyncio.Task[None]] = set()
+    there: set[str] = set()
 
     def write(event: str, name: str, **fields: Any) -> None:
         print(json.dumps({"event": event, "name": name.removesuffix(f".{of_type}"), **fields}), flush=True)
 
+    told: dict[str, tuple[int | None, list[str]]] = {}
+
+    def show(info: Any) -> None:
+        found = (info.port, sorted(info.parsed_addresses()))
+        if told.get(info.name) != found:
+            told[info.name] = found
+            write("updated", info.name, port=found[0], addresses=found[1])
+
     async def resolve(zeroconf: Zeroconf, name: str) -> None:
         info = AsyncServiceInfo(of_type, name)
-        if await info.async_request(zeroconf, 3000):
-            write("updated", name, port=info.port, addresses=info.parsed_addresses())
+        if await info.async_request(zeroconf, 3000) and name in there:
+            show(info)
+
+    async def follow(zeroconf: Zeroconf) -> None:
+        """Show what changes without an event, as when an address expires."""
+        while True:
+            await asyncio.sleep(LOOK_INTERVAL)
+            for name in sorted(told):
+                info = AsyncServiceInfo(of_type, name)
+                if info.load_from_cache(zeroconf):
+                    show(info)
 
     def changed(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
         if state_change is ServiceStateChange.Removed:
+            there.discard(name)
+            told.pop(name, None)
             write("removed", name)
             return
+        there.add(name)
         if state_change is ServiceStateChange.Added:
             write("added", name)
         task = asyncio.get_running_loop().create_task(resolve(zeroconf, name))
@@ -43,7 +67,9 @@ async def main(words: Sequence[str]) -> None:
     browser = AsyncServiceBrowser(zeroconf.zeroconf, of_type, handlers=[changed])
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    following = asyncio.get_running_loop().create_task(follow(zeroconf.zeroconf))
     await ended.wait()
+    following.cancel()
     await browser.async_cancel()
     await zeroconf.async_close()
 

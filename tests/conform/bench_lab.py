@@ -82,7 +82,7 @@ class FakeSubject:
         self.way: Way | None = None
         self.done: list[Action] = []
 
-    async def act(self, action: Action) -> None:
+    async def act(self, action: Action, value: str = "") -> None:
         self.done.append(action)
         self.is_running = action not in (Action.STOP, Action.KILL)
 

@@ -97,6 +97,8 @@ class Browse:
         """Tell of instances with all that there is to resolve them, so that they can be shown; see `send`."""
         host = self.bench.random_name()
         here = "fd77::1" if self.bench.ipv6 else "10.77.0.1"
+        if not self.bench.is_lab:
+            here = self.bench.address()
         additionals = [address(host, here, LONG, True)]
         for instance in instances:
             additionals.append(service(instance, 0, 0, 4711, host, LONG, True))

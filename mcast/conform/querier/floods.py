@@ -13,6 +13,10 @@ from mcast.dns.records import address, pointer
 PACKETS = 1_500
 """Packets of a flood. Our choice: more than a receive buffer holds of what is not read."""
 
+TTL = 10
+"""Seconds that the records of others live. Our choice: on a cable, where real hosts hear them, they are soon
+forgotten."""
+
 AT_ONCE = 30
 PAUSE = 0.04
 """So many at a time, so many seconds apart: some 750 a second, which a slow device can read."""
@@ -49,7 +53,7 @@ def _senseless(bench: Bench) -> bytes:
 def _of_others(bench: Bench) -> bytes:
     """Return a response about another host and another type."""
     host, instance = bench.random_name(), bench.random_name("_other", "_udp")
-    answers = [pointer(instance.parent, instance, 4500), address(host, "10.77.0.99", 120, True)]
+    answers = [pointer(instance.parent, instance, TTL), address(host, "10.77.0.99", TTL, True)]
     return encode(Message(flags=RESPONSE_FLAGS, answers=answers))
 
 

@@ -29,7 +29,7 @@ REISSUED = should(
     "While a client wants a record, it is asked for again before it expires.",
     "A query between 80 % and 100 % of the TTL of an answer that is not told again.",
 )
-SCHEDULE = rule(
+SCHEDULE = should(
     "refresh.schedule",
     "M-5.2-9 M-5.2-10",
     "RFC 6762 §5.2",

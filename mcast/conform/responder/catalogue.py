@@ -21,7 +21,7 @@ RESPONDER = Catalogue(
         "messages": "headers, hop limits, sizes and compression, of what is sent and of what is heard",
         "malformed": "octets that make no sense are dropped, and the subject goes on",
         "sources": "what is believed depends on the port that it comes from, and on how it comes",
-        "changes": "the link comes back, an address is added",
+        "changes": "the link comes back, an address is added, the service gets another name",
         "discovery": "subtypes, the list of types, reverse names",
     },
 )

@@ -164,7 +164,8 @@ REFRESH_SPACING = 1.0
 """Between two refresh queries for one question.
 
 Our choice: a responder does not multicast a record twice in a second (RFC 6762 §6), so with TTLs below
-twenty seconds some of the four queries would be for nothing.
+twenty seconds some of the four queries would be for nothing. One that would come too soon, since the one
+before was late, is put off within its window of two per cent.
 """
 
 REFRESH_GRID = 1.0

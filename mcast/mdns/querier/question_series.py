@@ -220,12 +220,24 @@ class QuestionSeries:
         return now < self.refresh_at(lifetime.ttl, lifetime.received_at, REFRESH_POINTS[1])
 
     def _refreshes(self, lifetime: Lifetime) -> list[float]:
-        """Return the refresh times of a record without those that an asked question has served."""
+        """Return the refresh times of a record without those that an asked question has served.
+
+        Where one of them is too close to the refresh before, it is put off within its window of 2 % of the
+        TTL: a refresh that left a moment late must not cost the next one (RFC 6762 §5.2).
+        """
         if not self.is_needed_after(lifetime):
             return []
         ttl, received_at = lifetime.ttl, lifetime.received_at
         times = [self.refresh_at(ttl, received_at, point) for point in REFRESH_POINTS]
-        if self.asked_at is None:
+        asked_at = self.asked_at
+        if asked_at is None:
             return times
-        since = self.asked_at + max(REFRESH_SPACING, REFRESH_VARIATION * ttl)
-        return [at for at in times if at >= since]
+        since = asked_at + max(REFRESH_SPACING, REFRESH_VARIATION * ttl)
+        kept = [at for at in times if at >= since]
+        if asked_at >= received_at + REFRESH_POINTS[0] * ttl:
+            kept += [
+                since
+                for point, at in zip(REFRESH_POINTS, times, strict=True)
+                if at < since <= received_at + (point + REFRESH_VARIATION) * ttl and at > asked_at
+            ]
+        return sorted(kept)

@@ -10,8 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import address, pointer
-from mcast.mdns.constants import REFRESH_GRID, REFRESH_POINTS, REFRESH_VARIATION
+from mcast.mdns.constants import REFRESH_GRID, REFRESH_POINTS, REFRESH_SPACING, REFRESH_VARIATION
 from mcast.mdns.context import LinkSettings
+from mcast.mdns.querier.cache_cells import Lifetime
+from mcast.mdns.querier.question_series import QuestionSeries
 from tests.mdns.lab import AAAA, ANY, PTR, SRV, TXT, A
 from tests.mdns.querier.asking_lab import (
     FAR,
@@ -296,6 +298,35 @@ class RefreshTests(SynchronousTestCase):
     def test_four_times_at_the_latest(self) -> None:
         """M-5.2-10: up to two per cent later."""
         self.assertEqual(self.refreshes(1000, 1.0)[1], [820.0, 870.0, 920.0, 970.0])
+
+    def late_refreshes(self, ttl: int, late: float) -> list[float]:
+        """Return the parts of a TTL at which one question refreshes, each query being late by so much."""
+        series = QuestionSeries(FAR, A, "user", 0.0)
+        lifetime = Lifetime(b"", received_at=100.0, ttl=ttl, flags=0, source=0)
+        series.asked_at = 100.0
+        now, asked = 100.0, []
+        while (now := series.attention_at(lifetime, now)) < 100.0 + ttl:
+            now += late
+            if series.needs_refresh(lifetime, now):
+                series.asked_at = now
+                asked.append(now)
+        return [round((at - 100.0) / ttl, 3) for at in asked]
+
+    def test_four_times_in_twenty_seconds(self) -> None:
+        """M-5.2-9: queries a second apart, each a moment late, are still one in each window."""
+        self.assertEqual(self.late_refreshes(20, 0.004), [0.8, 0.85, 0.901, 0.951])
+
+    def test_a_second_apart(self) -> None:
+        """Shorter lives have no room for four: some windows pass without a query, and none comes too soon."""
+        for ttl in range(2, 60):
+            asked = self.late_refreshes(ttl, 0.004)
+            windows = [int((part - 0.799) / 0.05) for part in asked]
+            self.assertEqual(sorted(set(windows)), windows, ttl)
+            for part in asked:
+                self.assertLess((part - 0.799) % 0.05, REFRESH_VARIATION + 0.004, (ttl, part))
+            for earlier, later in pairwise(asked):
+                self.assertGreaterEqual((later - earlier) * ttl, REFRESH_SPACING - 0.002 * ttl, ttl)
+            self.assertGreaterEqual(len(asked), 4 if ttl >= 20 else 2 if ttl >= 10 else 1, ttl)
 
     def test_share_packets(self) -> None:
         """Of records heard at any time those of TTL 120 leave at multiples of a second, in their 2.4 s."""

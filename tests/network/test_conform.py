@@ -111,6 +111,7 @@ class CableTests(LanTestCase):
         words = ("-I", "eth0", "--host", "device.local", "--service", "Some Device._ipp._tcp", "--no-ask")
         only = ("--only", "probing/claim", "--only", "answers/address")
         hook = ("--hook", "restart=ip link del eth0")
+        self.addCleanup(self.lan.plug, judge, 0)
         command = ("-m", "mcast.cli", "conform", "responder", *words, *only, *hook, "--json")
         done = judge.python(*command, timeout=600, check=False)
         probing = [each for each in findings(done) if each["group"] == "probing"]

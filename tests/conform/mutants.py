@@ -1,6 +1,7 @@
 """Ourselves with one behaviour broken, and whether ``mcast conform`` sees it, and that alone.
 
-What is broken is ``twist mcast mdns`` here, and ``mcast browse`` in `tests.conform.querier_mutants`.
+What is broken is ``twist mcast mdns`` here, ``mcast browse`` in `tests.conform.querier_mutants`, and
+``twist mcast proxy`` in `tests.conform.proxy_mutants`.
 
     python -m tests.conform.mutants                      # all of them, each by a whole run; needs root
     python -m tests.conform.mutants tie-break-reversed   # these
@@ -20,6 +21,7 @@ import json
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -27,6 +29,8 @@ from typing import Any
 
 from mcast.conform.namespaces import going_first
 from mcast.conform.presets import HOST, PORT, SERVICE, SUBTYPE, TEXT
+from mcast.conform.proxy import PROXY
+from mcast.conform.proxy_presets import proxy_launch
 from mcast.conform.querier import QUERIER
 from mcast.conform.querier_presets import BROWSED
 from mcast.conform.responder import RESPONDER
@@ -43,13 +47,21 @@ from mcast.mdns.responder import (
 from tests.conform import (
     answering_mutants,
     claiming_mutants,
+    proxy_mutants,
     querier_mutants,
     responder_mutants,
     sending_mutants,
 )
 from tests.conform.mutant import MUTANTS, mutant, replace
 
-OTHERS = (answering_mutants, claiming_mutants, querier_mutants, responder_mutants, sending_mutants)
+OTHERS = (
+    answering_mutants,
+    claiming_mutants,
+    proxy_mutants,
+    querier_mutants,
+    responder_mutants,
+    sending_mutants,
+)
 """They add mutants of their own."""
 
 TOP = Path(__file__).resolve().parents[2]
@@ -131,7 +143,7 @@ def unique_delayed() -> None:
 
 
 def be(name: str, options: Sequence[str]) -> None:
-    """Run ``twist mcast mdns``, or ``mcast browse``, as a mutant."""
+    """Run ``twist mcast mdns``, ``twist mcast proxy`` or ``mcast browse`` as a mutant."""
     mutant = MUTANTS[name]
     mutant.apply()
     if mutant.role == "querier":
@@ -140,7 +152,8 @@ def be(name: str, options: Sequence[str]) -> None:
         sys.exit(run_command(["browse", "--follow", "--resolve", "--json", *options]))
     from twisted.application.twist._twist import Twist
 
-    Twist.main(["twist", "--log-format=text", "mcast", "mdns", *options])
+    service = "proxy" if mutant.role == "proxy" else "mdns"
+    Twist.main(["twist", "--log-format=text", "mcast", service, *options])
 
 
 def judged(name: str, only: Iterable[str] = (), save: Path | None = None) -> dict[str, str]:
@@ -149,10 +162,17 @@ def judged(name: str, only: Iterable[str] = (), save: Path | None = None) -> dic
     :param only: groups; all by default.
     :param save: a folder for the JSON of the run.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        return _judged(name, Path(folder), only, save)
+
+
+def _judged(name: str, folder: Path, only: Iterable[str], save: Path | None) -> dict[str, str]:
     role = MUTANTS[name].role
     words = [sys.executable, "-m", "tests.conform.mutants", "--run", name]
     judge = [sys.executable, "-m", "mcast.cli", "conform", role, "--json"]
-    if role == "querier":
+    if role == "proxy":
+        words = list(proxy_launch(words, folder).words)
+    elif role == "querier":
         words.append(BROWSED)
         judge += ["--shows", "mcast"]
     else:
@@ -214,7 +234,10 @@ def never_broken() -> list[str]:
     """Return the checks that no mutant breaks."""
     named = {check for mutant in MUTANTS.values() for check in mutant.breaks}
     known = [
-        check.id for role in (RESPONDER, QUERIER) for scenario in role.scenarios for check in scenario.checks
+        check.id
+        for role in (RESPONDER, QUERIER, PROXY)
+        for scenario in role.scenarios
+        for check in scenario.checks
     ]
     return [each for each in known if each not in named]
 
@@ -226,7 +249,7 @@ def main(given: Sequence[str]) -> int:
         return 0
     parser = argparse.ArgumentParser(description="judge mutants of ours; needs root")
     parser.add_argument("names", nargs="*", help="which; all by default")
-    parser.add_argument("--role", choices=["responder", "querier"], help="those of a role")
+    parser.add_argument("--role", choices=["responder", "querier", "proxy"], help="those of a role")
     parser.add_argument("--jobs", type=int, default=2, help="so many side by side")
     parser.add_argument("--own-groups", action="store_true", help="only by the groups that must fall")
     parser.add_argument("--never-broken", action="store_true", help="list the checks that no mutant breaks")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mcast.conform.proxy import PROXY
 from mcast.conform.querier import QUERIER
 from mcast.conform.responder import RESPONDER
 from tests.conform.mutant import MUTANTS, replace
@@ -12,7 +13,7 @@ from tests.conform.mutants import Reversed
 
 class MutantTests(SynchronousTestCase):
     def test_checks(self) -> None:
-        scenarios = [*RESPONDER.scenarios, *QUERIER.scenarios]
+        scenarios = [*RESPONDER.scenarios, *QUERIER.scenarios, *PROXY.scenarios]
         known = {check.id for scenario in scenarios for check in scenario.checks}
         named = {check for mutant in MUTANTS.values() for check in mutant.breaks}
         self.assertEqual(named - known, set())

@@ -8,13 +8,12 @@ from typing import Any
 from mcast.dns.codes import RecordType, ResponseCode
 from mcast.dns.messages import Question
 from mcast.dns.records import Record, service
-from mcast.mdns.querier import query_queue
+from mcast.mdns.querier import query_queue, question_series
 from mcast.proxy import answering, watching
 from mcast.unicast import administration, composing, dso_server, push_server, responses, usable, waiting
 from mcast.unicast.answer_set import AnswerSet
 from mcast.unicast.push import Topic
 from mcast.unicast.responses import Query, Refusal
-from mcast.unicast.translation import link_name
 from tests.conform.mutant import Patch, mutant, replace, wrap
 
 # The zone
@@ -128,18 +127,16 @@ def proxy_waits_for_more() -> None:
     wrap(answering.Answerer, "_news", around)
 
 
-@mutant("proxy-asks-again", "proxy-answers.known")
-def proxy_asks_again() -> None:
-    """What is known is asked for on the link all the same."""
+@mutant("proxy-known-waits", "proxy-answers.known")
+def proxy_known_waits() -> None:
+    """What is known is told as late as what is asked for."""
 
     def around(real: Patch) -> Patch:
         def ask_link(self: Any, message: bytes, query: Query, waiter: Any, client: str) -> bytes | None:
-            zone = waiter.delegation.zone
-            question = Question(link_name(waiter.delegation, query.question.name), query.question.type)
-            for record in self._access.known(zone, question) or ():
-                self._access.searches.reconfirm(record, (zone.interface,))
             answered: bytes | None = real(self, message, query, waiter, client)
-            return answered
+            if answered is not None:
+                self._access.clock.callLater(1.5, waiter.reply, answered)
+            return None
 
         return ask_link
 
@@ -182,10 +179,11 @@ def proxy_leaks_link_local() -> None:
     replace(usable, "is_usable_address", lambda *_: True)
 
 
-@mutant("proxy-question-for-each-client", "proxy-answers.one-question", "proxy-answers.repeated")
-def proxy_question_for_each_client() -> None:
-    """As many questions leave as five clients ask."""
-    wrap(query_queue, "query_packets", lambda real: lambda *given: list(real(*given)) * 5)
+@mutant("proxy-asks-too-often", "proxy-answers.one-question", "proxy-answers.repeated")
+def proxy_asks_too_often() -> None:
+    replace(question_series, "FIRST_QUERY_INTERVAL", 0.4)
+    replace(question_series, "QUERY_INTERVAL_GROWTH", 1.0)
+    replace(query_queue, "QUESTION_INTERVAL", 0.1)
 
 
 # What is not a proxy's to answer

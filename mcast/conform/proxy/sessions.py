@@ -10,7 +10,7 @@ from mcast.conform.bench import Bench
 from mcast.conform.packets import Packet
 from mcast.conform.proxy.answers import thing
 from mcast.conform.proxy.catalogue import PROXY
-from mcast.conform.proxy.clients import LinkDevice, asked_on_link
+from mcast.conform.proxy.clients import LinkDevice, asked_on_link, in_host_zone, on_link
 from mcast.conform.proxy.push import (
     PUSHED,
     REMOVED,
@@ -38,22 +38,22 @@ RECONFIRMED = rule(
     "H-6.5-1",
     "RFC 8765 §6.5",
     "A client that could not use a record has the proxy ask on the link whether it is still valid.",
-    "A question for the PTR record on the link within five seconds after RECONFIRM.",
+    "A question for the SRV record on the link within five seconds after RECONFIRM.",
+    "A subscription that goes on asking for a unique record is not told apart.",
 )
 GONE = rule(
     "push.reconfirm-removed",
     "H-6.5-2",
     "RFC 8765 §6.5",
     "A record that nobody answers for any more is taken back from all who follow it.",
-    "A PUSH message that removes the PTR record, within fifteen seconds after RECONFIRM of what is gone.",
+    "A PUSH message that removes the SRV record, within fifteen seconds after RECONFIRM of what is gone.",
 )
 
 
 @PROXY.scenario(
     "push/reconfirm",
     *(RECONFIRMED, GONE),
-    sends="By TLS: SUBSCRIBE to the PTR of a type that a device has; the device is gone without a goodbye; "
-    "RECONFIRM.",
+    sends="By TLS: SUBSCRIBE to the SRV record of a device; the device is gone without a goodbye; RECONFIRM.",
     seconds=20,
 )
 async def reconfirm(bench: Bench, judge: Judge) -> None:
@@ -62,24 +62,26 @@ async def reconfirm(bench: Bench, judge: Judge) -> None:
     one = thing(bench)
     device = LinkDevice(bench, one.records)
     mark = bench.view.mark
-    _, answer = await request(client, subscribe(7, one.type_in_zone, RecordType.PTR))
+    # A unique answer ends the questions of the subscription (RFC 6762 §5.2).
+    _, answer = await request(client, subscribe(7, one.in_zone, RecordType.SRV))
     pushed = None if answer is None or answer.rcode else await client.message(is_push, mark, PUSHED)
     device.close()
     if pushed is None or not list(changes(pushed)):
         client.close()
         raise NotRunError("the proxy pushes nothing: see push.existing")
-    # Its questions of the subscription have been asked.
     await bench.sleep(2.0)
     mark = bench.view.mark
-    record = one.type_in_zone.wire + struct.pack("!HH", RecordType.PTR, 1) + one.in_zone.wire
+    owner = on_link(one.instance, one.kind, "_tcp")
+    rdata = struct.pack("!3H", 0, 0, 631) + in_host_zone(one.host).wire
+    record = one.in_zone.wire + struct.pack("!HH", RecordType.SRV, 1) + rdata
     client.send(message(0, item(RECONFIRM, record)))
     asked = await bench.next(
-        lambda each: each.is_multicast and each.is_query and each.asks_for(one.type_on_link), PUSHED, mark
+        lambda each: each.is_multicast and each.is_query and each.asks_for(owner), PUSHED, mark
     )
     judge.decide(RECONFIRMED, asked is not None, "asked" if asked else "not asked", [asked])
     gone = await client.message(is_push, mark, FLUSHED)
     removed = [] if gone is None else [each for each in changes(gone) if each.ttl >= REMOVED]
-    questions = asked_on_link(bench, one.type_on_link, mark)
+    questions = asked_on_link(bench, owner, mark)
     said = f"{len(removed)} records removed, {len(questions)} questions on the link"
     judge.decide(GONE, bool(removed), said, [*questions, gone])
     client.close()

@@ -197,9 +197,7 @@ class Bench:
     ) -> int:
         """Send a query; see `send`."""
         flags = QUERY_FLAGS | (0x0200 if truncated else 0)
-        # RFC 6762 §10.2: the bit is never set in a list of known answers.
-        listed = tuple(record.with_cache_flush(False) for record in known)
-        return self.send(Message(flags=flags, questions=questions, answers=listed), **where)
+        return self.send(Message(flags=flags, questions=questions, answers=tuple(known)), **where)
 
     def respond(self, *records: Record, additionals: Iterable[Record] = (), **where: Any) -> int:
         """Send a response; see `send`."""

@@ -21,16 +21,20 @@ from mcast.mdns.responder import (
     prober,
     publications,
     responder,
-    tie_break,
 )
 from mcast.mdns.responder.response_aggregation import Reason
+from mcast.mdns.responder.tie_break import probe_data
 from mcast.node import publisher
 from tests.conform.mutant import Patch, mutant, replace, wrap
 
 # Probing
 
 
-@mutant("no-probes", "probing.before-use")
+@mutant(
+    "no-probes",
+    "probing.before-use",
+    follows={"changes.rename-probes": "a name that is given later is not probed for either"},
+)
 def no_probes() -> None:
     def around(real: Patch) -> Patch:
         def want(self: Any, name: Name, owner: Any, now: float, *, verified: bool = False) -> None:
@@ -106,17 +110,20 @@ def never_slows_down() -> None:
     replace(prober, "CONFLICT_PAUSE", 0.0)
 
 
-class OrEqual(list[Any]):
-    """A list that is less where another one is greater or the same."""
-
-    def __lt__(self, other: Any) -> bool:
-        return list.__le__(self, other)
-
-
 @mutant("equal-data-lose", "tie-breaks.equal")
 def equal_data_lose() -> None:
-    real = tie_break.probe_data
-    replace(tie_break, "probe_data", lambda records: OrEqual(real(records)))
+    def around(real: Patch) -> Patch:
+        def break_ties(message: Message, names: Any, proposals: Any, context: Any, now: float) -> None:
+            real(message, names, proposals, context, now)
+            for question in message.questions:
+                probed = names.probing(question.name.key)
+                theirs = [one for one in message.authorities if one.name == question.name]
+                if probed is not None and probe_data(theirs) == probe_data(proposals(probed)):
+                    names.defer(probed, now)
+
+        return break_ties
+
+    wrap(conflicts, "break_ties", around)
 
 
 # Conflicts

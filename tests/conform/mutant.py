@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mcast.conform.proxy import PROXY
 from mcast.conform.querier import QUERIER
 
 Patch = Callable[..., Any]
@@ -34,11 +33,8 @@ class Mutant:
 
     @property
     def role(self) -> str:
-        """What it is judged as; roles have groups of different names."""
-        for catalogue in (QUERIER, PROXY):
-            if set(self.groups) <= set(catalogue.groups):
-                return catalogue.role
-        return "responder"
+        """What it is judged as; the two roles have groups of different names."""
+        return "querier" if set(self.groups) <= set(QUERIER.groups) else "responder"
 
 
 MUTANTS: dict[str, Mutant] = {}

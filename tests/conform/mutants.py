@@ -1,13 +1,13 @@
 """Ourselves with one behaviour broken, and whether ``mcast conform`` sees it, and that alone.
 
-What is broken is ``twist mcast mdns`` here, ``mcast browse`` in `tests.conform.querier_mutants`, and
-``twist mcast proxy`` in `tests.conform.proxy_mutants`.
+What is broken is ``twist mcast mdns`` here, and ``mcast browse`` in `tests.conform.querier_mutants`.
 
     python -m tests.conform.mutants                      # all of them, each by a whole run; needs root
     python -m tests.conform.mutants tie-break-reversed   # these
     python -m tests.conform.mutants --own-groups         # all of them, by the groups alone that must fall
     python -m tests.conform.mutants --never-broken       # list the checks that no mutant breaks
-    python -m tests.conform.mutants --record             # write what fell into mutants.csv, beside this file
+    python -m tests.conform.mutants --record             # all, and write what fell into mutants.csv
+    python -m tests.conform.mutants --judge NAME OPTION… # ``mcast conform`` of a mutant, with these options
     python -m tests.conform.mutants --run NAME OPTION…   # be a mutant: what a lab starts as its subject
 
 To add one: a function that breaks something, and the checks that must fall.
@@ -18,22 +18,21 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
+from mcast.cli import main as run_command
 from mcast.conform.namespaces import going_first
-from mcast.conform.presets import HOST, PORT, SERVICE, SUBTYPE, TEXT
-from mcast.conform.proxy import PROXY
-from mcast.conform.proxy_presets import proxy_launch
+from mcast.conform.presets import Launch
 from mcast.conform.querier import QUERIER
-from mcast.conform.querier_presets import BROWSED
 from mcast.conform.responder import RESPONDER
+from mcast.conform.runs import PRESETS_OF
+from mcast.conform.subjects import Names
 from mcast.dns.messages import MessageBuilder
 from mcast.dnssd import publishing
 from mcast.mdns.responder import (
@@ -47,21 +46,13 @@ from mcast.mdns.responder import (
 from tests.conform import (
     answering_mutants,
     claiming_mutants,
-    proxy_mutants,
     querier_mutants,
     responder_mutants,
     sending_mutants,
 )
-from tests.conform.mutant import MUTANTS, mutant, replace
+from tests.conform.mutant import MUTANTS, Mutant, mutant, replace
 
-OTHERS = (
-    answering_mutants,
-    claiming_mutants,
-    proxy_mutants,
-    querier_mutants,
-    responder_mutants,
-    sending_mutants,
-)
+OTHERS = (answering_mutants, claiming_mutants, querier_mutants, responder_mutants, sending_mutants)
 """They add mutants of their own."""
 
 TOP = Path(__file__).resolve().parents[2]
@@ -72,10 +63,14 @@ RECORD = Path(__file__).with_name("mutants.csv")
 SIDE_BY_SIDE = 10
 """Groups of one mutant that are judged at the same time. Our choice: they wait most of the time."""
 
-COLUMNS = ("mutant", "role", "judged by", "fell", "not run")
+COLUMNS = ("mutant", "role", "judged by", "fell")
 
 
-@mutant("no-goodbye", "goodbyes.shared", "goodbyes.unique")
+@mutant(
+    "no-goodbye",
+    *("goodbyes.shared", "goodbyes.unique"),
+    follows={"changes.rename-goodbye": "the old name is to be taken back by a goodbye, too"},
+)
 def no_goodbye() -> None:
     replace(goodbyes.Goodbyes, "add", lambda *_: None)
 
@@ -142,18 +137,43 @@ def unique_delayed() -> None:
     )
 
 
+def called(name: str) -> Mutant:
+    """Return a mutant, or several as one, whose names a plus joins."""
+    parts = [MUTANTS[part] for part in name.split("+")]
+
+    def apply() -> None:
+        for part in parts:
+            part.apply()
+
+    follows = {check: why for part in parts for check, why in part.follows.items()}
+    return Mutant(frozenset(check for part in parts for check in part.breaks), follows, apply)
+
+
 def be(name: str, options: Sequence[str]) -> None:
-    """Run ``twist mcast mdns``, ``twist mcast proxy`` or ``mcast browse`` as a mutant."""
-    mutant = MUTANTS[name]
+    """Run ``twist mcast mdns``, or ``mcast browse``, as a mutant."""
+    mutant = called(name)
     mutant.apply()
     if mutant.role == "querier":
-        from mcast.cli import main as run_command
-
         sys.exit(run_command(["browse", "--follow", "--resolve", "--json", *options]))
     from twisted.application.twist._twist import Twist
 
-    service = "proxy" if mutant.role == "proxy" else "mdns"
-    Twist.main(["twist", "--log-format=text", "mcast", service, *options])
+    Twist.main(["twist", "--log-format=text", "mcast", "mdns", *options])
+
+
+def judge_it(name: str, options: Sequence[str]) -> None:
+    """Run ``mcast conform`` on ``--subject mcast``, with a mutant in its place."""
+    role = called(name).role
+    presets = PRESETS_OF[role]
+    real = presets["mcast"]
+
+    def launch(names: Names, folder: Path) -> Launch:
+        made = real(names, folder)
+        begin = 1 + made.words.index("--json" if role == "querier" else "mdns")
+        words = (sys.executable, "-m", "tests.conform.mutants", "--run", name, *made.words[begin:])
+        return changed(made, words=words)
+
+    PRESETS_OF[role] = {**presets, "mcast": launch}
+    sys.exit(run_command(["conform", role, "--subject", "mcast", *options]))
 
 
 def judged(name: str, only: Iterable[str] = (), save: Path | None = None) -> dict[str, str]:
@@ -162,28 +182,9 @@ def judged(name: str, only: Iterable[str] = (), save: Path | None = None) -> dic
     :param only: groups; all by default.
     :param save: a folder for the JSON of the run.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        return _judged(name, Path(folder), only, save)
-
-
-def _judged(name: str, folder: Path, only: Iterable[str], save: Path | None) -> dict[str, str]:
-    role = MUTANTS[name].role
-    words = [sys.executable, "-m", "tests.conform.mutants", "--run", name]
-    judge = [sys.executable, "-m", "mcast.cli", "conform", role, "--json"]
-    if role == "proxy":
-        words = list(proxy_launch(words, folder).words)
-    elif role == "querier":
-        words.append(BROWSED)
-        judge += ["--shows", "mcast"]
-    else:
-        host = HOST.removesuffix(".local")
-        instance, _, kind = SERVICE.partition("._")
-        words += [f"--hostname={host}", f"--service={instance}:_{kind},{SUBTYPE}:{PORT}:{TEXT}"]
-        judge += ["--subtype", SUBTYPE]
+    judge = [sys.executable, "-m", "tests.conform.mutants", "--judge", name, "--json"]
     judge += ["--jobs", str(SIDE_BY_SIDE), *(word for each in only for word in ("--only", each))]
-    done = subprocess.run(
-        [*judge, "--command", shlex.join(words)], stdout=subprocess.PIPE, text=True, check=False, cwd=TOP
-    )
+    done = subprocess.run(judge, stdout=subprocess.PIPE, text=True, check=False, cwd=TOP)
     if save is not None:
         (save / f"{name}.json").write_text(done.stdout, encoding="utf-8")
     found = [json.loads(line) for line in done.stdout.splitlines()]
@@ -197,7 +198,7 @@ def broken(verdicts: dict[str, str]) -> set[str]:
 
 def report(name: str, verdicts: dict[str, str]) -> bool:
     """Print what came of a mutant; return whether it is as it should be."""
-    found, wanted = broken(verdicts), MUTANTS[name].all_broken
+    found, wanted = broken(verdicts), called(name).all_broken
     good = found == wanted
     print(f"{name}: {'seen, and nothing else' if good else 'NOT AS IT SHOULD BE'}", flush=True)
     for word, checks in (("missed", wanted - found), ("broken as well", found - wanted)):
@@ -215,15 +216,19 @@ def recorded() -> dict[str, dict[str, str]]:
 
 
 def record(name: str, verdicts: dict[str, str], scope: str) -> None:
-    """Write into the table what fell of a mutant."""
+    """Write into the table what fell of a mutant; of several as one, to each what is its own."""
     rows = recorded()
-    rows[name] = {
-        "mutant": name,
-        "role": MUTANTS[name].role,
-        "judged by": scope,
-        "fell": " ".join(sorted(broken(verdicts))),
-        "not run": " ".join(sorted(check for check, verdict in verdicts.items() if verdict == "not run")),
-    }
+    parts = name.split("+")
+    fell = broken(verdicts)
+    for part in parts:
+        own = fell if len(parts) == 1 else fell & MUTANTS[part].all_broken
+        others = " ".join(other for other in parts if other != part)
+        rows[part] = {
+            "mutant": part,
+            "role": MUTANTS[part].role,
+            "judged by": f"{scope} together with {others}" if others else scope,
+            "fell": " ".join(sorted(own)),
+        }
     with RECORD.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -232,12 +237,9 @@ def record(name: str, verdicts: dict[str, str], scope: str) -> None:
 
 def never_broken() -> list[str]:
     """Return the checks that no mutant breaks."""
-    named = {check for mutant in MUTANTS.values() for check in mutant.breaks}
+    named = {check for mutant in MUTANTS.values() for check in mutant.all_broken}
     known = [
-        check.id
-        for role in (RESPONDER, QUERIER, PROXY)
-        for scenario in role.scenarios
-        for check in scenario.checks
+        check.id for role in (RESPONDER, QUERIER) for scenario in role.scenarios for check in scenario.checks
     ]
     return [each for each in known if each not in named]
 
@@ -247,9 +249,11 @@ def main(given: Sequence[str]) -> int:
     if given[:1] == ["--run"]:
         be(given[1], given[2:])
         return 0
+    if given[:1] == ["--judge"]:
+        judge_it(given[1], given[2:])
     parser = argparse.ArgumentParser(description="judge mutants of ours; needs root")
-    parser.add_argument("names", nargs="*", help="which; all by default")
-    parser.add_argument("--role", choices=["responder", "querier", "proxy"], help="those of a role")
+    parser.add_argument("names", nargs="*", help="which; all by default; A+B is one that is both")
+    parser.add_argument("--role", choices=["responder", "querier"], help="those of a role")
     parser.add_argument("--jobs", type=int, default=2, help="so many side by side")
     parser.add_argument("--own-groups", action="store_true", help="only by the groups that must fall")
     parser.add_argument("--never-broken", action="store_true", help="list the checks that no mutant breaks")
@@ -262,7 +266,7 @@ def main(given: Sequence[str]) -> int:
     names = options.names or [name for name, each in MUTANTS.items() if options.role in (None, each.role)]
 
     def judge(name: str) -> dict[str, str]:
-        return judged(name, MUTANTS[name].groups if options.own_groups else (), options.save)
+        return judged(name, called(name).groups if options.own_groups else (), options.save)
 
     results = []
     # For all of them: each would take the priority of the session away in the end.
@@ -271,7 +275,7 @@ def main(given: Sequence[str]) -> int:
         for done in as_completed(pending):
             name, verdicts = pending[done], done.result()
             results.append(report(name, verdicts))
-            if options.record:
+            if options.record and (results[-1] or "+" not in name):
                 record(name, verdicts, "own groups" if options.own_groups else "all groups")
     print(f"{sum(results)} of {len(results)} mutants were seen, and nothing else")
     return not all(results)

@@ -287,6 +287,19 @@ def new_address_alone() -> None:
     wrap(responder, "pack_response", around)
 
 
+@mutant("new-name-not-used", "changes.rename-announces")
+def new_name_not_used() -> None:
+    def around(real: Patch) -> Patch:
+        def register(self: Any, owner: Any, group: Any, now: float) -> None:
+            # What the judge makes up begins so.
+            if not any(record.name.labels[0].startswith(b"mcast-") for record in group):
+                real(self, owner, group, now)
+
+        return register
+
+    wrap(responder.Responder, "register", around)
+
+
 # Discovery
 
 

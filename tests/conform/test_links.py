@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import sys
 from collections import deque
 from pathlib import Path
+from typing import cast
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
@@ -14,7 +16,7 @@ from mcast.conform import links, namespaces
 from mcast.conform.links import HeldPorts
 from mcast.conform.programs import MAX_LINES, Watcher
 from mcast.conform.verdicts import NotRunError
-from mcast.sockets.packets import IS_UP, interface_flags
+from mcast.sockets.packets import IS_UP, PacketView, interface_flags
 
 
 class HeldPortTests(SynchronousTestCase):
@@ -83,6 +85,24 @@ class NamespaceTests(SynchronousTestCase):
         self.patch(os, "geteuid", lambda: 1000)
         with self.assertRaisesRegex(NotRunError, "^the lab .* need root: run it with sudo$"):
             namespaces.require_namespaces()
+
+
+class MissedTests(SynchronousTestCase):
+    """Frames that the kernel could not keep for us are counted, though it begins anew each time."""
+
+    def test_counted(self) -> None:
+        dropped = iter((0, 3, 0, 2))
+
+        class Kernel:
+            def fileno(self) -> int:
+                return 3
+
+            def getsockopt(self, level: int, option: int, size: int) -> bytes:
+                return struct.pack("@II", 100, next(dropped))
+
+        view = PacketView.__new__(PacketView)
+        view._socket, view._missed = cast("socket.socket", Kernel()), 0
+        self.assertEqual([view.missed for _ in range(4)], [0, 3, 3, 5])
 
 
 class FlagTests(SynchronousTestCase):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mcast.conform.bench import Bench
 from mcast.conform.packets import Packet
 from mcast.conform.responder.catalogue import RESPONDER
@@ -16,6 +18,9 @@ REACTION = 12.0
 
 SETTLED = 5.0
 """Seconds of silence after which a start is over: announcements come after 1, 2 and 4 seconds."""
+
+CHANGES = 3
+"""Times that a subject in a lab gets a further address. Our choice: what one in four tries hides is seen."""
 
 UNPLUGGED = 4.0
 """Seconds without a link. Our choice: longer than a glitch."""
@@ -71,7 +76,8 @@ WHOLE_SET = must(
     "M-10.2-5 M-6.2-1",
     "RFC 6762 §10.2",
     "With one record of a set that has the cache-flush bit come all of them, or caches drop the others.",
-    "The first address beside the new one, in the same packet or within 100 ms.",
+    "The first address beside the new one, in the same packet or in one of the same moment.",
+    "20 ms before, 100 ms after: for packets that follow each other on a busy machine.",
     timed=True,
 )
 ALL_ADDRESSES = must(
@@ -86,12 +92,27 @@ ALL_ADDRESSES = must(
 @RESPONDER.scenario(
     "changes/address",
     *(UPDATED, WHOLE_SET, ALL_ADDRESSES),
-    sends="The subject gets a further address; then HOST type A (AAAA).",
-    seconds=20,
+    sends="The subject gets a further address, in a lab three times; after the first one HOST type A (AAAA).",
+    seconds=70,
     needs=[Action.START, Action.ADDRESS],
 )
 async def address(bench: Bench, judge: Judge) -> None:
-    """Give the subject a further address."""
+    """Give the subject a further address; several times, since what it has just said decides what it says."""
+    for number in range(CHANGES if bench.is_lab else 1):
+        before = await _judge_change(bench, judge)
+        if not before:
+            return
+        if not number:
+            await bench.sleep(3)
+            rtype = RecordType.AAAA if bench.ipv6 else RecordType.A
+            one = await ask(bench, Question(bench.names.host, rtype))
+            found = [] if one.answer is None else one.answer.answers_of(bench.names.host, rtype)
+            told = {each.identity for each in found}
+            judge.decide(ALL_ADDRESSES, len(told) > before, f"{len(told)} addresses", one.packets)
+
+
+async def _judge_change(bench: Bench, judge: Judge) -> int:
+    """Give the subject a further address; return how many it had, or 0 where it does not announce it."""
     await bench.start()
     await bench.until_up()
     host = bench.names.host
@@ -110,15 +131,17 @@ async def address(bench: Bench, judge: Judge) -> None:
     found = await bench.next(has_new, REACTION, mark)
     said = "no announcement" if found is None else "an announcement"
     if not judge.decide(UPDATED, found is not None, said, [found]) or found is None:
-        return
+        return 0
     await bench.sleep(0.3)
-    burst = [each for each in bench.theirs(mark) if abs(each.at - found.at) <= 0.1]
+    burst = burst_of(found, bench.theirs(mark))
     told = {one.identity for each in burst for one in each.answers_of(host, rtype)}
     flushes = any(one.cache_flush for one in found.answers_of(host, rtype) if one.identity not in before)
     said = f"{len(told & before)} of {len(before)} earlier addresses beside the new one"
     said += ", with the cache-flush bit" if flushes else ", without the cache-flush bit"
     judge.decide(WHOLE_SET, before <= told or not flushes, said, burst)
-    await bench.sleep(3)
-    one = await ask(bench, Question(host, rtype))
-    told = set() if one.answer is None else {each.identity for each in one.answer.answers_of(host, rtype)}
-    judge.decide(ALL_ADDRESSES, len(told) > len(before), f"{len(told)} addresses", one.packets)
+    return len(before)
+
+
+def burst_of(found: Packet, packets: Iterable[Packet]) -> list[Packet]:
+    """Return what belongs together with a packet; an answer that was given before is no part of it."""
+    return [each for each in packets if -0.02 <= each.at - found.at <= 0.1]

@@ -150,7 +150,7 @@ class Crew:
                 left.discard(outcome.test)
                 self._add(outcome)
             for test in left:
-                self._add(Outcome(test, "error", f"the process that ran it ended; see {helper.log}"))
+                self._add(Outcome(test, "error", f"the process that ran it ended; {helper.last_words}"))
         helper.end()
 
     def _add(self, outcome: Outcome) -> None:
@@ -183,6 +183,11 @@ class _Helper:
                 cwd=folder,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *filter(None, sys.path)])},
             )
+
+    @property
+    def last_words(self) -> str:
+        """Where its log is, and the end of it: of a CI run nothing else is left."""
+        return f"see {self.log}:\n{self.log.read_text(errors='replace')[-2000:]}"
 
     def run(self, tests: list[str]) -> Iterator[Outcome]:
         """Run tests and yield their outcomes; those after the end of the process are missing."""

@@ -33,7 +33,9 @@ class Chromium:
         script.write_text(f'#!/bin/sh\nexec {" ".join(host.command())} /usr/bin/chromium "$@"\n')
         script.chmod(0o755)
         driver = stack.enter_context(sync_playwright())
-        self.browser = driver.chromium.launch(executable_path=str(script), args=list(ARGUMENTS))
+        self.browser = driver.chromium.launch(
+            executable_path=str(script), args=list(ARGUMENTS), timeout=PATIENCE * 1000
+        )
         stack.callback(self.browser.close)
         self.complaints: list[str] = []
         """What the browser logged: errors, warnings, refusals of the Content-Security-Policy."""

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tests.interop.programs import Program, require_programs
-from tests.network.lan import REPOSITORY, Host, LanTestCase
+from tests.network.lan import PATIENCE, REPOSITORY, Host, LanTestCase
 
 DOCS = REPOSITORY / "docs"
 PROGRAMS = {
@@ -76,5 +76,5 @@ class PageTestCase(LanTestCase):
     def run_whole(self, host: Host, command: str) -> str:
         """Type a command, wait for its end, which must be a good one, and return what it printed."""
         program = self.start(host, command)
-        self.assertEqual(program.wait(), 0, program.output)
+        self.assertEqual(program.wait(2 * PATIENCE), 0, program.output)
         return program.output

@@ -37,7 +37,7 @@ class FrameworkTests(PageTestCase):
     def serve(self, command: str, name: str, service_type: str) -> Program:
         """Start a server on the first host, and return it once the second host finds its service."""
         program = self.start(self.here, command)
-        resolve = f"mcast resolve --wait 20 {name} {service_type}"
+        resolve = f"mcast resolve --wait 100 {name} {service_type}"
         self.assertIn(self.here.ipv4(), self.run_whole(self.there, resolve), program.output)
         return program
 

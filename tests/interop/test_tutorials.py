@@ -50,7 +50,7 @@ class WebSiteTests(PageTestCase):
     def test_step_by_step(self) -> None:
         page = self.read("tutorials/discoverable-web-site.md")
         web = self.start(self.here, page.take("twist web --listen 'mdns:"))
-        web.wait_for("8080")
+        web.wait_for('"name": "Docs._http._tcp.local."')  # it is published
         found = self.run_whole(self.there, page.take("mcast browse _http._tcp --resolve"))
         self.assertIn("docs.local:8080", found)
         found = self.run_whole(self.there, page.take("mcast resolve Docs _http._tcp"))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from twisted.internet.defer import CancelledError, DeferredList
@@ -90,14 +91,14 @@ async def run(
         servers = FixedServers(parse_server(arguments.server))
     try:
         if arguments.check is not None:
-            return await _check(DnsClient(reactor), arguments.check, servers, output)
+            return await _check(reactor, arguments, servers, output)
         places = arguments.domain or _places(reactor, arguments, network, system)
         return await _list(reactor, arguments, output, places, network)
     except CancelledError:
         return FAILED
 
 
-async def _check(client: DnsClient, domain: Name, servers: Servers, output: Output) -> int:
+async def _check(reactor: Any, arguments: argparse.Namespace, servers: Servers, output: Output) -> int:
     def found(finding: Finding) -> None:
         output.event(
             event="finding",
@@ -112,11 +113,20 @@ async def _check(client: DnsClient, domain: Name, servers: Servers, output: Outp
     known = servers.current()
     if not known:
         raise CommandError("no DNS server is known; name one by --server")
+    domain = arguments.check
+    client = DnsClient(reactor)
+    push: Any = None
+    if find_spec("OpenSSL") is not None:
+        from mcast.dns_client.push_check import PushCheck  # TLS takes as long to load as all the rest
+
+        push = PushCheck(client, known, arguments.tls_ca)
     try:
-        is_well = await DelegationCheck(client, domain, known, found).run()
+        is_well = await DelegationCheck(client, domain, known, found, push).run()
     except NotFound as error:
         raise CommandError(f"{domain}: {error.reason}; name another server by --server") from None
     finally:
+        if push is not None:
+            push.close()
         client.close()
     return GOOD if is_well else NOT_ALL
 

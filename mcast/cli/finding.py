@@ -53,6 +53,19 @@ def add_server_argument(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS[:PORT]",
         help="ask this DNS server, such as 192.0.2.1 or [2001:db8::1]:5300 (default: those of the system)",
     )
+    parser.add_argument(
+        "--tls-ca",
+        type=checked(_checked_authorities),
+        metavar="FILE",
+        help="certificates of who vouches for servers that push changes (default: those the system trusts)",
+    )
+
+
+def _checked_authorities(path: str) -> str:
+    from mcast.dns_client.push_stream import read_authorities
+
+    read_authorities(path)
+    return path
 
 
 def chosen_place(arguments: argparse.Namespace) -> Where:
@@ -70,6 +83,12 @@ def is_asking(node: Node, place: Where) -> bool:
     """Tell whether a question is waiting for the answer of a DNS server."""
     told = node.statistics()["domains"].get(str(place), {})
     return bool(told.get("waiting"))
+
+
+def _authorities(arguments: argparse.Namespace) -> str | None:
+    """Return the file of --tls-ca; not every command that has a node looks beyond its links."""
+    path: str | None = getattr(arguments, "tls_ca", None)
+    return path
 
 
 def started_node(
@@ -93,7 +112,7 @@ def started_node(
     :raises OSError: port 5353 cannot be opened.
     """
     if beyond:
-        node = Node(reactor, network=NoNetwork())
+        node = Node(reactor, network=NoNetwork(), tls_ca=_authorities(arguments))
         node.startService()
         return node
     if arguments.no_ipv4 and arguments.no_ipv6:
@@ -115,6 +134,7 @@ def started_node(
             ipv4=not arguments.no_ipv4,
             ipv6=not arguments.no_ipv6,
             network=network,
+            tls_ca=_authorities(arguments),
         )
         node.startService()
         return node

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from mcast.dns.codes import RecordType, ResponseCode
 from mcast.dns.messages import Message, Question
@@ -73,11 +73,19 @@ class Finding:
         return f"{self.subject}: {self.what}" + (f"; {self.mend}" if self.mend else "")
 
 
+class TriesPush(Protocol):
+    """What tries a server of DNS Push; see `mcast.dns_client.push_check.PushCheck`."""
+
+    async def trouble(self, host: str, port: int, zone: Name) -> str | None:
+        """Return why a server does not push a zone, in one line; None when it does."""
+
+
 class DelegationCheck:
     """Walks from the parent zone of a domain to its services.
 
     :param resolvers: servers that find what is outside of the domain: those of the system, or the named one.
     :param tell: called with each finding.
+    :param push: tries servers of DNS Push; None where that cannot be done.
     """
 
     def __init__(
@@ -86,11 +94,13 @@ class DelegationCheck:
         domain: Name,
         resolvers: Sequence[ServerAddress],
         tell: Callable[[Finding], object],
+        push: TriesPush | None = None,
     ) -> None:
         self._client: Final = client
         self._domain: Final = domain
         self._resolvers: Final = resolvers
         self._tell: Final = tell
+        self._push: Final = push
         self._working: list[ServerAddress] = []
         """Servers that answer for the domain with authority."""
         self._hosts: dict[Name, Name] = {}
@@ -125,7 +135,7 @@ class DelegationCheck:
     async def _name_servers(self) -> dict[Name, list[ServerAddress]]:
         """Return the servers to which the parent zone delegates, each with its addresses."""
         zone, parents = await self._parent()
-        reply = await self._ask_any(parents, self._domain, RecordType.NS)
+        reply, is_of_parent = await self._ask_any(parents, self._domain, RecordType.NS)
         message = reply.message
         found = _of(message.answers, self._domain, RecordType.NS) or _of(
             message.authorities, self._domain, RecordType.NS
@@ -133,12 +143,19 @@ class DelegationCheck:
         where = str(self._domain)
         if found:
             hosts = [one.data for one in found if isinstance(one.data, Name)][:MAX_NAME_SERVERS]
-            self._good(where, f"delegated by {zone} to {', '.join(map(str, hosts))}")
+            by = f"delegated by {zone} to" if is_of_parent else f"{reply.server} says that its servers are"
+            self._good(where, f"{by} {', '.join(map(str, hosts))}")
+            if not is_of_parent:
+                self._note(
+                    str(zone),
+                    "no server of this zone was reached, so that nobody has said whether it delegates",
+                    "where others do not find the domain, check again from a network that reaches it",
+                )
             return {host: await self._addresses(host, message) for host in hosts}
         if message.rcode == ResponseCode.NXDOMAIN:
             self._wrong(
                 where,
-                f"no such domain, says the zone {zone}",
+                f"no such domain, says {f'the zone {zone}' if is_of_parent else reply.server}",
                 f"add NS records of {where} to {zone}, or the services themselves",
             )
             return {}
@@ -150,10 +167,10 @@ class DelegationCheck:
             f"no NS records: it is a part of the zone {zone}, whose servers are asked",
             f"a Discovery Proxy for it needs a delegation: add NS records of {where} to {zone}",
         )
-        return {zone: list(parents)}
+        return {zone: list(parents or self._resolvers)}
 
     async def _parent(self) -> tuple[Name, Sequence[ServerAddress]]:
-        """Return the closest zone above the domain, and addresses of its servers."""
+        """Return the closest zone above the domain, and addresses of its servers; none where nobody tells."""
         name = self._domain.parent if self._domain.labels else self._domain
         while True:
             try:
@@ -162,7 +179,7 @@ class DelegationCheck:
                 )
             except NotFound:
                 # A server that knows its own zones only: it is asked for the domain itself.
-                return name, self._resolvers
+                return name, ()
             soas = [
                 *answer.records,
                 *(one for one in reply.message.authorities if one.type == RecordType.SOA),
@@ -174,7 +191,7 @@ class DelegationCheck:
         addresses: list[ServerAddress] = []
         for host in await self._names(zone, RecordType.NS):
             addresses += await self._addresses(host, reply.message)
-        return zone, addresses[:MAX_NAME_SERVERS] or self._resolvers
+        return zone, addresses[:MAX_NAME_SERVERS]
 
     async def _names(self, name: Name, rtype: int) -> list[Name]:
         try:
@@ -200,14 +217,19 @@ class DelegationCheck:
         port = self._resolvers[0].port if self._resolvers else 53
         return [ServerAddress(str(one.data), port) for one in found][:MAX_NAME_SERVERS]
 
-    async def _ask_any(self, servers: Sequence[ServerAddress], name: Name, rtype: int) -> Reply:
-        """Ask servers of the parent zone, or who knows it, for what they say themselves."""
+    async def _ask_any(self, servers: Sequence[ServerAddress], name: Name, rtype: int) -> tuple[Reply, bool]:
+        """Ask servers of the parent zone, or who knows it, for what they say themselves.
+
+        :returns: what was said, and whether a server of the parent zone has said it.
+        """
+        question = Question(name, rtype)
         try:
-            return await self._client.ask(
-                Question(name, rtype), servers, timeout=SERVER_TIMEOUT, manner=DIRECT
-            )
+            if servers:
+                reply = await self._client.ask(question, servers, timeout=SERVER_TIMEOUT, manner=DIRECT)
+                return reply, True
         except NotFound:
-            return await self._client.ask(Question(name, rtype), self._resolvers, timeout=SERVER_TIMEOUT)
+            pass
+        return await self._client.ask(question, self._resolvers, timeout=SERVER_TIMEOUT), False
 
     # One server
 
@@ -269,13 +291,38 @@ class DelegationCheck:
     async def _look_at_push(self) -> None:
         name = Name.from_labels((b"_dns-push-tls", b"_tcp", *self._domain.labels))
         records = await self._records(name, RecordType.SRV)
-        if records:
-            self._good(str(name), f"changes are pushed by {_place(records[0])}")
-        elif records is not None:
+        known = [one for one in records or () if isinstance(one.data, ServiceData)]
+        # A root as the target says that there is no such service (RFC 2782).
+        offers = [one for one in known if one.rdata[6:] != b"\0"]
+        for one in offers[:MAX_NAME_SERVERS]:
+            await self._try_push(str(name), one)
+        if records is not None and not offers:
             self._note(
                 str(name),
                 "no SRV record: clients ask again and again in place of being told (RFC 8765 §6.1)",
                 "have the server push, or leave it so",
+            )
+
+    async def _try_push(self, name: str, record: Record) -> None:
+        """See that a server takes subscriptions: TLS, a certificate for its name, DSO (RFC 8765 §6, §7)."""
+        assert isinstance(record.data, ServiceData)
+        host, port = str(record.data.target).removesuffix("."), record.data.port
+        if self._push is None:
+            self._note(
+                name,
+                f"says that {host} port {port} pushes changes, which was not tried",
+                "install txmcast[tls] to have it tried",
+            )
+            return
+        trouble = await self._push.trouble(host, port, self._domain)
+        if trouble is None:
+            self._good(name, f"{host} port {port} pushes changes")
+        else:
+            self._wrong(
+                name,
+                f"{host} port {port} does not push: {trouble}",
+                f"let TCP port {port} through; its certificate must be for {host}, and by an authority that "
+                "clients trust, or are told of by --tls-ca",
             )
 
     async def _look_at_list(self, which: DomainList) -> None:
@@ -404,8 +451,3 @@ class DelegationCheck:
 
 def _of(records: Iterable[Record], name: Name, rtype: int) -> list[Record]:
     return [one for one in records if one.name == name and one.type == rtype]
-
-
-def _place(record: Record) -> str:
-    data = record.data
-    return f"{data.target} port {data.port}" if isinstance(data, ServiceData) else "nobody"

@@ -136,7 +136,7 @@ class TLSConnector:
     def __init__(self, reactor: Any, resolve: Resolve, authorities: str | None = None) -> None:
         self._reactor: Final = reactor
         self._resolve: Final = resolve
-        self._trust: Final = None if authorities is None else _authorities(authorities)
+        self._trust: Final = None if authorities is None else read_authorities(authorities)
 
     async def connect(
         self, host: str, port: int, ready: Callable[[PushStream], None], failed: Callable[[str], None]
@@ -177,8 +177,11 @@ class TLSConnector:
         raise last
 
 
-def _authorities(path: str) -> Any:
-    """Return the certificates of a file as what Twisted trusts."""
+def read_authorities(path: str) -> Any:
+    """Return the certificates of a file as what Twisted trusts.
+
+    :raises ValueError: it cannot be read, or has no certificate. In one line.
+    """
     try:
         from twisted.internet.ssl import Certificate, trustRootFromCertificates
     except ImportError:

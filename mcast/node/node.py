@@ -86,6 +86,8 @@ class Node(Publishing, TwistedService):
     :param max_rate: unicast answers a second to one source; 0 for no limit.
     :param sleep_limit: seconds without a run of the program that count as sleep, after which the node does
         what `reconnect` does.
+    :param tls_ca: a file of certificates, in PEM, of the authorities that vouch for servers of DNS Push; by
+        default those that the system trusts. `browse` and its like raise ValueError when it cannot be used.
     :raises InvalidService: the host name cannot be one.
     :raises TypeError: ``interfaces`` is no list of str.
     :raises ValueError: neither IPv4 nor IPv6 is wanted, the rate is below 0, or the limit is not above 0.
@@ -106,6 +108,7 @@ class Node(Publishing, TwistedService):
         state: MutableMapping[str, str] | None = None,
         max_rate: int = MAX_RATE,
         sleep_limit: float = SLEEP_LIMIT,
+        tls_ca: str | None = None,
     ) -> None:
         if not (ipv4 or ipv6):
             raise ValueError("neither IPv4 nor IPv6: a node needs one of them")
@@ -125,6 +128,7 @@ class Node(Publishing, TwistedService):
         self._links = Links(reactor, network, self._rng, settings)
         self._publisher = Publisher(self._links, {} if state is None else state, self._rng)
         self._beyond = Beyond(reactor, self._rng)
+        self._beyond.authorities = tls_ca
         self._searches = Searches(reactor, self._links, self._beyond)
         self._links.observers += (self._publisher, self._searches)
         self._shutdown: Any = None

@@ -35,6 +35,18 @@ def ns(zone: Name, host: str) -> Record:
     return Record(zone, RecordType.NS, RecordClass.IN, 60, Name.parse(host).wire)
 
 
+class FakePush:
+    """Finds the trouble that a test wants."""
+
+    def __init__(self) -> None:
+        self.told: str | None = None
+        self.tried: list[tuple[str, int, Name]] = []
+
+    async def trouble(self, host: str, port: int, zone: Name) -> str | None:
+        self.tried.append((host, port, zone))
+        return self.told
+
+
 class DelegationTestCase(SynchronousTestCase):
     """A zone example.com, which delegates to a proxy, and a resolver that finds them."""
 
@@ -64,6 +76,7 @@ class DelegationTestCase(SynchronousTestCase):
             PROXY: self.zone.answer,
         }
         self.found: list[Finding] = []
+        self.push: FakePush | None = FakePush()
 
     def resolve(self, query: Message) -> Message:
         """Answer as a recursive server does."""
@@ -79,7 +92,7 @@ class DelegationTestCase(SynchronousTestCase):
         return self.above.answer(query)
 
     def check(self) -> bool:
-        check = DelegationCheck(self.servers.client(), ZONE, (RESOLVER,), self.found.append)
+        check = DelegationCheck(self.servers.client(), ZONE, (RESOLVER,), self.found.append, self.push)
         done = Deferred.fromCoroutine(check.run())
         self.servers.pass_time(60.0, 0.5)
         self.assertEqual(self.servers.open_ports, 0)
@@ -185,6 +198,43 @@ class CheckTests(DelegationTestCase):
             "\n".join([str(one) for one in self.found if one.level is Level.NOTE]),
         )
 
+    def test_push_is_tried(self) -> None:
+        assert self.push is not None
+        self.assertTrue(self.check())
+        self.assertEqual(self.push.tried, [("proxy.example.com", 853, ZONE)])
+        self.assertIn("proxy.example.com port 853 pushes changes", "\n".join(map(str, self.found)))
+
+    def test_push_that_does_not_work(self) -> None:
+        assert self.push is not None
+        self.push.told = "TLS: certificate verify failed"
+        self.assertIn(
+            "port 853 does not push: TLS: certificate verify failed; let TCP port 853", self.wrong()
+        )
+
+    def test_push_that_cannot_be_tried(self) -> None:
+        """Without TLS here, nothing is known of it, and nothing is wrong."""
+        self.push = None
+        self.assertTrue(self.check())
+        (one,) = [finding for finding in self.found if finding.level is Level.NOTE]
+        self.assertIn("proxy.example.com port 853 pushes changes, which was not tried; install", str(one))
+
+    def test_zone_that_has_no_push(self) -> None:
+        """RFC 2782: a target of "." says so."""
+        self.drop(PUSH)
+        self.zone.records.append(service(PUSH, 0, 0, 0, Name.parse("."), 60))
+        self.assertTrue(self.check())
+        self.assertIn("no SRV record", "\n".join([str(one) for one in self.found]))
+
+    def test_nobody_reaches_the_zone_above(self) -> None:
+        """It is not said to have delegated; what the resolver remembers of the domain is looked at."""
+        del self.servers.answerers[ABOVE]
+        self.zone.records += self.delegation
+        self.assertTrue(self.check(), self.found)
+        told = "\n".join(map(str, self.found))
+        self.assertNotIn("delegated by", told)
+        self.assertIn("192.0.2.1 says that its servers are proxy.example.com.", told)
+        self.assertIn("example.com.: no server of this zone was reached", told)
+
     def test_nobody_is_told_to_browse(self) -> None:
         self.drop(DomainList.BROWSING.in_domain(ZONE))
         self.assertIn("b._dns-sd._udp.Building 1.example.com.: no PTR record", self.wrong())
@@ -243,7 +293,7 @@ class CheckTests(DelegationTestCase):
     def test_nobody_answers_at_all(self) -> None:
         """Then nothing can be said."""
         self.servers.answerers.clear()
-        check = DelegationCheck(self.servers.client(), ZONE, (RESOLVER,), self.found.append)
+        check = DelegationCheck(self.servers.client(), ZONE, (RESOLVER,), self.found.append, self.push)
         done = Deferred.fromCoroutine(check.run())
         self.servers.pass_time(60.0, 0.5)
         self.failureResultOf(done, NotFound)

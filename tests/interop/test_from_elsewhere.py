@@ -113,10 +113,11 @@ class ElsewhereTests(LanTestCase):
 
     def test_check(self) -> None:
         """`mcast domains --check` finds nothing wrong with it."""
-        printed = self.here.python(
-            *("-m", "mcast.cli", "domains", "--check", DOMAIN, "--server", self.here.ipv4()), check=False
-        )
+        check = ("-m", "mcast.cli", "domains", "--check", DOMAIN, "--server", self.here.ipv4())
+        printed = self.here.python(*check, check=False)
+        self.assertIn("proxy.example.com port 853 does not push: ", printed)
+        printed = self.here.python(*check, "--tls-ca", str(self.folder / "cert.pem"), check=False)
         self.assertIn("delegated by example.com. to proxy.example.com.", printed)
-        self.assertIn("changes are pushed by proxy.example.com. port 853", printed)
+        self.assertIn("proxy.example.com port 853 pushes changes", printed)
         self.assertIn("1 service", printed)
         self.assertNotIn("wrong", printed)

@@ -51,7 +51,7 @@ function _shtab_mcast_using
 end
 
 set -g _shtab_mcast_commands ping listen send ask interfaces publish browse resolve query domains dump top conform
-set -g _shtab_mcast_opts_with_value --address --baseline --check --clock-rate --command --completion --count --domain --expect --file --group --hex --hook --host --html --interface --interval --jobs --junit --map --only --pcap --plot --port --rate --record --repeat --replay --report --save --seed --server --service --shared-record --shows --size --source --speed --stats --subject --subtype --text --ttl --type --view --wait -I -c -d -f -g -i -r -s -t -w
+set -g _shtab_mcast_opts_with_value --address --baseline --check --clock-rate --command --completion --count --domain --expect --file --group --hex --hook --host --html --interface --interval --jobs --junit --map --only --pcap --plot --port --rate --record --repeat --replay --report --save --seed --server --service --shared-record --shows --size --source --speed --stats --subject --subtype --text --tls-ca --ttl --type --view --wait -I -c -d -f -g -i -r -s -t -w
 
 complete -c mcast -e
 complete -c mcast -f
@@ -135,6 +135,7 @@ complete -c mcast -n '_shtab_mcast_using browse' -l no-ipv4 -d 'IPv6 only'
 complete -c mcast -n '_shtab_mcast_using browse' -l no-ipv6 -d 'IPv4 only'
 complete -c mcast -n '_shtab_mcast_using browse' -s d -l domain -x -d 'look in this domain by asking DNS servers, such as example.com (default: local, by multicast)'
 complete -c mcast -n '_shtab_mcast_using browse' -l server -x -d 'ask this DNS server, such as 192.0.2.1 or [2001:db8::1]:5300 (default: those of the system)'
+complete -c mcast -n '_shtab_mcast_using browse' -l tls-ca -xka "(__fish_complete_path (commandline -ct))" -d 'certificates of who vouches for servers that push changes (default: those the system trusts)'
 complete -c mcast -n '_shtab_mcast_using browse' -l json -d 'one JSON object a line'
 complete -c mcast -n '_shtab_mcast_using; and test $_shtab_mcast_npos -eq 0' -a resolve -d 'Find out where a service is, the addresses of a host, or the host of an address.'
 complete -c mcast -n '_shtab_mcast_using resolve' -s h -l help -d 'show this help message and exit'
@@ -145,6 +146,7 @@ complete -c mcast -n '_shtab_mcast_using resolve' -l no-ipv4 -d 'IPv6 only'
 complete -c mcast -n '_shtab_mcast_using resolve' -l no-ipv6 -d 'IPv4 only'
 complete -c mcast -n '_shtab_mcast_using resolve' -s d -l domain -x -d 'look in this domain by asking DNS servers, such as example.com (default: local, by multicast)'
 complete -c mcast -n '_shtab_mcast_using resolve' -l server -x -d 'ask this DNS server, such as 192.0.2.1 or [2001:db8::1]:5300 (default: those of the system)'
+complete -c mcast -n '_shtab_mcast_using resolve' -l tls-ca -xka "(__fish_complete_path (commandline -ct))" -d 'certificates of who vouches for servers that push changes (default: those the system trusts)'
 complete -c mcast -n '_shtab_mcast_using resolve' -l json -d 'one JSON object a line'
 complete -c mcast -n '_shtab_mcast_using; and test $_shtab_mcast_npos -eq 0' -a query -d 'Ask one question, and print every record that answers it.'
 complete -c mcast -n '_shtab_mcast_using query' -s h -l help -d 'show this help message and exit'
@@ -165,6 +167,7 @@ complete -c mcast -n '_shtab_mcast_using domains' -s I -l interface -x -d 'inter
 complete -c mcast -n '_shtab_mcast_using domains' -l no-ipv4 -d 'IPv6 only'
 complete -c mcast -n '_shtab_mcast_using domains' -l no-ipv6 -d 'IPv4 only'
 complete -c mcast -n '_shtab_mcast_using domains' -l server -x -d 'ask this DNS server, such as 192.0.2.1 or [2001:db8::1]:5300 (default: those of the system)'
+complete -c mcast -n '_shtab_mcast_using domains' -l tls-ca -xka "(__fish_complete_path (commandline -ct))" -d 'certificates of who vouches for servers that push changes (default: those the system trusts)'
 complete -c mcast -n '_shtab_mcast_using domains' -l json -d 'one JSON object a line'
 complete -c mcast -n '_shtab_mcast_using; and test $_shtab_mcast_npos -eq 0' -a dump -d 'Print every multicast DNS packet, one line a record.'
 complete -c mcast -n '_shtab_mcast_using dump' -s h -l help -d 'show this help message and exit'

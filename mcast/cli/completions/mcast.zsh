@@ -67,6 +67,7 @@ _shtab_mcast_browse_options=(
   "--no-ipv6[IPv4 only]"
   {-d,--domain}"[look in this domain by asking DNS servers, such as example.com (default\: local, by multicast)]:DOMAIN:"
   "--server[ask this DNS server, such as 192.0.2.1 or \[2001\:db8\:\:1\]\:5300 (default\: those of the system)]:ADDRESS[:PORT]:"
+  "--tls-ca[certificates of who vouches for servers that push changes (default\: those the system trusts)]:FILE:_files"
   "--json[one JSON object a line]"
   "(*)::such as _http._tcp or _http._tcp,_printer (default\: all types):"
 )
@@ -113,6 +114,7 @@ _shtab_mcast_domains_options=(
   "--no-ipv4[IPv6 only]"
   "--no-ipv6[IPv4 only]"
   "--server[ask this DNS server, such as 192.0.2.1 or \[2001\:db8\:\:1\]\:5300 (default\: those of the system)]:ADDRESS[:PORT]:"
+  "--tls-ca[certificates of who vouches for servers that push changes (default\: those the system trusts)]:FILE:_files"
   "--json[one JSON object a line]"
 )
 
@@ -228,6 +230,7 @@ _shtab_mcast_resolve_options=(
   "--no-ipv6[IPv4 only]"
   {-d,--domain}"[look in this domain by asking DNS servers, such as example.com (default\: local, by multicast)]:DOMAIN:"
   "--server[ask this DNS server, such as 192.0.2.1 or \[2001\:db8\:\:1\]\:5300 (default\: those of the system)]:ADDRESS[:PORT]:"
+  "--tls-ca[certificates of who vouches for servers that push changes (default\: those the system trusts)]:FILE:_files"
   "--json[one JSON object a line]"
   ":a service, a host in .local, or an address:"
   ":the type of a service\: _http._tcp:"

@@ -20,6 +20,7 @@ from mcast.dnssd.service import Service
 from mcast.errors import NameTaken
 from mcast.mdns.domains import is_multicast_name
 from mcast.node.items import HostItem, Item, ServiceItem, own_addresses
+from mcast.node.lives import WITHDREW, Lives
 from mcast.node.naming import NameChooser
 from mcast.node.network import Network
 from mcast.sockets.interface import Interface, select_interfaces
@@ -83,6 +84,8 @@ class DomainPublisher:
         self._told_addressless = False
         self.counters: Counter[str] = Counter()
         """Requests, failures, renames, and leftovers removed, of all starts."""
+        self.lives = Lives(clock_of(reactor))
+        """What is told of names in the log."""
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items)
@@ -154,7 +157,7 @@ class DomainPublisher:
             # Hosts of a link come and go without end.
             del self.hosts[name]
         item.is_claimed = False
-        self._log.info("withdrew {name}", name=str(item.full_name))
+        self.lives.tell(self._log, WITHDREW, str(item.full_name))
         item.observer.withdrawn()
         self._tell_updated(item)
         if self._updater is None or item not in self._claimed:

@@ -29,6 +29,7 @@ from mcast.node.durations import Durations
 from mcast.node.items import HostItem, Item
 from mcast.node.link_driver import LinkChange, LinkDriver
 from mcast.node.links import Links
+from mcast.node.lives import WITHDREW, Lives
 from mcast.node.naming import NameChooser
 
 
@@ -48,6 +49,8 @@ class Publisher:
         """Conflicts, renames and the like since the start."""
         self.claiming: Durations = Durations()
         """How long it took from the registration on a working link until an item was in use on all links."""
+        self.lives = Lives(links.clock)
+        """What is told of names in the log."""
         self._links = links
         self._state = state
         self._items: dict[Item, None] = {}
@@ -134,7 +137,7 @@ class Publisher:
         drivers = list(item.drivers)
         self._forget(item)
         left = self._departures.add(item)
-        self._log.info("withdrew {name}", name=str(item.full_name))
+        self.lives.tell(self._log, WITHDREW, str(item.full_name))
         item.observer.withdrawn()
         self._tell_updated(item)
         return left.addCallback(lambda _: _goodbyes_of(drivers))

@@ -20,6 +20,7 @@ from mcast.dnssd.types import ServiceType
 from mcast.errors import NameTaken
 from mcast.node.domain_publisher import DomainPublishers
 from mcast.node.items import AliasItem, HostItem, Item, RecordItem, ServiceItem
+from mcast.node.lives import PUBLISHED, Lives
 from mcast.node.publisher import Publisher
 from mcast.sockets.interface import checked_selectors
 
@@ -79,6 +80,10 @@ RegistrationListener = Callable[[RegistrationEvent], object]
 class Keeper(Protocol):
     """Publishes items, and knows which."""
 
+    @property
+    def lives(self) -> Lives:
+        """What is told of names in the log."""
+
     def __contains__(self, item: Item) -> bool:
         """Whether it publishes an item."""
 
@@ -99,7 +104,7 @@ class Registration:
     def __init__(self, publisher: Keeper, item: Item) -> None:
         self._publisher = publisher
         self._item = item
-        self._notices = _Notices(self)
+        self._notices = _Notices(self, publisher.lives)
         item.observer = self._notices
 
     @property
@@ -311,7 +316,8 @@ class _Notices:
 
     _log = Logger()
 
-    def __init__(self, registration: Registration) -> None:
+    def __init__(self, registration: Registration, lives: Lives) -> None:
+        self._lives = lives
         self.listeners: list[RegistrationListener] = []
         self.registration = registration
         self._was_claimed = False
@@ -330,7 +336,7 @@ class _Notices:
         registration = self.registration
         if self._logged != registration.full_name:
             self._logged = registration.full_name
-            self._log.info("published {name}", name=str(registration.full_name))
+            self._lives.tell(self._log, PUBLISHED, str(registration.full_name))
         self._was_claimed = True
         for each in self._take_waiting():
             each.callback(None)

@@ -12,6 +12,7 @@ from mcast.dns.names import Name
 from mcast.dns.records import address, text
 from mcast.dnssd.service import Service
 from mcast.errors import NameTaken
+from mcast.node import lives
 from mcast.showing import is_plain
 from tests.node.node_lab import SETTLED, NodeTestCase
 
@@ -20,6 +21,8 @@ CONTESTED = "{name} is contested on {link}; probing anew"
 RENAMED = "{name} is taken by another host on {link}; trying {new} instead"
 LOST = "{name} is taken by another host on {link}"
 WITHDRAWN = "withdrew {name}"
+CROWDED = "{count} names published or withdrawn within {seconds:.0f} s; further ones are counted"
+COUNTED = "{published} more names published, {withdrawn} withdrawn"
 JOINED = "joined {group} on {interface}"
 LEFT = "left {group} on {interface}"
 DOWN = "{link} carries nothing for now"
@@ -31,7 +34,7 @@ class PageTests(SynchronousTestCase):
 
     def test_lists_every_format(self) -> None:
         page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
-        formats = (PUBLISHED, CONTESTED, RENAMED, LOST, WITHDRAWN, JOINED, LEFT, DOWN, UP)
+        formats = (PUBLISHED, CONTESTED, RENAMED, LOST, WITHDRAWN, CROWDED, COUNTED, JOINED, LEFT, DOWN, UP)
         self.assertEqual([each for each in formats if f"| `{each}` |" not in page], [])
 
 
@@ -53,6 +56,20 @@ class LifeEventTests(NodeTestCase):
     def test_claimed(self) -> None:
         self.register(self.settled("kitchen"))
         self.assertEqual(self.fields(PUBLISHED, "name"), [("kitchen.local.",), ("Web._http._tcp.local.",)])
+
+    def test_very_many_names(self) -> None:
+        """As a bridge carries them in a flood with goodbyes: lines for some, and then numbers."""
+        self.patch(lives, "MAX_LINES", 3)
+        node = self.settled("kitchen")
+        for number in range(3):
+            self.lan.result(self.register(node, f"Web {number}").withdraw())
+        self.assertEqual(len(self.fields(PUBLISHED, "name")) + len(self.fields(WITHDRAWN, "name")), 3)
+        self.assertEqual(self.fields(CROWDED, "count", level=LogLevel.warn), [(3,)])
+        self.assertEqual(self.fields(COUNTED, "published"), [])
+        self.lan.advance(60)
+        self.register(node, "Last")
+        self.assertEqual(self.fields(COUNTED, "published", "withdrawn"), [(2, 2)])
+        self.assertIn(("Last._http._tcp.local.",), self.fields(PUBLISHED, "name"))
 
     def test_name_that_would_steer_a_terminal(self) -> None:
         """Each line is shown as it stands by whoever reads the log: nothing in it acts."""

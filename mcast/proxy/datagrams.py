@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet.interfaces import IDelayedCall, IReactorFDSet
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.udp import Port
 from twisted.logger import Logger
@@ -19,6 +19,7 @@ from mcast.clock import clock_of
 from mcast.neighbours import SocketAddress, may_be_host
 from mcast.proxy.answering import Answerer, Prepared
 from mcast.proxy.listening import ipv6_only
+from mcast.proxy.shares import Shares
 from mcast.rate_limit import RateLimit
 from mcast.sockets.listen import HAS_ANCILLARY_DATA
 from mcast.sockets.options import AncillaryData, Options
@@ -40,6 +41,10 @@ malformed then."""
 READ_BUFFER = 1 << 20
 """Octets that the system keeps for us while we are busy. Our choice: some thousand queries."""
 
+WORK_SLICE = 0.005
+"""Seconds of answering in a row. Our choice: as `READ_SLICE`; what comes meanwhile is read before the system
+throws it away."""
+
 UNPREPARED: Final[dict[bytes, Prepared]] = {}
 
 _AGAIN: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR})
@@ -48,9 +53,14 @@ _AGAIN: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR})
 class DatagramServer:
     """Answers the queries that come by UDP, to whichever port.
 
+    One that was answered a moment ago is answered as it is read. The others wait for what was read with them,
+    and the sources take turns, so that a flood by some leaves time for all.
+
     :param max_rate: answers a second to one source; 0 for no limit. Who forges the source of a query has us
         send no more than that to anybody.
     """
+
+    _log = Logger()
 
     def __init__(self, reactor: Any, answerer: Answerer, clients: Clients, max_rate: int) -> None:
         self.counters: Final[Counter[str]] = Counter()
@@ -60,10 +70,13 @@ class DatagramServer:
         self._known = clients.known
         self._ready = answerer.ready
         self._limit = RateLimit(max_rate)
-        self._seconds = clock_of(reactor).seconds
+        self._clock = clock_of(reactor)
+        self._seconds = self._clock.seconds
+        self._waiting: Shares[tuple[bytes, SocketAddress, Any]] = Shares()
+        self._next: IDelayedCall | None = None
 
     def respond(self, datagram: bytes, source: SocketAddress, port: Any) -> bytes | None:
-        """Return what goes back to the source at once; None for nothing.
+        """Return what goes back to the source at once; None when it goes back later, by `work`, or nothing.
 
         :param port: has ``write(octets, source)``, for what goes back later.
         """
@@ -86,10 +99,47 @@ class DatagramServer:
         if source[1] == 0 or not _is_host(host):
             self.counters["unanswerable sources"] += 1
             return None
-        self.counters["queries"] += 1
-        return self._answerer.answer(
-            datagram, host, lambda octets: octets and port.write(octets, source), stream=False
-        )
+        if self._waiting.add(host, (datagram, source, port)):
+            self.counters["queries"] += 1
+        else:
+            self.counters["queries beyond the share"] += 1
+        return None
+
+    def work(self) -> None:
+        """Answer what waits, for a moment, and the rest in the next turns; called when all was read."""
+        waiting = self._waiting
+        if not waiting or self._next is not None:
+            return
+        until = self._seconds() + WORK_SLICE
+        while waiting:
+            self._answer(*waiting.take())
+            if self._seconds() >= until:
+                break
+        if waiting:
+            self._next = self._clock.callLater(0, self._go_on)
+
+    def stop(self) -> None:
+        """Answer nothing more."""
+        self._waiting.clear()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    def _go_on(self) -> None:
+        self._next = None
+        self.work()
+
+    def _answer(self, datagram: bytes, source: SocketAddress, port: Any) -> None:
+        def send(octets: bytes) -> None:
+            if octets:
+                port.write(octets, source)
+
+        try:
+            answer = self._answerer.answer(datagram, source[0], send, stream=False)
+            if answer:
+                send(answer)
+        except Exception:
+            self._log.failure("a query was not answered")
 
 
 class QueryProtocol(DatagramProtocol):
@@ -106,6 +156,7 @@ class QueryProtocol(DatagramProtocol):
         if answer:
             assert self.transport is not None
             self.transport.write(answer, addr)
+        self._server.work()
 
 
 def _is_host(host: str) -> bool:
@@ -151,7 +202,11 @@ class QueryPort(Port):
         """Answer what has arrived."""
         if self._options is not None:
             self._read_with_arrival(self._options)
-            return
+        else:
+            self._read_plainly()
+        self._server.work()
+
+    def _read_plainly(self) -> None:
         sock: socket.socket = self.socket
         receive, send, respond = sock.recvfrom, sock.sendto, self._server.respond
         seconds = self._seconds

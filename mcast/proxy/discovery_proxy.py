@@ -218,6 +218,7 @@ class DiscoveryProxy(Service):
             self._log.info("{part}: {counters}", part=part, counters=counters)
 
     def _end(self) -> None:
+        self._datagrams.stop()
         self._answerer.stop()
         self._watches.stop()
         self._access.stop()

@@ -10,6 +10,7 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.names import Name
 from mcast.dnssd.enumeration import DomainList
+from mcast.proxy import datagrams
 from mcast.proxy.discovery_proxy import DiscoveryProxy, ProxySettings
 from mcast.unicast.framing import Unframer, framed
 from mcast.unicast.zone import Zone
@@ -98,6 +99,33 @@ class ListeningTests(ServiceTestCase):
         self.assertTrue(self.proxy().running)
 
 
+class Port:
+    """What a UDP port sends."""
+
+    def __init__(self) -> None:
+        self.sent: dict[tuple[str, int], bytes] = {}
+        """The last answer to each source."""
+
+    def write(self, octets: bytes, source: tuple[str, int]) -> None:
+        self.sent[source] = octets
+
+    def read(self, proxy: DiscoveryProxy, query: bytes, host: str = "10.0.1.9", port: int = 4000) -> None:
+        """Take in a query."""
+        answer = proxy._datagrams.respond(query, (host, port), self)
+        if answer:
+            self.write(answer, (host, port))
+
+    def ask(self, proxy: DiscoveryProxy, query: bytes, host: str = "10.0.1.9", port: int = 4000) -> None:
+        """Take in a query, and answer it: no other has come with it."""
+        self.read(proxy, query, host, port)
+        proxy._datagrams.work()
+
+
+def other_query(number: int) -> bytes:
+    """Return a query that was not answered before."""
+    return encode(Message(7, questions=[Question(BUILDING.name.prefixed(f"{number}"), RecordType.SOA)]))
+
+
 class QueryTests(ServiceTestCase):
     """The whole way of a query and its answer."""
 
@@ -107,15 +135,10 @@ class QueryTests(ServiceTestCase):
         self.register(self.settled("printer"), "My Web")
         question = Question(Name.parse("_http._tcp.Building 1.example.com"), RecordType.PTR)
         query = encode(Message(7, questions=[question]))
-        sent: list[bytes] = []
-
-        class Port:
-            def write(self, octets: bytes, source: Any) -> None:
-                sent.append(octets)
-
-        at_once = proxy._datagrams.respond(query, ("10.0.1.9", 4000), Port())
+        port = Port()
+        port.ask(proxy, query)
         self.lan.advance(1)
-        by_udp = at_once or sent[0]
+        (by_udp,) = port.sent.values()
         connection = proxy._connections.buildProtocol(IPv4Address("TCP", "10.0.1.9", 4000))
         transport = StringTransport()
         connection.makeConnection(transport)
@@ -127,11 +150,40 @@ class QueryTests(ServiceTestCase):
     def test_rate_of_one_source(self) -> None:
         proxy = self.proxy(max_rate=5)
         query = encode(Message(7, questions=[Question(BUILDING.name, RecordType.SOA)]))
-        answers = [proxy._datagrams.respond(query, ("10.0.1.9", 4000), None) for _ in range(8)]
-        self.assertEqual(answers.count(None), 3)
+        port = Port()
+        for number in range(8):
+            port.ask(proxy, query, port=4000 + number)
+        self.assertEqual(len(port.sent), 5)
         self.assertEqual(proxy.statistics()["datagrams"]["queries beyond the rate"], 3)
         self.assertEqual(proxy.statistics()["datagrams"]["answered as prepared"], 4)
         self.assertIsNotNone(proxy._datagrams.respond(query, ("10.0.1.10", 4000), None))
+
+    def test_flood_leaves_others_their_turn(self) -> None:
+        """Who asks once waits for one query of each of them, and not for all."""
+        self.patch(datagrams, "WORK_SLICE", -1.0)
+        proxy = self.proxy(max_rate=0)
+        port = Port()
+        for number in range(50):
+            for source in ("10.0.1.7", "10.0.1.8"):
+                port.read(proxy, other_query(number), source, 4000 + number)
+        port.read(proxy, other_query(99), "10.0.1.9")
+        proxy._datagrams.work()
+        self.assertEqual(len(port.sent), 1)
+        self.lan.advance(0)
+        self.assertEqual(len(port.sent), 101)
+        self.assertEqual(list(port.sent).index(("10.0.1.9", 4000)), 2)
+
+    def test_stopped_in_a_flood(self) -> None:
+        """Nothing is answered any more, and no timer left."""
+        self.patch(datagrams, "WORK_SLICE", -1.0)
+        proxy = self.proxy(max_rate=0)
+        port = Port()
+        for number in range(3):
+            port.read(proxy, other_query(number), "10.0.1.9", 4000 + number)
+        proxy._datagrams.work()
+        proxy.stopService()
+        self.lan.advance(1)
+        self.assertEqual(len(port.sent), 1)
 
     def test_sources_that_are_no_host(self) -> None:
         proxy = self.proxy()

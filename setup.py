@@ -12,8 +12,8 @@ from glob import glob
 from setuptools import Extension, find_packages, setup
 
 COMPILED = (
-    *("mcast/dns/codes.py", "mcast/dns/messages.py", "mcast/dns/names.py", "mcast/dns/rdata.py"),
-    *("mcast/dns/reading.py", "mcast/dns/records.py", "mcast/dns/writing.py"),
+    *("mcast/dns/building.py", "mcast/dns/codes.py", "mcast/dns/messages.py", "mcast/dns/names.py"),
+    *("mcast/dns/rdata.py", "mcast/dns/reading.py", "mcast/dns/records.py", "mcast/dns/writing.py"),
     *sorted(
         set(glob("mcast/mdns/**/*.py", recursive=True))
         - set(glob("mcast/mdns/**/__init__.py", recursive=True))

@@ -73,6 +73,7 @@ CONSTRUCTOR_PARAMETERS = 6
 
 EXCEPTIONS: dict[str, str] = {
     "mcast/dns/messages.py _decode_records": "hot: one loop decodes the records of every datagram",
+    "mcast/dns/messages.py Message": "the fields of a message; what dataclass writes is not compiled",
     "mcast/dnssd/service.py Service": "the fields of a service, each of them the user's",
     "mcast/node/node.py Node": "the settings of a node, all named, each of them the user's",
 }

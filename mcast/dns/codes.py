@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 
 class RecordType(IntEnum):
@@ -100,32 +101,32 @@ class Flag(IntEnum):
     CHECKING_DISABLED = 0x0010
 
 
-OPCODE_MASK = 0x7800
+OPCODE_MASK: Final = 0x7800
 """The bits of the flags that hold the OPCODE (RFC 6762 §18.3)."""
 
-OPCODE_SHIFT = 11
+OPCODE_SHIFT: Final = 11
 """How far the OPCODE is shifted to the left within the flags."""
 
-RCODE_MASK = 0x000F
+RCODE_MASK: Final = 0x000F
 """The bits of the flags that hold the RCODE (RFC 6762 §18.11)."""
 
-TOP_BIT = 0x8000
+TOP_BIT: Final = 0x8000
 """The top bit of a class field.
 
 In a question it means "unicast response wanted" (RFC 6762 §18.12), in a record "cache flush"
 (RFC 6762 §18.13).
 """
 
-CLASS_MASK = 0x7FFF
+CLASS_MASK: Final = 0x7FFF
 """The bits of a class field that hold the class, and so the highest class (RFC 6762 §22)."""
 
-QUERY_FLAGS = 0
+QUERY_FLAGS: Final = 0
 """The flags of every query that we send: all bits zero (RFC 6762 §18.2 to §18.11)."""
 
-RESPONSE_FLAGS = int(Flag.RESPONSE | Flag.AUTHORITATIVE)
+RESPONSE_FLAGS: Final = int(Flag.RESPONSE | Flag.AUTHORITATIVE)
 """The flags of every multicast response that we send: QR and AA (RFC 6762 §18.2, §18.4)."""
 
-PSEUDO_TYPES = frozenset({RecordType.OPT, RecordType.TKEY, RecordType.TSIG})
+PSEUDO_TYPES: Final = frozenset({int(RecordType.OPT), int(RecordType.TKEY), int(RecordType.TSIG)})
 """Types that describe the message and are no data.
 
 The cache-flush bit does not apply to them, and they never enter a cache (RFC 6762 §10.2). A SIG record is one

@@ -12,16 +12,16 @@ from typing import Final
 
 from mcast.showing import shown_in_zone_form
 
-MAX_LABEL = 63
+MAX_LABEL: Final = 63
 """Octets in a label (RFC 1035 §2.3.4)."""
 
-MAX_NAME = 256
+MAX_NAME: Final = 256
 """Octets of a name on the wire: 255 and the terminating zero octet (RFC 6762 Appendix C)."""
 
-MAX_LABELS = 127
+MAX_LABELS: Final = 127
 """Labels in a name: 127 labels of one octet, each with its length octet, take 254 octets."""
 
-MAX_INTERNED = 4096
+MAX_INTERNED: Final = 4096
 """Names in `interned`.
 
 Our choice: the names of about a thousand services, at most 3 MB when all have the greatest length. The table
@@ -261,3 +261,11 @@ ROOT: Final = Name(b"\0")
 
 LOCAL: Final = Name(b"\x05local\0")
 """The domain of Multicast DNS, ``local.`` (RFC 6762 §3)."""
+
+IS_COMPILED: Final = not hasattr(Name.__init__, "__code__")
+"""Whether this is compiled code (setup.py), which has no functions of Python.
+
+Loops, calls and two octets as a number are cheap there; what is C in both forms, as `struct` and
+`bytes.find`, is dear, as each number is made an object for it. We ask for this where that is more than a
+tenth of the time.
+"""

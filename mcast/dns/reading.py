@@ -7,12 +7,16 @@ datagram that have been read so far. Nearly every name ends in a pointer to one 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mcast.dns.codes import RecordType
-from mcast.dns.names import MAX_LABELS, MAX_NAME, ROOT, Name, intern_wire, interned
+from mcast.dns.names import IS_COMPILED, LOCAL, MAX_LABELS, MAX_NAME, ROOT, Name, intern_wire, interned
 from mcast.dns.rdata import ANY_TAIL, LAYOUTS, POINTER, Layout
 from mcast.errors import MalformedMessage
+
+if TYPE_CHECKING:
+    # A number of the machine where this is compiled, and an int otherwise.
+    from mypy_extensions import i64
 
 HEADER_SIZE: Final = 12
 """Octets of the header (RFC 1035 §4.1.1)."""
@@ -23,30 +27,50 @@ Names = dict[int, Name | None]
 _RESERVED: Final = 0x40
 """A length octet that starts neither a label nor a pointer (RFC 1035 §4.1.4)."""
 
+_LOCAL: Final = LOCAL.wire
+
 _STEPS: Final = range(MAX_LABELS + 1)
 """The most labels, and the pointer or zero octet after them, that a name consists of."""
 
 
-def read_name(data: bytes, start: int, names: Names) -> tuple[Name, int]:
+def two_octets(data: bytes, start: i64) -> i64:
+    """Return the number that two octets hold.
+
+    :raises IndexError: the datagram ends within it.
+    """
+    number: i64 = data[start]
+    return number << 8 | data[start + 1]
+
+
+def record_fields(data: bytes, start: i64) -> tuple[i64, i64, i64, i64]:
+    """Return the fields of a record that follow the name: type, class field, TTL, and length of the rdata.
+
+    :raises IndexError: the datagram ends within them.
+    """
+    ttl = two_octets(data, start + 4) << 16 | two_octets(data, start + 6)
+    return two_octets(data, start), two_octets(data, start + 2), ttl, two_octets(data, start + 8)
+
+
+def read_name(data: bytes, start: i64, names: Names) -> tuple[Name, i64]:
     """Return the name at ``start``, and the position after it.
 
     :raises MalformedMessage: a pointer does not lead backwards, or into the header, or the name is too long.
     :raises IndexError: the datagram ends within the name.
     """
-    if not names:
+    position: i64
+    if not IS_COMPILED and not names:
         # The first name of a datagram has nothing to point to. To look up its octets is faster than to read
         # them. It is safe: a name tells its own end, so that octets that are a known name are no other name.
         position = data.find(b"\0", start, start + MAX_NAME) + 1
-        # Not found: 0. A slice that ends before it begins is an error where this is compiled.
-        name = interned.get(data[start:position]) if position else None
+        name = interned.get(data[start:position])
         if name is not None:
             names[start + POINTER] = name
             return name, position
-    length = data[start]
+    length: i64 = data[start]
     position = start + length + 1
     # One label and a pointer is what most names consist of, when they do not consist of a pointer alone.
-    if 0 < length < 0x40 and (length := data[position]) >= 0xC0:
-        pointer = length << 8 | data[position + 1]
+    if 0 < length < 0x40 and data[position] >= 0xC0:
+        pointer = two_octets(data, position)
         suffix = names.get(pointer) or read_suffix(data, start, pointer, names)
         wire = data[start:position] + suffix.wire
         position += 2
@@ -61,32 +85,52 @@ def read_name(data: bytes, start: int, names: Names) -> tuple[Name, int]:
     return name, position
 
 
-def _read_labels(data: bytes, start: int, names: Names) -> tuple[bytes, int]:
+def _read_labels(data: bytes, start: i64, names: Names) -> tuple[bytes, i64]:
     """Return the wire form, perhaps too long, of the name at ``start``, and the position after it."""
-    position = start
+    position: i64 = start
     for _ in _STEPS:
-        length = data[position]
+        length: i64 = data[position]
         if not length:
             return data[start : position + 1], position + 1
         if length < 0x40:
             position += length + 1
             continue
-        pointer = length << 8 | data[position + 1]
+        pointer = two_octets(data, position)
         suffix = names.get(pointer) or read_suffix(data, start, pointer, names)
         return data[start:position] + suffix.wire, position + 2
     raise MalformedMessage("a name is too long", start)
 
 
-def read_suffix(data: bytes, start: int, pointer: int, names: Names) -> Name:
+def _end_of_plain_name(data: bytes, start: i64) -> i64:
+    """Return where the name at ``start`` ends when no pointer is in it; otherwise 0."""
+    position: i64 = start
+    limit: i64 = min(len(data), start + MAX_NAME)
+    while position < limit:
+        length: i64 = data[position]
+        position += length + 1
+        if not length:
+            return position
+        if length >= 0x40:
+            return 0
+    return 0
+
+
+def read_suffix(data: bytes, start: i64, pointer: i64, names: Names) -> Name:
     """Return the name that ``pointer`` leads to, when it is met for the first time.
 
     :param start: where the name that ends in the pointer begins.
     :raises MalformedMessage: there is no name; or this is no pointer but a reserved label length.
     """
-    target = pointer - POINTER
+    target: i64 = pointer - POINTER
     if HEADER_SIZE <= target < start:
-        # As in `read_name`: most often a known name without pointers stands there.
-        end = data.find(b"\0", target, target + MAX_NAME) + 1
+        # As in `read_name`: most often a known name without pointers stands there, and that is "local.".
+        if data[target : target + len(_LOCAL)] == _LOCAL:
+            names[pointer] = LOCAL
+            return LOCAL
+        if IS_COMPILED:
+            end = _end_of_plain_name(data, target)
+        else:
+            end = data.find(b"\0", target, target + MAX_NAME) + 1
         known = interned.get(data[target:end]) if end else None
         if known is not None:
             names[pointer] = known

@@ -11,7 +11,7 @@ from mcast.dns.codes import OPCODE_MASK, OPCODE_SHIFT, Flag, Opcode, RecordClass
 from mcast.dns.messages import Question, decode
 from mcast.dns.reading import HEADER_SIZE
 from mcast.dns.records import Record
-from mcast.dns.writing import Writer
+from mcast.dns.writing import Writer, compression
 from mcast.errors import MalformedMessage
 from mcast.unicast.dso import refuse_dso
 from mcast.unicast.edns import BADVERS, DEFAULT_PAYLOAD, MIN_PAYLOAD, VERSION, Edns, MalformedEdns, edns_of
@@ -23,9 +23,8 @@ TRANSFERS: Final = frozenset({251, 252})
 META_TYPES: Final = frozenset({41, *range(128, 256)}) - {int(RecordType.ANY)}
 """Types of questions that are no types of data (RFC 6895 §3.1), which nobody has on a link."""
 
-WELL_KNOWN: Final = frozenset(
-    int(rtype)
-    for rtype in (
+WELL_KNOWN: Final = compression(
+    (
         RecordType.NS,
         RecordType.CNAME,
         RecordType.SOA,

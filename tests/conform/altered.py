@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from dataclasses import replace as changed
+from copy import copy
 from typing import Any
 
 from mcast.dns.messages import Message, Question, decode, encode
@@ -54,7 +54,10 @@ def responses_otherwise(**fields: Callable[[Message], Any]) -> None:
     def alter(message: Message) -> Message:
         if not message.is_response:
             return message
-        return changed(message, **{name: make(message) for name, make in fields.items()})
+        changed = copy(message)
+        for name, make in fields.items():
+            setattr(changed, name, make(message))
+        return changed
 
     said_otherwise(alter)
 

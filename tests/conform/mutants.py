@@ -33,7 +33,7 @@ from mcast.conform.querier import QUERIER
 from mcast.conform.responder import RESPONDER
 from mcast.conform.runs import PRESETS_OF
 from mcast.conform.subjects import Names
-from mcast.dns.messages import MessageBuilder
+from mcast.dns.building import MessageBuilder
 from mcast.dnssd import publishing
 from mcast.mdns.responder import (
     answerer,

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mcast.cli import browse
+from mcast.dns.building import MessageBuilder
 from mcast.dns.codes import Flag, RecordType
-from mcast.dns.messages import Message, MessageBuilder, Question
+from mcast.dns.messages import Message, Question
 from mcast.dns.names import Name
 from mcast.mdns import link
 from mcast.mdns.querier import (

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from mcast.dns import records
+from mcast.dns.building import MessageBuilder
 from mcast.dns.codes import Flag, RecordClass, RecordType
-from mcast.dns.messages import Message, MessageBuilder, Question, decode
+from mcast.dns.messages import Message, Question, decode
 from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import Record
 from mcast.errors import MalformedMessage

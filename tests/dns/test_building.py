@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns import records
+from mcast.dns.building import MessageBuilder
 from mcast.dns.codes import RESPONSE_FLAGS
-from mcast.dns.messages import Message, MessageBuilder, Question, decode, encode
+from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record
 from mcast.dns.writing import Writer

@@ -170,6 +170,15 @@ class PointerTests(SynchronousTestCase):
         message = decode(b"\0\0\x84\0\0\0\0\2\0\0\0\0" + first + second)
         self.assertEqual(message.answers[1].name, Name.parse("local"))
 
+    def test_to_the_target_of_a_known_answer(self) -> None:
+        """M-18.14-4: which nobody sends, but may."""
+        known = [
+            records.pointer(OWNER, OWNER.prefixed("x"), 10),
+            records.raw(OWNER.prefixed("x"), 999, b"", 10),
+        ]
+        octets = encode(Message(questions=[Question(OWNER, 12)], answers=known))
+        self.assertEqual(decode(octets).answers, known)
+
     def test_owner_names_in_all_sections(self) -> None:
         """M-18.14-4."""
         record = b"\xc0\x0c\x03\xe7\0\1\0\0\0\0\0\0"

@@ -142,6 +142,15 @@ class HeaderTests(SynchronousTestCase):
         self.assertEqual(QUERY_FLAGS, 0)
         self.assertEqual(encode(Message()), bytes(12))
 
+    def test_equal(self) -> None:
+        self.assertEqual(Message(7, questions=[Question(HOST, 1)]), Message(7, questions=[Question(HOST, 1)]))
+        self.assertNotEqual(Message(7), Message(8))
+        self.assertNotEqual(Message(), None)
+        self.assertRaises(TypeError, hash, Message())
+
+    def test_shown(self) -> None:
+        self.assertEqual(repr(Message(7, 0x8400)), "Message(7, 33792, (), (), (), (), (), 0)")
+
     def test_fields(self) -> None:
         message = decode(b"\xbe\xef\xaa\x05" + bytes(8))
         self.assertEqual(message.id, 0xBEEF)
@@ -179,6 +188,11 @@ class ClassTests(SynchronousTestCase):
         self.assertEqual(encode(Message(answers=[Record(ROOT, 999, 0x7FFF, 0, b"")]))[15:17], b"\x7f\xff")
         self.assertRaises(ValueError, encode, Message(answers=[Record(ROOT, 999, 0x8000, 0, b"")]))
         self.assertRaises(ValueError, encode, Message(questions=[Question(ROOT, 1, 0x8001)]))
+
+    def test_octets_after_the_root(self) -> None:
+        """Though they are a name that was written already."""
+        broken = Record(HOST, RecordType.PTR, 1, 0, ROOT.wire + HOST.wire)
+        self.assertRaises(ValueError, encode, Message(answers=[broken]))
 
     def test_rdata_of_another_layout(self) -> None:
         """What could be read by nobody is not written."""

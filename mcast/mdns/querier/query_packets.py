@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final, NamedTuple
 
+from mcast.dns.building import MessageBuilder
 from mcast.dns.codes import QUERY_FLAGS
-from mcast.dns.messages import MessageBuilder, Question
+from mcast.dns.messages import Question
 from mcast.dns.records import Record
 
 _QUESTION_OVERHEAD: Final = 4

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from mcast.dns.building import MessageBuilder
 from mcast.dns.codes import RESPONSE_FLAGS, RecordType
-from mcast.dns.messages import Message, MessageBuilder, Question
+from mcast.dns.messages import Message, Question
 from mcast.dns.records import Record
 from mcast.mdns.constants import LEGACY_TTL
 from mcast.mdns.context import LinkContext, Sizes

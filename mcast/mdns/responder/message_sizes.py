@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
+from mcast.dns.building import MessageBuilder
 from mcast.dns.codes import QUERY_FLAGS, RESPONSE_FLAGS
-from mcast.dns.messages import MessageBuilder, Question
+from mcast.dns.messages import Question
 from mcast.dns.records import Record
 from mcast.mdns.context import Sizes
 from mcast.mdns.responder.record_set import RecordSet

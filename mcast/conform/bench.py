@@ -197,7 +197,9 @@ class Bench:
     ) -> int:
         """Send a query; see `send`."""
         flags = QUERY_FLAGS | (0x0200 if truncated else 0)
-        return self.send(Message(flags=flags, questions=questions, answers=tuple(known)), **where)
+        # RFC 6762 §10.2: the bit is never set in a list of known answers.
+        listed = tuple(record.with_cache_flush(False) for record in known)
+        return self.send(Message(flags=flags, questions=questions, answers=listed), **where)
 
     def respond(self, *records: Record, additionals: Iterable[Record] = (), **where: Any) -> int:
         """Send a response; see `send`."""

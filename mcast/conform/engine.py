@@ -206,7 +206,7 @@ def _finding(
     # What holds needs no proof by packets; keeping them for all would fill the memory.
     if verdict is Verdict.PASS:
         keep, marked = [], frozenset()
-    return Finding(check, verdict, seen, scenario.name, tuple(keep), marked, runs)
+    return Finding(check, verdict, seen, scenario.name, tuple(keep), marked, runs, scenario.sends)
 
 
 class Progress(Protocol):

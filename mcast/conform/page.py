@@ -5,6 +5,7 @@ Every text may come from the network: it is shown by `shown` and escaped here, i
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from mcast.conform.packets import Packet, Sender, described
@@ -22,11 +23,15 @@ tr:nth-child(even){background:#8881}
 .fail{color:#c22}.warning{color:#b70}.pass{color:#282}.not-run{color:#777}
 section{border-top:1px solid #8886;margin-top:1.5em;padding-top:.5em}
 dl{display:grid;grid-template-columns:9em 1fr}
+.wide{overflow-x:auto}
+code{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}
+li{margin-bottom:.4em}
 dt{color:#777}
 dd{margin:0}
 pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.4 ui-monospace,monospace}
 tr.marked{background:#fc03}
 summary{cursor:pointer}
+@media(max-width:40em){dl{display:block}dd{margin:0 0 .5em 1em}td,th{padding:.2em .4em}h1{font-size:1.4em}}
 """
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -38,6 +43,13 @@ def text(value: str) -> str:
     return escape(shown(value))
 
 
+LEGEND = (
+    "A fail breaks a MUST, or a rule that the RFC states without such a word and that others rely on. A "
+    "warning breaks a SHOULD. What is not run could not be judged here, and the reason stands below. What is "
+    "broken was seen to be broken twice."
+)
+
+
 def page_of(result: Result) -> str:
     """Return the page."""
     broken = result.of(Verdict.FAIL) + result.of(Verdict.WARNING)
@@ -45,20 +57,18 @@ def page_of(result: Result) -> str:
     counts = ", ".join(
         f"<b class='{_word(each)}'>{len(result.of(each))} {each.value}</b>" for each in Verdict
     )
-    index = "".join(
-        f"<li class='{_word(each.verdict)}'><a href='#{text(each.check.id)}'>{text(each.check.id)}</a> "
-        f"{text(each.check.says)}</li>"
-        for each in broken
-    )
+    index = "".join(map(_index_line, broken))
     notes = "".join(f"<p>{text(note)}</p>" for note in result.notes)
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width'>",
         f"<meta http-equiv='Content-Security-Policy' content=\"{POLICY}\">",
         f"<title>{title}</title><style>{STYLE}</style></head><body>",
         f"<h1>{title}</h1><p>{counts}</p>{notes}",
         _table(result),
+        f"<p>{LEGEND}</p>",
         f"<h2>What to mend</h2><ul>{index}</ul>" if index else "<p>Nothing is broken.</p>",
-        *(map(_section, broken)),
+        *(_section(each, result.role) for each in broken),
         _not_run(result),
         _passed(result),
         "</body></html>\n",
@@ -68,6 +78,23 @@ def page_of(result: Result) -> str:
 
 def _word(verdict: Verdict) -> str:
     return verdict.value.replace(" ", "-")
+
+
+def _index_line(finding: Finding) -> str:
+    """Return what is wrong, in two lines: what was expected and what was seen."""
+    check = finding.check
+    link = f"<a href='#{text(check.id)}'>{text(check.id)}</a>"
+    said = f"expected: {text(check.expects)}<br>seen: {text(finding.seen)}"
+    return f"<li><b class='{_word(finding.verdict)}'>{finding.verdict.value}</b> {link}<br>{said}</li>"
+
+
+def _rfc(section: str) -> str:
+    """Return a section as a link to its text: ``RFC 6762 §8.1``."""
+    found = re.fullmatch(r"RFC (\d+) (?:§|Appendix )([0-9A-Z.]+)", section)
+    if found is None:
+        return text(section)
+    part = ("appendix" if found[2][:1].isalpha() else "section") + f"-{found[2]}"
+    return f"<a href='https://www.rfc-editor.org/rfc/rfc{found[1]}.html#{part}'>{text(section)}</a>"
 
 
 def _table(result: Result) -> str:
@@ -80,17 +107,20 @@ def _table(result: Result) -> str:
     return f"<table><tr>{first}</tr>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
 
 
-def _section(finding: Finding) -> str:
+def _section(finding: Finding, role: str) -> str:
     check = finding.check
+    rows_of = f"({check.level.value}; {', '.join(check.rows)} of our table of requirements)"
     pairs = [
-        ("section", f"{check.section} ({check.level.value}); rows {', '.join(check.rows)}"),
-        ("it says", check.says),
-        ("expected", check.expects),
-        ("tolerance", check.tolerance),
-        ("seen", finding.seen),
-        ("scenario", f"{finding.scenario}, {finding.runs} tries"),
+        ("the RFC", f"{_rfc(check.section)} {text(rows_of)}"),
+        ("asks for", text(check.says)),
+        ("we sent", text(finding.sends)),
+        ("expected", text(check.expects)),
+        ("tolerance", text(check.tolerance)),
+        ("seen", f"<b>{text(finding.seen)}</b>"),
+        ("scenario", f"{text(finding.scenario)}, tried {finding.runs} times"),
+        ("to see it again", f"<code>mcast conform {text(role)} … --only {text(check.id)}</code>"),
     ]
-    described_by = "".join(f"<dt>{name}</dt><dd>{text(value)}</dd>" for name, value in pairs if value)
+    described_by = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in pairs if value)
     return (
         f"<section id='{text(check.id)}'><h3 class='{_word(finding.verdict)}'>{text(check.id)}: "
         f"{finding.verdict.value}</h3><dl>{described_by}</dl>{_packets(finding)}</section>"
@@ -106,7 +136,10 @@ def _packets(finding: Finding) -> str:
     found = _packet_table(finding, start, shown_ones)
     everything = _packet_table(finding, start, list(finding.packets))
     count = len(finding.packets)
-    return f"{found}<details><summary>all {count} packets of the scenario</summary>{everything}</details>"
+    # Where none stands out, as when one is missing, all are shown.
+    state = "" if found else " open"
+    head = f"all {count} packets of the scenario"
+    return f"{found}<details{state}><summary>{head}</summary>{everything}</details>"
 
 
 def _packet_table(finding: Finding, start: float, packets: list[Packet]) -> str:
@@ -128,7 +161,7 @@ def _packet_table(finding: Finding, start: float, packets: list[Packet]) -> str:
         )
         before = packet.at
     head = "<tr><th class=n>seconds</th><th>sender</th><th>from, to</th><th>packet</th></tr>"
-    return f"<table>{head}{''.join(lines)}</table>"
+    return f"<div class=wide><table>{head}{''.join(lines)}</table></div>"
 
 
 def _lines(said: str) -> str:
@@ -140,7 +173,7 @@ def _not_run(result: Result) -> str:
     if not found:
         return ""
     lines = "".join(f"<tr><td>{text(each.check.id)}</td><td>{text(each.seen)}</td></tr>" for each in found)
-    return f"<h2>Not run</h2><table>{lines}</table>"
+    return f"<h2>Not run</h2><div class=wide><table>{lines}</table></div>"
 
 
 def _passed(result: Result) -> str:
@@ -149,4 +182,4 @@ def _passed(result: Result) -> str:
         f"<td>{text(each.check.says)}</td><td>{text(each.seen)}</td></tr>"
         for each in result.of(Verdict.PASS)
     )
-    return f"<h2>Passed</h2><table>{lines}</table>"
+    return f"<h2>Passed</h2><div class=wide><table>{lines}</table></div>"

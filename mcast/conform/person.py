@@ -38,8 +38,9 @@ class Person:
 
         :returns: fires with False for "s" and Enter, and where the terminal has ended.
         """
-        self._say(f"Please {text}, then press Enter ({SKIP} and Enter: skip it).")
+        # Before it is asked, or a quick answer would be lost.
         _forget_what_was_typed(self._descriptor)
+        self._say(f"Please {text}, then press Enter ({SKIP} and Enter: skip it).")
         pressed: Deferred[bool] = Deferred(lambda _: self._reactor.removeReader(line))
         line = Line(self._descriptor, lambda typed: self._typed(line, pressed, typed))
         self._reactor.addReader(line)

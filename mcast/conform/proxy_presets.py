@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mcast.conform.presets import Launch
@@ -24,8 +24,17 @@ ADDRESS = "10.77.0.2"
 """Where it listens: UDP and TCP port 53, TLS port 853."""
 
 
+TWIST = (sys.executable, "-m", "twisted", "--log-format=text", "mcast", "proxy")
+"""How our own proxy is started."""
+
+
 def mcast(names: Names, folder: Path) -> Launch:
     """Start ourselves: ``twist mcast proxy``, with a certificate that it signs itself."""
+    return proxy_launch(TWIST, folder)
+
+
+def proxy_launch(command: Sequence[str], folder: Path) -> Launch:
+    """Return how a program is started that takes the options of ``twist mcast proxy``."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     make = (
         *(find_program("openssl"), "req", "-x509", "-nodes", "-days", "2", "-subj", f"/CN={SERVER}"),
@@ -33,7 +42,7 @@ def mcast(names: Names, folder: Path) -> Launch:
         *("-keyout", str(key), "-out", str(certificate)),
     )
     words = (
-        *(sys.executable, "-m", "twisted", "--log-format=text", "mcast", "proxy"),
+        *command,
         *(f"--zone={ZONE}=eth0", f"--host-zone={HOST_ZONE}", f"--listen={ADDRESS}", f"--ns={SERVER}"),
         *("--contact=ops@example.com", f"--tls-certificate={certificate}", f"--tls-key={key}"),
     )

@@ -92,6 +92,8 @@ class Finding:
     """Which of the packets show it, by their place."""
     runs: int = 1
     """How often it was tried to come to the verdict."""
+    sends: str = ""
+    """What we sent, or had the subject do."""
 
 
 class NotRunError(Exception):
@@ -179,5 +181,12 @@ def agreed(runs: Sequence[Finding]) -> Finding:
     worst = max(runs, key=lambda finding: (finding.verdict is Verdict.FAIL, finding.verdict.value))
     said = f"the runs do not agree ({counts}); one of them: {worst.seen}"
     return Finding(
-        last.check, Verdict.NOT_RUN, said, worst.scenario, worst.packets, worst.marked, runs=len(runs)
+        last.check,
+        Verdict.NOT_RUN,
+        said,
+        worst.scenario,
+        worst.packets,
+        worst.marked,
+        runs=len(runs),
+        sends=worst.sends,
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mcast.conform.proxy import PROXY
 from mcast.conform.querier import QUERIER
 
 Patch = Callable[..., Any]
@@ -33,8 +34,11 @@ class Mutant:
 
     @property
     def role(self) -> str:
-        """What it is judged as; the two roles have groups of different names."""
-        return "querier" if set(self.groups) <= set(QUERIER.groups) else "responder"
+        """What it is judged as; roles have groups of different names."""
+        for catalogue in (QUERIER, PROXY):
+            if set(self.groups) <= set(catalogue.groups):
+                return catalogue.role
+        return "responder"
 
 
 MUTANTS: dict[str, Mutant] = {}

@@ -1,6 +1,7 @@
 """Ourselves with one behaviour broken, and whether ``mcast conform`` sees it, and that alone.
 
-What is broken is ``twist mcast mdns`` here, and ``mcast browse`` in `tests.conform.querier_mutants`.
+What is broken is ``twist mcast mdns`` here, ``mcast browse`` in `tests.conform.querier_mutants`, and
+``twist mcast proxy`` in `tests.conform.proxy_mutants`.
 
     python -m tests.conform.mutants                      # all of them, each by a whole run; needs root
     python -m tests.conform.mutants tie-break-reversed   # these
@@ -29,6 +30,8 @@ from typing import Any
 from mcast.cli import main as run_command
 from mcast.conform.namespaces import going_first
 from mcast.conform.presets import Launch
+from mcast.conform.proxy import PROXY
+from mcast.conform.proxy_presets import proxy_launch
 from mcast.conform.querier import QUERIER
 from mcast.conform.responder import RESPONDER
 from mcast.conform.runs import PRESETS_OF
@@ -46,13 +49,21 @@ from mcast.mdns.responder import (
 from tests.conform import (
     answering_mutants,
     claiming_mutants,
+    proxy_mutants,
     querier_mutants,
     responder_mutants,
     sending_mutants,
 )
 from tests.conform.mutant import MUTANTS, Mutant, mutant, replace
 
-OTHERS = (answering_mutants, claiming_mutants, querier_mutants, responder_mutants, sending_mutants)
+OTHERS = (
+    answering_mutants,
+    claiming_mutants,
+    proxy_mutants,
+    querier_mutants,
+    responder_mutants,
+    sending_mutants,
+)
 """They add mutants of their own."""
 
 TOP = Path(__file__).resolve().parents[2]
@@ -150,14 +161,19 @@ def called(name: str) -> Mutant:
 
 
 def be(name: str, options: Sequence[str]) -> None:
-    """Run ``twist mcast mdns``, or ``mcast browse``, as a mutant."""
+    """Run ``twist mcast mdns``, ``twist mcast proxy`` or ``mcast browse`` as a mutant."""
     mutant = called(name)
     mutant.apply()
     if mutant.role == "querier":
         sys.exit(run_command(["browse", "--follow", "--resolve", "--json", *options]))
     from twisted.application.twist._twist import Twist
 
-    Twist.main(["twist", "--log-format=text", "mcast", "mdns", *options])
+    service = "proxy" if mutant.role == "proxy" else "mdns"
+    Twist.main(["twist", "--log-format=text", "mcast", service, *options])
+
+
+LAST_WORD = {"responder": "mdns", "querier": "--json"}
+"""The word of a preset's command line after which what a mutant is given as well begins."""
 
 
 def judge_it(name: str, options: Sequence[str]) -> None:
@@ -167,10 +183,12 @@ def judge_it(name: str, options: Sequence[str]) -> None:
     real = presets["mcast"]
 
     def launch(names: Names, folder: Path) -> Launch:
+        words = (sys.executable, "-m", "tests.conform.mutants", "--run", name)
+        if role == "proxy":
+            return proxy_launch(words, folder)
         made = real(names, folder)
-        begin = 1 + made.words.index("--json" if role == "querier" else "mdns")
-        words = (sys.executable, "-m", "tests.conform.mutants", "--run", name, *made.words[begin:])
-        return changed(made, words=words)
+        begin = 1 + made.words.index(LAST_WORD[role])
+        return changed(made, words=(*words, *made.words[begin:]))
 
     PRESETS_OF[role] = {**presets, "mcast": launch}
     sys.exit(run_command(["conform", role, "--subject", "mcast", *options]))
@@ -239,7 +257,10 @@ def never_broken() -> list[str]:
     """Return the checks that no mutant breaks."""
     named = {check for mutant in MUTANTS.values() for check in mutant.all_broken}
     known = [
-        check.id for role in (RESPONDER, QUERIER) for scenario in role.scenarios for check in scenario.checks
+        check.id
+        for role in (RESPONDER, QUERIER, PROXY)
+        for scenario in role.scenarios
+        for check in scenario.checks
     ]
     return [each for each in known if each not in named]
 
@@ -253,7 +274,7 @@ def main(given: Sequence[str]) -> int:
         judge_it(given[1], given[2:])
     parser = argparse.ArgumentParser(description="judge mutants of ours; needs root")
     parser.add_argument("names", nargs="*", help="which; all by default; A+B is one that is both")
-    parser.add_argument("--role", choices=["responder", "querier"], help="those of a role")
+    parser.add_argument("--role", choices=["responder", "querier", "proxy"], help="those of a role")
     parser.add_argument("--jobs", type=int, default=2, help="so many side by side")
     parser.add_argument("--own-groups", action="store_true", help="only by the groups that must fall")
     parser.add_argument("--never-broken", action="store_true", help="list the checks that no mutant breaks")

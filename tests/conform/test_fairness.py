@@ -163,3 +163,14 @@ class OtherHostTests(SynchronousTestCase):
 
     def test_after_a_delay(self) -> None:
         self.assertEqual(self.found(0.06), Verdict.WARNING)
+
+
+class ListedTests(SynchronousTestCase):
+    """We break no rule ourselves, or the subject need not do what we expect."""
+
+    def test_no_cache_flush_bit_in_known_answers(self) -> None:
+        """RFC 6762 §10.2."""
+        lab = BenchLab()
+        lab.bench.ask(Question(NAMES.host, RecordType.A), known=[ADDRESS])
+        ((listed,),) = [each.answers for each in lab.bench.ours(0)]
+        self.assertEqual((listed.identity, listed.cache_flush), (ADDRESS.identity, False))

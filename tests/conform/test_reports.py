@@ -152,8 +152,31 @@ class PageTests(SynchronousTestCase):
     def test_it_loads_nothing(self) -> None:
         page = page_of(result())
         self.assertIn("default-src 'none'", page)
-        for loading in ("src=", "http:", "https:", "@import", "url("):
+        for loading in ("src=", "http:", "<link", "@import", "url("):
             self.assertNotIn(loading, page)
+
+    def test_sections_are_links(self) -> None:
+        """A reader goes there; nothing is loaded for it."""
+        page = page_of(result())
+        link = "<a href='https://www.rfc-editor.org/rfc/rfc6762.html#section-6'>RFC 6762 §6</a>"
+        self.assertIn(link, page)
+        self.assertEqual(page.count("https:"), page.count("<a href='https:"))
+
+    def test_what_to_do(self) -> None:
+        """What was sent, what was expected and seen, and how to see it again."""
+        found = Finding(check("some.bad"), Verdict.FAIL, "late", "some/one", runs=2, sends="A question.")
+        page = page_of(Result("device", "querier", [found]))
+        for wanted in (
+            "A question.",
+            "seen: late",
+            "mcast conform querier … --only some.bad",
+            "tried 2 times",
+        ):
+            self.assertIn(wanted, page)
+
+    def test_all_packets_are_open_where_none_stands_out(self) -> None:
+        found = Finding(check("some.bad"), Verdict.FAIL, "none came", "some/one", PACKETS)
+        self.assertIn("<details open>", page_of(Result("device", "querier", [found])))
 
 
 class CaptureTests(SynchronousTestCase):

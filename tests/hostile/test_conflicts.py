@@ -38,7 +38,7 @@ class CrowdTests(HostileTestCase):
         for program in programs:
             program.wait_for("Starting reactor")
         self.eventually(lambda: unique(programs), "each to have a name of its own", self.patience)
-        time.sleep(3.0)  # both announcements of the last one, and then silence
+        sniffer.wait_until_calm(lambda packet: True, seconds=2.0)  # both announcements of the last one left
         at = sniffer.mark()
         time.sleep(3.0)
         self.assertTrue(unique(programs))

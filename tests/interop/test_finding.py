@@ -246,7 +246,12 @@ class LifeTests(SceneTestCase):
         self.zeroconf.wait_for(lambda event: event["event"] == "updated-own")
         self.zeroconf.tell("unregister", instance="Cheese", type="_http._tcp")
         self.follower.wait_for("Cheese", "removed")
-        self.assertEqual(self.changes("Cheese"), ["added", "updated", "removed"])
+        told: list[tuple[str, Any]] = []
+        for event in self.follower.of("Cheese"):
+            # Addresses that come in another packet are an update of their own.
+            if event["event"] != "updated" or told[-1][1] != event["txt"]:
+                told.append((event["event"], event["txt"]))
+        self.assertEqual(told, [("added", {"a": "1"}), ("updated", {"a": "2"}), ("removed", {"a": "2"})])
 
     def test_our_own_says_goodbye(self) -> None:
         responder = serve(self.lan.hosts[3], "--service", "Tea:_http._tcp:8004")

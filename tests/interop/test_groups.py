@@ -127,7 +127,7 @@ class CoapTests(GroupTestCase):
         self.example("coap_resource.py", "224.0.1.187").wait_for("ready")
         self.there.ip("route", "replace", "224.0.0.0/4", "dev", "eth0")
         answer = self.there.run(
-            "coap-client-notls", "-m", "get", "-N", "-B", "2", "coap://224.0.1.187/.well-known/core"
+            "coap-client-notls", "-m", "get", "-N", "-B", "6", "coap://224.0.1.187/.well-known/core"
         )
         self.assertEqual(answer.strip(), '</lamp>;rt="light";title="A lamp"')
 
@@ -135,7 +135,7 @@ class CoapTests(GroupTestCase):
         """The client names the interface by the zone."""
         self.example("coap_resource.py", "ff02::fd%eth1").wait_for("ready")
         answer = self.there.run(
-            "coap-client-notls", "-m", "get", "-N", "-B", "2", "coap://[ff02::fd%eth1]/.well-known/core"
+            "coap-client-notls", "-m", "get", "-N", "-B", "6", "coap://[ff02::fd%eth1]/.well-known/core"
         )
         self.assertEqual(answer.strip(), '</lamp>;rt="light";title="A lamp"')
 

@@ -52,7 +52,7 @@ class AskingTests(LanTestCase):
 
     def ask(self, *groups: str, host: Host | None = None, **settings: Any) -> dict[str, Any]:
         """Ask, and return what was gathered."""
-        wanted = json.dumps({"wait": 1.0, "repeats": [0, 0.3], **settings})
+        wanted = json.dumps({"wait": 3.0, "repeats": [0, 0.3], **settings})
         asked: dict[str, Any] = json.loads((host or self.asker).python("-c", ASK, wanted, *groups))
         return asked
 

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,17 +17,35 @@ from tests.interop.peers import Responder
 from tests.network.lan import NETNS_FOLDER, LanTestCase, require_namespaces, wait_until
 
 QUICK = (
-    *("no-goodbye", "legacy-srv-compressed", "denies-what-is-there", "case-of-subtypes-matters"),
+    *("no-legacy-answers", "legacy-srv-compressed", "denies-what-is-there", "case-of-subtypes-matters"),
     *("conflicts-from-any-port", "case-matters", "dots-escaped", "any-port", "list-without-tc"),
 )
 """Mutants of groups that take some ten seconds, and of checks that do not measure times."""
 
 MCAST = (sys.executable, "-m", "mcast.cli", "conform", "responder")
 
+TIMES = 4
+"""Our choice: how often a judge is asked that was too busy."""
+
 
 def findings(text: str) -> list[dict[str, Any]]:
     """Return the findings of ``--json``."""
     return [each for each in map(json.loads, text.splitlines()) if each["event"] == "finding"]
+
+
+def judged_by(command: Sequence[str]) -> tuple[list[dict[str, Any]], subprocess.Popen[str]]:
+    """Run a judge until it has come to a verdict on everything; return its findings and the process.
+
+    It gives none on what is timed where it was late itself: a busy machine is no subject's fault.
+    """
+    for _ in range(TIMES):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            text, _ = process.communicate(timeout=900)
+        found = findings(text)
+        verdicts = {each["verdict"] for each in found}
+        if verdicts & {"fail", "warning"} or not any("too busy" in each["seen"] for each in found):
+            break
+    return found, process
 
 
 def namespaces_of(pid: int) -> list[str]:
@@ -44,9 +63,7 @@ class LabTests(RunBeside):
     def test_ourselves(self) -> None:
         """No check fails or warns for ``twist mcast mdns``."""
         words = ("--subject", "mcast", "--only", "answers", "--only", "probing/claim", "--json")
-        with subprocess.Popen([*MCAST, *words], stdout=subprocess.PIPE, text=True) as process:
-            text, _ = process.communicate(timeout=600)
-        found = findings(text)
+        found, process = judged_by([*MCAST, *words])
         self.assertEqual([each for each in found if each["verdict"] != "pass"], [])
         self.assertGreater(len(found), 20)
         self.assertEqual((process.returncode, namespaces_of(process.pid)), (0, []))
@@ -54,10 +71,7 @@ class LabTests(RunBeside):
     def test_our_own_proxy(self) -> None:
         """No check fails or warns for ``twist mcast proxy``, by UDP, TCP and TLS."""
         words = ("--subject", "mcast", "--only", "zone", "--only", "push", "--only", "refusals", "--json")
-        proxy = (*MCAST[:-1], "proxy")
-        with subprocess.Popen([*proxy, *words], stdout=subprocess.PIPE, text=True) as process:
-            text, _ = process.communicate(timeout=600)
-        found = findings(text)
+        found, _ = judged_by([*MCAST[:-1], "proxy", *words])
         self.assertEqual([each for each in found if each["verdict"] != "pass"], [])
         self.assertGreater(len(found), 20)
 
@@ -88,28 +102,13 @@ class CableTests(LanTestCase):
         responder = Responder(device, "--hostname=device", "--service=Some Device:_ipp._tcp:631")
         self.addCleanup(responder.close)
         words = ("-I", "eth0", "--host", "device.local", "--service", "Some Device._ipp._tcp", "--no-ask")
-        done = subprocess.run(
-            judge.command(*MCAST, *words, "--only", "answers", "--only", "probing/claim", "--json"),
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
+        found, process = judged_by(
+            judge.command(*MCAST, *words, "--only", "answers", "--only", "probing/claim", "--json")
         )
-        found = findings(done.stdout)
         verdicts = {each["check"]: each["verdict"] for each in found}
         answers = {verdict for check, verdict in verdicts.items() if check.startswith("answers.")}
-        self.assertEqual((answers, done.returncode), ({"pass"}, 0), done.stderr)
+        self.assertEqual((answers, process.returncode), ({"pass"}, 0), found)
         self.assertEqual(verdicts["probing.three"], "not run")
-
-    def test_nobody_there(self) -> None:
-        judge, _ = self.lan.hosts
-        words = ("-I", "eth0", "--host", "nobody.local", "--only", "answers/matching", "--json")
-        done = judge.python("-m", "mcast.cli", "conform", "responder", *words, timeout=300)
-        self.assertIn("nobody answers for nobody.local. on eth0", findings(done)[0]["seen"])
-
-
-class LostInterfaceTests(LanTestCase):
-    """An interface that goes away in the middle of a run."""
 
     def test_the_interface_goes_away(self) -> None:
         """What was seen until then is no verdict."""
@@ -119,10 +118,17 @@ class LostInterfaceTests(LanTestCase):
         words = ("-I", "eth0", "--host", "device.local", "--service", "Some Device._ipp._tcp", "--no-ask")
         only = ("--only", "probing/claim", "--only", "answers/address")
         hook = ("--hook", "restart=ip link del eth0")
+        self.addCleanup(self.lan.plug, judge, 0)
         command = ("-m", "mcast.cli", "conform", "responder", *words, *only, *hook, "--json")
-        done = judge.python(*command, timeout=120, check=False)
+        done = judge.python(*command, timeout=600, check=False)
         probing = [each for each in findings(done) if each["group"] == "probing"]
         self.assertEqual({(each["verdict"], each["seen"]) for each in probing}, {("not run", "eth0 is gone")})
+
+    def test_nobody_there(self) -> None:
+        judge, _ = self.lan.hosts
+        words = ("-I", "eth0", "--host", "nobody.local", "--only", "answers/matching", "--json")
+        done = judge.python("-m", "mcast.cli", "conform", "responder", *words, timeout=300)
+        self.assertIn("nobody answers for nobody.local. on eth0", findings(done)[0]["seen"])
 
 
 class MutantTests(RunBeside):
@@ -135,6 +141,15 @@ class MutantTests(RunBeside):
     def test_quick_ones(self) -> None:
         """The checks that must fall do, and no other of their groups."""
         with ThreadPoolExecutor(3) as pool:  # they wait most of the time
-            found = pool.map(lambda name: broken(judged(name, MUTANTS[name].groups)), QUICK)
-        wanted = {name: set(MUTANTS[name].all_broken) for name in QUICK}
-        self.assertEqual(dict(zip(QUICK, found, strict=True)), wanted)
+            found = dict(zip(QUICK, pool.map(self.fell, QUICK), strict=True))
+        self.assertEqual(found, {name: set(MUTANTS[name].all_broken) for name in QUICK})
+
+    def fell(self, name: str) -> set[str]:
+        """Return the checks of its groups that do not hold of a mutant."""
+        mutant = MUTANTS[name]
+        for _ in range(TIMES):
+            verdicts = judged(name, mutant.groups)
+            # It was too busy to judge all of them.
+            if "not run" not in {verdicts.get(each) for each in mutant.all_broken}:
+                break
+        return broken(verdicts)

@@ -3,7 +3,7 @@
 Each module adds the scenarios of its groups to `PROXY`.
 """
 
-from mcast.conform.proxy import answers, push, refusals, zone
+from mcast.conform.proxy import answers, push, refusals, sessions, zone
 from mcast.conform.proxy.catalogue import PROXY
 
-__all__ = ["PROXY", "answers", "push", "refusals", "zone"]
+__all__ = ["PROXY", "answers", "push", "refusals", "sessions", "zone"]

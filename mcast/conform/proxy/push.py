@@ -106,24 +106,26 @@ def changes(packet: Packet) -> Iterator[Change]:
             yield Change(name, rtype, ttl)
 
 
-def _is_push(data: bytes) -> bool:
+def is_push(data: bytes) -> bool:
+    """Tell whether octets are a PUSH message."""
     return len(data) >= 16 and data[2] >> 3 & 0xF == 6 and data[12:14] == struct.pack("!H", PUSH)
 
 
-async def _request(client: StreamClient, data: bytes) -> tuple[Packet | None, DSO | None]:
+async def request(client: StreamClient, data: bytes) -> tuple[Packet | None, DSO | None]:
+    """Send a request, and wait for its response."""
     (number,) = struct.unpack("!H", data[:2])
     reply = await client.reply(number, client.send(data), SOON)
     return reply, None if reply is None else read(reply)
 
 
-async def _session(bench: Bench) -> StreamClient:
+async def open_session(bench: Bench) -> StreamClient:
     """Return a session that stands.
 
     :raises NotRunError: there is none.
     """
     await proxy_up(bench)
     client = await connect(bench, tls=True)
-    _, answer = await _request(client, keepalive(1))
+    _, answer = await request(client, keepalive(1))
     if answer is None or answer.rcode:
         client.close()
         raise NotRunError("the proxy opens no session: see push.session")
@@ -185,8 +187,8 @@ async def session(bench: Bench, judge: Judge) -> None:
     """Open a session, and say strange things."""
     await proxy_up(bench)
     client = await connect(bench, tls=True)
-    request = message(1, item(KEEPALIVE, struct.pack("!II", 60_000, 1_000)))
-    reply, answer = await _request(client, request)
+    first = message(1, item(KEEPALIVE, struct.pack("!II", 60_000, 1_000)))
+    reply, answer = await request(client, first)
     told = [] if answer is None else answer.of(KEEPALIVE)
     good = answer is not None and answer.is_response and answer.rcode == 0 and len(told) == 1
     said = "no response" if answer is None else f"rcode {answer.rcode}, {len(told)} Keepalive items"
@@ -197,11 +199,11 @@ async def session(bench: Bench, judge: Judge) -> None:
     judge.decide(COUNTS, not any(answer.counts), f"counts {answer.counts}", [reply])
     _, interval = struct.unpack("!II", told[0])
     judge.decide(INTERVAL, interval >= 10_000, f"{interval} ms", [reply])
-    reply, answer = await _request(client, message(2, item(UNKNOWN, b"?")))
+    reply, answer = await request(client, message(2, item(UNKNOWN, b"?")))
     good = answer is not None and answer.rcode == DSOTYPENI and not answer.of(UNKNOWN)
     said = "no response" if answer is None else f"rcode {answer.rcode}, {len(answer.items)} items"
     judge.decide(UNKNOWN_REQUEST, good, said, [reply])
-    reply, answer = await _request(client, keepalive(3) + item(UNKNOWN, b"?"))
+    reply, answer = await request(client, keepalive(3) + item(UNKNOWN, b"?"))
     good = answer is not None and answer.rcode == 0
     judge.decide(
         UNKNOWN_ADDITIONAL, good, "no response" if answer is None else f"rcode {answer.rcode}", [reply]
@@ -273,18 +275,18 @@ ENDED = rule(
 )
 async def subscription(bench: Bench, judge: Judge) -> None:
     """Follow a service that comes and goes."""
-    client = await _session(bench)
+    client = await open_session(bench)
     one = thing(bench)
     device = LinkDevice(bench, one.records)
     mark = bench.view.mark
-    reply, answer = await _request(client, subscribe(7, one.type_in_zone, RecordType.PTR))
+    reply, answer = await request(client, subscribe(7, one.type_in_zone, RecordType.PTR))
     good = answer is not None and answer.rcode == 0 and not answer.of(SUBSCRIBE)
     said = "no response" if answer is None else f"rcode {answer.rcode}, {len(answer.items)} items"
     if not judge.decide(SUBSCRIBED, good, said, [reply]):
         device.close()
         client.close()
         return
-    pushed = await client.message(_is_push, mark, PUSHED)
+    pushed = await client.message(is_push, mark, PUSHED)
     added = [] if pushed is None else [each for each in changes(pushed) if each.ttl < REMOVED]
     mine = [each for each in added if each.name == one.type_in_zone and each.rtype == RecordType.PTR]
     judge.decide(EXISTING, bool(mine), f"{len(added)} records added", [reply, pushed])
@@ -295,7 +297,7 @@ async def subscription(bench: Bench, judge: Judge) -> None:
         judge.decide(REAL_TTL, OTHER_TTL * 0.9 <= ttl <= OTHER_TTL, f"TTL {ttl}", [pushed])
         device.close()
         mark = bench.respond(*(each.with_ttl(0) for each in one.records), host=1)
-        gone = await client.message(_is_push, mark, PUSHED)
+        gone = await client.message(is_push, mark, PUSHED)
         removed = [] if gone is None else [each for each in changes(gone) if each.ttl >= REMOVED]
         judge.decide(TAKEN_BACK, bool(removed), f"{len(removed)} records removed", [gone])
     else:
@@ -304,7 +306,7 @@ async def subscription(bench: Bench, judge: Judge) -> None:
     await bench.sleep(1.5)
     mark = bench.view.mark
     bench.respond(*one.records, host=1)
-    late = await client.message(_is_push, mark, 6.0)
+    late = await client.message(is_push, mark, 6.0)
     asked = asked_on_link(bench, one.type_on_link, mark)
     client.close()
     said = f"{'a' if late else 'no'} PUSH message, {len(asked)} questions on the link"
@@ -319,9 +321,9 @@ async def subscription(bench: Bench, judge: Judge) -> None:
 )
 async def duplicate(bench: Bench, judge: Judge) -> None:
     """Subscribe twice."""
-    client = await _session(bench)
+    client = await open_session(bench)
     one = thing(bench)
-    _, answer = await _request(client, subscribe(7, one.type_in_zone, RecordType.PTR))
+    _, answer = await request(client, subscribe(7, one.type_in_zone, RecordType.PTR))
     if answer is None or answer.rcode:
         client.close()
         raise NotRunError("the proxy takes no subscription: see push.subscribe")

@@ -6,10 +6,21 @@ import struct
 
 from mcast.conform.bench import Bench
 from mcast.conform.proxy.catalogue import PROXY
-from mcast.conform.proxy.clients import AT_ONCE, THE_HOST_ZONE, THE_ZONE, ask, in_zone, proxy_up
-from mcast.conform.verdicts import Judge, must, should
+from mcast.conform.proxy.clients import (
+    AT_ONCE,
+    THE_HOST_ZONE,
+    THE_ZONE,
+    TLS_PORT,
+    ask,
+    connect,
+    in_zone,
+    proxy_up,
+)
+from mcast.conform.verdicts import Judge, NotRunError, must, rule, should
 from mcast.dns.codes import RecordType
 from mcast.dns.reading import read_name
+
+AUTHORITATIVE, RECURSION_AVAILABLE = 0x0400, 0x0080
 
 APEX = must(
     "zone.apex-at-once",
@@ -61,11 +72,18 @@ NO_LLQ = must(
     "An empty NOERROR response within a second to SRV of _dns-llq._udp and _dns-update._udp.",
     "A proxy with Long-Lived Queries may answer for _dns-llq: that is not judged here.",
 )
+HEADER = rule(
+    "zone.header",
+    "P-5.1-2",
+    "RFC 8766 §5.1",
+    "A proxy answers as an authoritative server of its zones does, and is no resolver.",
+    "AA set and RA clear in the responses to SOA, NS and TXT at the apex.",
+)
 
 
 @PROXY.scenario(
     "zone/apex",
-    *(APEX, SERIAL, TIMERS, MNAME, NAME_SERVERS),
+    *(APEX, HEADER, SERIAL, TIMERS, MNAME, NAME_SERVERS),
     sends="SOA, NS and TXT of each zone.",
     seconds=8,
 )
@@ -78,6 +96,10 @@ async def apex(bench: Bench, judge: Judge) -> None:
         nothing = await ask(bench, zone, RecordType.TXT)
         for one in (soa, servers, nothing):
             judge.decide(APEX, one.delay < AT_ONCE, f"{zone}: {one.said}", one.packets)
+            if one.reply is not None:
+                flags = one.message.flags
+                good = flags & AUTHORITATIVE and not flags & RECURSION_AVAILABLE
+                judge.decide(HEADER, bool(good), f"{zone}: flags {flags:#06x}", one.packets)
         targets = [each.data for each in servers.records(RecordType.NS)]
         outside = all(not str(each).endswith((str(THE_ZONE), str(THE_HOST_ZONE))) for each in targets)
         said = f"{zone}: NS {', '.join(map(str, targets)) or 'none'}"
@@ -109,3 +131,38 @@ async def below(bench: Bench, judge: Judge) -> None:
             continue
         said = f"{service}.{proto}: {one.said}"
         judge.decide(NO_LLQ, one.is_negative and one.delay < AT_ONCE, said, one.packets)
+
+
+PUSH_SERVICE = must(
+    "zone.push-service",
+    "P-6.4-3 H-6.1-3",
+    "RFC 8766 §6.4",
+    "Clients find out by an SRV record whether and where there are subscriptions.",
+    "Within a second, SRV of _dns-push-tls._tcp with the port 853 and a target outside of the zones, where "
+    "TLS is there; an empty NOERROR response where it is not.",
+)
+
+
+@PROXY.scenario(
+    "zone/push-service",
+    PUSH_SERVICE,
+    sends="SRV of _dns-push-tls._tcp in the zone; a connection by TLS.",
+    seconds=3,
+)
+async def push_service(bench: Bench, judge: Judge) -> None:
+    """Ask where there are subscriptions."""
+    await proxy_up(bench)
+    one = await ask(bench, in_zone("_dns-push-tls", "_tcp"), RecordType.SRV)
+    found = [each.data for each in one.records(RecordType.SRV)]
+    try:
+        (await connect(bench, tls=True)).close()
+        has_tls = True
+    except NotRunError:
+        has_tls = False
+    good = bool(found) if has_tls else one.is_negative
+    for data in found:
+        target, port = getattr(data, "target", None), getattr(data, "port", 0)
+        outside = not str(target).endswith((str(THE_ZONE), str(THE_HOST_ZONE)))
+        good = good and port == TLS_PORT and outside
+    said = f"{one.said}; {'TLS' if has_tls else 'no TLS'} at port {TLS_PORT}"
+    judge.decide(PUSH_SERVICE, good and one.delay < AT_ONCE, said, one.packets)

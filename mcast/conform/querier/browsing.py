@@ -190,7 +190,9 @@ class Beliefs:
     ) -> None:
         """Take down whether an instance is believed where it should be, or not."""
         holds = self.hold(instance)
-        said = f"{instance} is {'believed' if holds else 'not believed'}"
+        ways = ["listed as known"] * (instance.wire in self.known)
+        ways += ["shown"] * (label_of(instance) in self.labels)
+        said = f"{instance} is {' and '.join(ways) or 'neither listed as known nor shown'}"
         judge.decide(check, holds is wanted, said, (*also, *self.packets))
 
 

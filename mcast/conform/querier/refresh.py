@@ -69,8 +69,9 @@ async def unanswered(bench: Bench, judge: Judge) -> None:
     if len(queries) < 2:
         raise NotRunError("the subject asks only once")
     late = [each for each in queries if each.at >= told_at + POINTS[0] * TTL - EARLY]
-    parts = ", ".join(f"{(each.at - told_at) / TTL:.1%}" for each in late) or "none"
-    judge.decide(REISSUED, bool(late), f"queries at {parts}", late)
+    parts = ", ".join(f"{(each.at - told_at) / TTL:.1%}" for each in late)
+    said = f"queries at {parts} of the TTL" if late else "no query from 80 % of the TTL on"
+    judge.decide(REISSUED, bool(late), said, late)
     met = [
         sum(
             told_at + point * TTL - EARLY <= each.at <= told_at + (point + VARIATION) * TTL + BUSY
@@ -78,7 +79,7 @@ async def unanswered(bench: Bench, judge: Judge) -> None:
         )
         for point in POINTS
     ]
-    judge.decide(SCHEDULE, met == [1] * len(POINTS), f"queries at {parts}", late)
+    judge.decide(SCHEDULE, met == [1] * len(POINTS), said, late)
     if not shown_once:
         judge.skip(EXPIRES, "what the subject shows is not read")
     else:

@@ -207,13 +207,13 @@ class HostileTestCase(LanTestCase):
         self.assertTrue(self.person.ask(name, within=within), f"no answer for {name} within {within} s")
         return time.monotonic() - began
 
-    def count_answers(self, times: int, *, pause: float = 0.2) -> int:
-        """Return how many of the person's questions are answered, each asked twice at most."""
+    def count_answers(self, times: int, *, within: float = 6.0, every: float = 3.0) -> int:
+        """Return how many of the person's questions are answered, each asked twice unless told otherwise."""
         answered = 0
         for number in range(times):
             name, qtype = (("kitchen.local", A), ("_http._tcp.local", PTR))[number % 2]
-            answered += bool(self.person.ask(name, qtype, within=6.0, every=3.0))
-            time.sleep(pause)
+            answered += bool(self.person.ask(name, qtype, within=within, every=every))
+            time.sleep(0.2)
         return answered
 
     def assert_well(self, program: Program, *, lines: int = 60) -> None:

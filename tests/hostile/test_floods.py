@@ -45,7 +45,8 @@ class QuestionFloodTests(HostileTestCase):
         self.wait_for_answer()
         held, memory = self.holding(program), resident(program.pid)
         with self.attacker.flood(questions(sources), 20_000):
-            answered = self.count_answers(8)
+            # Of what a busy machine does not read in time most is lost, of whoever it is.
+            answered = self.count_answers(8, within=LATEST, every=0.5)
         self.assertGreaterEqual(answered, 7, f"{self.attacker.sent} frames")
         self.wait_for_answer()
         self.assertEqual(self.holding(program), held)

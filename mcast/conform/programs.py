@@ -7,9 +7,11 @@ import shutil
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.python.failure import Failure
@@ -93,6 +95,8 @@ class Program:
         self._process = reactor.spawnProcess(
             self._watcher, command[0], command, env={**os.environ, "PATH": PATH, **environment}
         )
+        # Twisted forgets it when the program has exited, which is before its pipes are closed.
+        self._pid = self._process.pid
         self._process.closeStdin()
 
     @property
@@ -102,7 +106,8 @@ class Program:
     def signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
         if self.is_running:
-            self._process.signalProcess(number)
+            with suppress(ProcessExitedAlready):
+                self._process.signalProcess(number)
 
     @property
     def status(self) -> int | None:
@@ -112,7 +117,7 @@ class Program:
     def signal_session(self, number: int) -> None:
         """Send a signal to a program that ``setsid`` started, and to all that it has started."""
         if self.is_running and sys.platform != "win32":
-            os.killpg(self._process.pid, number)
+            os.killpg(self._pid, number)
 
     async def until_ended(self, view: View, timeout: float) -> bool:
         """Wait for its end; False when it goes on for so long."""

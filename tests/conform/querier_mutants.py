@@ -158,10 +158,10 @@ def one_refresh() -> None:
 @mutant("refresh-answered-in-vain", "refresh.answered")
 def refresh_answered_in_vain() -> None:
     def around(real: Patch) -> Patch:
-        def renewed(cached: Any, record: Any, source: int, now: float) -> Any:
-            if record.type == RecordType.PTR and record.ttl and now - cached.received_at > 1:
-                return cache.Outcome.IGNORED, cached
-            return real(cached, record, source, now)
+        def renewed(times: Any, record: Any, source: int, now: float) -> Any:
+            if record.type == RecordType.PTR and record.ttl and now - times[0] > 1:
+                return cache.Outcome.IGNORED, times
+            return real(times, record, source, now)
 
         return renewed
 
@@ -189,8 +189,8 @@ def lives_twice_as_long() -> None:
 @mutant("goodbyes-ignored", "withdrawal.goodbye")
 def goodbyes_ignored() -> None:
     def around(real: Patch) -> Patch:
-        def renewed(cached: Any, record: Any, source: int, now: float) -> Any:
-            return real(cached, record, source, now) if record.ttl else (cache.Outcome.IGNORED, cached)
+        def renewed(times: Any, record: Any, source: int, now: float) -> Any:
+            return real(times, record, source, now) if record.ttl else (cache.Outcome.IGNORED, times)
 
         return renewed
 

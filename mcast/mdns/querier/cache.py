@@ -20,19 +20,21 @@ from mcast.mdns.querier.cache_cells import (
     RECONFIRMING,
     REPEATED,
     REPEATED_AFTER,
+    UNIQUE,
     CachedRecord,
     Cell,
     LargeCell,
     Lifetime,
+    Times,
     capitals,
-    cell_head,
-    fold,
-    pack_cell,
+    cell_count,
+    find_entry,
+    member_times,
     pack_head,
     pack_one,
     record_key,
     unpack_cell,
-    unpack_member,
+    with_times,
 )
 from mcast.mdns.querier.cache_eviction import Eviction
 from mcast.mdns.querier.cache_table import MAX_CELL_OCTETS, MAX_CELL_RECORDS, CacheTable
@@ -54,6 +56,12 @@ class Outcome(IntEnum):
     """There is no room for it."""
     RETIMED = 6
     """It was there, and its time to live is another one now."""
+
+
+# Looked up once: the members of an enumeration are found slowly.
+_IGNORED: Final = Outcome.IGNORED
+_ADDED: Final = Outcome.ADDED
+_REFRESHED: Final = Outcome.REFRESHED
 
 
 class Cache:
@@ -109,49 +117,41 @@ class Cache:
                 return self._store_in_large_cell(key, known, record, source, now), True
             return self._store_in_cell(key, known, record, source, now)
         if not record.ttl:
-            return Outcome.IGNORED, False
+            return _IGNORED, False
         cached = CachedRecord(now, record.ttl, record.type, int(record.cache_flush), source, record.rdata)
         cell = pack_head(capitals(record.name.wire, key)) + pack_one(cached)
         self._table.add_name(key, cell)
         if not self._make_room(key, record.type, now):
             self._table.take(key, [record_key(record.type, record.rdata)])
             return Outcome.REFUSED, False
-        return Outcome.ADDED, False
+        return _ADDED, False
 
     def _store_in_cell(
         self, key: bytes, cell: Cell, record: Record, source: int, now: float
     ) -> tuple[Outcome, bool]:
-        rtype, rdata = record.type, record.rdata
-        records = unpack_cell(cell)
-        has_elders = False
-        found = -1
-        for place, cached in enumerate(records):
-            if cached.type != rtype:
-                continue
-            if cached.rdata == rdata or (
-                len(cached.rdata) == len(rdata) and fold(rtype, cached.rdata) == fold(rtype, rdata)
-            ):
-                found = place
-            elif cached.received_at < now - FLUSH_AGE or cached.flags & GOODBYE:
-                has_elders = True
-        if found >= 0:
-            outcome, records[found] = _renewed(records[found], record, source, now)
-            if outcome != Outcome.IGNORED:
-                # Times and flags have a fixed size, so the cell keeps its length.
-                self._names[key] = pack_cell(cell_head(cell), records)
+        found, times, has_elders = find_entry(cell, record.type, record.rdata, now - FLUSH_AGE)
+        if found:
+            outcome, times = _renewed(times, record, source, now)
+            if outcome is not _IGNORED:
+                self._names[key] = with_times(cell, found, times)
             return outcome, has_elders
         if not record.ttl:
-            return Outcome.IGNORED, False
-        if len(records) >= MAX_CELL_RECORDS or len(cell) + len(rdata) > MAX_CELL_OCTETS:
-            large = self._table.enlarge(key, cell, records)
-            return self._store_in_large_cell(key, large, record, source, now), has_elders
+            return _IGNORED, False
+        return self._append(key, cell, record, source, now), has_elders
+
+    def _append(self, key: bytes, cell: Cell, record: Record, source: int, now: float) -> Outcome:
+        """Add a record that a cell does not have."""
+        rtype, rdata = record.type, record.rdata
+        if len(cell) + len(rdata) > MAX_CELL_OCTETS or cell_count(cell) >= MAX_CELL_RECORDS:
+            large = self._table.enlarge(key, cell, unpack_cell(cell))
+            return self._store_in_large_cell(key, large, record, source, now)
         cached = CachedRecord(now, record.ttl, rtype, int(record.cache_flush), source, rdata)
         self._table.append(key, cell, cached)
         if not self._make_room(key, rtype, now):
             # The cell may be another one than before: eviction may have looked at it.
             self._table.take(key, [record_key(rtype, rdata)])
-            return Outcome.REFUSED, False
-        return Outcome.ADDED, has_elders
+            return Outcome.REFUSED
+        return _ADDED
 
     def _store_in_large_cell(
         self, key: bytes, large: LargeCell, record: Record, source: int, now: float
@@ -160,12 +160,12 @@ class Cache:
         rkey = record_key(rtype, record.rdata)
         member = large.members.get(rkey)
         if member:
-            outcome, cached = _renewed(unpack_member(rkey, member), record, source, now)
-            if outcome != Outcome.IGNORED:
-                large.put(rkey, cached)
+            outcome, times = _renewed(member_times(member), record, source, now)
+            if outcome is not _IGNORED:
+                large.set_times(rkey, times)
             return outcome
         if not record.ttl:
-            return Outcome.IGNORED
+            return _IGNORED
         self._eviction.make_room_in(key, large, source, now)
         cached = CachedRecord(now, record.ttl, rtype, int(record.cache_flush), source, record.rdata)
         self._table.add_member(large, rkey, cached)
@@ -173,7 +173,7 @@ class Cache:
         if not self._make_room(key, rtype, now):
             self._table.empty_member(large, rkey)
             return Outcome.REFUSED
-        return Outcome.ADDED
+        return _ADDED
 
     def flush(self, key: bytes, rtype: int, now: float) -> list[CachedRecord]:
         """Let the records of a set that are older than a second end in a second (RFC 6762 §10.2).
@@ -252,22 +252,21 @@ class Cache:
         return self._table.owner(key)
 
 
-def _renewed(cached: CachedRecord, record: Record, source: int, now: float) -> tuple[Outcome, CachedRecord]:
-    """Return what becomes of a cached record when it is heard again."""
-    leaving = cached.flags & LEAVING
+def _renewed(times: Times, record: Record, source: int, now: float) -> tuple[Outcome, Times]:
+    """Return what becomes of a cached record when it is heard again, and its times from then on."""
+    received_at, ttl, flags, said_by = times
+    leaving = flags & LEAVING
     if not record.ttl:
-        if leaving or cached.expires_at <= now:
-            return Outcome.IGNORED, cached
+        if leaving or received_at + ttl <= now:
+            return _IGNORED, times
         # RFC 6762 §10.1: "record a TTL of 1 and then delete the record one second later".
-        return Outcome.DOOMED, cached._replace(
-            received_at=now, ttl=int(GOODBYE_DELAY), flags=cached.flags | GOODBYE
-        )
-    flags = int(record.cache_flush) | (cached.flags & (CONFIRMED | REPEATED))
-    if now >= cached.received_at + REPEATED_AFTER:
-        flags |= REPEATED
-    if source != cached.source and NO_SOURCE not in (source, cached.source):
-        flags |= CONFIRMED
-    renewed = CachedRecord(now, record.ttl, cached.type, flags, source, cached.rdata)
+        return Outcome.DOOMED, (now, int(GOODBYE_DELAY), flags | GOODBYE, said_by)
+    renewed = (UNIQUE if record.cache_flush else 0) | (flags & (CONFIRMED | REPEATED))
+    if now >= received_at + REPEATED_AFTER:
+        renewed |= REPEATED
+    if source != said_by and source != NO_SOURCE and said_by != NO_SOURCE:
+        renewed |= CONFIRMED
+    after = (now, record.ttl, renewed, source)
     if leaving:
-        return Outcome.RESCUED, renewed
-    return (Outcome.REFRESHED if cached.ttl == record.ttl else Outcome.RETIMED), renewed
+        return Outcome.RESCUED, after
+    return (_REFRESHED if ttl == record.ttl else Outcome.RETIMED), after

@@ -159,6 +159,63 @@ def unpack_cell(cell: Cell) -> list[CachedRecord]:
     return records
 
 
+Times = tuple[float, int, int, int]
+"""Of a cached record, what changes when it is heard again: `received_at`, `ttl`, `flags` and `source`."""
+
+
+def find_entry(cell: Cell, rtype: int, rdata: bytes, elder_before: float) -> tuple[int, Times, bool]:
+    """Look for a record in a cell; runs for each record that is heard, and makes nothing of the others.
+
+    :param elder_before: members of its set that were heard before this, or have said goodbye, are elders.
+    :returns: its place, 0 where it is not in the cell; its times; and whether there are elders.
+    """
+    length = len(rdata)
+    found = 0
+    times: Times = (0.0, 0, 0, 0)
+    has_elders = False
+    position = 1 + cell[0]
+    size = len(cell)
+    while position < size:
+        received_at, ttl, other, flags, source, held = _unpack(cell, position)
+        start = position + _SIZE
+        end = start + held
+        if other == rtype:
+            if held == length and (
+                (said := cell[start:end]) == rdata or fold(rtype, said) == fold(rtype, rdata)
+            ):
+                found = position
+                times = received_at, ttl, flags, source
+            elif received_at < elder_before or flags & GOODBYE:
+                has_elders = True
+        position = end
+    return found, times, has_elders
+
+
+def with_times(cell: Cell, place: int, times: Times) -> Cell:
+    """Return a cell in which the record at a place has other times."""
+    received_at, ttl, flags, source = times
+    _, _, rtype, _, _, length = _unpack(cell, place)
+    packed = _pack(received_at, ttl, rtype, flags, source, length)
+    return cell[:place] + packed + cell[place + _SIZE :]
+
+
+def cell_count(cell: Cell) -> int:
+    """Return how many records a cell has."""
+    return len(cell_types(cell))
+
+
+def cell_types(cell: Cell) -> list[int]:
+    """Return the type of each record of a cell."""
+    types = []
+    position = 1 + cell[0]
+    size = len(cell)
+    while position < size:
+        _, _, rtype, _, _, length = _unpack(cell, position)
+        types.append(rtype)
+        position += _SIZE + length
+    return types
+
+
 def record_key(rtype: int, rdata: bytes) -> bytes:
     """Return what a record is known by within its name, in whatever case its rdata is."""
     return rtype.to_bytes(2, "big") + fold(rtype, rdata)
@@ -172,6 +229,12 @@ def pack_member(cached: CachedRecord, key: bytes) -> bytes:
     if len(rdata) > 256:
         return _pack_member(received_at, ttl, flags, source, _WHOLE) + rdata
     return _pack_member(received_at, ttl, flags, source, _CAPITALS) + capitals(rdata, key[2:])
+
+
+def member_times(member: bytes) -> Times:
+    """Return the times of a record in a large cell."""
+    received_at, ttl, flags, source, _ = _unpack_member(member)
+    return received_at, ttl, flags, source
 
 
 def unpack_member(key: bytes, member: bytes) -> CachedRecord:
@@ -250,6 +313,17 @@ class LargeCell:
         self.members[key] = packed = pack_member(cached, key)
         self.held[cached.source] = self.held.get(cached.source, 0) + 1
         return packed
+
+    def set_times(self, key: bytes, times: Times) -> None:
+        """Change the times of a member."""
+        received_at, ttl, flags, source = times
+        member = self.members[key]
+        _, _, _, said_by, spelling = _unpack_member(member)
+        if source != said_by:
+            self._let_go(key)
+            self.held[source] = self.held.get(source, 0) + 1
+        packed = _pack_member(received_at, ttl, flags, source, spelling)
+        self.members[key] = packed + member[_MEMBER_SIZE:]
 
     def empty(self, key: bytes) -> None:
         """Leave an empty entry in the place of a member."""

@@ -16,8 +16,10 @@ from mcast.mdns.querier.cache_cells import (
     Cell,
     LargeCell,
     Lifetime,
+    cell_count,
     cell_head,
     cell_lifetimes,
+    cell_types,
     fold,
     pack_cell,
     pack_one,
@@ -111,14 +113,14 @@ class CacheTable:
         known = self.names.get(key)
         if isinstance(known, LargeCell):
             return known.count > 0
-        return bool(known) and any(cached.type == rtype for cached in unpack_cell(known or GONE))
+        return bool(known) and rtype in cell_types(known or GONE)
 
     def count_of(self, key: bytes) -> int:
         """Return how many records a name has, of whatever type, with the expired ones."""
         known = self.names.get(key)
         if not known:
             return 0
-        return known.count if isinstance(known, LargeCell) else len(unpack_cell(known))
+        return known.count if isinstance(known, LargeCell) else cell_count(known)
 
     def owner(self, key: bytes) -> Name:
         """Return a name as it was spelled when it was first heard."""

@@ -42,6 +42,19 @@ _COUNTED = (
 """What a record that was heard is counted as, by its `Outcome`."""
 
 
+# Looked up once: the members of an enumeration are found slowly.
+_IN: Final = int(RecordClass.IN)
+_SIG: Final = int(RecordType.SIG)
+_NSEC: Final = int(RecordType.NSEC)
+_SRV: Final = int(RecordType.SRV)
+_ANY: Final = int(RecordType.ANY)
+_IGNORED: Final = Outcome.IGNORED
+_ADDED: Final = Outcome.ADDED
+_RESCUED: Final = Outcome.RESCUED
+_REFUSED: Final = Outcome.REFUSED
+_DOOMED: Final = Outcome.DOOMED
+_RETIMED: Final = Outcome.RETIMED
+
 _ANSWERED = (Outcome.ADDED, Outcome.REFRESHED, Outcome.RESCUED, Outcome.RETIMED)
 
 
@@ -84,10 +97,10 @@ class ResponseHandler:
         for section in (message.answers, message.authorities, message.additionals):
             for record in section:
                 rtype = record.type
-                if record.rclass != RecordClass.IN:
+                if record.rclass != _IN:
                     counters["records of other classes"] += 1
                     continue
-                if rtype in _NO_DATA or (rtype == RecordType.SIG and record.rdata[:2] == b"\0\0"):
+                if rtype in _NO_DATA or (rtype == _SIG and record.rdata[:2] == b"\0\0"):
                     # RFC 6762 §10.2: "pseudo-RRs should never go into the Multicast DNS cache".
                     continue
                 outcome, has_elders = store(record, now, mark)
@@ -96,7 +109,7 @@ class ResponseHandler:
                 if has_elders and record.cache_flush and record.ttl:
                     flushing.add((key, rtype))
                 among = series_of(key)
-                if among is not None and outcome is not Outcome.IGNORED:
+                if among is not None and outcome is not _IGNORED:
                     is_answer = is_answer or outcome in _ANSWERED
                     self._heard(among, record, outcome, source, now)
         if is_answer:
@@ -139,31 +152,31 @@ class ResponseHandler:
         now: float,
     ) -> None:
         """Tell those who ask for a name what became of a record, and plan what is to be done with it."""
-        if outcome is Outcome.REFUSED:
+        if outcome is _REFUSED:
             return
         rtype = record.type
-        if rtype == RecordType.NSEC:
+        if rtype == _NSEC:
             self._heard_denial(among, record, outcome, now)
         events = self._context.events
         for series in among:
             if not series.is_answered_by(rtype):
                 continue
-            if outcome is Outcome.ADDED:
+            if outcome is _ADDED:
                 events.append(RecordAdded(record, series.askers, source))
-            elif outcome is Outcome.RESCUED:
+            elif outcome is _RESCUED:
                 events.append(RecordRescued(record, series.askers, source))
-            elif outcome is Outcome.RETIMED:
+            elif outcome is _RETIMED:
                 events.append(RecordRetimed(record, series.askers, source))
-            if outcome is Outcome.DOOMED:
+            if outcome is _DOOMED:
                 at = now + GOODBYE_DELAY
             else:
                 series.is_denied = False
-                if record.cache_flush and series.type != RecordType.ANY:
+                if record.cache_flush and series.type != _ANY:
                     # RFC 6762 §5.2: "a good indication that no other answers will be forthcoming".
                     series.stop()
                 at = series.refresh_at(record.ttl, now)
             self._review_at(series, at)
-        if rtype == RecordType.SRV and outcome is not Outcome.DOOMED:
+        if rtype == _SRV and outcome is not _DOOMED:
             self.depend(record.name.key, record.rdata, record.ttl, now, now)
 
     def depend(self, service: bytes, rdata: bytes, ttl: int, received_at: float, now: float) -> None:

@@ -37,6 +37,10 @@ Our choice: so that this is not done for each place that becomes free.
 
 _PTR: Final = int(RecordType.PTR)
 _SRV: Final = int(RecordType.SRV)
+_LEFT: Final = (
+    RecordFlushed,
+    RecordRemoved,
+)  # made once: a union for each record would take half of the time
 
 
 class Browser(ServiceTracker):
@@ -88,7 +92,7 @@ class Browser(ServiceTracker):
 
     def _begin_on(self, link: LinkId, now: float) -> None:
         for question in self.questions:
-            self._ask(link, question, now)
+            self._ask(link, question.name, {_PTR: False}, now)
 
     def _end_on(self, link: LinkId, now: float) -> None:
         for question in self.questions:
@@ -101,7 +105,7 @@ class Browser(ServiceTracker):
     def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
         if record.type == _PTR and record.name.key in self._lists:
-            if isinstance(change, RecordFlushed | RecordRemoved):
+            if isinstance(change, _LEFT):
                 self._unlisted(link, record, now)
             else:
                 self._listed(link, record, None if change.source is None else change.source[0], now)
@@ -257,7 +261,7 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
     compare = staticmethod(type_change)
 
     def _begin_on(self, link: LinkId, now: float) -> None:
-        self._ask(link, self._question, now)
+        self._ask(link, self._question.name, {_PTR: False}, now)
 
     def _end_on(self, link: LinkId, now: float) -> None:
         self._cancel(link, self._question, now)
@@ -279,7 +283,7 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
         entries = self._listed.get(service_type, [])
         if entry in entries:
             entries.remove(entry)
-        if isinstance(change, RecordFlushed | RecordRemoved):
+        if isinstance(change, _LEFT):
             if not entries:
                 self._drop(service_type)
                 self._take_in_again(now)

@@ -57,7 +57,7 @@ class Collector(Follower):
         return bool(self._denied_on) or any(answer.record.cache_flush for answer in self._found.values())
 
     def _begin_on(self, link: LinkId, now: float) -> None:
-        self._ask(link, self.question, now)
+        self._ask(link, self.question.name, {self.question.type: False}, now)
 
     def _end_on(self, link: LinkId, now: float) -> None:
         self._cancel(link, self.question, now)

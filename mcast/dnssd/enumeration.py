@@ -65,7 +65,7 @@ class DomainBrowser(Follower):
         return tuple(self._listed)
 
     def _begin_on(self, link: LinkId, now: float) -> None:
-        self._ask(link, self.question, now)
+        self._ask(link, self.question.name, {self.question.type: False}, now)
 
     def _end_on(self, link: LinkId, now: float) -> None:
         self._cancel(link, self.question, now)

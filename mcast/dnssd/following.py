@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
 from mcast.dns.messages import Question
@@ -11,7 +11,7 @@ from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import Record
 from mcast.dnssd.link_id import LinkId
 from mcast.mdns.domains import is_multicast_name
-from mcast.mdns.events import Denied, RecordAdded, RecordChange, RecordRetimed
+from mcast.mdns.events import Denied, RecordAdded, RecordChange, RecordRetimed, Types
 
 MAX_ELSEWHERE = 32
 """Hosts outside of multicast DNS whose addresses one follower wants at most.
@@ -30,8 +30,10 @@ class AnyQuerier(Protocol):
     Its methods are explained at `mcast.mdns.querier.querier.Querier`.
     """
 
-    def ask(self, question: Question, now: float, asker: Hashable, *, depends: bool = False) -> None:
-        """Ask a question until `cancel`."""
+    def ask_about(
+        self, name: Name, types: Types, now: float, asker: Hashable, *, whole: bool = False
+    ) -> tuple[list[Record], list[int]]:
+        """Ask until `cancel`; return what is known, and the types that are denied."""
 
     def depend(self, service: Name, now: float) -> None:
         """Have answers asked for again for as long as an SRV record leads to them."""
@@ -52,9 +54,6 @@ class AnyQuerier(Protocol):
 
     def is_repeated(self, record: Record, since: float) -> bool:
         """Whether a record was said again after a moment."""
-
-    def is_denied(self, question: Question, now: float) -> bool:
-        """Whether it is known that there is no such record."""
 
     def reconfirm(self, record: Record, now: float) -> bool:
         """Take the hint that a record is wrong."""
@@ -138,22 +137,21 @@ class Follower:
         """Whether a name is one that this follower asks for where it asks."""
         return is_multicast_name(name) is not self.asks_servers
 
-    def _ask(self, link: LinkId, question: Question, now: float, *, depends: bool = False) -> None:
-        """Begin to ask on a link, and take in what it knows already.
+    def _ask(self, link: LinkId, name: Name, types: Types, now: float) -> None:
+        """Begin to ask on a link for records of some types, and take in what it knows already.
 
         Anybody on the link could answer for a name outside of multicast DNS: it is not asked for, and what
         was heard unasked is not believed (RFC 6762 §3, §13).
         """
-        if not (self.asks_for_any_name or self._may_ask_for(question.name)):
+        if not (self.asks_for_any_name or self._may_ask_for(name)):
             outside = "names in multicast DNS" if self.asks_servers else "names outside of multicast DNS"
-            self.counters[outside] += 1
+            self.counters[outside] += len(types)
             return
-        querier = self._links[link]
-        querier.ask(question, now, self, depends=depends)
-        for record in querier.records(question, now, flushed=False, whole=self.wants_times):
+        found, denied = self._links[link].ask_about(name, types, now, self, whole=self.wants_times)
+        for record in found:
             self._record(link, RecordAdded(record, (self,)), now)
-        if querier.is_denied(question, now):
-            self._denied(link, question, now)
+        for rtype in denied:
+            self._denied(link, Question(name, rtype), now)
 
     def _cancel(self, link: LinkId, question: Question, now: float) -> None:
         self._links[link].cancel(question, now, self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -26,6 +26,9 @@ BEYOND = LinkId("", 0, False)
 """No link: where DNS servers tell of a domain outside of multicast DNS."""
 
 
-def interfaces_of(links: Iterable[LinkId]) -> tuple[str, ...]:
+def interfaces_of(links: Sequence[LinkId]) -> tuple[str, ...]:
     """Return the names of the interfaces of these links, each once and in order."""
+    if len(links) == 1:
+        # Nearly always, and asked for several times for each service that comes.
+        return () if links[0] == BEYOND else (links[0].interface,)
     return tuple(sorted({link.interface for link in links if link != BEYOND}))

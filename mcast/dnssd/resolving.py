@@ -16,7 +16,7 @@ from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.link_id import LinkId
 from mcast.dnssd.tracking import ServiceTracker
 from mcast.mdns.domains import is_multicast_name
-from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved
+from mcast.mdns.events import RecordChange, RecordFlushed, RecordRemoved, Types
 
 MAX_ALIASES = 8
 """Aliases that are followed one after the other. Our choice: one or two are in use anywhere."""
@@ -126,20 +126,19 @@ class HostLookup(Follower):
         known = [self._found[one.key] for one in reversed(self._names)]
         return next((one for one in known if one.settles_at() is not None), known[0])
 
-    def _questions(self, name: Name) -> list[Question]:
-        if name.key in self.elsewhere:
-            return []
-        return [Question(name, rtype) for rtype in self._types]
+    def _types_of(self, name: Name) -> Types:
+        """Return which types of a name are asked for."""
+        return {} if name.key in self.elsewhere else dict.fromkeys(self._types, False)
 
     def _begin_on(self, link: LinkId, now: float) -> None:
         for name in list(self._names):
-            for question in self._questions(name):
-                self._ask(link, question, now)
+            if types := self._types_of(name):
+                self._ask(link, name, types, now)
 
     def _end_on(self, link: LinkId, now: float) -> None:
         for name in self._names:
-            for question in self._questions(name):
-                self._cancel(link, question, now)
+            for rtype in self._types_of(name):
+                self._cancel(link, Question(name, rtype), now)
         for found in self._found.values():
             found.forget(link)
 
@@ -167,8 +166,8 @@ class HostLookup(Follower):
                 self._want_elsewhere(target)
             return
         for link in self._links:
-            for question in self._questions(target):
-                self._ask(link, question, now)
+            if types := self._types_of(target):
+                self._ask(link, target, types, now)
 
     def learn(self, host: Name, addresses: Collection[bytes]) -> None:
         self._found[host.key].learn(addresses)

@@ -46,6 +46,8 @@ Our choice: about five milliseconds, when the host of thousands of instances get
 
 _SRV: Final = int(RecordType.SRV)
 _TXT: Final = int(RecordType.TXT)
+_DESCRIPTION: Final = {_SRV: False, _TXT: True}
+_ADDRESSES: Final = dict.fromkeys(ADDRESS_TYPES, True)
 
 
 class Host:
@@ -192,9 +194,10 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
     def _ask_about(self, instance: Instance, link: LinkId, now: float) -> None:
         if instance.host is not None:
             self._use_host(instance, instance.host, link, now)
-        self._ask(link, Question(instance.name, _SRV), now)
-        self._ask(link, Question(instance.name, _TXT), now, depends=True)
-        self._links[link].depend(instance.name, now)
+        host = instance.host
+        self._ask(link, instance.name, _DESCRIPTION, now)
+        if instance.host is host:
+            self._links[link].depend(instance.name, now)
 
     def _unfollow(self, instance: Instance, link: LinkId, now: float) -> None:
         self._cancel(link, Question(instance.name, _SRV), now)
@@ -244,8 +247,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
     def _use_host(self, instance: Instance, host: Host, link: LinkId, now: float) -> None:
         host.links[link] += 1
         if host.links[link] == 1 and not host.is_elsewhere:
-            for rtype in ADDRESS_TYPES:
-                self._ask(link, Question(host.name, rtype), now, depends=True)
+            self._ask(link, host.name, _ADDRESSES, now)
         self._links[link].depend(instance.name, now)
 
     def _leave_host(self, host: Host, link: LinkId, now: float) -> None:

@@ -19,4 +19,5 @@ MULTICAST_DOMAINS: Final = (
 
 def is_multicast_name(name: Name) -> bool:
     """Whether a name is looked up by multicast, and never at the configured DNS servers (RFC 6762 §22.1)."""
-    return any(name.is_within(domain) for domain in MULTICAST_DOMAINS)
+    # Nearly every name that is asked for is in local.
+    return name.is_within(LOCAL) or any(name.is_within(domain) for domain in MULTICAST_DOMAINS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -106,6 +106,9 @@ class RecordOversized(GroupEvent):
     size: int
     """Octets of the message with this record alone."""
 
+
+Types = Mapping[int, bool]
+"""Types of records that are asked for, each with whether it ``depends``, as `Querier.ask` has it."""
 
 Askers = tuple[Hashable, ...]
 """The askers of a question, as they were given to `Querier.ask`."""

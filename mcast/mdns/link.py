@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from ipaddress import IPv4Interface, IPv6Interface
+from math import inf
 from random import Random
 from typing import Final
 
@@ -62,6 +63,8 @@ class Link:
         self._ready = self.responder.ready.get
         self._answer_ready = self.responder.answer_ready
         self._is_ending = False
+        self._idle_until = -inf
+        """Nothing is due before this, unless something happens."""
 
     def receive(self, datagram: bytes, source: SocketAddress, multicast: bool, now: float) -> bytes | None:
         """Take in a datagram; whatever it holds, nothing is raised.
@@ -89,8 +92,9 @@ class Link:
         if message is not None:
             # A timer that is late must not let this datagram overtake what should have happened before it.
             # What one `advance` does not finish is left to the timer: hundreds of datagrams may come at once.
-            if not self._context.schedule.is_behind:
+            if now >= self._idle_until and not self._context.schedule.is_behind:
                 self.advance(now)
+            self._idle_until = -inf
             if message.is_response:
                 self._receive_response(message, datagram, source, multicast, now)
             else:
@@ -174,10 +178,13 @@ class Link:
 
     def next_wakeup(self) -> float | None:
         """Return when to call `advance`, or None while there is nothing to wait for."""
-        return self._context.schedule.next_at()
+        at = self._context.schedule.next_at()
+        self._idle_until = inf if at is None else at
+        return at
 
     def advance(self, now: float) -> None:
         """Do what is due at ``now``; too early or too often does no harm."""
+        self._idle_until = -inf
         self._context.schedule.advance(now)
 
     def transmissions(self) -> list[Transmission]:

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from mcast.dnssd.link_id import LinkId
 from mcast.mdns.constants import MDNS_PORT
 from mcast.mdns.link import Event, Link
 from mcast.neighbours import SocketAddress
@@ -105,6 +106,8 @@ class LinkDriver:
         self.interface = interface
         """As it was when it last changed."""
         self.ipv6 = ipv6
+        self.link_id: LinkId | None = None
+        """As answers name it, the same object each time; made by `mcast.node.searches.link_id_of`."""
         self.is_up = True
         """Whether the interface carries packets of this family, as far as the system tells."""
         self._clock = clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -27,6 +27,10 @@ from mcast.node.troubles import NOT_STARTED
 from mcast.sockets.interface import Interface, checked_selectors, select_interfaces
 
 _F = TypeVar("_F", bound=Follower)
+
+
+_TOLD: Final = (RecordChange, Denied)
+"""What followers are told of; made once, since a union for each event would take longer than the look."""
 
 
 class Search(Generic[_F]):
@@ -266,7 +270,7 @@ class Searches:
     def _pass_on(self, link: LinkId, events: Sequence[Event], now: float) -> None:
         with self.calling():
             for event in events:
-                if isinstance(event, RecordChange | Denied):
+                if isinstance(event, _TOLD):
                     for asker in event.askers:
                         search = self.by_follower.get(asker)  # type: ignore[call-overload]  # any hashable
                         if search is not None:
@@ -294,4 +298,7 @@ class Searches:
 
 def link_id_of(driver: LinkDriver) -> LinkId:
     """Return the link that a driver runs, as answers name it."""
-    return LinkId(driver.interface.name, driver.interface.index, driver.ipv6)
+    interface, known = driver.interface, driver.link_id
+    if known is None or known.interface != interface.name or known.index != interface.index:
+        known = driver.link_id = LinkId(interface.name, interface.index, driver.ipv6)
+    return known

@@ -56,7 +56,7 @@ class Gatherer(Follower):
         return frozenset().union(*self._types.values())
 
     def _begin_on(self, link: LinkId, now: float) -> None:
-        self._ask(link, self.question, now)
+        self._ask(link, self.question.name, {self.question.type: False}, now)
 
     def _end_on(self, link: LinkId, now: float) -> None:
         self._cancel(link, self.question, now)

@@ -18,7 +18,7 @@ from mcast.dns.messages import Message, Question
 from mcast.dns.names import Name
 from mcast.dns.records import Identity, Record
 from mcast.mdns.domains import is_multicast_name
-from mcast.mdns.events import Denied, Event, RecordAdded, RecordRemoved
+from mcast.mdns.events import Denied, Event, RecordAdded, RecordRemoved, Types
 from mcast.mdns.schedule import Timers
 from mcast.unicast.replies import Answer, Verdict, ttl_of
 
@@ -188,6 +188,20 @@ class ZoneQuerier:
             self._keep(poll, extra, min(map(ttl_of, extra)), now)
             return
         self._timers.arm(poll, now)
+
+    def ask_about(
+        self, name: Name, types: Types, now: float, asker: Hashable, *, whole: bool = False
+    ) -> tuple[list[Record], list[int]]:
+        """Ask for records of some types of a name; return what is known, and which types are denied."""
+        found: list[Record] = []
+        denied = []
+        for rtype in types:
+            question = Question(name, rtype)
+            self.ask(question, now, asker)
+            found += self.records(question, now, whole=whole)
+            if self.is_denied(question, now):
+                denied.append(rtype)
+        return found, denied
 
     def depend(self, service: Name, now: float) -> None:
         """Do nothing: what a server tells comes along with the SRV record, or is asked for in any case."""

@@ -276,13 +276,15 @@ class Lifetime(NamedTuple):
         return self.received_at + self.ttl
 
 
+def lifetime_of(cached: CachedRecord) -> Lifetime:
+    """Return the lifetime of a record."""
+    received_at, ttl, rtype, flags, source, rdata = cached
+    return Lifetime(record_key(rtype, rdata), received_at, ttl, flags, source)
+
+
 def cell_lifetimes(cell: Cell, types: Sequence[int] | None) -> list[Lifetime]:
     """Return the lifetimes of the records of these types in a cell; None stands for all types."""
-    return [
-        Lifetime(record_key(rtype, rdata), received_at, ttl, flags, source)
-        for received_at, ttl, rtype, flags, source, rdata in unpack_cell(cell)
-        if types is None or rtype in types
-    ]
+    return [lifetime_of(one) for one in unpack_cell(cell) if types is None or one.type in types]
 
 
 GONE: Final = b""

@@ -153,6 +153,10 @@ class FailureObservations:
         self._running.clear()
         self.timers.clear()
 
+    def concerns(self, key: bytes, rtype: int) -> bool:
+        """Whether a question tells anything: it is observed, or there may be a record that answers it."""
+        return (key, rtype) in self._running or self._cache.has(key, rtype)
+
     def note(self, key: bytes, rtype: int, known: Iterable[Record], source: int, now: float) -> None:
         """Take note of another host's question, and what it lists as known.
 

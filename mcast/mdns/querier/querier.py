@@ -15,10 +15,9 @@ from mcast.mdns.constants import (
     MDNS_PORT,
     QUERY_SLACK,
     REFRESH_POINTS,
-    REFRESH_VARIATION,
 )
 from mcast.mdns.context import LinkContext
-from mcast.mdns.events import RecordRemoved
+from mcast.mdns.events import RecordRemoved, Types
 from mcast.mdns.querier.cache import Cache
 from mcast.mdns.querier.cache_cells import (
     CONFIRMED,
@@ -26,11 +25,13 @@ from mcast.mdns.querier.cache_cells import (
     LEAVING,
     REPEATED_AFTER,
     UNIQUE,
+    CachedRecord,
     Lifetime,
+    lifetime_of,
     record_key,
     source_mark,
 )
-from mcast.mdns.querier.cache_maintenance import Review, review
+from mcast.mdns.querier.cache_maintenance import REST, Review, review
 from mcast.mdns.querier.cache_table import as_record
 from mcast.mdns.querier.duplicate_questions import MAX_SPARED, brings_as_much
 from mcast.mdns.querier.pacing import Pacing
@@ -98,30 +99,77 @@ class Querier:
         """
         if question.rclass != RecordClass.IN:
             raise ValueError(f"only class IN can be asked for, not {question.rclass}")
-        key = question.name.key
-        series = self._questions.get(key, question.type)
-        if series is not None:
-            series.askers += (asker,)
-            if not depends:
-                series.needed_until = inf
-            return
-        # Records that expired while nobody asked were reported to nobody, and must not count as known now.
-        unreported = [
-            lifetime.key
-            for lifetime in self.cache.lifetimes(key)
-            if lifetime.expires_at <= now and not self._questions.is_wanted(key, lifetime.type)
+        self.ask_about(question.name, {question.type: depends}, now, asker)
+
+    def ask_about(
+        self, name: Name, types: Types, now: float, asker: Hashable, *, whole: bool = False
+    ) -> tuple[list[Record], list[int]]:
+        """Ask for the records of some types that a name has, each as `ask` does.
+
+        The name is looked up once for all of it, since most of a flood of services comes complete: thousands
+        of questions are begun whose answers are known.
+
+        :param types: each with whether it ``depends``.
+        :param whole: return records with the TTL that each had when it was heard.
+        :returns: what `records` has of that, but for what newer records have replaced; and the types of which
+            the owner of the name has said that there is none.
+        """
+        key = name.key
+        known = self._known(key, now)
+        denials = [(one, _listed(one.rdata)) for one in known if one.type == _NSEC]
+        denied = []
+        for rtype, depends in types.items():
+            said = [one for one, listed in denials if listed is not None and rtype not in listed]
+            if rtype == _ANY:
+                answers, said = known, []
+            else:
+                answers = [one for one in known if one.type == rtype or one.type == _CNAME]
+            if (
+                said
+                and rtype != _NSEC
+                and _has_valid(said, _NSEC, now)
+                and not _has_valid(answers, rtype, now)
+            ):
+                denied.append(rtype)
+            series = self._questions.get(key, rtype)
+            if series is not None:
+                series.askers += (asker,)
+                if not depends:
+                    series.needed_until = inf
+                continue
+            series = self._questions.add(name, rtype, asker, self._context.rng)
+            if depends:
+                series.needed_until = 0.0
+            if self._context.is_up and not self._begin_answered(series, answers or said, now):
+                self._begin(series, [lifetime_of(one) for one in answers or said], now)
+        if not known:
+            return [], denied
+        owner = self.cache.owner(key)
+        wanted = (*types, _CNAME)
+        found = [
+            as_record(owner, one).with_ttl(one.ttl if whole else -int(now - one.received_at - one.ttl))
+            for one in known
+            if (one.type in wanted or _ANY in types)
+            and not one.flags & FLUSHED
+            and one.received_at + one.ttl > now
         ]
-        if unreported:
-            self.cache.take(key, unreported)
-        # All questions about a name go by the same variation: thus those for A and AAAA share packets.
-        known = self._questions.of_name(key)
-        variation = known[0].variation if known else self._context.rng.uniform(0, REFRESH_VARIATION)
-        series = QuestionSeries(question.name, question.type, asker, variation)
-        if depends:
-            series.needed_until = 0.0
-        self._questions.add(series)
-        if self._context.is_up:
-            self._begin(series, now)
+        return found, denied
+
+    def _known(self, key: bytes, now: float) -> list[CachedRecord]:
+        """Return the records of a name, but for those that expired while nobody asked.
+
+        They were reported to nobody, and must not count as known now.
+        """
+        known = self.cache.records(key, RecordType.ANY)
+        unreported = [
+            record_key(one.type, one.rdata)
+            for one in known
+            if one.received_at + one.ttl <= now and not self._questions.is_wanted(key, one.type)
+        ]
+        if not unreported:
+            return known
+        self.cache.take(key, unreported)
+        return self.cache.records(key, RecordType.ANY)
 
     def depend(self, service: Name, now: float) -> None:
         """Have answers asked for again for as long as an SRV record leads to them.
@@ -224,21 +272,24 @@ class Querier:
         if message.truncated:
             # More known answers follow (RFC 6762 §7.2), so it is not known yet what will be answered.
             return
-        mark = source_mark(source[0])
+        # A probe is a question too, but it hopes for no answer.
+        hopes = not message.authorities
+        mark = 0
         seen: set[tuple[bytes, int]] = set()
         for question in message.questions:
             key, rtype = question.name.key, question.type
-            if question.unicast or question.rclass not in (RecordClass.IN, RecordClass.ANY):
+            if question.unicast or question.rclass not in _CLASSES:
                 continue
-            if (key, rtype) in seen:
+            series = self._questions.get(key, rtype)
+            is_observed = hopes and rtype != RecordType.ANY and self._observations.concerns(key, rtype)
+            if (series is None and not is_observed) or (key, rtype) in seen:
                 continue
             seen.add((key, rtype))
             known = [record for record in message.answers if record.type == rtype and record.name.key == key]
-            series = self._questions.get(key, rtype)
+            mark = mark or source_mark(source[0])
             if series is not None:
                 self._spare(series, known, mark, now)
-            # A probe is a question too, but it hopes for no answer.
-            if not message.authorities and rtype != RecordType.ANY:
+            if is_observed:
                 self._observations.note(key, rtype, known, mark, now)
 
     def _spare(self, series: QuestionSeries, known: Iterable[Record], source: int, now: float) -> None:
@@ -306,7 +357,7 @@ class Querier:
         """
         self._empty()
         for series in self._questions:
-            self._begin(series, now)
+            self._begin(series, self._lifetimes(series), now)
 
     def set_down(self, now: float) -> None:
         """The link carries nothing: forget what was heard (RFC 6762 §10.3), and be silent until `set_up`."""
@@ -336,9 +387,27 @@ class Querier:
             self._first_at = now + self._context.rng.uniform(least, most)
         return self._first_at
 
-    def _begin(self, series: QuestionSeries, now: float) -> None:
-        """Start a question, unless its answer is known."""
-        lifetimes = [one for one in self._lifetimes(series) if one.expires_at > now]
+    def _begin_answered(self, series: QuestionSeries, known: Sequence[CachedRecord], now: float) -> bool:
+        """Start a question whose one unique answer, or denial, is new; return False for any other question.
+
+        The short way to what `_begin` comes to: a service that comes complete has four such questions.
+        """
+        if len(known) != 1 or series.type == _ANY:
+            return False
+        received_at, ttl, rtype, flags, _, _ = known[0]
+        if flags & (UNIQUE | LEAVING) != UNIQUE or received_at + REFRESH_POINTS[0] * ttl <= now:
+            return False
+        series.is_denied = rtype == _NSEC
+        series.review_at = max(series.refresh_at(ttl, received_at), now + REST)
+        self._timers.arm(series, series.review_at)
+        return True
+
+    def _begin(self, series: QuestionSeries, known: Sequence[Lifetime], now: float) -> None:
+        """Start a question, unless its answer is known.
+
+        :param known: the lifetimes of its answers, or else of the denials, with the expired ones.
+        """
+        lifetimes = [one for one in known if one.received_at + one.ttl > now]
         series.review_at = review(series, lifetimes, now).next_at(series, now)
         if any(_is_final(series, lifetime, now) for lifetime in lifetimes):
             series.is_denied = all(lifetime.type == RecordType.NSEC for lifetime in lifetimes)
@@ -428,7 +497,8 @@ class Querier:
         if rtype in (RecordType.ANY, RecordType.NSEC):
             return ()
         lifetimes = self.cache.lifetimes(key, (RecordType.NSEC,))
-        return [lifetime for lifetime in lifetimes if _denies(lifetime.folded, rtype)]
+        denials = [(lifetime, _listed(lifetime.folded)) for lifetime in lifetimes]
+        return [one for one, listed in denials if listed is not None and rtype not in listed]
 
     def _remove(self, key: bytes, rkeys: Sequence[bytes]) -> None:
         """Take out records, and tell those who ask for them."""
@@ -459,13 +529,24 @@ class Querier:
         self._timers.arm(series, at)
 
 
+_CLASSES: Final = frozenset({int(RecordClass.IN), int(RecordClass.ANY)})
+
+# The members of an enumeration are slower to compare.
+_ANY: Final = int(RecordType.ANY)
+_NSEC: Final = int(RecordType.NSEC)
+_CNAME: Final = int(RecordType.CNAME)
 _ROOT: Final = Name(b"\0")
 
 
-def _denies(rdata: bytes, rtype: int) -> bool:
-    """Whether an NSEC record denies that there is a record of a type (RFC 6762 §6.1)."""
-    data = Record(_ROOT, RecordType.NSEC, RecordClass.IN, 0, rdata).data
-    return isinstance(data, NextSecure) and rtype not in data.types
+def _has_valid(records: Iterable[CachedRecord], rtype: int, now: float) -> bool:
+    """Whether there is a valid record of a type."""
+    return any(one.type == rtype and one.received_at + one.ttl > now for one in records)
+
+
+def _listed(rdata: bytes) -> frozenset[int] | None:
+    """Return the types that an NSEC record says there are (RFC 6762 §6.1); None when it cannot be read."""
+    data = Record(_ROOT, _NSEC, RecordClass.IN, 0, rdata).data
+    return data.types if isinstance(data, NextSecure) else None
 
 
 def _is_final(series: QuestionSeries, lifetime: Lifetime, now: float) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from math import inf
+from random import Random
 from typing import Final
 
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
+from mcast.dns.names import Name
+from mcast.mdns.constants import REFRESH_VARIATION
 from mcast.mdns.querier.question_series import QuestionSeries
 
 _DESCRIBING: Final = (RecordType.TXT,)
@@ -42,9 +45,19 @@ class Questions:
                 return series
         return None
 
-    def add(self, series: QuestionSeries) -> None:
-        """Add the series of a question that is not asked yet."""
-        self.by_name.setdefault(series.key, []).append(series)
+    def add(self, name: Name, rtype: int, asker: Hashable, rng: Random) -> QuestionSeries:
+        """Add the series of a question that is not asked yet.
+
+        All questions about a name go by the same variation: thus those for A and AAAA share packets.
+        """
+        among = self.by_name.get(name.key)
+        if among is None:
+            series = QuestionSeries(name, rtype, asker, rng.uniform(0, REFRESH_VARIATION))
+            self.by_name[name.key] = [series]
+        else:
+            series = QuestionSeries(name, rtype, asker, among[0].variation)
+            among.append(series)
+        return series
 
     def cancel(self, question: Question, asker: Hashable) -> QuestionSeries | None:
         """Take an asker from a question; return the series when it was the last one, and so ends."""

@@ -69,8 +69,14 @@ class Answerer:
         :param key: the datagram without its ID if it is a plain query (one question and nothing else), so
             that the next one like it is answered by `ReadyAnswerer.answer_ready`.
         """
-        known: KnownAnswers = {record.identity: record.ttl for record in message.answers}
         host = source[0]
+        names = self._zone.names
+        if host not in self.truncated and not any(
+            question.name.key in names for question in message.questions
+        ):
+            # Nothing of ours is asked for, and nothing that was asked for waits: so it is with most queries.
+            return
+        known: KnownAnswers = {record.identity: record.ttl for record in message.answers}
         if source[1] != MDNS_PORT:
             self._legacy.answer(message, known, source, now, key)
             return

@@ -68,16 +68,22 @@ class Watcher:
             return
         if self._prober.is_active:
             self.seen.note([record for record in message.answers if record.cache_flush and record.ttl])
+        names, zone = self._prober.names, self._zone.names
+        if not names and not zone:
+            return
         opposed: dict[Identity, Record] = {}
         contested: dict[bytes, ProbedName] = {}
         copies: dict[RecordSet, dict[Identity, int]] = {}
         for record in chain(message.answers, message.authorities, message.additionals):
             key = record.name.key
+            if key not in names and key not in zone:
+                # Neither ours nor wanted, as nearly all that is heard.
+                continue
             if self._prober.probing(key):
                 opposed[record.identity] = record
             elif not multicast:
                 continue
-            elif self._conflicts(record, copies, now) if key in self._zone else self._claims(record):
+            elif self._conflicts(record, copies, now) if key in zone else self._claims(record):
                 probed = self._prober.get(key)
                 if probed is not None:
                     contested[key] = probed

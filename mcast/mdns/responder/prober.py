@@ -74,7 +74,8 @@ class Prober:
         self.timers: Final[Timers[ProbedName]] = Timers()
         """When to call `advance`."""
         self._rng: Final = rng
-        self._names: Final[dict[bytes, ProbedName]] = {}
+        self.names: Final[dict[bytes, ProbedName]] = {}
+        """What is known of each name that a group wants, by its key; only the prober changes it."""
         self._active: Final[dict[bytes, ProbedName]] = {}
         self._doubted: Final[dict[bytes, ProbedName]] = {}
         self._gathering_at: float | None = None
@@ -87,11 +88,11 @@ class Prober:
 
     def get(self, name_key: bytes) -> ProbedName | None:
         """Return what is known of a name, or None when no group wants it."""
-        return self._names.get(name_key)
+        return self.names.get(name_key)
 
     def holds(self, name_key: bytes) -> bool:
         """Whether the name is ours now."""
-        probed = self._names.get(name_key)
+        probed = self.names.get(name_key)
         return probed is not None and probed.is_held
 
     @property
@@ -110,9 +111,9 @@ class Prober:
 
     def want(self, name: Name, owner: Hashable, now: float, *, verified: bool = False) -> None:
         """Want a name for the group of ``owner``; a name that is ours already needs no second probing."""
-        probed = self._names.get(name.key)
+        probed = self.names.get(name.key)
         if probed is None:
-            probed = self._names[name.key] = ProbedName(name, verified, started_at=now)
+            probed = self.names[name.key] = ProbedName(name, verified, started_at=now)
             probed.is_held = verified and not self._is_suspended
             if not verified and not self._is_suspended:
                 self._start(probed, now)
@@ -122,7 +123,7 @@ class Prober:
 
     def release(self, name_key: bytes, owner: Hashable) -> None:
         """Want a name no longer for the group of ``owner``; when no group wants it, it is free for others."""
-        probed = self._names.get(name_key)
+        probed = self.names.get(name_key)
         if probed is not None:
             probed.owners.pop(owner, None)
             if not probed.owners:
@@ -143,7 +144,7 @@ class Prober:
     def reset(self, now: float) -> None:
         """Probe for all names again, as on a new link; the verified ones are ours at once (RFC 6762 §8)."""
         self._is_suspended = False
-        for probed in self._names.values():
+        for probed in self.names.values():
             if probed.verified:
                 probed.is_held = True
                 self._stop(probed)
@@ -153,7 +154,7 @@ class Prober:
     def suspend(self) -> None:
         """Hold nothing and probe for nothing until `reset`."""
         self._is_suspended = True
-        for probed in self._names.values():
+        for probed in self.names.values():
             probed.is_held = False
             probed.probes = 0
         self._active.clear()
@@ -213,7 +214,7 @@ class Prober:
     def drop(self, probed: ProbedName) -> None:
         """Neither probe for a name nor hold it any longer, whichever groups want it."""
         probed.is_held = False
-        self._names.pop(probed.name.key, None)
+        self.names.pop(probed.name.key, None)
         self._stop(probed)
 
     def _struggle(self, now: float) -> None:

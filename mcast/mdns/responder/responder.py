@@ -276,7 +276,7 @@ class Responder:
             self._counters["goodbyes"] += 1
 
     def _multicast_at(self) -> float | None:
-        return self._plan.next_at(self._answerer.truncated.times)
+        return self._plan.next_at(self._answerer.truncated.times) if self._plan else None
 
     def _multicast(self, now: float) -> None:
         """Multicast the sets that are due, with what belongs to them, in as few messages as possible."""

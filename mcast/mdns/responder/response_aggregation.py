@@ -48,6 +48,10 @@ class MulticastPlan:
         self._is_settled = True
         """Whether ``_next_at`` is right."""
 
+    def __bool__(self) -> bool:
+        """Whether any set is planned."""
+        return bool(self._plans)
+
     def add(self, record_set: RecordSet, at: float, reason: Reason, *, may_wait: bool = False) -> None:
         """Plan a set; one that is planned already is sent at the earlier of both times.
 

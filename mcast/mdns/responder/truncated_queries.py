@@ -48,6 +48,8 @@ class TruncatedQueries:
     @property
     def times(self) -> list[float]:
         """When the answers are due."""
+        if not self._waiting:
+            return []
         return [query.wake_at for query in self._waiting.values() if query.wake_at is not None]
 
     def hold(

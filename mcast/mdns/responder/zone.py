@@ -70,16 +70,17 @@ class Zone:
     """
 
     def __init__(self) -> None:
-        self._by_name: Final[dict[bytes, NameSets]] = {}
+        self.names: Final[dict[bytes, NameSets]] = {}
+        """The sets of each name, by its key; only the zone changes them."""
         self._uses: Final[dict[tuple[Identity, bool], int]] = {}
         self._former: Final[dict[Identity, tuple[float, float]]] = {}
         """When a record that is gone was last multicast, and when it went; the oldest first."""
 
     def __contains__(self, name_key: bytes) -> bool:
-        return name_key in self._by_name
+        return name_key in self.names
 
     def __iter__(self) -> Iterator[RecordSet]:
-        for of_name in self._by_name.values():
+        for of_name in self.names.values():
             for sets in of_name.types.values():
                 yield from sets.values()
 
@@ -140,7 +141,7 @@ class Zone:
         return members
 
     def _find(self, name_key: bytes, rtype: int, slot: object) -> RecordSet | None:
-        of_name = self._by_name.get(name_key)
+        of_name = self.names.get(name_key)
         return of_name.types.get(rtype, {}).get(slot) if of_name else None
 
     def _put(self, key: _SetKey, records: tuple[Record, ...], now: float, changes: Changes) -> None:
@@ -162,14 +163,14 @@ class Zone:
         existing.replace(records)
         self._inherit(existing, keep=bool(identities & existing.identities))
         if before != set(map(_content, existing.records)):
-            self._drop_negative(self._by_name[key.name], now)
+            self._drop_negative(self.names[key.name], now)
             existing.whole_at = -inf
             changes.announce.append(existing)
 
     def _insert(self, key: _SetKey, fresh: RecordSet, now: float) -> None:
-        of_name = self._by_name.get(key.name)
+        of_name = self.names.get(key.name)
         if of_name is None:
-            of_name = self._by_name[key.name] = NameSets(fresh.name)
+            of_name = self.names[key.name] = NameSets(fresh.name)
         of_name.types.setdefault(key.type, {})[key.slot] = fresh
         of_name.shared += not fresh.unique
         self._drop_negative(of_name, now)
@@ -177,7 +178,7 @@ class Zone:
 
     def _remove(self, existing: RecordSet, slot: object, now: float) -> None:
         key, rtype = existing.name.key, int(existing.type)
-        of_name = self._by_name[key]
+        of_name = self.names[key]
         of_type = of_name.types[rtype]
         del of_type[slot]
         if not of_type:
@@ -186,7 +187,7 @@ class Zone:
         self._drop_negative(of_name, now)
         existing.is_current = False
         if not of_name.types:
-            del self._by_name[key]
+            del self.names[key]
 
     def _drop_negative(self, of_name: NameSets, now: float) -> None:
         """Have the NSEC record made anew, since the types of the name may be others."""
@@ -228,7 +229,7 @@ class Zone:
 
     def sets(self, name_key: bytes, rtype: int) -> Iterable[RecordSet]:
         """Return the sets of one name and type, of any class."""
-        of_name = self._by_name.get(name_key)
+        of_name = self.names.get(name_key)
         sets = of_name.types.get(rtype) if of_name else None
         return sets.values() if sets else ()
 
@@ -261,7 +262,7 @@ class Zone:
         found: dict[RecordSet, None] = {}
         key = question.name.key
         for _ in range(MAX_ALIASES):
-            of_name = self._by_name.get(key)
+            of_name = self.names.get(key)
             if of_name is None:
                 break
             matching = list(_matching(of_name, question.type, question.rclass))
@@ -280,7 +281,7 @@ class Zone:
 
     def negative(self, name_key: bytes) -> RecordSet | None:
         """Return the NSEC record of a name that only we have, else None."""
-        of_name = self._by_name.get(name_key)
+        of_name = self.names.get(name_key)
         if of_name is None:
             return None
         if of_name.negative is None:
@@ -316,7 +317,7 @@ class Zone:
             for record in service.records:
                 hosts[record.rdata[6:].lower()] = None
         for host in hosts:
-            of_name = self._by_name.get(host)
+            of_name = self.names.get(host)
             if of_name is None:
                 continue
             for rtype in ADDRESS_TYPES:

@@ -75,7 +75,7 @@ class Text(Mapping[str, "bytes | None"]):
     Equal to another `Text` with the same strings, and to any mapping with the same items.
     """
 
-    __slots__ = ("_found", "strings")
+    __slots__ = ("_index", "strings")
 
     strings: tuple[bytes, ...]
     """The strings of the record; one empty string when there are no attributes (RFC 6763 §6.1)."""
@@ -87,13 +87,20 @@ class Text(Mapping[str, "bytes | None"]):
         is a key that was there before (RFC 6763 §6.4). `for_publishing` makes the attributes to send.
         """
         self.strings = tuple(strings) or (b"",)
-        found: dict[str, tuple[str, bytes | None]] = {}
-        for one in self.strings:
-            key, equals, value = one.partition(b"=")
-            if is_key(key):
-                name = key.decode("ascii")
-                found.setdefault(name.lower(), (name, value if equals else None))
-        self._found = found
+        self._index: dict[str, tuple[str, bytes | None]] | None = None
+
+    @property
+    def _found(self) -> dict[str, tuple[str, bytes | None]]:
+        """Keys with their spelling and value, by the key in lower case; read when somebody looks."""
+        found = self._index
+        if found is None:
+            found = self._index = {}
+            for one in self.strings:
+                key, equals, value = one.partition(b"=")
+                if is_key(key):
+                    name = key.decode("ascii")
+                    found.setdefault(name.lower(), (name, value if equals else None))
+        return found
 
     @classmethod
     def from_rdata(cls, rdata: bytes) -> Text:

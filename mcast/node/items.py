@@ -72,7 +72,7 @@ class Item(ABC):
         self.renames = renames
         self.drivers: dict[LinkDriver, None] = {}
         """Where it is registered."""
-        self.claimed_on: set[LinkDriver] = set()
+        self.claimed_on: tuple[LinkDriver, ...] = ()
         """Where it is in use."""
         self.is_claimed = False
         """Whether it was in use on every working link when the publisher looked last."""

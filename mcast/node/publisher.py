@@ -198,10 +198,11 @@ class Publisher:
         if not isinstance(item, Item) or item not in self._items or driver not in item.drivers:
             return
         if isinstance(event, GroupClaimed):
-            item.claimed_on.add(driver)
+            if driver not in item.claimed_on:
+                item.claimed_on += (driver,)
             self._check(item)
         elif isinstance(event, GroupReprobing):
-            item.claimed_on.discard(driver)
+            _discard(item, driver)
             item.is_claimed = False
             if event.contested:
                 self._log.info(
@@ -272,7 +273,7 @@ class Publisher:
     def _leave(self, item: Item, driver: LinkDriver) -> None:
         """Forget that an item is on a link."""
         item.drivers.pop(driver, None)
-        item.claimed_on.discard(driver)
+        _discard(item, driver)
 
     def _say_goodbye(self, item: Item) -> None:
         item.begun_at = None
@@ -312,7 +313,7 @@ class Publisher:
     def _check(self, item: Item) -> None:
         working = [each for each in self._links if each.is_working and item.wants(each.interface)]
         was_claimed = item.is_claimed
-        item.is_claimed = bool(working) and item.claimed_on.issuperset(working)
+        item.is_claimed = bool(working) and all(each in item.claimed_on for each in working)
         if item.is_claimed and not was_claimed:
             self._claimed(item)
         self._check_updates(item)
@@ -379,6 +380,11 @@ class Publisher:
             for dependent in [each for each in self._items if each.names(item)]:
                 self._refresh_everywhere(dependent)
         item.observer.renamed(old)
+
+
+def _discard(item: Item, driver: LinkDriver) -> None:
+    """Take note that an item is not in use on a link."""
+    item.claimed_on = tuple([each for each in item.claimed_on if each is not driver])
 
 
 def _goodbyes_of(drivers: Iterable[LinkDriver]) -> Deferred[None]:

@@ -9,7 +9,7 @@ from typing import Final
 from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.messages import Message, Question
 from mcast.dns.names import Name
-from mcast.dns.records import NextSecure, Record
+from mcast.dns.records import Record
 from mcast.mdns.constants import (
     FIRST_QUERY_DELAY,
     MDNS_PORT,
@@ -34,6 +34,16 @@ from mcast.mdns.querier.cache_cells import (
 from mcast.mdns.querier.cache_maintenance import REST, Review, review
 from mcast.mdns.querier.cache_table import as_record
 from mcast.mdns.querier.duplicate_questions import MAX_SPARED, brings_as_much
+from mcast.mdns.querier.known_records import (
+    ANY,
+    NSEC,
+    about,
+    denials_among,
+    has_valid,
+    is_final,
+    lasting,
+    listed_types,
+)
 from mcast.mdns.querier.pacing import Pacing
 from mcast.mdns.querier.passive_observation import FailureObservations
 from mcast.mdns.querier.query_queue import QueryQueue
@@ -116,20 +126,11 @@ class Querier:
         """
         key = name.key
         known = self._known(key, now)
-        denials = [(one, _listed(one.rdata)) for one in known if one.type == _NSEC]
+        denials = denials_among(known)
         denied = []
         for rtype, depends in types.items():
-            said = [one for one, listed in denials if listed is not None and rtype not in listed]
-            if rtype == _ANY:
-                answers, said = known, []
-            else:
-                answers = [one for one in known if one.type == rtype or one.type == _CNAME]
-            if (
-                said
-                and rtype != _NSEC
-                and _has_valid(said, _NSEC, now)
-                and not _has_valid(answers, rtype, now)
-            ):
+            answers, said = about(rtype, known, denials)
+            if said and has_valid(said, NSEC, now) and not has_valid(answers, rtype, now):
                 denied.append(rtype)
             series = self._questions.get(key, rtype)
             if series is not None:
@@ -144,16 +145,7 @@ class Querier:
                 self._begin(series, [lifetime_of(one) for one in answers or said], now)
         if not known:
             return [], denied
-        owner = self.cache.owner(key)
-        wanted = (*types, _CNAME)
-        found = [
-            as_record(owner, one).with_ttl(one.ttl if whole else -int(now - one.received_at - one.ttl))
-            for one in known
-            if (one.type in wanted or _ANY in types)
-            and not one.flags & FLUSHED
-            and one.received_at + one.ttl > now
-        ]
-        return found, denied
+        return lasting(self.cache.owner(key), known, types, now, whole), denied
 
     def _known(self, key: bytes, now: float) -> list[CachedRecord]:
         """Return the records of a name, but for those that expired while nobody asked.
@@ -392,12 +384,12 @@ class Querier:
 
         The short way to what `_begin` comes to: a service that comes complete has four such questions.
         """
-        if len(known) != 1 or series.type == _ANY:
+        if len(known) != 1 or series.type == ANY:
             return False
         received_at, ttl, rtype, flags, _, _ = known[0]
         if flags & (UNIQUE | LEAVING) != UNIQUE or received_at + REFRESH_POINTS[0] * ttl <= now:
             return False
-        series.is_denied = rtype == _NSEC
+        series.is_denied = rtype == NSEC
         series.review_at = max(series.refresh_at(ttl, received_at), now + REST)
         self._timers.arm(series, series.review_at)
         return True
@@ -409,7 +401,7 @@ class Querier:
         """
         lifetimes = [one for one in known if one.received_at + one.ttl > now]
         series.review_at = review(series, lifetimes, now).next_at(series, now)
-        if any(_is_final(series, lifetime, now) for lifetime in lifetimes):
+        if any(is_final(series, lifetime, now) for lifetime in lifetimes):
             series.is_denied = all(lifetime.type == RecordType.NSEC for lifetime in lifetimes)
         else:
             series.start(self._first_query_at(now), now + FIRST_QUERY_DELAY[0])
@@ -497,7 +489,7 @@ class Querier:
         if rtype in (RecordType.ANY, RecordType.NSEC):
             return ()
         lifetimes = self.cache.lifetimes(key, (RecordType.NSEC,))
-        denials = [(lifetime, _listed(lifetime.folded)) for lifetime in lifetimes]
+        denials = [(lifetime, listed_types(lifetime.folded)) for lifetime in lifetimes]
         return [one for one, listed in denials if listed is not None and rtype not in listed]
 
     def _remove(self, key: bytes, rkeys: Sequence[bytes]) -> None:
@@ -530,29 +522,3 @@ class Querier:
 
 
 _CLASSES: Final = frozenset({int(RecordClass.IN), int(RecordClass.ANY)})
-
-# The members of an enumeration are slower to compare.
-_ANY: Final = int(RecordType.ANY)
-_NSEC: Final = int(RecordType.NSEC)
-_CNAME: Final = int(RecordType.CNAME)
-_ROOT: Final = Name(b"\0")
-
-
-def _has_valid(records: Iterable[CachedRecord], rtype: int, now: float) -> bool:
-    """Whether there is a valid record of a type."""
-    return any(one.type == rtype and one.received_at + one.ttl > now for one in records)
-
-
-def _listed(rdata: bytes) -> frozenset[int] | None:
-    """Return the types that an NSEC record says there are (RFC 6762 §6.1); None when it cannot be read."""
-    data = Record(_ROOT, _NSEC, RecordClass.IN, 0, rdata).data
-    return data.types if isinstance(data, NextSecure) else None
-
-
-def _is_final(series: QuestionSeries, lifetime: Lifetime, now: float) -> bool:
-    """Whether a record is the whole answer, and stays so for some time (RFC 6762 §7.1)."""
-    return (
-        series.type != RecordType.ANY
-        and lifetime.flags & (UNIQUE | LEAVING) == UNIQUE
-        and lifetime.expires_at - now > (1 - REFRESH_POINTS[0]) * lifetime.ttl
-    )

@@ -95,12 +95,18 @@ class UpdateLimit:
     __slots__ = ("_times",)
 
     def __init__(self) -> None:
-        self._times: Final[deque[float]] = deque(maxlen=UPDATE_LIMIT)
+        self._times: deque[float] | None = None
+        """Made when first needed, since an empty one takes 700 octets and few groups ever change."""
 
     def earliest(self, now: float) -> float:
         """Return when the next update may be made: now, or later."""
-        return max(now, self._times[0] + UPDATE_PERIOD) if len(self._times) == UPDATE_LIMIT else now
+        times = self._times
+        if times is None or len(times) < UPDATE_LIMIT:
+            return now
+        return max(now, times[0] + UPDATE_PERIOD)
 
     def count(self, now: float) -> None:
         """Note an update."""
+        if self._times is None:
+            self._times = deque(maxlen=UPDATE_LIMIT)
         self._times.append(now)

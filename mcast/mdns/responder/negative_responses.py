@@ -18,16 +18,14 @@ def negative_response(of_name: NameSets) -> RecordSet | None:
     """
     if of_name.shared:
         return None
-    types = [
-        rtype
-        for rtype, sets in of_name.types.items()
-        if any(found.records[0].rclass == RecordClass.IN for found in sets.values())
-    ]
+    types = list(
+        dict.fromkeys([found.type for found in of_name if found.records[0].rclass == RecordClass.IN])
+    )
     if not types:
         return None
     # RFC 6762 §6.1: as long as the missing record would live. At a host name that is an address; elsewhere
     # the longest TTL under the name, since a service instance is more likely to lack a TXT than an SRV
     # record.
     likely = [rtype for rtype in types if rtype in ADDRESS_TYPES] or types
-    ttl = max([found.ttl for rtype in likely for found in of_name.types[rtype].values()])
+    ttl = max([found.ttl for found in of_name if found.type in likely])
     return RecordSet((next_secure(of_name.name, types, ttl),), unique=True)

@@ -10,7 +10,7 @@ from mcast.dns.names import Name
 from mcast.mdns.responder.announcer import UpdateLimit
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.mdns.responder.record_set import RecordSet
-from mcast.mdns.responder.zone import Entry, FormerRecord
+from mcast.mdns.responder.zone import NO_ENTRIES, Entries, FormerRecord
 
 
 @dataclass(slots=True, eq=False)
@@ -24,13 +24,13 @@ class Publication:
     wake_at: float | None = None
     """When to try the update; None while it waits for its names."""
     is_published: bool = False
-    published: list[Entry] = field(default_factory=list)
+    published: Entries = NO_ENTRIES
     """What the zone has of it."""
     former: list[FormerRecord] = field(default_factory=list)
     """What others still have in their caches while the group is out of use."""
-    lost_names: set[bytes] = field(default_factory=set)
+    lost_names: frozenset[bytes] = frozenset()
     """Verified names that another host turned out to have."""
-    lost_targets: set[bytes] = field(default_factory=set)
+    lost_targets: frozenset[bytes] = frozenset()
     """Names of ours that it pointed to and that another host turned out to have."""
     limit: UpdateLimit = field(default_factory=UpdateLimit)
     announcing: dict[RecordSet, float] = field(default_factory=dict)

@@ -26,7 +26,7 @@ from mcast.mdns.responder.prepared_answers import ReadyAnswers
 from mcast.mdns.responder.prober import ProbedName, Prober
 from mcast.mdns.responder.publication import Pointing, Publication
 from mcast.mdns.responder.record_group import RecordGroup
-from mcast.mdns.responder.zone import Entry, FormerRecord, Zone
+from mcast.mdns.responder.zone import NO_ENTRIES, Entries, FormerRecord, Zone
 from mcast.mdns.schedule import Timers
 
 MAX_UPDATES = 100
@@ -196,20 +196,18 @@ class Publications:
 
     # Publishing
 
-    def _entries(self, publication: Publication) -> list[Entry]:
+    def _entries(self, publication: Publication) -> Entries:
         group = publication.group
-        entries = [(record, True) for record in group.unique]
-        entries += [(record, False) for record in group.shared]
-        entries += [
-            (record, True)
+        verified = [
+            record
             for record in group.verified
             if self.prober.holds(record.name.key) and record.name.key not in publication.lost_names
         ]
-        return entries
+        return Entries((*group.unique, *verified) if verified else group.unique, group.shared)
 
     def _sync(self, publication: Publication, now: float) -> list[FormerRecord]:
         """Bring the zone up to date with a group, announce what is new, and return what has gone."""
-        entries = self._entries(publication) if publication.is_published else []
+        entries = self._entries(publication) if publication.is_published else NO_ENTRIES
         changes = self.zone.apply(publication.published, entries, now)
         publication.published = entries
         if self.goodbyes:
@@ -306,7 +304,7 @@ class Publications:
         """Take out of use what points to a name that is contested, or was found to be another host's."""
         for publication in self._pointing.at(name.key):
             if is_lost:
-                publication.lost_targets.add(name.key)
+                publication.lost_targets |= {name.key}
             if publication.is_published and name.key in publication.group.targets:
                 self._hide(publication, now)
                 self._events.append(GroupReprobing(publication.owner, name, contested=False))
@@ -352,7 +350,7 @@ class Publications:
         return [self._publications[owner] for owner in probed.owners]
 
     def _lose_verified_records(self, publication: Publication, name: Name, now: float) -> None:
-        publication.lost_names.add(name.key)
+        publication.lost_names |= {name.key}
         if publication.is_published:
             # Without a goodbye: the records of the other host may look like ours.
             self._sync(publication, now)
@@ -389,8 +387,7 @@ class Publications:
                 self._hide(publication, now)
                 for name in publication.group.probed_names.values():
                     self._events.append(GroupReprobing(publication.owner, name, contested=False))
-            publication.lost_names.clear()
-            publication.lost_targets.clear()
+            publication.lost_names = publication.lost_targets = frozenset()
             self._want(publication, now)
         self.prober.reset(now)
         self._publish_ready(list(self._publications.values()), now)

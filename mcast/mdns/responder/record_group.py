@@ -19,6 +19,10 @@ _TARGET_AT: dict[int, int] = {RecordType.PTR: 0, RecordType.CNAME: 0, RecordType
 """Where in the rdata of a type the name is that it points to: an SRV record has three numbers before it."""
 
 
+_NO_NAMES: dict[bytes, Name] = {}
+"""What groups without such names share."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordGroup:
     """Records that are claimed, updated, renamed and withdrawn as one.
@@ -53,7 +57,7 @@ class RecordGroup:
         }
         object.__setattr__(self, "probed_names", probed)
         verified = {record.name.key: record.name for record in self.verified if record.name.key not in probed}
-        object.__setattr__(self, "verified_names", verified)
+        object.__setattr__(self, "verified_names", verified or _NO_NAMES)
         object.__setattr__(self, "targets", frozenset(found - probed.keys()))
 
     def _check(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from math import inf
+from typing import Final
 
 from mcast.dns.names import Name
-from mcast.dns.records import Record
+from mcast.dns.records import Identity, Record
 from mcast.mdns.constants import UNICAST_TTL_FRACTION
 
 
@@ -21,7 +23,6 @@ class RecordSet:
 
     __slots__ = (
         "has_sibling",
-        "identities",
         "is_announced",
         "is_current",
         "multicast_at",
@@ -48,8 +49,21 @@ class RecordSet:
     def replace(self, records: tuple[Record, ...]) -> None:
         """Hold these records from now on; the times stay as they are."""
         self.records = tuple([record.with_cache_flush(self.unique) for record in records])
-        self.identities = frozenset([record.identity for record in records])
         self.ttl = min([record.ttl for record in records])
+
+    @property
+    def identities(self) -> frozenset[Identity]:
+        """What its records are; made anew for the few who ask, since it takes more memory than the set."""
+        return frozenset([record.identity for record in self.records])
+
+    def has(self, identity: Identity) -> bool:
+        """Whether a record is a member, whatever its TTL."""
+        return any(record.identity == identity for record in self.records)
+
+    @property
+    def slot(self) -> object:
+        """Its place among the sets of its name and type: the class if it is unique, else its identity."""
+        return self.records[0].rclass if self.unique else self.records[0].identity
 
     @property
     def type(self) -> int:
@@ -72,16 +86,83 @@ class RecordSet:
         self.is_announced = True
 
 
+FEW = 4
+"""Sets of a name that are kept in a tuple.
+
+Our choice: as many as the name of a host or service has; to look at each is as fast as a dict, which takes
+several hundred octets more.
+"""
+
+
 class NameSets:
     """All sets of one name."""
 
-    __slots__ = ("name", "negative", "shared", "types")
+    __slots__ = ("_few", "_many", "name", "negative", "shared")
 
     def __init__(self, name: Name) -> None:
         self.name = name
-        self.types: dict[int, dict[object, RecordSet]] = {}
-        """By type, then by class when unique and by identity when shared."""
+        self._few: tuple[RecordSet, ...] = ()
+        self._many: dict[int, dict[object, RecordSet]] | None = None
+        """By type and slot, when there were more than a few: a service type has thousands."""
         self.shared = 0
         """How many of the sets are shared."""
         self.negative: RecordSet | None = None
         """The NSEC record, made when first needed."""
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._few or self._many)
+
+    def __iter__(self) -> Iterator[RecordSet]:
+        if self._many is None:
+            yield from self._few
+        else:
+            for of_type in self._many.values():
+                yield from of_type.values()
+
+    @property
+    def types(self) -> list[int]:
+        """The types that the name has."""
+        return list(dict.fromkeys([one.type for one in self._few]) if self._many is None else self._many)
+
+    def of_type(self, rtype: int) -> Collection[RecordSet]:
+        """Return the sets of a type."""
+        if self._many is None:
+            return [one for one in self._few if one.type == rtype]
+        return self._many.get(rtype, _NO_SETS).values()
+
+    def find(self, rtype: int, slot: object) -> RecordSet | None:
+        """Return the set of a type in a slot."""
+        if self._many is not None:
+            return self._many.get(rtype, _NO_SETS).get(slot)
+        for one in self._few:
+            if one.type == rtype and one.slot == slot:
+                return one
+        return None
+
+    def add(self, fresh: RecordSet) -> None:
+        """Add a set that is not there yet."""
+        self.shared += not fresh.unique
+        if self._many is None and len(self._few) < FEW:
+            self._few += (fresh,)
+            return
+        if self._many is None:
+            self._many = {}
+            for one in self._few:
+                self._many.setdefault(one.type, {})[one.slot] = one
+            self._few = ()
+        self._many.setdefault(fresh.type, {})[fresh.slot] = fresh
+
+    def remove(self, existing: RecordSet) -> None:
+        """Take a set out."""
+        self.shared -= not existing.unique
+        if self._many is None:
+            self._few = tuple([one for one in self._few if one is not existing])
+            return
+        of_type = self._many[existing.type]
+        del of_type[existing.slot]
+        if not of_type:
+            del self._many[existing.type]
+
+
+_NO_SETS: Final[dict[object, RecordSet]] = {}

@@ -219,14 +219,16 @@ class Responder:
         :param datagram: tells our own packet, when it comes back, from another program's of our host.
         """
         if multicast and self._context.neighbours.is_own(source[0]):
-            self._hear_sibling(datagram, message, now)
+            if self._siblings.is_echo(datagram):
+                # Our own packet, from which nothing can be learned about our records.
+                return
+            self._hear_sibling(message, now)
         self._watcher.watch_response(message, multicast, now)
         self._send_due(now)
 
-    def _hear_sibling(self, datagram: bytes, message: Message, now: float) -> None:
+    def _hear_sibling(self, message: Message, now: float) -> None:
         """Take the multicast of another program of our host for ours, since others do so."""
-        if not self._siblings.hear(datagram, message, now):
-            return
+        self._siblings.hear(message, now)
         for record in chain(message.answers, message.additionals):
             ours = self._zone.published(record)
             if (

@@ -50,10 +50,8 @@ class Siblings:
         """Whether a datagram is a packet of ours that comes back for the first time."""
         return self._sent.pop(payload, None) is not None
 
-    def hear(self, payload: bytes, message: Message, now: float) -> bool:
-        """Take in a multicast response that came from an address of ours; False when it is our own."""
-        if self.is_echo(payload):
-            return False
+    def hear(self, message: Message, now: float) -> None:
+        """Take in a multicast response that came from an address of ours and is not our own."""
         for record in chain(message.answers, message.additionals):
             self._heard.pop(record.identity, None)
             if record.ttl:
@@ -63,7 +61,6 @@ class Siblings:
             if len(self._heard) <= MAX_HEARD and self._heard[first][0] >= now - MULTICAST_INTERVAL:
                 break
             del self._heard[first]
-        return True
 
     def said_at(self, record_set: RecordSet) -> float:
         """Return when a sibling last multicast a whole set with TTLs not below ours.

@@ -25,6 +25,25 @@ Entry = tuple[Record, bool]
 """A record to publish, and whether it is unique."""
 
 
+class Entries:
+    """What the zone has of a record group; the records are in tuples that the group has too."""
+
+    __slots__ = ("shared", "unique")
+
+    def __init__(self, unique: tuple[Record, ...] = (), shared: tuple[Record, ...] = ()) -> None:
+        self.unique: Final = unique
+        self.shared: Final = shared
+
+    def __iter__(self) -> Iterator[Entry]:
+        for record in self.unique:
+            yield record, True
+        for record in self.shared:
+            yield record, False
+
+
+NO_ENTRIES: Final = Entries()
+
+
 @dataclass(frozen=True, slots=True)
 class FormerRecord:
     """A record that others know of and that is ours no longer."""
@@ -72,7 +91,8 @@ class Zone:
     def __init__(self) -> None:
         self.names: Final[dict[bytes, NameSets]] = {}
         """The sets of each name, by its key; only the zone changes them."""
-        self._uses: Final[dict[tuple[Identity, bool], int]] = {}
+        self._uses: Final[dict[bool, dict[Identity, int]]] = {False: {}, True: {}}
+        """How many groups have each record: those that are shared, and those that are unique."""
         self._former: Final[dict[Identity, tuple[float, float]]] = {}
         """When a record that is gone was last multicast, and when it went; the oldest first."""
 
@@ -81,8 +101,7 @@ class Zone:
 
     def __iter__(self) -> Iterator[RecordSet]:
         for of_name in self.names.values():
-            for sets in of_name.types.values():
-                yield from sets.values()
+            yield from of_name
 
     def apply(self, removed: Iterable[Entry], added: Iterable[Entry], now: float) -> Changes:
         """Take records out and put others in, as one change.
@@ -94,15 +113,15 @@ class Zone:
         touched: dict[_SetKey, dict[Identity, Record]] = {}
         changes = Changes()
         for record, unique in removed:
-            use = (record.identity, unique)
-            self._uses[use] -= 1
-            if not self._uses[use]:
-                del self._uses[use]
+            uses, identity = self._uses[unique], record.identity
+            uses[identity] -= 1
+            if not uses[identity]:
+                del uses[identity]
                 if added or not self._remove_alone(record, unique, now, changes):
                     self._members(touched, record, unique).pop(record.identity, None)
         for record, unique in added:
-            use = (record.identity, unique)
-            self._uses[use] = self._uses.get(use, 0) + 1
+            uses, identity = self._uses[unique], record.identity
+            uses[identity] = uses.get(identity, 0) + 1
             # The newest TTL and spelling count.
             self._members(touched, record, unique)[record.identity] = record
         for key, members in touched.items():
@@ -115,13 +134,13 @@ class Zone:
         existing = self._find(record.name.key, record.type, slot)
         if existing is None or len(existing.records) > 1:
             return False
-        self._take_out(existing, slot, now, changes)
+        self._take_out(existing, now, changes)
         return True
 
-    def _take_out(self, existing: RecordSet, slot: object, now: float, changes: Changes) -> None:
+    def _take_out(self, existing: RecordSet, now: float, changes: Changes) -> None:
         for record in existing.records:
             self._former[record.identity] = (existing.multicast_at, now)
-        self._remove(existing, slot, now)
+        self._remove(existing, now)
         if existing.is_announced:
             changes.gone += [
                 FormerRecord(record, existing.unique, existing.multicast_at) for record in existing.records
@@ -142,7 +161,7 @@ class Zone:
 
     def _find(self, name_key: bytes, rtype: int, slot: object) -> RecordSet | None:
         of_name = self.names.get(name_key)
-        return of_name.types.get(rtype, {}).get(slot) if of_name else None
+        return None if of_name is None else of_name.find(rtype, slot)
 
     def _put(self, key: _SetKey, records: tuple[Record, ...], now: float, changes: Changes) -> None:
         """Let a set have these records, none to remove it, and note what that means for the network."""
@@ -154,7 +173,7 @@ class Zone:
                 changes.announce.append(fresh)
             return
         if not records:
-            self._take_out(existing, key.slot, now, changes)
+            self._take_out(existing, now, changes)
             return
         for record in existing.records:
             self._former[record.identity] = (existing.multicast_at, now)
@@ -171,22 +190,17 @@ class Zone:
         of_name = self.names.get(key.name)
         if of_name is None:
             of_name = self.names[key.name] = NameSets(fresh.name)
-        of_name.types.setdefault(key.type, {})[key.slot] = fresh
-        of_name.shared += not fresh.unique
+        of_name.add(fresh)
         self._drop_negative(of_name, now)
         self._inherit(fresh, keep=False)
 
-    def _remove(self, existing: RecordSet, slot: object, now: float) -> None:
-        key, rtype = existing.name.key, int(existing.type)
+    def _remove(self, existing: RecordSet, now: float) -> None:
+        key = existing.name.key
         of_name = self.names[key]
-        of_type = of_name.types[rtype]
-        del of_type[slot]
-        if not of_type:
-            del of_name.types[rtype]
-        of_name.shared -= not existing.unique
+        of_name.remove(existing)
         self._drop_negative(of_name, now)
         existing.is_current = False
-        if not of_name.types:
+        if not of_name:
             del self.names[key]
 
     def _drop_negative(self, of_name: NameSets, now: float) -> None:
@@ -206,8 +220,8 @@ class Zone:
         :param keep: the time that the set has already counts as well.
         """
         times = [record_set.multicast_at] if keep else []
-        for identity in record_set.identities:
-            former = self._former.pop(identity, None)
+        for record in record_set.records:
+            former = self._former.pop(record.identity, None)
             if former is not None:
                 times.append(former[0])
         record_set.multicast_at = max(times, default=-inf)
@@ -230,8 +244,7 @@ class Zone:
     def sets(self, name_key: bytes, rtype: int) -> Iterable[RecordSet]:
         """Return the sets of one name and type, of any class."""
         of_name = self.names.get(name_key)
-        sets = of_name.types.get(rtype) if of_name else None
-        return sets.values() if sets else ()
+        return () if of_name is None else of_name.of_type(rtype)
 
     def unique_set(self, record: Record) -> RecordSet | None:
         """Return the unique set of the name, type and class of ``record``."""
@@ -241,18 +254,18 @@ class Zone:
         """Return the set that ``record`` is a member of, whatever its TTL says."""
         for slot in (record.rclass, record.identity):
             found = self._find(record.name.key, record.type, slot)
-            if found is not None and record.identity in found.identities:
+            if found is not None and found.has(record.identity):
                 return found
         return None
 
     def is_published(self, record: Record) -> bool:
         """Whether any group has this record, whatever its TTL says."""
         identity = record.identity
-        return (identity, False) in self._uses or (identity, True) in self._uses
+        return identity in self._uses[False] or identity in self._uses[True]
 
     def users(self, record: Record, unique: bool) -> int:
         """Return how many groups have this record."""
-        return self._uses.get((record.identity, unique), 0)
+        return self._uses[unique].get(record.identity, 0)
 
     def answers(self, question: Question) -> list[RecordSet]:
         """Return the sets that answer a question (RFC 6762 §6), or the negative response (RFC 6762 §6.1).
@@ -270,11 +283,11 @@ class Zone:
                 negative = self.negative(key)
                 matching = [negative] if negative else []
             found.update(dict.fromkeys(matching))
-            aliases = of_name.types.get(RecordType.CNAME)
+            aliases = of_name.of_type(RecordType.CNAME)
             if not aliases or question.type in (RecordType.CNAME, RecordType.ANY):
                 break
             # As a conventional server does: what the alias stands for comes with it (RFC 6762 §16).
-            target = next(iter(aliases.values())).records[0].data
+            target = next(iter(aliases)).records[0].data
             assert isinstance(target, Name)
             key = target.key
         return list(found)
@@ -321,7 +334,7 @@ class Zone:
             if of_name is None:
                 continue
             for rtype in ADDRESS_TYPES:
-                found.update(dict.fromkeys(of_name.types.get(rtype, {}).values()))
+                found.update(dict.fromkeys(of_name.of_type(rtype)))
             # Also where both families are present: it tells at once that there is nothing else
             # (RFC 6762 §6.2, Appendix E).
             negative = self.negative(host)
@@ -351,11 +364,11 @@ class Zone:
 def _matching(of_name: NameSets, qtype: int, qclass: int) -> Iterator[RecordSet]:
     """Yield the sets of one name that answer a type and class (RFC 6762 §6, "the standard DNS rules")."""
     if qtype == RecordType.ANY:
-        kinds = list(of_name.types.values())
+        kinds: list[Iterable[RecordSet]] = [of_name]
     else:
-        kinds = [of_name.types[rtype] for rtype in {qtype, int(RecordType.CNAME)} if rtype in of_name.types]
+        kinds = [of_name.of_type(rtype) for rtype in {qtype, int(RecordType.CNAME)}]
     for sets in kinds:
-        for found in sets.values():
+        for found in sets:
             if qclass in (found.records[0].rclass, RecordClass.ANY):
                 yield found
 

@@ -6,7 +6,7 @@ from math import inf
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.dns.messages import Message, encode
+from mcast.dns.messages import Message
 from mcast.dns.names import Name
 from mcast.dns.records import address
 from mcast.mdns.responder.record_set import RecordSet
@@ -118,7 +118,7 @@ class MemoryTests(SynchronousTestCase):
     def hear(self, siblings: Siblings, *texts: str, now: float = 0.0) -> None:
         records = [address(HOST, text, 120) for text in texts]
         message = response(*records)
-        siblings.hear(encode(message), message, now)
+        siblings.hear(message, now)
 
     def test_whole_sets_only(self) -> None:
         siblings = Siblings()
@@ -133,7 +133,7 @@ class MemoryTests(SynchronousTestCase):
         siblings = Siblings()
         self.hear(siblings, "192.168.1.2")
         gone = response(HOST_A.with_ttl(0))
-        siblings.hear(encode(gone), gone, 0.1)
+        siblings.hear(gone, 0.1)
         self.assertEqual(siblings.said_at(RecordSet((HOST_A,), True)), -inf)
 
     def test_forgotten_after_a_second(self) -> None:
@@ -147,7 +147,7 @@ class MemoryTests(SynchronousTestCase):
         records = [
             address(Name.parse(f"h{number}.local"), "192.168.1.2", 120) for number in range(MAX_HEARD + 9)
         ]
-        siblings.hear(b"", Message(answers=records), 0.0)
+        siblings.hear(Message(answers=records), 0.0)
         self.assertEqual(len(siblings), MAX_HEARD)
 
     def test_sent_is_bounded(self) -> None:

@@ -1,7 +1,7 @@
 """Publish services, for `memory.py`: ``python benchmarks/publishers.py mcast|zeroconf ADDRESS COUNT``.
 
-Each service has a type of its own. When each has been announced twice, one JSON object on standard output tells
-how many octets of memory it took from before the first was described, and how many seconds of processor time.
+Each service has a type of its own. When each has been announced twice, one JSON object on standard output
+tells how many octets of memory they took, and how many seconds of processor time.
 """
 
 from __future__ import annotations

@@ -9,9 +9,11 @@ from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.names import Name
 from mcast.dns.records import NextSecure, Record
 from mcast.mdns.constants import REFRESH_POINTS
-from mcast.mdns.querier.cache_cells import FLUSHED, LEAVING, UNIQUE, CachedRecord, Lifetime
+from mcast.mdns.querier.cache import Cache
+from mcast.mdns.querier.cache_cells import FLUSHED, LEAVING, UNIQUE, CachedRecord, Lifetime, record_key
 from mcast.mdns.querier.cache_table import as_record
 from mcast.mdns.querier.question_series import QuestionSeries
+from mcast.mdns.querier.questions import Questions
 
 # The members of an enumeration are slower to compare.
 ANY: Final = int(RecordType.ANY)
@@ -22,6 +24,31 @@ _ROOT: Final = Name(b"\0")
 
 Denial = tuple[CachedRecord, frozenset[int]]
 """An NSEC record, and the types that it says there are."""
+
+
+def known_records(cache: Cache, questions: Questions, key: bytes, now: float) -> list[CachedRecord]:
+    """Return the records of a name, but for those that expired while nobody asked.
+
+    They were reported to nobody, and must not count as known now.
+    """
+    known = cache.records(key, ANY)
+    unreported = [
+        record_key(one.type, one.rdata)
+        for one in known
+        if one.received_at + one.ttl <= now and not questions.is_wanted(key, one.type)
+    ]
+    if not unreported:
+        return known
+    cache.take(key, unreported)
+    return cache.records(key, ANY)
+
+
+def denials_of(cache: Cache, key: bytes, rtype: int) -> Sequence[Lifetime]:
+    """Return those of the records that deny that there is one of a name and type (RFC 6762 §6.1)."""
+    if rtype in (ANY, NSEC):
+        return ()
+    denials = [(lifetime, listed_types(lifetime.folded)) for lifetime in cache.lifetimes(key, (NSEC,))]
+    return [one for one, listed in denials if listed is not None and rtype not in listed]
 
 
 def denials_among(known: Iterable[CachedRecord]) -> list[Denial]:

@@ -39,10 +39,11 @@ from mcast.mdns.querier.known_records import (
     NSEC,
     about,
     denials_among,
+    denials_of,
     has_valid,
     is_final,
+    known_records,
     lasting,
-    listed_types,
 )
 from mcast.mdns.querier.pacing import Pacing
 from mcast.mdns.querier.passive_observation import FailureObservations
@@ -125,7 +126,7 @@ class Querier:
             the owner of the name has said that there is none.
         """
         key = name.key
-        known = self._known(key, now)
+        known = known_records(self.cache, self._questions, key, now)
         denials = denials_among(known)
         denied = []
         for rtype, depends in types.items():
@@ -146,22 +147,6 @@ class Querier:
         if not known:
             return [], denied
         return lasting(self.cache.owner(key), known, types, now, whole), denied
-
-    def _known(self, key: bytes, now: float) -> list[CachedRecord]:
-        """Return the records of a name, but for those that expired while nobody asked.
-
-        They were reported to nobody, and must not count as known now.
-        """
-        known = self.cache.records(key, RecordType.ANY)
-        unreported = [
-            record_key(one.type, one.rdata)
-            for one in known
-            if one.received_at + one.ttl <= now and not self._questions.is_wanted(key, one.type)
-        ]
-        if not unreported:
-            return known
-        self.cache.take(key, unreported)
-        return self.cache.records(key, RecordType.ANY)
 
     def depend(self, service: Name, now: float) -> None:
         """Have answers asked for again for as long as an SRV record leads to them.
@@ -232,7 +217,7 @@ class Querier:
         """Whether the owner of the name has said that it has no such record (RFC 6762 §6.1)."""
         key, rtype = question.name.key, question.type
         return not self.cache.lookup(key, rtype, now) and any(
-            lifetime.expires_at > now for lifetime in self._denials(key, rtype)
+            lifetime.expires_at > now for lifetime in denials_of(self.cache, key, rtype)
         )
 
     def reconfirm(self, record: Record, now: float) -> bool:
@@ -482,15 +467,7 @@ class Querier:
     def _lifetimes(self, series: QuestionSeries) -> Sequence[Lifetime]:
         """Return those of the answers to a question, or else of the denials, with the expired ones."""
         lifetimes = self.cache.lifetimes(series.key, series.answer_types)
-        return lifetimes or self._denials(series.key, series.type)
-
-    def _denials(self, key: bytes, rtype: int) -> Sequence[Lifetime]:
-        """Return those of the records that deny that there is one of a name and type (RFC 6762 §6.1)."""
-        if rtype in (RecordType.ANY, RecordType.NSEC):
-            return ()
-        lifetimes = self.cache.lifetimes(key, (RecordType.NSEC,))
-        denials = [(lifetime, listed_types(lifetime.folded)) for lifetime in lifetimes]
-        return [one for one, listed in denials if listed is not None and rtype not in listed]
+        return lifetimes or denials_of(self.cache, series.key, series.type)
 
     def _remove(self, key: bytes, rkeys: Sequence[bytes]) -> None:
         """Take out records, and tell those who ask for them."""

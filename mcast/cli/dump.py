@@ -42,8 +42,8 @@ from mcast.cli.command import (
     tell,
     whole,
 )
-from mcast.cli.finding import record_fields
 from mcast.cli.progress import Progress
+from mcast.cli.record_fields import record_fields
 from mcast.cli.seen import SeenPacket
 from mcast.cli.wanted import EVERYTHING, Wanted, parse_word
 from mcast.cli.writing import writable

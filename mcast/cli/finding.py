@@ -1,4 +1,4 @@
-"""What `mcast browse`, `resolve`, `query` and `dump` share: their node, and how they show what was found."""
+"""What `mcast browse`, `resolve` and `query` share: their node, and how they show what was found."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Any
 
 from mcast.cli.command import CommandError, add_interface_argument, checked, tell
 from mcast.dns.names import LOCAL, Name
-from mcast.dns.presentation import show_data
-from mcast.dns.records import Record, show_type
 from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.sought import sought_name
 from mcast.errors import NotFound
@@ -232,16 +230,3 @@ def attribute_fields(
 def address_fields(addresses: Iterable[FoundAddress]) -> list[dict[str, str]]:
     """Return addresses for JSON, link-local ones with their zone."""
     return [{"address": str(found.address), "interface": found.interface} for found in addresses]
-
-
-def record_fields(record: Record) -> dict[str, Any]:
-    """Return what is said of a record in JSON."""
-    return {
-        "name": str(record.name),
-        "type": show_type(record.type),
-        "class": record.rclass,
-        "ttl": record.ttl,
-        "cache_flush": record.cache_flush,
-        "data": show_data(record),
-        "rdata_base64": base64.b64encode(record.rdata).decode("ascii"),
-    }

@@ -21,7 +21,8 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 
 from mcast.cli.command import FAILED, GOOD, NOT_ALL, CommandError, Output, checked, decimal, whole
-from mcast.cli.finding import add_node_arguments, record_fields, started_node, tell_not_found
+from mcast.cli.finding import add_node_arguments, started_node, tell_not_found
+from mcast.cli.record_fields import record_fields
 from mcast.dns.codes import Flag, RecordType, ResponseCode
 from mcast.dns.names import Name
 from mcast.dns.presentation import parse_type, show_data

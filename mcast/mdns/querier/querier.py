@@ -144,9 +144,7 @@ class Querier:
                 series.needed_until = 0.0
             if self._context.is_up and not self._begin_answered(series, answers or said, now):
                 self._begin(series, [lifetime_of(one) for one in answers or said], now)
-        if not known:
-            return [], denied
-        return lasting(self.cache.owner(key), known, types, now, whole), denied
+        return lasting(self.cache.owner(key), known, types, now, whole) if known else [], denied
 
     def depend(self, service: Name, now: float) -> None:
         """Have answers asked for again for as long as an SRV record leads to them.

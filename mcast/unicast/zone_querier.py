@@ -193,15 +193,11 @@ class ZoneQuerier:
         self, name: Name, types: Types, now: float, asker: Hashable, *, whole: bool = False
     ) -> tuple[list[Record], list[int]]:
         """Ask for records of some types of a name; return what is known, and which types are denied."""
-        found: list[Record] = []
-        denied = []
-        for rtype in types:
-            question = Question(name, rtype)
+        questions = [Question(name, rtype) for rtype in types]
+        for question in questions:
             self.ask(question, now, asker)
-            found += self.records(question, now, whole=whole)
-            if self.is_denied(question, now):
-                denied.append(rtype)
-        return found, denied
+        found = [record for question in questions for record in self.records(question, now, whole=whole)]
+        return found, [question.type for question in questions if self.is_denied(question, now)]
 
     def depend(self, service: Name, now: float) -> None:
         """Do nothing: what a server tells comes along with the SRV record, or is asked for in any case."""

@@ -172,23 +172,35 @@ def find_entry(cell: Cell, rtype: int, rdata: bytes, elder_before: float) -> tup
     length = len(rdata)
     found = 0
     times: Times = (0.0, 0, 0, 0)
-    has_elders = False
+    elders = 0
+    near: list[int] = []
     position = 1 + cell[0]
     size = len(cell)
     while position < size:
         received_at, ttl, other, flags, source, held = _unpack(cell, position)
-        start = position + _SIZE
-        end = start + held
+        end = position + _SIZE + held
         if other == rtype:
-            if held == length and (
-                (said := cell[start:end]) == rdata or fold(rtype, said) == fold(rtype, rdata)
-            ):
+            if held == length and not found and cell[position + _SIZE : end] == rdata:
                 found = position
                 times = received_at, ttl, flags, source
-            elif received_at < elder_before or flags & GOODBYE:
-                has_elders = True
+                position = end
+                continue
+            if held == length:
+                near.append(position)
+            if received_at < elder_before or flags & GOODBYE:
+                elders += 1
         position = end
-    return found, times, has_elders
+    if found or not near:
+        return found, times, elders > 0
+    # Perhaps it is there in other case: looked for last, since to fold all of them takes much longer.
+    folded = fold(rtype, rdata)
+    for position in near:
+        start = position + _SIZE
+        if fold(rtype, cell[start : start + length]) == folded:
+            received_at, ttl, _, flags, source, _ = _unpack(cell, position)
+            elders -= received_at < elder_before or bool(flags & GOODBYE)
+            return position, (received_at, ttl, flags, source), elders > 0
+    return 0, times, elders > 0
 
 
 def with_times(cell: Cell, place: int, times: Times) -> Cell:

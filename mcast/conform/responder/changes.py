@@ -99,7 +99,7 @@ ALL_ADDRESSES = must(
 async def address(bench: Bench, judge: Judge) -> None:
     """Give the subject a further address; several times, since what it has just said decides what it says."""
     for number in range(CHANGES if bench.is_lab else 1):
-        before = await _judge_change(bench, judge)
+        before, is_whole = await _judge_change(bench, judge)
         if not before:
             return
         if not number:
@@ -109,10 +109,15 @@ async def address(bench: Bench, judge: Judge) -> None:
             found = [] if one.answer is None else one.answer.answers_of(bench.names.host, rtype)
             told = {each.identity for each in found}
             judge.decide(ALL_ADDRESSES, len(told) > before, f"{len(told)} addresses", one.packets)
+        if not is_whole:
+            return  # broken once is enough, and the longer it takes, the more a busy machine spoils
 
 
-async def _judge_change(bench: Bench, judge: Judge) -> int:
-    """Give the subject a further address; return how many it had, or 0 where it does not announce it."""
+async def _judge_change(bench: Bench, judge: Judge) -> tuple[int, bool]:
+    """Give the subject a further address.
+
+    :returns: how many it had, or 0 where it does not announce the new one; whether all were announced.
+    """
     await bench.start()
     await bench.until_up()
     host = bench.names.host
@@ -131,15 +136,14 @@ async def _judge_change(bench: Bench, judge: Judge) -> int:
     found = await bench.next(has_new, REACTION, mark)
     said = "no announcement" if found is None else "an announcement"
     if not judge.decide(UPDATED, found is not None, said, [found]) or found is None:
-        return 0
+        return 0, False
     await bench.sleep(0.3)
     burst = burst_of(found, bench.theirs(mark))
     told = {one.identity for each in burst for one in each.answers_of(host, rtype)}
     flushes = any(one.cache_flush for one in found.answers_of(host, rtype) if one.identity not in before)
     said = f"{len(told & before)} of {len(before)} earlier addresses beside the new one"
     said += ", with the cache-flush bit" if flushes else ", without the cache-flush bit"
-    judge.decide(WHOLE_SET, before <= told or not flushes, said, burst)
-    return len(before)
+    return len(before), judge.decide(WHOLE_SET, before <= told or not flushes, said, burst)
 
 
 def burst_of(found: Packet, packets: Iterable[Packet]) -> list[Packet]:

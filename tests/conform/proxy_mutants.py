@@ -135,7 +135,7 @@ def proxy_known_waits() -> None:
         def ask_link(self: Any, message: bytes, query: Query, waiter: Any, client: str) -> bytes | None:
             answered: bytes | None = real(self, message, query, waiter, client)
             if answered is not None:
-                self._access.clock.callLater(1.5, waiter.reply, answered)
+                self._access.clock.callLater(4.0, waiter.reply, answered)
             return None
 
         return ask_link

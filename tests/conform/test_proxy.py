@@ -81,6 +81,19 @@ class DeviceTests(SynchronousTestCase):
         types = {int(each.type) for each in message.additionals}
         self.assertEqual(types, {RecordType.SRV, RecordType.TXT, RecordType.A})
 
+    def test_is_there_in_one_family(self) -> None:
+        """A question by IPv6 that is answered would save the one by IPv4, which is looked for."""
+        lab = BenchLab()
+        one = thing(lab.bench)
+        device = LinkDevice(lab.bench, one.records)
+        data = encode(Message(questions=[Question(one.type_on_link, RecordType.PTR)]))
+        asked = Datagram(b"", "fe80::2", 5353, "ff02::fb", 5353, data)
+        lab.play(packet_of(0.1, Sender.SUBJECT, asked))
+        lab.clock.advance(0.1)
+        lab.clock.advance(1.0)
+        device.close()
+        self.assertEqual(lab.bench.ours(0), [])
+
     def test_denies(self) -> None:
         (message,) = self.asked("none", Question(Name.parse("x.local"), RecordType.AAAA))
         self.assertEqual([each.type for each in message.answers], [RecordType.NSEC])

@@ -106,7 +106,7 @@ KNOWN = rule(
     "P-5.6-6",
     "RFC 8766 §5.6",
     "What is known is not asked for again.",
-    "The answer within a second, and no question on the link.",
+    "The answer within 2.5 seconds, and no question on the link.",
 )
 
 

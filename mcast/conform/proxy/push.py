@@ -24,10 +24,10 @@ DSOTYPENI = 11
 REMOVED = 0xFFFFFFFE
 """TTLs from here on take records away (RFC 8765 §6.3.1)."""
 
-SOON = 3.0
+SOON = 6.0
 """Seconds in which a server has reacted. Our choice."""
 
-PUSHED = 5.0
+PUSHED = 8.0
 """Seconds in which what the link says is pushed. Our choice: a goodbye takes effect after one."""
 
 
@@ -172,7 +172,7 @@ UNKNOWN_ALONE = must(
     "D-5.4.5-3",
     "RFC 8490 §5.4.5",
     "A message that asks for no response, of a type that the server does not know, cannot be answered.",
-    "The connection is ended within three seconds.",
+    "The connection is ended within six seconds.",
 )
 
 
@@ -226,7 +226,7 @@ EXISTING = rule(
     "H-6.3-1 P-5.6-10",
     "RFC 8765 §6.3",
     "What is there already is pushed at once.",
-    "A PUSH message that adds the PTR record, within five seconds.",
+    "A PUSH message that adds the PTR record, within eight seconds.",
 )
 PUSH_ID = must(
     "push.no-id",
@@ -248,14 +248,14 @@ TAKEN_BACK = must(
     "H-6.2.1-9",
     "RFC 8765 §6.2.1",
     "Changes are pushed as they happen.",
-    "A PUSH message that removes the PTR record, within five seconds after a goodbye.",
+    "A PUSH message that removes the PTR record, within eight seconds after a goodbye.",
 )
 DUPLICATE = must(
     "push.duplicate",
     "H-6.2.1-5",
     "RFC 8765 §6.2.1",
     "A client that subscribes twice to the same has lost count.",
-    "The connection is ended within three seconds.",
+    "The connection is ended within six seconds.",
 )
 ENDED = rule(
     "push.unsubscribe",
@@ -303,7 +303,8 @@ async def subscription(bench: Bench, judge: Judge) -> None:
     else:
         device.close()
     client.send(message(0, item(UNSUBSCRIBE, struct.pack("!H", 7))))
-    await bench.sleep(1.5)
+    # On a busy machine it takes a while until the proxy has read that.
+    await bench.sleep(3.0)
     mark = bench.view.mark
     bench.respond(*one.records, host=1)
     late = await client.message(is_push, mark, 6.0)

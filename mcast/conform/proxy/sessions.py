@@ -38,7 +38,7 @@ RECONFIRMED = rule(
     "H-6.5-1",
     "RFC 8765 §6.5",
     "A client that could not use a record has the proxy ask on the link whether it is still valid.",
-    "A question for the SRV record on the link within five seconds after RECONFIRM.",
+    "A question for the SRV record on the link within eight seconds after RECONFIRM.",
     "A subscription that goes on asking for a unique record is not told apart.",
 )
 GONE = rule(

@@ -9,24 +9,24 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest import TestCase, TestResult, defaultTestLoader
+from unittest import TestCase, TestResult, defaultTestLoader, mock
 
 from twisted.internet import task
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
 
 import mcast.node.node
 from mcast import Node, Record, RecordType, Service
 from mcast.testing import SimulatedLan
+from twisted import internet
 
 TOP = Path(__file__).parent.parent
 
 GIVEN = {
     "docs/beyond.md": {"node"},
-    "docs/endpoints.md": {"reactor"},
     "docs/metrics.md": {"node", "root"},
-    "docs/multicast.md": {"reactor"},
-    "docs/resolver.md": {"reactor"},
     "docs/testing.md": {"lan"},
     "docs/tutorials/simulated-network.md": {"lan", "node_on", "browser"},
     "README.md": {"node"},
@@ -137,6 +137,9 @@ class RunTests(SynchronousTestCase):
         self.printer.publish(Service("My Web", "_http._tcp", 8080, txt={"path": "/"}))
         self.here = self.lan.host("here")
         self.patch(mcast.node.node, "SocketNetwork", lambda reactor: self.here)
+        reactor = mock.patch.object(internet, "reactor", self.lan.clock, create=True)
+        reactor.start()
+        self.addCleanup(reactor.stop)
         self.node = Node(self.lan.clock, network=self.here, rng=self.here.rng)
         self.node.startService()
         self.lan.advance(3)
@@ -145,7 +148,6 @@ class RunTests(SynchronousTestCase):
         """Run the block that has some text, and return the names it has given."""
         names = {
             "__name__": "document",
-            "reactor": self.lan.clock,
             "node": self.node,
             "lan": self.lan,
             **given,
@@ -204,3 +206,26 @@ class RunTests(SynchronousTestCase):
             "provide_node(reactor, node)",
         ):
             self.run_block(text)
+
+    def test_from_zeroconf(self) -> None:
+        publish = self.run_block("async def publish(reactor)")["publish"]
+        registration = self.lan.result(ensureDeferred(publish(self.lan.clock)))
+        self.assertEqual(registration.name, "My Web (2)")  # the printer has the name
+
+    def test_metrics(self) -> None:
+        root = Resource()
+        self.run_block("MetricsResource(node)", root=root)
+        page = root.listEntities()
+        self.assertEqual([name for name, _ in page], [b"metrics"])
+
+    def test_log_observer(self) -> None:
+        printed: list[tuple[object, ...]] = []
+        names = self.run_block("def alarm(event)", print=lambda *words: printed.append(words))
+        self.addCleanup(globalLogPublisher.removeObserver, names["alarm"])
+        self.node.publish(Service("My Web", "_http._tcp", 1))
+        self.lan.advance(3)
+        self.assertEqual(printed[0][:2], ("name conflict:", "My Web._http._tcp.local."))
+
+    def test_proxy_in_a_program(self) -> None:
+        proxy = self.run_block("DiscoveryProxy(node, [zone], settings)")["proxy"]
+        self.assertEqual(proxy.statistics()["now"]["queries that wait"], 0)

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.testing import MemoryReactor
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -21,6 +23,7 @@ from mcast.cli.command import Parser, configure
 from mcast.dnssd.files import toml
 from mcast.dnssd.files.read import parse_services
 from mcast.tap.tap import Options
+from tests.blocks import block, blocks_of, pages
 
 TOP = Path(__file__).parent.parent
 MADE = TOP / "docs/reference/commands.md"
@@ -30,15 +33,22 @@ PAGES = (TOP / "README.md", *sorted({*(TOP / "docs").rglob("*.md")} - {MADE}))
 
 
 def command_lines() -> Iterator[tuple[str, list[str]]]:
-    """Yield each line of a block that runs one of our commands: where it stands, and its words."""
-    for page in PAGES:
-        is_fenced = False
-        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
-            if line.startswith("```"):
-                is_fenced = not is_fenced
-            elif is_fenced or line.startswith("    "):
-                words = _words(line.strip().removeprefix("$ ").removesuffix("&"))
+    """Yield each command of ours in a block: where it stands, and its words."""
+    for page in (name for name in pages() if (TOP / name) in PAGES):
+        for each in blocks_of(page):
+            for line in each.commands:
+                words = _words(line.strip().removeprefix("sudo ").removesuffix("&"))
                 if words[:1] == ["mcast"] or words[:2] == ["twist", "mcast"]:
+                    yield each.place, words
+
+
+def mentions() -> Iterator[tuple[str, list[str]]]:
+    """Yield each command that a text names; arguments may be left out there."""
+    for page in PAGES:
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+            for code in re.findall(r"`((?:sudo )?(?:twist )?mcast [a-z-][^`]*)`", line):
+                words = _words(code.removeprefix("sudo "))
+                if words:
                     yield f"{page.relative_to(TOP)}:{number}", words
 
 
@@ -82,6 +92,13 @@ class CommandLineTests(SynchronousTestCase):
         self.assertGreater(len(lines), 30)
         self.assertEqual({place: said for place, words in lines if (said := fault(words))}, {})
 
+    def test_what_is_mentioned_is_there(self) -> None:
+        """The commands and options that stand in a sentence or a table."""
+        faults = {place: fault(words) or "" for place, words in mentions()}
+        self.assertGreater(len(faults), 30)
+        unknown = re.compile("unrecognized|no such command|not recognized|invalid choice")
+        self.assertEqual({place: said for place, said in faults.items() if unknown.search(said)}, {})
+
     def test_a_wrong_one_is_noticed(self) -> None:
         self.assertIsNotNone(fault(["mcast", "ping", "--colour"]))
         self.assertIsNotNone(fault(["twist", "mcast", "mdns", "--colour"]))
@@ -117,10 +134,25 @@ class ConfigurationTests(SynchronousTestCase):
         behind = [shlex.split(words) for words in re.findall(r"docker run .*?IMAGE (.*)", page)]
         self.assertEqual([fault(["twist", "mcast", *words]) for words in behind], [None, None])
 
+    def test_network_attachment(self) -> None:
+        """The configuration inside of the manifest is JSON, of the version of CNI that it names."""
+        text = block("docs/howto/kubernetes.md", "NetworkAttachmentDefinition").text
+        (inner,) = re.findall(r"config: '(.*)'", text)
+        self.assertEqual((json.loads(inner)["type"], json.loads(inner)["cniVersion"]), ("macvlan", "0.3.1"))
+
     def test_every_key_is_told(self) -> None:
         page = (TOP / "docs/reference/services-file.md").read_text(encoding="utf-8")
         keys = {*toml._SERVICE_KEYS, *toml._RECORD_KEYS}
         self.assertEqual({key for key in keys if f"`{key}`" not in page}, set())
+
+
+class MessageTests(SynchronousTestCase):
+    def test_endpoint_string(self) -> None:
+        """A wrong string is told of as docs/endpoints.md has it."""
+        shown = block("docs/endpoints.md", "is unknown; there are").script
+        with self.assertRaises(ValueError) as caught:
+            serverFromString(MemoryReactor(), r"mdns:_http._tcp:colour=red:endpoint=tcp\:0")
+        self.assertEqual(str(caught.exception), shown)
 
 
 class JsonTests(SynchronousTestCase):

@@ -16,10 +16,15 @@ PROGRAMS = {
     "mcast": '-m mcast.cli "$@"',
     "twist": '-m twisted "$@"',
     "python": '-u "$@"',
+    "python3": '-u "$@"',
     "daphne": '-m daphne "$@"',
     "ckeygen": '-c "from twisted.conch.scripts.ckeygen import run; run()" "$@"',
 }
 """What a reader has on the PATH once it is installed: arguments of this interpreter."""
+
+
+ENVIRONMENT = {"PYTHONPATH": str(REPOSITORY)}
+"""Mcast is found where it is, wherever a reader types."""
 
 
 class Page:
@@ -50,7 +55,7 @@ class PageTestCase(LanTestCase):
     def setUp(self) -> None:
         require_programs()
         super().setUp()
-        self.here, self.there = self.lan.hosts
+        self.here, self.there = self.lan.hosts[:2]
         self.folder = Path(tempfile.mkdtemp(prefix="mcast-"))
         self.addCleanup(shutil.rmtree, self.folder)
         for name, words in PROGRAMS.items():
@@ -68,10 +73,13 @@ class PageTestCase(LanTestCase):
 
     def start(self, host: Host, command: str) -> Program:
         """Type a command in a terminal of a host."""
-        line = f"cd '{self.folder}' && PATH=\"$PWD/bin:$PATH\" && exec {command}"
-        program = Program(host.command("sh", "-c", line), environment={"PYTHONPATH": str(REPOSITORY)})
+        program = Program(host.command(*self.typed(f"exec {command}")), environment=ENVIRONMENT)
         self.addCleanup(program.end)
         return program
+
+    def typed(self, script: str) -> list[str]:
+        """Return the command that does what a reader types, in the folder of the test."""
+        return ["bash", "-c", f"cd '{self.folder}' && PATH=\"$PWD/bin:$PATH\" && {script}"]
 
     def run_whole(self, host: Host, command: str) -> str:
         """Type a command, wait for its end, which must be a good one, and return what it printed."""

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar
 
+from tests.blocks import block
 from tests.interop.dns_servers import KEY, Bind, DnsServer, Knot, zone_text
 from tests.interop.programs import Program, require_programs
 from tests.network.lan import Host, Lan, LanTestCase, wait_until
@@ -161,3 +162,36 @@ class BindTests(Registering, RegistrationTestCase):
 
 class KnotTests(Registering, RegistrationTestCase):
     kind = Knot
+
+
+class PageTests(RegistrationTestCase):
+    """docs/beyond.md has a program that registers."""
+
+    kind = Bind
+
+    def test_program(self) -> None:
+        shown = block("docs/beyond.md", "read_update_key(").text
+        shown = shown.replace("/etc/mcast/update.key", self.key_file())
+        shown = shown.replace("192.0.2.53", self.machine.ipv4()).replace("\n", "\n    ")
+        path = self.folder / "register.py"
+        path.write_text(PROGRAM.format(shown), encoding="utf-8")
+        program = Program(self.subject.command(sys.executable, str(path)))
+        self.addCleanup(program.end)
+        program.wait_for("claimed My Web", START_TIMEOUT)
+        self.wait_for_types("My\\032Web._http._tcp.example.com.")
+
+
+PROGRAM = """
+from mcast import Node
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+
+async def main(reactor):
+    node = Node(reactor)
+    node.startService()
+    {}
+    print("claimed", registration.name, flush=True)
+    await Deferred()
+
+react(main)
+"""

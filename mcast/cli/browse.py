@@ -71,6 +71,9 @@ MAX_UNLISTED = 1024
 Our choice: as many as are listed; in a flood of invented types the first of them are taken for gone.
 """
 
+CHECK = '; "mcast interfaces --check" tells whether multicast works here'
+"""What a person reads who finds nothing at all."""
+
 MARKS = {"added": "+", "updated": "=", "removed": "-"}
 
 
@@ -173,7 +176,8 @@ async def run(
         return GOOD
     if not arguments.follow:
         _tell_unlocated(unlocated)
-    return _told_at_the_end(listing, trouble or _nothing_found(arguments.type, wait))
+    missing = _nothing_found(arguments.type, wait, is_beyond=place.is_beyond)
+    return _told_at_the_end(listing, trouble or missing)
 
 
 def _told_at_the_end(listing: Listing, missing: str) -> int:
@@ -209,12 +213,14 @@ def _wait(arguments: argparse.Namespace, resolve: bool, place: Where) -> float |
     return float(arguments.wait)
 
 
-def _nothing_found(types: Sequence[str], wait: float | None) -> str:
+def _nothing_found(types: Sequence[str], wait: float | None, *, is_beyond: bool) -> str:
     kinds = f"service of {', '.join(types)}" if types else "service"
     if any(map(is_type_enumeration, types)):
         kinds = "service type"
     limit = "" if wait is None else f" within {wait:g} s of silence"
-    return f"no {kinds} was found{limit}"
+    # One kind may well be missing; that there is nothing at all is more often a fault.
+    hint = "" if types else CHECK * (not is_beyond)
+    return f"no {kinds} was found{limit}{hint}"
 
 
 def _tell_unlocated(unlocated: Sequence[Name]) -> None:

@@ -134,6 +134,10 @@ def _check_both(arguments: argparse.Namespace) -> None:
         )
 
 
+NOBODY = '"mcast interfaces --check" tells, on each of the two hosts, what keeps multicast from working'
+"""What a person reads where nobody answered."""
+
+
 class Report:
     """Prints answers and the summary.
 
@@ -193,6 +197,9 @@ class Report:
         self._output.text(
             f"--- {counted(session.total_sent, 'probe')} sent, {counted(len(rows), 'responder')}"
         )
+        if not rows and session.total_sent:
+            # Silence has several causes, and here is the way to tell them apart.
+            self._output.text(NOBODY)
         if rows:
             cells = _table(rows)
             numbers = range(_WORDS, len(_HEADINGS))

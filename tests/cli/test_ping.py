@@ -173,7 +173,7 @@ class SummaryTests(PingTestCase):
     def test_nobody(self) -> None:
         self.session.sent(2, 0, 0.0)
         self.report().summary(self.session)
-        self.assertEqual(self.lines(), ["--- 1 probe sent, no responders"])
+        self.assertEqual(self.lines(), ["--- 1 probe sent, no responders", ping.NOBODY])
 
     def test_two_responders_on_one_host(self) -> None:
         self.answered(0, 0.001)

@@ -74,8 +74,11 @@ class OperatingTests(LanTestCase):
         configured.wait_for("kitchen", START_TIMEOUT)
         echo = self.start_unit("mcast-echo")
         echo.wait_for("239.1.2.3", START_TIMEOUT)
-        self.check_drop_in(block(PAGE, "SupplementaryGroups="))
-        for each in (configured, echo):
+        view = self.start_unit("mcast-view")
+        view.wait_for("8765", START_TIMEOUT)
+        self.check_drop_in("mcast-proxy", block(PAGE, "SupplementaryGroups="))
+        self.check_drop_in("mcast-view", block(PAGE, "LoadCredential="))
+        for each in (configured, echo, view):
             each.end()
         self.look_up_by_the_system(block(PAGE, "--resolver-socket"), block(PAGE, "getent hosts"))
 
@@ -88,7 +91,7 @@ class OperatingTests(LanTestCase):
         line = f"cd '{self.source}'; exec {run}"
         responder = Program(here.command("bash", "-c", line), environment=ENVIRONMENT)
         self.addCleanup(responder.end)
-        responder.wait_for("joined 224.0.0.123", START_TIMEOUT)
+        responder.wait_for("Starting reactor", START_TIMEOUT)
         ping = there.run(str(self.source / ".venv/bin/mcast"), "ping", "224.0.0.123:7645", "-c", "1")
         self.assertIn("1 responder", ping)
 
@@ -142,13 +145,13 @@ class OperatingTests(LanTestCase):
 
         wait_until(is_found, "the first service", START_TIMEOUT)
 
-    def check_drop_in(self, shown: Block) -> None:
+    def check_drop_in(self, unit: str, shown: Block) -> None:
         folder = self.folder / "etc/systemd/system"
-        drop_in = folder / "mcast-proxy.service.d/key.conf"
+        drop_in = folder / f"{unit}.service.d/local.conf"
         drop_in.parent.mkdir()
         drop_in.write_text(shown.text, encoding="utf-8")
-        unit = "/etc/systemd/system/mcast-proxy.service"
-        said = self.room.run("systemd-analyze", "verify", "--man=no", unit, timeout=60)
+        file = f"/etc/systemd/system/{unit}.service"
+        said = self.room.run("systemd-analyze", "verify", "--man=no", file, timeout=60)
         self.assertEqual((said.returncode, said.stdout), (0, ""))
 
     def look_up_by_the_system(self, serve: Block, look: Block) -> None:

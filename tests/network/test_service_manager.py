@@ -56,6 +56,9 @@ class ServiceManagerTests(LanTestCase):
     def test_mdns(self) -> None:
         self.assert_whole(self.life("mdns", "--hostname", "kitchen"))
 
+    def test_view(self) -> None:
+        self.assert_whole(self.life("view"))
+
     def test_proxy(self) -> None:
         """Ports 53 and 853 are open to it, since it may bind them, and may do nothing else."""
         options = ("--zone", "Building 1.example.com=eth0", "--ns", "proxy.example.com")

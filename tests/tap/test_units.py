@@ -29,9 +29,8 @@ def settings(unit: Path, name: str) -> list[str]:
 
 class UnitTests(SynchronousTestCase):
     def test_names(self) -> None:
-        self.assertEqual(
-            [unit.name for unit in UNITS], ["mcast-echo.service", "mcast-mdns.service", "mcast-proxy.service"]
-        )
+        names = [f"mcast-{name}.service" for name in ("echo", "mdns", "proxy", "view")]
+        self.assertEqual([unit.name for unit in UNITS], names)
 
     def test_commands(self) -> None:
         """What is started has options that `twist mcast` knows."""

@@ -188,7 +188,7 @@ class EnvironmentTests(SynchronousTestCase):
         for path in (TOP / "setup.py", *(TOP / "mcast").rglob("*.py"), *(TOP / "tests").rglob("*.py")):
             text = path.read_text(encoding="utf-8")
             read |= set(re.findall(r"environ(?:\.get\(|\[)[\"']([A-Z_]+)", text))
-            read |= set(re.findall(r"\"((?:MCAST|WATCHDOG|NOTIFY)_[A-Z]+)\"", text))
+            read |= set(re.findall(r"\"((?:MCAST|WATCHDOG|NOTIFY|JOURNAL)_[A-Z]+)\"", text))
         table = self.page.read_text(encoding="utf-8").partition("## Environment")[2]
         named = {
             name

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import Any
@@ -21,6 +22,7 @@ from mcast.sockets.spare import RUNNING, require_descriptors
 from mcast.tap import notify
 from mcast.tap.echo import EchoOptions, make_echo_service
 from mcast.tap.hangup import hold_hangups
+from mcast.tap.journal import choose_format
 
 SUBCOMMANDS: tuple[tuple[str, str, str], ...] = (
     ("mdns", "mcast.tap.mdns", "Publish this host and services by multicast DNS."),
@@ -53,6 +55,7 @@ class Options(EchoOptions):
         """
         try:
             super().parseOptions(options)
+            choose_format(self.parent, os.environ, sys.argv)
         except UsageError as error:
             # Twisted takes any word that is no option for a sub-command; most likely it is a group.
             unknown = "Unknown command: "

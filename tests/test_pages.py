@@ -156,10 +156,11 @@ class MessageTests(SynchronousTestCase):
 
 
 class JsonTests(SynchronousTestCase):
-    """docs/reference/json.md names every event that a command prints, and every field of it."""
+    """docs/reference/json.md and its schema name every event that a command prints, and every field of it."""
 
     def test_events_and_fields(self) -> None:
         page = (TOP / "docs/reference/json.md").read_text(encoding="utf-8")
+        schema = (TOP / "docs/reference/json.schema.json").read_text(encoding="utf-8")
         missing = set()
         for path in (TOP / "mcast/cli").glob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -173,6 +174,7 @@ class JsonTests(SynchronousTestCase):
                         if keyword.arg == "event" and isinstance(keyword.value, ast.Constant):
                             names.append(str(keyword.value.value))
                         missing |= {(path.name, name) for name in names if f"`{name}`" not in page}
+                        missing |= {(path.name, f'"{name}"') for name in names if f'"{name}"' not in schema}
         self.assertEqual(sorted(missing), [])
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from tests.blocks import Block, block
 from tests.cli.top.pseudo_terminal import PseudoTerminal
-from tests.interop.pages import ENVIRONMENT, START_TIMEOUT, PageTestCase
+from tests.interop.pages import ENVIRONMENT, PageTestCase
 from tests.interop.programs import Program, Room
 from tests.network.lan import REPOSITORY, Host, wait_until
 
@@ -32,11 +32,11 @@ class BlockTestCase(PageTestCase):
 
         def has_said() -> bool:
             program = self.start(host, command)
-            program.wait(START_TIMEOUT)
+            program.wait()
             said.append(program.output)
             return text in program.output
 
-        wait_until(has_said, f"{text!r} of {command}", 2 * START_TIMEOUT)
+        wait_until(has_said, f"{text!r} of {command}")
         return said[-1]
 
     def start_script(self, host: Host, script: str) -> Program:
@@ -55,26 +55,26 @@ class FirstPageTests(BlockTestCase):
 
     def test_four_commands(self) -> None:
         echo, ping, publish, browse = block("docs/index.md", "$ twist mcast").commands
-        self.start(self.here, echo).wait_for("ff02::123", START_TIMEOUT)
+        self.start(self.here, echo).wait_for("ff02::123")
         self.assertIn("1 responder", self.run_whole(self.there, ping))
         self.start(self.here, publish)
         self.assertIn(self.here.ipv4(), self.run_until(self.there, browse, "My Web"))
 
     def test_publish_and_browse(self) -> None:
         program = self.program(self.here, block("docs/index.md", "registration.when_claimed()"))
-        program.wait_for("published as My Web", START_TIMEOUT)
-        program.wait_for("Added My Web", START_TIMEOUT)
+        program.wait_for("published as My Web")
+        program.wait_for("Added My Web")
 
     def test_publish(self) -> None:
         program = self.program(self.here, block("README.md", "reactor.listenTCP(0"))
-        program.wait_for("published as My Web", START_TIMEOUT)
+        program.wait_for("published as My Web")
         browsing = self.program(self.there, block("README.md", "async for change in node.browse"))
-        browsing.wait_for("Added My Web", START_TIMEOUT)
+        browsing.wait_for("Added My Web")
 
     def test_endpoint_strings(self) -> None:
         program = self.program(self.here, block("README.md", "serverFromString"), after=RUN)
         shown = block("docs/endpoints.md", "twist web --listen")
-        self.start(self.there, shown.script).wait_for("8080", START_TIMEOUT)
+        self.start(self.there, shown.script).wait_for("8080")
         self.run_until(self.here, "mcast resolve Docs _http._tcp", self.there.ipv4())
         self.assertTrue(program.is_running, program.output)
 
@@ -85,13 +85,13 @@ class FirstPageTests(BlockTestCase):
             self.run_whole(self.there, "mcast send 224.0.0.123:7645 hello")
             return f"b'hello' from {self.there.ipv4()} on interface" in program.output
 
-        wait_until(is_heard, "the datagram", 2 * START_TIMEOUT)
+        wait_until(is_heard, "the datagram")
 
     def test_ask(self) -> None:
         self.example("ssdp_device.py")
-        self.start(self.here, "python ssdp_device.py http://192.0.2.7/").wait_for("ready", START_TIMEOUT)
+        self.start(self.here, "python ssdp_device.py http://192.0.2.7/").wait_for("ready")
         program = self.program(self.there, block("README.md", "ssdp:discover"))
-        self.assertEqual(program.wait(START_TIMEOUT), 0, program.output)
+        self.assertEqual(program.wait(), 0, program.output)
         self.assertIn(f"{self.here.ipv4()} on eth0 after", program.output)
 
     def test_listens_by_itself(self) -> None:
@@ -109,11 +109,11 @@ class ResolverPageTests(BlockTestCase):
     def test_names_and_addresses(self) -> None:
         self.example("fetch_local.py")
         web = r"twist web --listen 'mdns:_http._tcp:hostname=printer:endpoint=tcp\:8080' --path ."
-        self.start(self.here, web).wait_for("8080", START_TIMEOUT)
+        self.start(self.here, web).wait_for("8080")
         fetch = block(self.PAGE, "python fetch_local.py").script
         self.run_until(self.there, fetch, "fetch_local.py")
         connecting = self.program(self.there, block(self.PAGE, "\ninstall(reactor)"), after=CONNECT)
-        connecting.wait_for("connected", START_TIMEOUT)
+        connecting.wait_for("connected")
         shown = block(self.PAGE, "install(reactor).reverse").text.replace("fe80::1", self.here.link_local())
         path = self.folder / "reverse.py"
         path.write_text(IN_A_PROGRAM.format(shown.replace("\n", "\n    ")), encoding="utf-8")
@@ -146,12 +146,12 @@ class GroupPageTests(BlockTestCase):
 
     def test_ask(self) -> None:
         self.example("coap_resource.py")
-        self.start(self.here, "python coap_resource.py ff02::fd%eth0").wait_for("ready", START_TIMEOUT)
+        self.start(self.here, "python coap_resource.py ff02::fd%eth0").wait_for("ready")
         program = self.program(self.there, block(self.PAGE, "CoAP: GET"))
         _, command = block(self.PAGE, "mcast ask 'ff02::fd%eth0:5683'").commands
         asking = self.start(self.there, command)
         for each in (program, asking):
-            self.assertEqual(each.wait(START_TIMEOUT), 0, each.output)
+            self.assertEqual(each.wait(), 0, each.output)
         self.assertIn(f"{self.here.link_local()}%eth0 eth0", program.output)
         answers = [json.loads(line) for line in asking.lines]
         self.assertIn(f"{self.here.link_local()}%eth0", [each.get("source") for each in answers])
@@ -170,19 +170,19 @@ class GroupPageTests(BlockTestCase):
             self.run_whole(self.here, "mcast send 239.1.2.3:5004 hello")
             return self.here.ipv4() in first.output
 
-        sources.wait_for("> 239.1.2.3", START_TIMEOUT)
-        wait_until(is_seen, "the flow", START_TIMEOUT)
+        sources.wait_for("> 239.1.2.3")
+        wait_until(is_seen, "the flow")
         self.assertTrue(rtp.is_running, rtp.output)
-        self.assertEqual(sender.wait(START_TIMEOUT), 0, sender.output)
+        self.assertEqual(sender.wait(), 0, sender.output)
 
     def test_both_ways(self) -> None:
         respond, ping = block(self.PAGE, "twist mcast --answer-group").commands
-        self.start(self.here, respond).wait_for("ff02::123", START_TIMEOUT)
+        self.start(self.here, respond).wait_for("ff02::123")
         self.assertRegex(self.run_whole(self.there, ping), rf"{self.here.ipv4()} +eth0 +3 +3 +0\.0")
 
     def test_is_there_multicast(self) -> None:
         check, joined, listen, ping = block("docs/explanation/multicast.md", "interfaces --check").commands
-        self.start(self.here, "twist mcast").wait_for("ff02::123", START_TIMEOUT)
+        self.start(self.here, "twist mcast").wait_for("ff02::123")
         self.assertIn("IPv4: works", self.run_whole(self.there, check))
         self.assertIn("224.0.0.123", self.run_whole(self.here, joined))
         self.assertIn("1 responder", self.run_whole(self.there, ping))
@@ -192,7 +192,7 @@ class GroupPageTests(BlockTestCase):
             self.run_whole(self.here, "mcast send 239.1.2.3:9000 hello")
             return "hello" in listener.output
 
-        wait_until(is_heard, "the datagram", 2 * START_TIMEOUT)
+        wait_until(is_heard, "the datagram")
 
 
 class ViewPageTests(BlockTestCase):
@@ -201,14 +201,14 @@ class ViewPageTests(BlockTestCase):
     def test_programs(self) -> None:
         """The page, and its data for programs."""
         view = self.start(self.here, block("docs/view.md", "twist mcast view").script)
-        view.wait_for("8765", START_TIMEOUT)
+        view.wait_for("8765")
         told = json.loads(self.run_whole(self.here, block("docs/view.md", "curl -s").script))
         self.assertEqual(told["version"], 1)
 
     def test_site_of_your_own(self) -> None:
         listen = "\nreactor.listenTCP(8766, site)\nprint('listens')\nreactor.run()\n"
         program = self.program(self.here, block("docs/view.md", "LiveView(reactor"), after=listen)
-        program.wait_for("listens", START_TIMEOUT)
+        program.wait_for("listens")
         page = self.run_whole(self.here, "curl -s http://127.0.0.1:8766/network/")
         self.assertIn("<html", page)
 
@@ -235,13 +235,13 @@ class ElsewhereTestCase(BlockTestCase):
         self.addCleanup(self.room.close)
 
     def publish(self, host: Host) -> None:
-        self.start(host, "mcast publish 'Color Printer' _ipp._tcp 631").wait_for("published", START_TIMEOUT)
+        self.start(host, "mcast publish 'Color Printer' _ipp._tcp 631").wait_for("published")
 
     def look(self, command: str) -> Program:
         """Type a command there, where names are looked up by the proxy, and wait for its end."""
         program = self.room.start(*self.typed(f"exec {command}"), environment=ENVIRONMENT)
         self.addCleanup(program.end)
-        program.wait(2 * START_TIMEOUT)
+        program.wait()
         return program
 
 
@@ -251,12 +251,12 @@ class ProxyPageTests(ElsewhereTestCase):
     def test_readme(self) -> None:
         proxy, browse = block("README.md", "twist mcast proxy").commands
         self.publish(self.here)
-        self.start(self.here, proxy).wait_for(SERVER, START_TIMEOUT)
+        self.start(self.here, proxy).wait_for(SERVER)
         self.assertIn("Color Printer", self.run_whole(self.there, browse))
 
     def test_beyond(self) -> None:
         self.publish(self.here)
-        self.start(self.here, block("docs/beyond.md", "--host-zone").script).wait_for(SERVER, START_TIMEOUT)
+        self.start(self.here, block("docs/beyond.md", "--host-zone").script).wait_for(SERVER)
         dig, browse = block("docs/beyond.md", "dig _ipp").commands
         self.assertIn(r"Color\032Printer._ipp._tcp.Building\0321.example.com.", self.look(dig).output)
         self.assertIn("Color Printer", self.look(browse).output)
@@ -278,7 +278,7 @@ class ProxyPageTests(ElsewhereTestCase):
         """What a pod types whose resolver forwards to the proxy."""
         self.publish(self.here)
         proxy = f"twist mcast proxy --zone building.example.com=eth0 --listen {SERVER} --ns proxy.example.com"
-        self.start(self.here, proxy).wait_for(SERVER, START_TIMEOUT)
+        self.start(self.here, proxy).wait_for(SERVER)
         shown = block("docs/howto/kubernetes.md", "mcast browse --domain")
         self.assertIn("Color Printer", self.look(shown.script).output)
 
@@ -324,7 +324,7 @@ class VlanPageTests(ElsewhereTestCase):
         self.lan.unplug(lab, 0)
         self.publish(office)
         proxy = self.start(trunk, block(self.PAGE, "twist mcast proxy").script)
-        proxy.wait_for(SERVER, START_TIMEOUT)
+        proxy.wait_for(SERVER)
         self.assertIn("Color Printer", self.run_whole(office, block(self.PAGE, "--server").script))
         self.start(trunk, block(self.PAGE, "twist mcast bridge").script)
         self.assertIn("631", self.run_until(lab, "mcast browse _ipp._tcp --resolve", "Color Printer"))
@@ -332,7 +332,7 @@ class VlanPageTests(ElsewhereTestCase):
     def make_vlans(self, host: Host) -> None:
         """Type the commands of the page; where the kernel knows no VLANs, links get the names of some."""
         program = self.start_script(host, block(self.PAGE, "ip link add").script)
-        if program.wait(START_TIMEOUT):
+        if program.wait():
             self.assertIn("Unknown device type", program.output)
         for link, name in enumerate(("eth0.10", "eth0.20")):
             if program.wait(0.0) == 0:

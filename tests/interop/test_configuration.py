@@ -14,15 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.blocks import block
 from tests.interop.test_frameworks import require_packages
-from tests.network.lan import REPOSITORY, LanTestCase
-
-TIMEOUT = 60.0
-"""Our choice: seconds that a program is given to read a file."""
+from tests.network.lan import PATIENCE, REPOSITORY, LanTestCase
 
 
 def said(*words: str | Path) -> tuple[int, str]:
     """Return the exit status of a program, and all that it says."""
-    done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -16,9 +16,6 @@ from tests.network.lan import REPOSITORY, LanTestCase, wait_until
 
 PAGE = "docs/operating.md"
 
-START_TIMEOUT = 30.0
-"""Our choice: seconds until a program is ready; CI machines are slow."""
-
 INSTALL_TIMEOUT = 300
 """Our choice: seconds for an installation with its downloads."""
 
@@ -65,17 +62,17 @@ class OperatingTests(LanTestCase):
         self.type(block(PAGE, "systemctl enable --now"))
         self.assertTrue((self.folder / "etc/systemd/system/multi-user.target.wants").is_dir())
         service = self.start_unit("mcast-mdns")
-        service.wait_for("joined", START_TIMEOUT)
+        service.wait_for("joined")
         self.publish_a_first_service(block(PAGE, "[[service]]"))
         service.end()
 
         self.type(block(PAGE, "MCAST_MDNS_OPTIONS="))
         configured = self.start_unit("mcast-mdns")
-        configured.wait_for("kitchen", START_TIMEOUT)
+        configured.wait_for("kitchen")
         echo = self.start_unit("mcast-echo")
-        echo.wait_for("239.1.2.3", START_TIMEOUT)
+        echo.wait_for("239.1.2.3")
         view = self.start_unit("mcast-view")
-        view.wait_for("8765", START_TIMEOUT)
+        view.wait_for("8765")
         self.check_drop_in("mcast-proxy", block(PAGE, "SupplementaryGroups="))
         self.check_drop_in("mcast-view", block(PAGE, "LoadCredential="))
         for each in (configured, echo, view):
@@ -91,7 +88,7 @@ class OperatingTests(LanTestCase):
         line = f"cd '{self.source}'; exec {run}"
         responder = Program(here.command("bash", "-c", line), environment=ENVIRONMENT)
         self.addCleanup(responder.end)
-        responder.wait_for("Starting reactor", START_TIMEOUT)
+        responder.wait_for("Starting reactor")
         ping = there.run(str(self.source / ".venv/bin/mcast"), "ping", "224.0.0.123:7645", "-c", "1")
         self.assertIn("1 responder", ping)
 
@@ -113,7 +110,7 @@ class OperatingTests(LanTestCase):
     def type(self, shown: Block) -> str:
         """Type the commands of a block here, as root; nothing manages services in the test."""
         script = f"set -e; cd '{self.source}'\n{SYSTEMCTL}\n{shown.script}"
-        done = self.room.run("bash", "-c", script, timeout=60)
+        done = self.room.run("bash", "-c", script)
         self.assertEqual(done.returncode, 0, done.stdout)
         return done.stdout
 
@@ -141,9 +138,9 @@ class OperatingTests(LanTestCase):
 
         def is_found() -> bool:
             line = f"unset PYTHONPATH; PATH=/opt/mcast/bin:$PATH; {look}"
-            return "8080" in self.room.run("bash", "-c", line, timeout=START_TIMEOUT).stdout
+            return "8080" in self.room.run("bash", "-c", line).stdout
 
-        wait_until(is_found, "the first service", START_TIMEOUT)
+        wait_until(is_found, "the first service")
 
     def check_drop_in(self, unit: str, shown: Block) -> None:
         folder = self.folder / "etc/systemd/system"
@@ -151,7 +148,7 @@ class OperatingTests(LanTestCase):
         drop_in.parent.mkdir()
         drop_in.write_text(shown.text, encoding="utf-8")
         file = f"/etc/systemd/system/{unit}.service"
-        said = self.room.run("systemd-analyze", "verify", "--man=no", file, timeout=60)
+        said = self.room.run("systemd-analyze", "verify", "--man=no", file)
         self.assertEqual((said.returncode, said.stdout), (0, ""))
 
     def look_up_by_the_system(self, serve: Block, look: Block) -> None:
@@ -163,16 +160,16 @@ class OperatingTests(LanTestCase):
         command = there.command("unshare", "--mount", *self.in_opt("mdns --hostname printer"))
         printer = Program(command, environment=ENVIRONMENT)
         self.addCleanup(printer.end)
-        printer.wait_for("printer.local", START_TIMEOUT)
+        printer.wait_for("printer.local")
         self.room.run("mkdir", "/run/avahi-daemon")
         line = f"PATH=/opt/mcast/bin:$PATH; exec {serve.script}"
         program = self.room.start("bash", "-c", line, environment=ENVIRONMENT)
         self.addCleanup(program.end)
 
         def is_found() -> bool:
-            return there.ipv4() in self.room.run(*shlex.split(look.script), timeout=START_TIMEOUT).stdout
+            return there.ipv4() in self.room.run(*shlex.split(look.script)).stdout
 
-        wait_until(is_found, "the printer", START_TIMEOUT)
+        wait_until(is_found, "the printer")
 
     def in_opt(self, options: str) -> tuple[str, ...]:
         """Return a command that runs what was installed, where /opt is the test's."""

@@ -177,7 +177,7 @@ class PageTests(RegistrationTestCase):
         path.write_text(PROGRAM.format(shown), encoding="utf-8")
         program = Program(self.subject.command(sys.executable, str(path)))
         self.addCleanup(program.end)
-        program.wait_for("claimed My Web", START_TIMEOUT)
+        program.wait_for("claimed My Web")
         self.wait_for_types("My\\032Web._http._tcp.example.com.")
 
 

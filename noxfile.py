@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import nox
@@ -19,13 +18,6 @@ def unit_tests() -> list[str]:
     paths = sorted(Path("tests").iterdir())
     packages = [f"tests.{path.name}" for path in paths if path.is_dir() and path.name not in SLOW]
     return packages + [f"tests.{path.stem}" for path in paths if path.match("test_*.py")]
-
-
-def lowest(package: str) -> str:
-    """Return the lowest version of a dependency that pyproject.toml allows."""
-    found = re.search(rf'"{package}>=([\d.]+)"', Path("pyproject.toml").read_text(encoding="utf-8"))
-    assert found is not None, package
-    return f"{package}=={found[1]}.*"
 
 
 @nox.session
@@ -55,8 +47,10 @@ def unit(session: nox.Session) -> None:
 @nox.session
 def oldest(session: nox.Session) -> None:
     """Unit tests, and Twisted's own of ports, with the lowest version of each dependency."""
-    packages = ("twisted", "zope.interface", "dnslib", "ifaddr", "dpkt")
-    session.install("-e", ".[test]", *map(lowest, packages))
+    constraints = Path(session.create_tmp(), "lowest.txt")
+    printed = session.run("python", "contrib/lowest.py", silent=True)
+    constraints.write_text(str(printed), encoding="utf-8")
+    session.install("-e", ".[test]", "-c", str(constraints))
     session.run("python", "-m", "twisted.trial", "tests.network.test_contract", *unit_tests())
 
 

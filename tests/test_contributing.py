@@ -7,6 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from contrib import lowest
 from mcast.cli import COMMANDS
 
 TOP = Path(__file__).resolve().parents[1]
@@ -46,6 +47,27 @@ class PageTests(SynchronousTestCase):
         ):
             self.assertIn(table.split()[-1], self.pages["CONTRIBUTING.md"])
             self.assertRegex((TOP / path).read_text("utf-8"), rf"(?m)^{table}\b")
+
+
+class LowestTests(SynchronousTestCase):
+    """contrib/lowest.py, of whose versions CI makes an environment."""
+
+    def test_every_requirement(self) -> None:
+        """Each has a lower bound, and the one that is declared twice is the same."""
+        listed = lowest.requirements((TOP / "pyproject.toml").read_text("utf-8"))
+        self.assertGreater(len(listed), 12)
+        names = {re.split(r"[\[>=;]", each)[0] for each in listed} - {"txmcast"}
+        made = lowest.constraints((TOP / "pyproject.toml").read_text("utf-8"))
+        self.assertEqual({each.partition("==")[0] for each in made}, names)
+        self.assertEqual(len({each for each in listed if each.startswith("dnspython")}), 1)
+
+    def test_forms(self) -> None:
+        text = 'dependencies = [\n    "a>=1.2",\n    # b>=3\n    "c[x]>=4; python_version < \'3.11\'",\n]\n'
+        self.assertEqual(lowest.constraints(text), ["a==1.2", "c==4; python_version < '3.11'"])
+
+    def test_no_bound(self) -> None:
+        with self.assertRaises(SystemExit):
+            lowest.constraints('tls = ["a"]\n')
 
 
 class TemplateTests(SynchronousTestCase):

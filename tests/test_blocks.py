@@ -105,6 +105,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         "systemctl": f"{OPERATING}.test_from_installation_to_names",
         "[[service]]": f"{OPERATING}.test_from_installation_to_names",
         "MCAST_MDNS_OPTIONS=": f"{OPERATING}.test_from_installation_to_names",
+        "Description=My site": f"{OPERATING}.test_from_installation_to_names",
         "LoadCredential": f"{OPERATING}.test_from_installation_to_names",
         "SupplementaryGroups": f"{OPERATING}.test_from_installation_to_names",
         "--resolver-socket": f"{OPERATING}.test_from_installation_to_names",

@@ -34,6 +34,9 @@ systemctl() {
 ENVIRONMENT = {"PYTHONPATH": ""}
 """What is installed is used, and not what the tests run on."""
 
+BARE = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+"""Runs a program without a capability, and without a way to get one."""
+
 LEFT_OUT = (".git", "__pycache__", "*.egg-info", "build", "_trial_temp*", ".mypy_cache", ".ruff_cache")
 
 
@@ -75,7 +78,8 @@ class OperatingTests(LanTestCase):
         view.wait_for("8765")
         self.check_drop_in("mcast-proxy", block(PAGE, "SupplementaryGroups="))
         self.check_drop_in("mcast-view", block(PAGE, "LoadCredential="))
-        for each in (configured, echo, view):
+        site = self.run_own_program(block(PAGE, "Description=My site"))
+        for each in (configured, echo, view, site):
             each.end()
         self.look_up_by_the_system(block(PAGE, "--resolver-socket"), block(PAGE, "getent hosts"))
 
@@ -97,7 +101,7 @@ class OperatingTests(LanTestCase):
         begin = f"unset PYTHONPATH; mount --bind '{self.folder}/opt' /opt && cd '{self.source}'"
         for _ in range(ATTEMPTS):
             done = subprocess.run(
-                ("unshare", "--mount", "bash", "-c", f"{begin} && {shown.script}"),
+                ("unshare", "--mount", "bash", "-c", f"{begin} && set -e && {shown.script}"),
                 capture_output=True,
                 text=True,
                 timeout=INSTALL_TIMEOUT,
@@ -127,8 +131,7 @@ class OperatingTests(LanTestCase):
         for setting, folder in (("ConfigurationDirectory", "etc"), ("StateDirectory", "lib")):
             for made in re.findall(rf"^{setting}=(.*)$", unit, re.MULTILINE):
                 (self.folder / folder / made).mkdir(parents=True, exist_ok=True)
-        bare = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
-        program = self.room.start(*bare, *shlex.split(words), environment=ENVIRONMENT)
+        program = self.room.start(*BARE, *shlex.split(words), environment=ENVIRONMENT)
         self.addCleanup(program.end)
         return program
 
@@ -137,7 +140,7 @@ class OperatingTests(LanTestCase):
         self.type(shown._replace(text=shown.text.replace(look, "")))
 
         def is_found() -> bool:
-            line = f"unset PYTHONPATH; PATH=/opt/mcast/bin:$PATH; {look}"
+            line = f"unset PYTHONPATH; {look}"
             return "8080" in self.room.run("bash", "-c", line).stdout
 
         wait_until(is_found, "the first service")
@@ -151,6 +154,17 @@ class OperatingTests(LanTestCase):
         said = self.room.run("systemd-analyze", "verify", "--man=no", file)
         self.assertEqual((said.returncode, said.stdout), (0, ""))
 
+    def run_own_program(self, shown: Block) -> Program:
+        """Have systemd read the unit of a program that is not ours, and run what it starts."""
+        (self.folder / "etc/systemd/system/site.service").write_text(shown.text, encoding="utf-8")
+        said = self.room.run("systemd-analyze", "verify", "--man=no", "/etc/systemd/system/site.service")
+        self.assertEqual((said.returncode, said.stdout), (0, ""))
+        (command,) = re.findall(r"^ExecStart=(.*)$", shown.text, re.MULTILINE)
+        program = self.room.start(*BARE, *shlex.split(command), environment=ENVIRONMENT)
+        self.addCleanup(program.end)
+        program.wait_for("published")
+        return program
+
     def look_up_by_the_system(self, serve: Block, look: Block) -> None:
         """The printer is another host; the line of nsswitch.conf is the one of the page."""
         page = (REPOSITORY / PAGE).read_text(encoding="utf-8")
@@ -162,7 +176,7 @@ class OperatingTests(LanTestCase):
         self.addCleanup(printer.end)
         printer.wait_for("printer.local")
         self.room.run("mkdir", "/run/avahi-daemon")
-        line = f"PATH=/opt/mcast/bin:$PATH; exec {serve.script}"
+        line = f"exec {serve.script}"
         program = self.room.start("bash", "-c", line, environment=ENVIRONMENT)
         self.addCleanup(program.end)
 

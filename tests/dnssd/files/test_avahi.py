@@ -338,6 +338,7 @@ class HostileTests(SynchronousTestCase):
                 text = f'<?xml version="1.0" encoding="{name}"?>' + group(service()).partition("\n")[2]
                 with contextlib.suppress(ServicesFileError):
                     parse_avahi(text.encode(), "x", "h")
+        self.flushWarnings()  # of the encoding "unicode_escape", that the file is no good
 
     def test_encoding_that_expat_cannot_have(self) -> None:
         for name in ("euc-jp", "utf-7", "idna", "nonesuch"):

@@ -227,8 +227,10 @@ class _Limits:
     def add(self, node: str, limits: Mapping[str, Any]) -> None:
         """Take in the part of `Node.statistics` that is theirs."""
         for label, causes in limits.items():
+            # The port of a family serves all interfaces.
+            interface, _, family = label.rpartition("/")
             for cause, reached in causes.items():
-                place = [node, *label.rsplit("/", 1), cause]
+                place = [node, interface, family, cause]
                 self.reached.add_metric(place, reached["count"])
                 self.most.add_metric([*place, reached["by"]], reached["most"])
 

@@ -8,13 +8,13 @@ for all.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
 from mcast.neighbours import SocketAddress
-from mcast.node.strain import PORT_LIMITS, Strain
 from mcast.rate_limit import RateLimit
 from mcast.sockets.sending import SendResult
 
@@ -73,13 +73,11 @@ class _Waiting:
 class Answers:
     """Sends answers; while the send buffer is crowded each host gets few, and what finds it full waits.
 
-    :param label: what logs call it, when limits are reached.
+    :param reached: called with a host after something was counted for it, here or by the sender.
     """
 
-    def __init__(self, clock: Any, sender: Sender, label: str = "") -> None:
-        self.label = label
-        """What logs call it."""
-        self._strain = Strain(PORT_LIMITS)
+    def __init__(self, clock: Any, sender: Sender, reached: Callable[[str], object]) -> None:
+        self._reached = reached
         self.counters: Counter[str] = Counter()
         """answers_held_back: too many to one host while it was crowded; answers_lost: no room in time."""
         self._clock = clock
@@ -107,6 +105,7 @@ class Answers:
         result = self._sender.send(payload, destination, interface)
         if result is SendResult.FULL:
             self._crowded_until = self._clock.seconds() + CROWDED_PERIOD
+            self._reached(destination[0])
             return self._keep(_Waiting(payload, destination, interface, self._clock.seconds() + WAIT_LIMIT))
         return bool(result)
 
@@ -169,4 +168,4 @@ class Answers:
 
     def _count(self, counter: str, host: str) -> None:
         self.counters[counter] += 1
-        self._strain.look((self.counters,), self, host, self._clock.seconds())
+        self._reached(host)

@@ -130,6 +130,13 @@ class Links:
             for ipv6 in sorted({*self._ports, *self._ports_gone})
         }
 
+    def port_limits(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return for each family which limits of its port were reached."""
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for port in self._ports.values():
+            found.update(port.limits)
+        return found
+
     def _port_counters(self, ipv6: bool) -> Counter[str]:
         counters = Counter(self._ports_gone.get(ipv6))
         port = self._ports.get(ipv6)

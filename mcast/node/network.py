@@ -39,7 +39,7 @@ Our choice: the answers of some thousand hosts to one question come within 100 m
 not fit is asked for again a second later, with the same result.
 """
 
-SEND_BUFFER = 4 * 1024 * 1024
+MAX_SEND_BUFFER = 4 * 1024 * 1024
 """Octets of send buffer asked for unicast answers; the system may grant less.
 
 Our choice: of what waits for a neighbour that does not exist Linux keeps 200 kB, for three seconds.
@@ -86,6 +86,10 @@ class MulticastPort(Protocol):
     @property
     def counters(self) -> Mapping[str, int]:
         """How many datagrams were received, sent, and dropped or refused, by cause."""
+
+    @property
+    def limits(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Which limits were reached, by family and cause; see ``limits`` in `Node.statistics`."""
 
     def join(self, interface: Interface, received: Receiver) -> None:
         """Become a member of the mDNS group on one interface; joining again only changes ``received``.
@@ -210,7 +214,9 @@ class SocketPort(DatagramProtocol):
         self._strain = Strain(PORT_LIMITS)
         # Before the port itself, which then gets what is sent to this host.
         self._sender = None if own_port else _sender(ipv6)
-        self._answers = None if self._sender is None else Answers(self._clock, self._sender, self.label)
+        self._answers = None
+        if self._sender is not None:
+            self._answers = Answers(self._clock, self._sender, self._limits_reached)
         try:
             self._port = listen_multicast(
                 reactor,
@@ -253,6 +259,10 @@ class SocketPort(DatagramProtocol):
             "unroutable": self._unroutable,
             "backlog_lost": self._lost,
         }
+
+    @property
+    def limits(self) -> dict[str, dict[str, dict[str, Any]]]:
+        return self._strain.numbers()
 
     def join(self, interface: Interface, received: Receiver) -> None:
         if interface.index not in self._joined and not self.is_own:
@@ -350,7 +360,10 @@ class SocketPort(DatagramProtocol):
     def _send(self, payload: bytes, address: SocketAddress, interface: int) -> SendResult:
         """Send; raises nothing, whatever the address is and whatever the system is short of."""
         try:
-            return self._port.send(payload, address, interface)
+            result = self._port.send(payload, address, interface)
+            if result is SendResult.FULL:
+                self._limits_reached("" if address[0] == self._group else address[0])
+            return result
         except ValueError:  # a forged source, from which nobody can be reached
             self._unroutable += 1
             return SendResult.UNREACHABLE
@@ -361,12 +374,16 @@ class SocketPort(DatagramProtocol):
     def _keep(self, payload: bytes, interface: int) -> bool:
         if len(self._backlog) >= BACKLOG_LIMIT:
             self._lost += 1
-            self._strain.look(({"backlog_lost": self._lost},), self, "", self._clock.seconds())
+            self._limits_reached("")
             return True
         self._backlog.append((payload, interface))
         if self._backlog_call is None:
             self._backlog_call = self._clock.callLater(BACKLOG_DELAY, self._send_backlog)
         return True
+
+    def _limits_reached(self, host: str) -> None:
+        """Have it told what was counted, and for whom: a host, or nobody."""
+        self._strain.look((self.counters,), self, host, self._clock.seconds())
 
     def _send_backlog(self) -> None:
         self._backlog_call = None
@@ -380,6 +397,6 @@ def _sender(ipv6: bool) -> ApartSender | None:
     if sys.platform != "linux":
         return None  # elsewhere the socket bound last need not be the one that gets unicast
     try:
-        return ApartSender(MDNS_PORT, ipv6=ipv6, hop_limit=MAX_HOPS, send_buffer=SEND_BUFFER)
+        return ApartSender(MDNS_PORT, ipv6=ipv6, hop_limit=MAX_HOPS, send_buffer=MAX_SEND_BUFFER)
     except OSError:
         return None  # if it is for good, the port will say so

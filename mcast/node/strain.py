@@ -52,6 +52,7 @@ PORT_LIMITS: Final[Mapping[str, str]] = {
     "answers_held_back": "unicast answers to one host while the send buffer is crowded",
     "answers_lost": "unicast answers that wait for room in the send buffer",
     "backlog_lost": "multicast packets that wait for room in the send buffer",
+    "send_full": "octets in the send buffer",
 }
 """The same of a port, which serves all links of a family."""
 

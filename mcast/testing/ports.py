@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -37,6 +37,11 @@ class SimulatedPort(Endpoint):
         """Whether another port of the host has 5353 now."""
         others = [each for each in self._host.ports.bound(self.ipv6, MDNS_PORT) if each is not self]
         return not self.is_own and bool(others)
+
+    @property
+    def limits(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Which limits were reached: none, since it sends as much as it is told to."""
+        return {}
 
     def join(self, interface: Interface, received: Receiver) -> None:
         """Become a member of the mDNS group on an interface.

@@ -6,11 +6,13 @@ from typing import Any, cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.neighbours import SocketAddress
 from mcast.node import network
-from mcast.node.network import BACKLOG_DELAY, SocketPort
+from mcast.node.network import BACKLOG_DELAY, BACKLOG_LIMIT, SocketPort
+from mcast.node.strain import NOBODY
 from mcast.sockets.sending import SendResult
 
 
@@ -30,6 +32,8 @@ class FakePort:
             raise self.problem
         if self.result is SendResult.SENT:
             self.sent.append(data)
+        elif self.result is SendResult.FULL:
+            self.counters["send_full"] = self.counters.get("send_full", 0) + 1
         return self.result
 
     def getHandle(self) -> None:
@@ -68,6 +72,29 @@ class SendingTests(SynchronousTestCase):
         self.assertEqual(self.below.tried, 5)
         self.assertEqual(self.port.counters["backlog_lost"], 5)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_full_is_told(self) -> None:
+        """In one line a minute, and in numbers."""
+        self.below.result = SendResult.FULL
+        with capturedLogs() as logged:
+            for _ in range(5):
+                self.port.send(b"x", 2, None)
+            self.clock.advance(BACKLOG_DELAY)
+        (told,) = logged
+        self.assertEqual((told["link"], told["cause"], told["source"]), ("IPv4", "send_full", NOBODY))
+        self.assertEqual(self.port.limits, {"IPv4": {"send_full": {"count": 2, "by": NOBODY, "most": 2}}})
+
+    def test_full_for_one_host(self) -> None:
+        self.below.result = SendResult.FULL
+        self.port.send(b"x", 2, ("10.0.0.1", 5353))
+        self.assertEqual(self.port.limits["IPv4"]["send_full"]["by"], "10.0.0.1")
+
+    def test_backlog_is_told(self) -> None:
+        self.below.result = SendResult.FULL
+        with capturedLogs() as logged:
+            for _ in range(BACKLOG_LIMIT + 1):
+                self.port.send(b"x", 2, None)
+        self.assertEqual([event["cause"] for event in logged], ["send_full", "backlog_lost"])
 
     def test_nothing_is_raised(self) -> None:
         """Not for a forged source, and not when no descriptor is free."""

@@ -15,7 +15,17 @@ from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.mdns.constants import IPV4_GROUP
 from mcast.metrics import openmetrics
-from mcast.node.strain import INTERVAL, LINK_LIMITS, MAX_SOURCES, NOBODY, OTHERS, SEARCH_LIMITS, Strain
+from mcast.node.strain import (
+    INTERVAL,
+    LINK_LIMITS,
+    MAX_SOURCES,
+    NOBODY,
+    OTHERS,
+    PORT_LIMITS,
+    SEARCH_LIMITS,
+    Strain,
+)
+from mcast.testing.ports import SimulatedPort
 from tests.node.node_lab import NodeTestCase
 
 RATE = "answers over rate"
@@ -104,6 +114,14 @@ class NodeStrainTests(NodeTestCase):
         self.assertIn('limit="answers over rate",node="kitchen"} 3.0', told)
         self.assertIn('source="10.0.1.66"} 3.0', told)
 
+    def test_port(self) -> None:
+        """What all links of a family share stands under its name."""
+        node = self.settled("kitchen", ipv6=False)
+        reached = {"IPv4": {"send_full": {"count": 3, "by": NOBODY, "most": 3}}}
+        self.patch(SimulatedPort, "limits", reached)
+        self.assertEqual(node.statistics()["limits"], reached)
+        self.assertIn('family="IPv4",interface="",limit="send_full",node="kitchen"} 3.0', openmetrics(node))
+
 
 class NameTests(SynchronousTestCase):
     """The counters that are watched are those of the code."""
@@ -116,6 +134,15 @@ class NameTests(SynchronousTestCase):
     def test_all_are_counted_somewhere(self) -> None:
         names = [*LINK_LIMITS, *SEARCH_LIMITS]
         self.assertEqual([name for name in names if f'"{name}"' not in self.code], [])
+
+    def test_those_of_the_port(self) -> None:
+        """Its counters are counted by the sockets and by what waits for them."""
+        sockets = Path(__file__).resolve().parents[2] / "mcast"
+        paths = [sockets / "sockets" / "sending.py", sockets / "node" / "answers.py"]
+        code = "".join(
+            [path.read_text(encoding="utf-8") for path in [*paths, sockets / "node" / "network.py"]]
+        )
+        self.assertEqual([name for name in PORT_LIMITS if f'"{name}"' not in code], [])
 
     def test_all_that_sound_like_it_are_watched(self) -> None:
         """A new limit is told like the others."""

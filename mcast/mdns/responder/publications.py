@@ -394,8 +394,11 @@ class Publications:
 
     def set_down(self, now: float) -> None:
         """The link carries nothing: fall silent, and keep the groups for when it works again."""
+        self.zone.clear(now)
+        self._ready.clear()
         for publication in self._publications.values():
-            self._hide(publication, now)
+            publication.is_published = False
+            publication.published = NO_ENTRIES
             # Nothing can be told to hosts that cannot be reached.
             publication.former.clear()
             if publication.update is not None:

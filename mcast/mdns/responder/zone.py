@@ -128,6 +128,19 @@ class Zone:
             self._put(key, tuple(members.values()), now, changes)
         return changes
 
+    def clear(self, now: float) -> None:
+        """Take everything out without a word, as when the link is down: thousands of records in one go."""
+        self._forget(now)
+        for of_name in self.names.values():
+            self._drop_negative(of_name, now)
+            for one in of_name:
+                one.is_current = False
+                for record in one.records:
+                    self._former[record.identity] = (one.multicast_at, now)
+        self.names.clear()
+        for uses in self._uses.values():
+            uses.clear()
+
     def _remove_alone(self, record: Record, unique: bool, now: float, changes: Changes) -> bool:
         """Remove the set of a record when it has no other; the short way for thousands of services."""
         slot = record.rclass if unique else record.identity

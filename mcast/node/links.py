@@ -359,7 +359,7 @@ class Links:
             self._retry = self._clock.callLater(RETRY_DELAY, self._try_again)
 
     def _tell(self) -> None:
-        self._troubles.tell(any_link=any(driver.is_up for driver in self))
+        self._troubles.tell(self.now(), any_link=any(driver.is_up for driver in self))
 
     def _try_again(self) -> None:
         self._retry = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from twisted.logger import Logger
 
@@ -10,6 +11,12 @@ from mcast.sockets.interface import Interface, find_interface
 
 NOT_STARTED = "the node is not started"
 """The cause while `Node.startService` was not called, or `stopService` was."""
+
+AGAIN: Final = 60.0
+"""Seconds until a cause that went and came back is told again.
+
+Our choice: as for limits. An interface that comes changes several times in a second.
+"""
 
 
 class Troubles:
@@ -20,7 +27,10 @@ class Troubles:
 
     def __init__(self, log: Logger) -> None:
         self._log = log
-        self._told: frozenset[str] = frozenset()
+        self._last: frozenset[str] = frozenset()
+        """Those of the last look."""
+        self._told: dict[str, float] = {}
+        """When each of the last minute was told."""
         self._usual: set[str] = set()
         self.causes: list[str] = []
         """Those of now, in the order in which they were found."""
@@ -36,28 +46,31 @@ class Troubles:
                 self._usual.add(cause)
 
     def clear(self) -> None:
-        """There are none, as far as is known; what comes again at once is not told again."""
+        """There are none, as far as is known; what comes again soon is not told again."""
         self.causes = []
         self._usual.clear()
 
     def forget(self) -> None:
         """There are none, and each that comes is told anew."""
         self.clear()
-        self._told = frozenset()
+        self._last = frozenset()
+        self._told.clear()
 
-    def tell(self, *, any_link: bool) -> None:
+    def tell(self, now: float, *, any_link: bool) -> None:
         """Log the causes that are new.
 
         :param any_link: whether there is a link all the same.
         """
-        new = [cause for cause in self.causes if cause not in self._told]
-        self._told = frozenset(self.causes)
+        new = [cause for cause in self.causes if cause not in self._last]
+        self._last = frozenset(self.causes)
         if new and not any_link:
             self._log.warn("no link works: {causes}; waiting for one", causes="; ".join(self.causes))
-        elif new:
-            for cause in new:
-                if cause not in self._usual:
-                    self._log.warn("{cause}; left out until that changes", cause=cause)
+            return
+        self._told = {cause: at for cause, at in self._told.items() if now - at < AGAIN}
+        for cause in new:
+            if cause not in self._usual and cause not in self._told:
+                self._told[cause] = now
+                self._log.warn("{cause}; left out until that changes", cause=cause)
 
 
 def missing_interfaces(

@@ -4,13 +4,43 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from twisted.logger import ILogObserver, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, Logger, capturedLogs, formatEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.errors import NotFound
 from mcast.node.links import RETRY_DELAY
 from mcast.node.network import Network
 from mcast.node.node import Node
+from mcast.node.troubles import AGAIN, Troubles
 from tests.node.node_lab import CountingHost, NodeTestCase, drivers
+
+
+class TellingTests(SynchronousTestCase):
+    """An interface that is refused, and changes meanwhile."""
+
+    def told(self, *looks: tuple[float, str], any_link: bool = True) -> int:
+        """Look at times at which there is a cause, or none; return how many lines that makes."""
+        troubles = Troubles(Logger())
+        with capturedLogs() as logged:
+            for now, cause in looks:
+                troubles.clear()
+                if cause:
+                    troubles.add(cause)
+                troubles.tell(now, any_link=any_link)
+        return len(logged)
+
+    def test_once_while_it_lasts(self) -> None:
+        self.assertEqual(self.told((0.0, "x"), (1.0, "x"), (2 * AGAIN, "x")), 1)
+
+    def test_once_a_minute(self) -> None:
+        """It goes and comes back several times, as an interface does that has just been made."""
+        self.assertEqual(self.told((0.0, "x"), (0.1, ""), (0.2, "x"), (0.3, ""), (0.4, "x")), 1)
+
+    def test_again_later(self) -> None:
+        self.assertEqual(self.told((0.0, "x"), (0.1, ""), (AGAIN, "x")), 2)
+
+    def test_each_time_that_no_link_works(self) -> None:
+        self.assertEqual(self.told((0.0, "x"), (0.1, ""), (0.2, "x"), any_link=False), 2)
 
 
 class TroubleTests(NodeTestCase):

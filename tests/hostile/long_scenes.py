@@ -6,10 +6,7 @@ import signal
 import time
 
 from tests.hostile import test_churn, test_conflicts, test_floods, test_signals
-from tests.hostile.lab import HostileTestCase, Person
-from tests.hostile.resolved import ResolvedHost
-from tests.interop.peers import AvahiHost, ZeroconfHost
-from tests.interop.wire import PTR
+from tests.hostile.lab import HostileTestCase
 
 
 class LongChurnTests(test_churn.ChurnTests):
@@ -47,35 +44,4 @@ class LongStopTests(HostileTestCase):
         time.sleep(70.0)
         program.send_signal(signal.SIGCONT)
         self.wait_for_answer(within=5.0)
-        self.assert_well(program)
-
-
-class CompanyTests(HostileTestCase):
-    """Avahi, python-zeroconf and systemd-resolved on the host that we are on, each with a name of its own."""
-
-    def test_all_are_found(self) -> None:
-        avahi = AvahiHost(self.ours, "avahi")
-        self.addCleanup(avahi.close)
-        zeroconf = ZeroconfHost(self.ours)
-        self.addCleanup(zeroconf.close)
-        zeroconf.tell(
-            "register",
-            instance="Zero",
-            type="_http._tcp",
-            port=81,
-            host="zero",
-            addresses=[self.ours.ipv4()],
-            txt={},
-        )
-        resolved = ResolvedHost(self.ours, "resolved")
-        self.addCleanup(resolved.close)
-        program = self.kitchen()
-        for name in ("kitchen.local", "avahi.local", "zero.local", "resolved.local"):
-            self.assertTrue(Person(self.there).ask(name, within=10.0), name)
-        browser = self.browser("_http._tcp", host=self.there)
-        for name in ("Web", "Zero"):
-            browser.wait_for(lambda line, name=name: line.startswith("+") and name in line, 10.0)  # type: ignore[misc]
-        self.assertTrue(self.person.ask("_http._tcp.local", PTR))
-        time.sleep(10.0)
-        self.assertNotIn("taken", program.output)
         self.assert_well(program)

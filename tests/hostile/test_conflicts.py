@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 from typing import ClassVar
 
 from tests.hostile.lab import LATEST, HostileTestCase, Person
+from tests.interop.peers import AvahiHost
 from tests.interop.probe import Sniffer
 from tests.interop.programs import Program
 from tests.network.lan import Host, _run
+
+SHELF = """<?xml version="1.0"?>
+<service-group><name>Shelf</name><service><type>_http._tcp</type><port>80</port></service></service-group>
+"""
+"""A service of Avahi."""
 
 
 def held_name(program: Program) -> str:
@@ -56,10 +63,22 @@ def unique(programs: list[Program]) -> bool:
     return all(names) and len(set(names)) == len(names)
 
 
-class JoinedNetworksTests(HostileTestCase):
-    """Two networks, each with a host of the same name, become one."""
+class JoinedTestCase(HostileTestCase):
+    """Two networks that become one."""
 
     links = 2
+
+    def join(self) -> None:
+        """Connect the two switches."""
+        switch = self.lan.switch
+        _run("ip", "-n", switch, "link", "add", "ja", "type", "veth", "peer", "name", "jb")
+        self.addCleanup(_run, "ip", "-n", switch, "link", "del", "ja")
+        for end, bridge in (("ja", "br0"), ("jb", "br1")):
+            _run("ip", "-n", switch, "link", "set", end, "master", bridge, "up")
+
+
+class JoinedNetworksTests(JoinedTestCase):
+    """Each has a host of the same name."""
 
     def test_one_gives_way(self) -> None:
         left = self.responder("--hostname", "kitchen", "--interface", "eth0", host=self.ours)
@@ -67,11 +86,7 @@ class JoinedNetworksTests(HostileTestCase):
         for program in (left, right):
             program.wait_for("published kitchen")
         self.assertEqual((held_name(left), held_name(right)), ("kitchen.local.", "kitchen.local."))
-        switch = self.lan.switch
-        _run("ip", "-n", switch, "link", "add", "ja", "type", "veth", "peer", "name", "jb")
-        self.addCleanup(_run, "ip", "-n", switch, "link", "del", "ja")
-        for end, bridge in (("ja", "br0"), ("jb", "br1")):
-            _run("ip", "-n", switch, "link", "set", end, "master", bridge, "up")
+        self.join()
         # RFC 6762 §9: it is noticed with the next packet that has the records of both.
         self.eventually(lambda: self.asked_until_unique(left, right), "one to give way")
         self.assert_well(left)
@@ -80,6 +95,46 @@ class JoinedNetworksTests(HostileTestCase):
     def asked_until_unique(self, *programs: Program) -> bool:
         Person(self.lan.hosts[2]).ask("kitchen.local", within=0.5)
         return unique(list(programs))
+
+
+class BothSidesTests(JoinedTestCase):
+    """We are on both networks before, and so is what others see of us; Avahi is on one of them."""
+
+    def test_nothing_changes(self) -> None:
+        """We hear on each interface what we say on the other, and it is no conflict (RFC 6762 §14)."""
+        watcher = self.lan.hosts[2]
+        avahi = AvahiHost(self.there, "avahi", services={"shelf.service": SHELF})
+        self.addCleanup(avahi.close)
+        program = self.kitchen()
+        browsers = [self.browser("_http._tcp", host=host) for host in (self.ours, self.there, watcher)]
+        self.see(browsers)
+        self.join()
+        sniffer = Sniffer(watcher)
+        self.addCleanup(sniffer.close)
+        # Until packets pass: what one side asks is answered by the other.
+        self.eventually(lambda: Person(watcher, "eth1").ask("avahi.local", within=1.0), "one network", 30.0)
+        time.sleep(8.0)  # a conflict would be seen, and a new name claimed
+        at = sniffer.mark()
+        for interface in ("eth0", "eth1"):
+            self.assertTrue(Person(watcher, interface).ask("kitchen.local", within=10.0))
+        time.sleep(2.0)
+        # An answer by each interface and family at most, and once more to each address of the other side.
+        ours = {self.ours.ipv4(0), self.ours.ipv4(1), self.ours.link_local(0), self.ours.link_local(1)}
+        answers = [each for each in sniffer.poll()[at:] if each.source in ours]
+        self.assertLessEqual(len(answers), 8, [each.message for each in answers])
+        self.assertEqual(held_name(program), "kitchen.local.")
+        self.assertNotIn("taken", program.output)
+        self.assertNotIn("contested", program.output)
+        self.assertNotIn("conflict", avahi.daemon.output)
+        for browser in browsers:
+            self.assertEqual([line for line in browser.lines if line.startswith("-")], [])
+        self.assert_well(program)
+
+    def see(self, browsers: Iterable[Program]) -> None:
+        """Wait until each shows what both hosts publish."""
+        for browser in browsers:
+            for name in ("Web", "Shelf"):
+                browser.wait_for(lambda line, name=name: line.startswith("+") and name in line, 30.0)  # type: ignore[misc]
 
 
 class ReflectorTests(HostileTestCase):

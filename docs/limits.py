@@ -51,19 +51,24 @@ def limits() -> Iterator[Limit]:
         body = ast.parse(path.read_text(encoding="utf-8")).body
         module = ".".join(path.relative_to(folder).with_suffix("").parts)
         for statement, after in pairwise(body):
-            if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            name, value = assigned(statement)
+            if value is None or not NAMES.match(name):
                 continue
-            name = statement.targets[0].id
-            if not (
-                NAMES.match(name) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            ):
+            if not isinstance(after, ast.Expr) or not isinstance(after.value, ast.Constant):
                 continue
             text = " ".join(str(after.value.value).split())
             what, chosen, reason = text.partition("Our choice")
             if chosen:
-                yield Limit(
-                    f"{module}.{name}", shown(statement.value), what.strip(), reason.lstrip(":. ") or "—"
-                )
+                yield Limit(f"{module}.{name}", shown(value), what.strip(), reason.lstrip(":. ") or "—")
+
+
+def assigned(statement: ast.stmt) -> tuple[str, ast.expr | None]:
+    """Return the constant that a statement sets, whether or not it has a type, and its value."""
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+        return statement.targets[0].id, statement.value
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        return statement.target.id, statement.value
+    return "", None
 
 
 def shown(value: ast.expr) -> str:

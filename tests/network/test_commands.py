@@ -93,14 +93,22 @@ class PingTests(SceneTestCase):
 
     def test_pace(self) -> None:
         """A thousand probes a second take a second; with timers of 10 ms they would take ten."""
-        took = {}
-        for count in (1, 1000):
-            began = time.monotonic()
-            done = self.ping("224.0.0.123", *["-c", str(count), "-i", "0.001", "-w", "2", "-q", "--json"])
-            took[count] = time.monotonic() - began
-            received = [each["received"] for each in objects(done.stdout, "summary")]
-            self.assertEqual(received, [count, count])
-        self.assertLess(took[1000] - took[1], 9.9)
+        took = []
+        for _ in range(3):
+            times = [self.seconds_for(count) for count in (1, 1000)]
+            took.append(times[1] - times[0])
+            if took[-1] < 9.9:  # the best counts: the machine may be busy
+                break
+        self.assertLess(min(took), 9.9)
+
+    def seconds_for(self, count: int) -> float:
+        """Send so many probes, all of which are answered by both; return how long that took."""
+        began = time.monotonic()
+        done = self.ping("224.0.0.123", *["-c", str(count), "-i", "0.001", "-w", "2", "-q", "--json"])
+        took = time.monotonic() - began
+        received = [each["received"] for each in objects(done.stdout, "summary")]
+        self.assertEqual(received, [count, count])
+        return took
 
     def test_as_many_as_expected(self) -> None:
         self.assertEqual(self.ping("224.0.0.123", *["-c", "1", "-w", "2", "--expect", "2"]).returncode, 0)

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mcast.dns.codes import OPCODE_MASK, OPCODE_SHIFT, Flag, Opcode, RecordClass, RecordType, ResponseCode
+from mcast.dns.codes import (
+    CLASS_MASK,
+    OPCODE_MASK,
+    OPCODE_SHIFT,
+    TOP_BIT,
+    Flag,
+    Opcode,
+    RecordClass,
+    RecordType,
+    ResponseCode,
+)
 from mcast.dns.messages import Question, decode
 from mcast.dns.reading import HEADER_SIZE
 from mcast.dns.records import Record
@@ -61,7 +71,7 @@ class Query:
     question: Question
     """Of class IN."""
     rclass: int
-    """The class as it was asked for: IN or ANY."""
+    """The class as it was asked for: IN or ANY, others in a refusal."""
     edns: Edns | None
     stream: bool
     """Whether it came by TCP or TLS, so that the response need not fit into a datagram."""
@@ -109,7 +119,7 @@ def read_query(message: bytes, *, stream: bool) -> Query:
         raise Refusal(_header_only(message, ResponseCode.FORMERR), "malformed queries")
     (question,) = decoded.questions
     # The top bit of the class means something by multicast alone (RFC 6762 §18.12).
-    rclass = question.rclass if not question.unicast else 0
+    rclass = question.rclass | (TOP_BIT if question.unicast else 0)
     asked = Question(question.name, question.type)
     query = Query(identifier, flags, asked, rclass, edns, stream)
     if edns is not None and edns.version > VERSION:
@@ -140,7 +150,7 @@ def encode_response(
     """
     writer = Writer(compressed=WELL_KNOWN)
     question = query.question
-    writer.write_question(question.name, question.type, query.rclass & 0x7FFF, False)
+    writer.write_question(question.name, question.type, query.rclass & CLASS_MASK, query.rclass > CLASS_MASK)
     own = None
     if query.edns is not None:
         # RFC 3225 §3: "The DO bit of the query MUST be copied in the response."

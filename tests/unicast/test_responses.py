@@ -74,6 +74,13 @@ class ReadingTests(SynchronousTestCase):
             assert found is not None
             self.assertEqual((found.rcode, found.is_response), (rcode, True), message)
 
+    def test_question_comes_back_as_it_came(self) -> None:
+        """RFC 6762 §18.12: the top bit of the class is no flag in conventional DNS."""
+        asked_for = Question(NAME, 12, 1, unicast=True)
+        found = refused(encode(Message(7, questions=[asked_for])))
+        assert found is not None
+        self.assertEqual((found.rcode, found.questions), (5, [asked_for]))
+
     def test_later_version_of_edns(self) -> None:
         """RFC 6891 §6.1.3: BADVERS, and the highest version that we speak."""
         found = refused(asked(edns=Edns(version=1)))

@@ -120,7 +120,7 @@ class DiscoveryProxy(Service):
         self._tls: Certificate | None = None
         if settings.tls_certificate is not None and settings.tls_key is not None:
             self._tls = Certificate(settings.tls_certificate, settings.tls_key)
-        administration = _administration(settings, self._tls is not None)
+        self._administration = administration = _administration(settings, self._tls is not None)
         check_name_servers(administration.name_servers, table)
         self._access = LinkAccess(node, table, settings.link_rate)
         self._clients = Clients(settings.allow, suppresses=settings.suppress_unusable)
@@ -177,6 +177,7 @@ class DiscoveryProxy(Service):
         super().startService()
         self._push = Push(self._access.clock, self._watches, self._clients.look, SystemRandom())
         self._connections.sessions = self._push.session
+        self._administration.push_port = None if self._tls is None else self.settings.tls_port
         try:
             self._listen()
         except (CannotListenError, OSError):
@@ -254,10 +255,12 @@ class DiscoveryProxy(Service):
         port = udp.getHost().port
         self._ports.append(listen_for_connections(reactor, port, self._connections, address))
         if self._tls is not None:
-            secured = self._connections.secured()
-            self._ports.append(
-                listen_for_connections(reactor, settings.tls_port, secured, address, self._tls)
-            )
+            # Clients are told one port for all addresses; with port 0 it is that of the first one.
+            administration, secured = self._administration, self._connections.secured()
+            port = administration.push_port or settings.tls_port
+            tcp = listen_for_connections(reactor, port, secured, address, self._tls)
+            self._ports.append(tcp)
+            administration.push_port = tcp.getHost().port
 
     def _close_ports(self) -> Deferred[None]:
         ports, self._ports = self._ports, []

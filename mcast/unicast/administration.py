@@ -54,7 +54,7 @@ _IPV4_LABELS: Final = 6
 _IPV6_LABELS: Final = 34
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Administration:
     """What is the same for all zones of a proxy.
 
@@ -66,7 +66,7 @@ class Administration:
     contact: Name
     """The mailbox of who is responsible, as a name (RFC 8766 §6.1)."""
     push_port: int | None = None
-    """The TCP port where subscriptions are taken; None when they are not."""
+    """The TCP port where subscriptions are taken; None without, 0 until the system has chosen it."""
 
     def __post_init__(self) -> None:
         if not self.name_servers:

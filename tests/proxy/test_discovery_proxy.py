@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -9,11 +10,13 @@ from twisted.internet.testing import StringTransport
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.names import Name
+from mcast.dns.records import ServiceData
 from mcast.dnssd.enumeration import DomainList
 from mcast.proxy import datagrams
 from mcast.proxy.discovery_proxy import DiscoveryProxy, ProxySettings
 from mcast.unicast.framing import Unframer, framed
 from mcast.unicast.zone import Zone
+from tests.certificates import Authority
 from tests.node.node_lab import NodeTestCase
 from tests.proxy.proxy_lab import BUILDING
 
@@ -41,12 +44,13 @@ class LanReactor:
         self._clock = clock
         self.ports: list[FakePort] = []
         self.taken: set[str] = set()
+        self._chosen = count(49152)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._clock, name)
 
     def listenUDP(self, port: int, protocol: Any, interface: str, size: int) -> FakePort:
-        self.ports.append(FakePort(port, interface))
+        self.ports.append(FakePort(port or next(self._chosen), interface))
         if hasattr(protocol, "makeConnection"):
             # A protocol of datagrams is that of one port.
             protocol.makeConnection(self.ports[-1])
@@ -97,6 +101,20 @@ class ListeningTests(ServiceTestCase):
     def test_host_without_ipv6(self) -> None:
         self.reactor.taken.add("::1")
         self.assertTrue(self.proxy().running)
+
+    def test_port_of_push_that_the_system_chooses(self) -> None:
+        """RFC 8765 §6.1: one for all addresses, and the SRV record has it."""
+        certificate, key = self.mktemp(), self.mktemp()
+        Authority().write_server("proxy.example.com", certificate, key)
+        proxy = self.proxy(port=0, tls_certificate=certificate, tls_key=key, tls_port=0)
+        _, _, secured, _, _, other = [each.port for each in proxy.addresses]
+        port = Port()
+        name = Name.parse("_dns-push-tls._tcp.Building 1.example.com")
+        port.ask(proxy, encode(Message(7, questions=[Question(name, RecordType.SRV)])))
+        ((_, answer),) = port.sent.items()
+        (record,) = decode(answer).answers
+        assert isinstance(record.data, ServiceData)
+        self.assertEqual((record.data.port, other), (secured, secured))
 
 
 class Port:

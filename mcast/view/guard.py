@@ -107,7 +107,8 @@ def _host_of(request: Request) -> str | None:
 
 def _address_of(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(text.partition("%")[0])
+        # A zone is of IPv6 alone: 127.0.0.1%x is a name.
+        return ip_address(text.partition("%")[0] if ":" in text else text)
     except ValueError:
         return None
 

@@ -148,7 +148,17 @@ def _redirect(request: Request, target: bytes) -> bytes:
     return b""
 
 
-class _File(Resource):
+class _Place(Resource):
+    """A part of the path. What is not there is told by our own response, also to HEAD."""
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        return _Refusal(404, "there is nothing here")
+
+    def render_GET(self, request: Request) -> Any:
+        return _Refusal(404, "there is nothing here").render(request)
+
+
+class _File(_Place):
     """A file of the page, kept in memory."""
 
     def __init__(self, content: bytes, kind: bytes) -> None:
@@ -167,7 +177,7 @@ class _File(Resource):
         return _content(request, self._content)
 
 
-class _Snapshot(Resource):
+class _Snapshot(_Place):
     def __init__(self, streams: Streams) -> None:
         super().__init__()
         self._streams = streams
@@ -177,7 +187,7 @@ class _Snapshot(Resource):
         return _content(request, self._streams.snapshot())
 
 
-class _Events(Resource):
+class _Events(_Place):
     def __init__(self, streams: Streams) -> None:
         super().__init__()
         self._streams = streams
@@ -202,6 +212,11 @@ class _Connect(Resource):
         super().__init__()
         self._watcher = watcher
 
+    def render_GET(self, request: Request) -> bytes:
+        """Connect to nothing: an address in a page elsewhere is got by whoever looks at that page."""
+        request.setHeader(b"allow", b"POST")
+        return _Refusal(405, "this is asked for by POST").render(request)
+
     def render_POST(self, request: Request) -> Any:
         if not is_same_origin(request):
             return _Refusal(403, "only the page itself may ask for this").render(request)
@@ -223,7 +238,7 @@ class _Connect(Resource):
 
 
 def _page(watcher: Watcher, streams: Streams) -> Resource:
-    root, api, first = Resource(), Resource(), Resource()
+    root, api, first = _Place(), _Place(), _Place()
     for path in files("mcast.view").joinpath("page").iterdir():
         name = path.name
         kind = _TYPES.get(name.rpartition(".")[2])

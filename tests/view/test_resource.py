@@ -129,7 +129,17 @@ class GuardTests(ViewTestCase):
     def test_other_names(self) -> None:
         """DNS rebinding: a page of evil.example whose name resolves to 127.0.0.1."""
         odd = ("[::1", "localhost:evil", "127.0.0.1@evil.example", "localhost, evil.example", "[::1]x", "::1")
-        for host in ("evil.example", "evil.example:8765", "127.0.0.1.evil.example", "", "[evil]", None, *odd):
+        more = ("127.0.0.1%evil.example", "2130706433", "user@localhost", "evil.localhost")
+        for host in (
+            "evil.example",
+            "evil.example:8765",
+            "127.0.0.1.evil.example",
+            "",
+            "[evil]",
+            None,
+            *odd,
+            *more,
+        ):
             self.assertIn(self.status("/api/v1/snapshot", host=host), (400, 403), host)
 
     def test_two_names(self) -> None:
@@ -179,6 +189,26 @@ class GuardTests(ViewTestCase):
         self.assertEqual(self.status("/api/v1/connect/s99", "X-Mcast-View: 1", other, method="POST"), 403)
         browser = self.browser().ask("/api/v1/connect/s99", "X-Mcast-View: 1", mine, method="POST")
         self.assertEqual(json.loads(browser.body), {"state": "unknown"})
+
+    def test_connect_by_other_methods(self) -> None:
+        """An address in a page elsewhere, an image for instance, connects to nothing."""
+        for method in ("GET", "HEAD", "PUT"):
+            browser = self.browser().ask("/api/v1/connect/s1", "X-Mcast-View: 1", method=method)
+            self.assertIn(browser.status, (405, 501), method)
+            self.assertIn("content-security-policy", browser.head)
+        self.assertIn("\r\nallow: post\r\n", self.browser().ask("/api/v1/connect/s1").head)
+        for service in self.view._watcher.model.snapshot["services"].values():
+            self.assertIsNone(service["connect"])
+
+    def test_nothing_there(self) -> None:
+        """The same answer to GET and HEAD, with nothing for the log."""
+        with capturedLogs() as logged:
+            for path in ("/nothing", "/api", "/api/", "/api/v2", "/api/v1/", "/api/v1/snapshot/x", "/%00", "//"):
+                for method in ("GET", "HEAD"):
+                    browser = self.browser().ask(path, method=method)
+                    self.assertEqual(browser.status, 404, (method, path))
+                    self.assertIn("content-type: text/plain", browser.head)
+        self.assertNotIn("HEAD", str(logged))
 
     def test_connect_at_odd_paths(self) -> None:
         for path in ("/api/v1/connect", "/api/v1/connect/s1/s2", "/api/v1/connect/%ff"):

@@ -16,6 +16,9 @@ from mcast.live.documents import COLLECTIONS, STEPS, VERSION, Document, apply_de
 LINE_LIMIT = 64 * 1024 * 1024
 """Characters of a line. Our choice: a snapshot with all tables full has less."""
 
+DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What may be raised by a document from a file, in which anything may stand."""
+
 
 def encode_line(document: Document) -> str:
     """Return a snapshot or a delta as a line, with its end."""
@@ -37,12 +40,12 @@ class Recording:
         :raises ValueError: the line is none of a recording; the message tells its number.
         """
         self._number += 1
-        if not line.endswith("\n") and self._state is not None:
-            return None
         with self._described():
             if len(line) > LINE_LIMIT:
                 raise ValueError(f"more than {LINE_LIMIT} characters")
-            document = json.loads(line)
+            if not line.endswith("\n") and self._state is not None:
+                return None
+            document = json.loads(line, parse_constant=_no_number)
             if not isinstance(document, dict) or "version" not in document:
                 raise ValueError("neither a snapshot nor a delta")
             if "aside" not in document and not isinstance(document.get("now"), int | float):
@@ -68,7 +71,7 @@ class Recording:
     def _described(self) -> Iterator[None]:
         try:
             yield
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except DAMAGE as error:
             reason = str(error) if isinstance(error, ValueError) else "not in the format of a recording"
             raise ValueError(f"line {self._number}: {reason}") from None
 
@@ -87,6 +90,11 @@ def read_recording(lines: Iterable[str]) -> Iterator[Document]:
             return
         if "aside" not in document:
             yield recording.take(document)
+
+
+def _no_number(text: str) -> None:
+    """Refuse what Python takes for a number and JSON does not (RFC 8259 §6)."""
+    raise ValueError(f"{text} is no number")
 
 
 def _checked(snapshot: Document) -> Document:

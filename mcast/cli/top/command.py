@@ -27,6 +27,7 @@ from mcast.cli.top.recorded import Player, Recorder, read_lines
 from mcast.cli.top.views import VIEWS
 from mcast.cli.writing import writable
 from mcast.clock import clock_of
+from mcast.live.recording import DAMAGE
 from mcast.showing import one_line
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
@@ -297,7 +298,7 @@ async def _replay(reactor: Any, arguments: argparse.Namespace, stream: BinaryIO)
         screen = _Screen(reactor, lambda actions: _program(data, actions, playing))
         replay = _Replay(clock, player, playing, data, screen)
         await _shown(screen, arguments.view, replay.tick)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except DAMAGE as error:
         reason = str(error) if isinstance(error, ValueError) else "not in the format of a recording"
         raise CommandError(f"{arguments.replay}: {reason}") from None
     return GOOD
@@ -331,7 +332,7 @@ class _Replay:
         try:
             if self._advance(passed):
                 self._screen.changed()
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except DAMAGE as error:
             if not self._screen.done.called:
                 self._screen.done.errback(error)
             return

@@ -7,13 +7,14 @@ entries of the view. Readers of the model alone pass over them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import Any, BinaryIO, TextIO
 
 from mcast.cli.top.data import Data
 from mcast.cli.top.looking import Playing
 from mcast.cli.top.packets import Packet
 from mcast.live.documents import VERSION, Document
-from mcast.live.recording import Recording, encode_line
+from mcast.live.recording import LINE_LIMIT, Recording, encode_line
 
 MAX_RECORDING = 2 * 1024**3
 """Characters of a recording. Our choice: a day of a busy link; then no more is written, and that is told."""
@@ -163,6 +164,14 @@ def _group(entry: Any) -> Document:
 
 
 def read_lines(stream: BinaryIO) -> Iterator[str]:
-    """Yield the lines of a file, as long as any may be."""
-    for line in stream:
+    """Yield the lines of a file.
+
+    :raises ValueError: one has no end, as in ``/dev/zero``; the message tells its number.
+    """
+    for number in count(1):
+        line = stream.readline(LINE_LIMIT + 1)
+        if not line:
+            return
+        if len(line) > LINE_LIMIT:
+            raise ValueError(f"line {number}: more than {LINE_LIMIT} characters")
         yield line.decode("utf-8", "replace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from io import StringIO
+from io import BytesIO, StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,9 +13,9 @@ from mcast.cli.top.data import Data
 from mcast.cli.top.looking import Actions, Playing
 from mcast.cli.top.packets import Packet
 from mcast.cli.top.program import Program
-from mcast.cli.top.recorded import Player, Recorder
+from mcast.cli.top.recorded import Player, Recorder, read_lines
 from mcast.live.documents import empty_snapshot
-from mcast.live.recording import read_recording
+from mcast.live.recording import DAMAGE, read_recording
 from tests.cli.top.recordings import record
 from tests.cli.top.test_program import answered
 
@@ -107,9 +107,38 @@ class HostileTests(RecordedTestCase):
                 for key in "1234566":
                     program.key(key)
                     program.draw(100, 30, 0.0)
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            except DAMAGE:
                 pass
             self.playing.ended = False
+
+    def test_numbers_that_are_none(self) -> None:
+        """Python reads NaN and Infinity, and makes infinity of 1e400; a whole number may have 400 digits."""
+        program = Program(self.data, Actions(lambda: None, lambda text: None), playing=self.playing)
+        for number in ("NaN", "Infinity", "-Infinity"):
+            line = self.lines[0].replace('"now":', f'"now":{number},"then":', 1)
+            self.assertRaises(ValueError, self.player, [line])
+        for number in ("1e400", "-1e400", "9" * 400, "1e308"):
+            for place in (0, 2):
+                lines = list(self.lines)
+                lines[place] = lines[place].replace('"now":', f'"now":{number},"then":', 1)
+                try:
+                    player = self.player(lines)
+                    for _ in range(len(lines)):
+                        player.wait  # noqa: B018
+                        program.draw(100, 30, 0.0)
+                        player.play()
+                except DAMAGE:
+                    pass
+
+    def test_a_line_without_an_end(self) -> None:
+        """No more is read than a line may have, as of /dev/zero."""
+        self.patch(recorded, "LINE_LIMIT", 100)
+        stream = BytesIO(b"\0" * 100000)
+        error = self.assertRaises(ValueError, list, read_lines(stream))
+        self.assertEqual(str(error), "line 1: more than 100 characters")
+        self.assertEqual(stream.tell(), 101)
+        lines = [*read_lines(BytesIO(b"a\n" + b"b" * 99 + b"\nc"))]
+        self.assertEqual(lines, ["a\n", "b" * 99 + "\n", "c"])
 
     def test_characters_that_act(self) -> None:
         """A packet of a file is shown as one of the network is."""

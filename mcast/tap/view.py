@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 from twisted.web import http
-from twisted.web.server import Site
+from twisted.web.server import Request, Site
 
 from mcast.node.network import Network, SocketNetwork
 from mcast.node.node import Node
@@ -25,6 +25,9 @@ from mcast.view.resource import LiveView
 
 DEFAULT_LISTEN = "tcp:8765:interface=127.0.0.1"
 """Where the page is unless told otherwise: on this host alone."""
+
+CONTENT_LIMIT = 4096
+"""Octets of content of a request. Our choice: none is needed; a page elsewhere can have much of it sent."""
 
 TOKEN_FILE_LIMIT = 4096
 """Octets of a token file. Our choice: far more than any token has."""
@@ -97,6 +100,22 @@ class Options(CommonOptions):
 _OPEN_TO_OTHERS = "others than this host could look; add interface=127.0.0.1, or a token by --token-file"
 
 
+class _Request(Request):
+    """A request whose content is kept in memory, and little of it: nothing that is served takes any."""
+
+    def gotLength(self, length: int | None) -> None:
+        """Have no file made for a long one."""
+        super().gotLength(0)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Keep a piece of the content, or end the connection."""
+        assert self.content is not None
+        if self.content.tell() + len(data) > CONTENT_LIMIT:
+            self.loseConnection()
+        else:
+            super().handleContentChunk(data)
+
+
 class _Site(Site):
     """Logs no requests: a token may be in one."""
 
@@ -139,7 +158,7 @@ class ViewService(MultiService):
         :raises UsageError: the page cannot be served there.
         """
         super().startService()
-        site = _Site(self.view.resource)
+        site = _Site(self.view.resource, requestFactory=_Request)
         site.noisy = False
         refused: list[Failure] = []
         self._listening = maybeDeferred(self._endpoint.listen, site)

@@ -6,7 +6,10 @@ from errno import ENOENT
 from pathlib import Path
 from typing import NoReturn
 
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionLost
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
@@ -110,6 +113,24 @@ class ServiceTests(SynchronousTestCase):
         self.assertTrue(service.node.running and service.view.running)
         service.stopService()
         self.assertFalse(service.view.running)
+
+    def test_content_is_bounded(self) -> None:
+        """A page elsewhere may have a browser send any amount: it ends neither in memory nor on a disk."""
+        _, reactor, service = self.service()
+        service.startService()
+        self.addCleanup(service.stopService)
+        ((_, factory, _, _),) = reactor.tcpServers
+        for head in (b"Content-Length: 100000000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n2000\r\n"):
+            protocol = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
+            assert protocol is not None
+            transport = StringTransport(hostAddress=IPv4Address("TCP", "127.0.0.1", 8765))
+            protocol.makeConnection(transport)
+            protocol.dataReceived(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + head)
+            protocol.dataReceived(b"x" * 4000)
+            self.assertFalse(transport.disconnecting)
+            protocol.dataReceived(b"x" * 1000)
+            self.assertTrue(transport.disconnecting)
+            protocol.connectionLost(Failure(ConnectionLost()))
 
     def test_no_such_endpoint(self) -> None:
         error = self.assertRaises(UsageError, self.service, "--listen", "nonsense:1")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from errno import EIO
 from typing import Any
 
 import urwid
@@ -59,7 +61,7 @@ def is_plain(environment: Mapping[str, str]) -> bool:
 
     https://no-color.org: any text in ``NO_COLOR`` asks for none.
     """
-    kind = environment.get("TERM", "dumb")
+    kind = environment.get("TERM") or "dumb"
     return bool(environment.get("NO_COLOR")) or kind in _PLAIN_TERMINALS or kind.endswith(("-m", "-mono"))
 
 
@@ -116,7 +118,9 @@ class Terminal:
         if self._screen.started:
             self._screen.unhook_event_loop(self._loop)
             urwid.disconnect_signal(self._screen, urwid.display.common.INPUT_DESCRIPTORS_CHANGED, self._hook)
-            self._screen.stop()
+            # One that is gone is not set back; the error of termios, which is not everywhere, is no OSError.
+            with suppress(Exception):
+                self._screen.stop()
         self._loop.close()
 
     def draw(self) -> None:
@@ -124,7 +128,9 @@ class Terminal:
         if not self._screen.started:
             return
         columns, lines = self._screen.get_cols_rows()
-        self._screen.draw_screen((columns, lines), canvas_of(self._draw(columns, lines), columns))
+        canvas = canvas_of(self._draw(columns, lines), columns)
+        with _described():
+            self._screen.draw_screen((columns, lines), canvas)
 
     def redraw(self) -> None:
         """Draw everything, whatever the terminal shows."""
@@ -146,6 +152,22 @@ class Terminal:
             if isinstance(key, str) and key != "window resize":
                 self._key(key)
         self.draw()
+
+
+@contextmanager
+def _described() -> Iterator[None]:
+    """Say of a terminal that was closed, as a window is, that it is gone: to read it and to write it fail."""
+    try:
+        yield
+    except urwid.display.common.InputClosedError:
+        raise OSError(_GONE) from None
+    except OSError as error:
+        if error.errno != EIO:
+            raise
+        raise OSError(_GONE) from None
+
+
+_GONE = "the terminal is gone"
 
 
 def canvas_of(lines: list[Line], columns: int) -> Any:
@@ -228,7 +250,8 @@ class _Loop:
     def _guarded(self, callback: Callable[[], object]) -> Callable[[], None]:
         def run() -> None:
             try:
-                callback()
+                with _described():
+                    callback()
             except Exception as error:
                 self._failed(error)
 

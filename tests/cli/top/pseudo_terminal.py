@@ -22,6 +22,19 @@ PATIENCE = 60.0
 """Seconds to wait for what must come: a loaded machine takes its time."""
 
 
+def text_until(path: str, text: str) -> str:
+    """Return what a file has once a text and the end of its line are in it."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        with open(path, encoding="utf-8") as stream:
+            found = stream.read()
+        if text in found and found.endswith("\n"):
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"{text!r} is not in {path}: {found!r}")
+        time.sleep(0.02)
+
+
 class PseudoTerminal:
     """Runs a program on a terminal of its own.
 
@@ -153,6 +166,11 @@ class PseudoTerminal:
             pass
         assert self.status is not None
         return self.status
+
+    def hang_up(self) -> None:
+        """Take the terminal away; a program that does not mind goes on without a parent."""
+        os.close(self._terminal)
+        os.waitpid(self.pid, 0)
 
     def is_stopped(self) -> bool:
         """Tell whether the program is suspended."""

@@ -11,7 +11,7 @@ import sys
 
 from twisted.trial.unittest import TestCase
 
-from tests.cli.top.pseudo_terminal import PseudoTerminal
+from tests.cli.top.pseudo_terminal import PseudoTerminal, text_until
 from tests.cli.top.recordings import record
 
 MCAST = (sys.executable, "-m", "mcast.cli")
@@ -155,6 +155,17 @@ class EndTests(ScreenTestCase):
         terminal.shows("PKT/S")
         self.quit(terminal)
         self.check(terminal, before)
+
+    def test_terminal_gone(self) -> None:
+        """Under nohup the end of the terminal does not end the program by itself: one line, and an end."""
+        path, told = os.path.abspath(self.mktemp()), os.path.abspath(self.mktemp())
+        record(path, services=8)
+        shell = 'trap "" HUP; "$@" 2>"$0"; echo "status $?" >>"$0"'
+        words = ("top", "--replay", path)
+        terminal = PseudoTerminal(("/bin/sh", "-c", shell, told, *MCAST, *words), 80, 24)
+        terminal.shows("Web")
+        terminal.hang_up()
+        self.assertEqual(text_until(told, "status "), "mcast top: the terminal is gone\nstatus 2\n")
 
     def test_damaged_recording(self) -> None:
         path = os.path.abspath(self.mktemp())

@@ -26,6 +26,8 @@ Our choice: an interface that has just come may refuse for a moment.
 RETRY_DELAY_LIMIT = 60.0
 """Seconds to which that delay grows. Our choice: a minute after the cause is gone the group is joined."""
 
+_LASTING = (errno.EADDRINUSE, errno.EACCES)
+"""Causes that waiting does not mend: the port is another program's, or not for this user."""
 
 Refusal = tuple[Group, Interface, OSError]
 """A join that the system refused."""
@@ -128,8 +130,8 @@ class Memberships:
 
         :raises ValueError: an unknown interface or zone, one that is down, or none usable; unless these are
             waited for.
-        :raises OSError: the port is taken; or nothing at all could be joined, unless that is waited for; the
-            first cause.
+        :raises OSError: the port is taken or not permitted; or nothing at all could be joined, unless that is
+            waited for; the first cause.
         """
         self._monitor.start()
         try:
@@ -138,7 +140,7 @@ class Memberships:
                 raise ValueError(missing[0])
             refusals = self._follow(self._monitor.interfaces)
             for _, _, problem in refusals:
-                if problem.errno == errno.EADDRINUSE or not (self._joined or self._waits):
+                if problem.errno in _LASTING or not (self._joined or self._waits):
                     raise problem
         except BaseException:
             self.stop()

@@ -254,6 +254,14 @@ class WaitingTests(MembershipsTests):
 
     waits = True
 
+    def test_port_not_permitted(self) -> None:
+        """A port that the user may not have is the end even for one who waits: waiting mends nothing."""
+        for index in (2, 3):
+            self.transport.refusals[index] = OSError(errno.EACCES, "Permission denied")
+        with self.assertRaisesRegex(OSError, "Permission denied"):
+            self.start()
+        self.assertEqual(self.observer.events, [])
+
     def test_nothing_joined(self) -> None:
         """What is refused at the start is tried again, as later."""
         self.transport.refusals.update({index: OSError(errno.ENODEV, "gone") for index in (2, 3)})

@@ -107,7 +107,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
     if plot is not None:
         plot.write(f"mcast ping {group}", arguments.interval, arguments.size)
     if client.refused and not client.session.total_sent:
-        raise CommandError(f"{group}: no probe could be sent")
+        raise CommandError(f"{group}: no probe could be sent by any interface: {client.refusal.value}")
     heard = len(client.session.responders)
     if heard == 0:
         return FAILED

@@ -19,6 +19,7 @@ from mcast.echo.probe import DEFAULT_PROBE_SIZE, ProbeKind
 from mcast.echo.session import EchoReply, Session
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
+from mcast.sockets.sending import SendResult
 
 CATCH_UP_LIMIT = 1.0
 """Seconds of probes sent in one go when we were late. Our choice: a loaded host keeps its pace, one that
@@ -63,6 +64,8 @@ class EchoClient:
         self.session = Session(size=pace.size, wait=pace.wait, rng=rng or random.Random(), both=pace.both)
         self.refused = 0
         """Probes that the system refused to send; the port logs why, once."""
+        self.refusal = SendResult.SENT
+        """What became of the last of these."""
         self._reactor = reactor
         self._asker = Asker(reactor, target, self._heard)
         self._pace = pace
@@ -137,9 +140,11 @@ class EchoClient:
             data = session.probe(index, number)
             # Noted before, since on one host the answer may be here before send() returns.
             session.sent(index, number, self._clock())
-            if not self._asker.send(data, index):
+            result = self._asker.send(data, index)
+            if not result:
                 session.unsent(index, number)
                 self.refused += 1
+                self.refusal = result
 
     def _heard(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         now = self._clock()

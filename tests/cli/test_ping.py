@@ -17,6 +17,7 @@ from mcast.cli.command import CommandError, Output, Parser
 from mcast.echo.counters import Drop
 from mcast.echo.probe import ProbeKind, marked
 from mcast.echo.session import EchoReply, Session
+from mcast.sockets.sending import SendResult
 from tests.echo.fakes import ETH0, ETH1
 
 
@@ -286,6 +287,7 @@ class StatusTests(PingTestCase):
         class FakeClient:
             session = case.session
             refused = case.refused
+            refusal = SendResult.UNREACHABLE
             dropped: ClassVar[dict[Drop, int]] = {}
 
             def start(self) -> Deferred[None]:
@@ -327,4 +329,6 @@ class StatusTests(PingTestCase):
     def test_nothing_could_be_sent(self) -> None:
         self.refused = 3
         problem = self.failureResultOf(self.run_ping(), CommandError).value
-        self.assertEqual(str(problem), "224.0.0.123:7645: no probe could be sent")
+        self.assertEqual(
+            str(problem), "224.0.0.123:7645: no probe could be sent by any interface: unreachable"
+        )

@@ -18,6 +18,7 @@ from mcast.echo.session import EchoReply
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface
+from mcast.sockets.sending import SendResult
 from mcast.sockets.settings import DEFAULT_SETTINGS, PortSettings
 from tests.echo.fakes import ETH0, ETH1, FakeTransport
 
@@ -125,6 +126,7 @@ class PaceTests(ClientTestCase):
         self.port.refuse = True
         self.start()
         self.assertEqual((self.client.refused, self.client.session.total_sent), (1, 0))
+        self.assertIs(self.client.refusal, SendResult.REFUSED)
 
 
 class EndTests(ClientTestCase):

@@ -21,6 +21,11 @@ from mcast.cli.top.view import (
 )
 
 
+def _name(entry: Entry, data: Data) -> str:
+    """Name a host; the one that watches publishes nothing, and so mostly has no name on the network."""
+    return entry["name"] or ("this host" if entry["self"] else "")
+
+
 def _rtt(entry: Entry, data: Data) -> str:
     rtt = entry["rtt"]
     if not rtt:
@@ -35,7 +40,7 @@ class Hosts(View):
     first_sort = 0
     empty = "no host was heard yet"
     columns = (
-        Column("NAME", 14, lambda entry, data: entry["name"] or "", text_order("name"), grow=3),
+        Column("NAME", 14, _name, text_order("name"), grow=3),
         Column(
             "ADDRESS",
             15,

@@ -235,6 +235,14 @@ class HostTests(ProgramTestCase):
         self.assertEqual(row[:2], ["kitchen.local", "10.0.1.2"])
         self.assertIn("1.20", row)
 
+    def test_this_host(self) -> None:
+        """The host that watches says no name, and is told from strangers all the same."""
+        self.packet(query())
+        self.model.hosts.is_self("10.0.1.2")
+        self.settle(1.0)
+        self.press("2")
+        self.assertEqual(self.table()[0].split()[:3], ["this", "host", "10.0.1.2"])
+
     def test_lost(self) -> None:
         self.packet(response(host_record()))
         self.model.round_trip("h1", None, self.now)

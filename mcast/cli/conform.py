@@ -55,7 +55,9 @@ processors are not so busy that delays cannot be judged."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``mcast conform``."""
-    parser.add_argument("role", choices=sorted(CATALOGUES), help="what is judged")
+    roles = sorted(CATALOGUES)
+    # The metavar is what the line says that tells of a missing one.
+    parser.add_argument("role", metavar=f"{{{','.join(roles)}}}", choices=roles, help="what is judged")
     parser.add_argument("-I", "--interface", metavar="IF", help="a device on this interface")
     parser.add_argument("--subject", choices=sorted(PRESETS), help="in a lab: one that is known")
     parser.add_argument("--command", metavar="COMMAND", help="in a lab: what starts it, on eth0")

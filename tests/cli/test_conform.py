@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+from contextlib import redirect_stderr
 from typing import Any
 
 from twisted.internet.defer import ensureDeferred
@@ -32,6 +33,15 @@ def plan(*words: str) -> Plan:
 
 
 class PlanTests(SynchronousTestCase):
+    def test_no_role(self) -> None:
+        """The line says which roles there are."""
+        parser = Parser(prog="mcast conform")
+        configure(parser)
+        with redirect_stderr(io.StringIO()) as said, self.assertRaises(SystemExit) as left:
+            parser.parse_args([])
+        self.assertEqual(left.exception.code, 2)
+        self.assertIn("required: {proxy,querier,responder}\n", said.getvalue())
+
     """The arguments become a plan, or one line that says what is wrong."""
 
     def test_a_lab(self) -> None:

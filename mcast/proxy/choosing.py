@@ -35,7 +35,10 @@ _KINDS = ("type", "instance", "host")
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """``type=_ipp._tcp``, ``instance=Office *`` or ``host=printer-?``; either case of letters fits."""
+    """``type=_ipp._tcp``, ``instance=Office *`` or ``host=printer-?``; either case of letters fits.
+
+    A host is meant by its label or, as in ``host=printer-1.local``, by its whole name.
+    """
 
     kind: str
     text: str
@@ -55,13 +58,20 @@ class Pattern:
 
     def fits(self, service: FoundService) -> bool:
         """Whether a service is meant."""
+        # A bracket is a part of many names, and begins no set of characters.
+        pattern = translate(self.text.lower().replace("[", "[[]"))
+        return any(re.match(pattern, value.lower()) for value in self._values(service))
+
+    def _values(self, service: FoundService) -> tuple[str, ...]:
+        """Return what it is that has to fit: a host by its label, or with its domain."""
         if self.kind == "type":
-            value = str(service.type)
-        elif self.kind == "instance":
-            value = service.name
-        else:
-            value = "" if service.host is None else host_label(service.host)
-        return re.match(translate(self.text.lower()), value.lower()) is not None
+            return (str(service.type),)
+        if self.kind == "instance":
+            return (service.name,)
+        if service.host is None:
+            return ("",)
+        whole = str(service.host)
+        return (host_label(service.host), whole, whole.removesuffix("."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ def writable(path: str) -> str:
     :raises ValueError: it cannot.
     """
     folder = os.path.dirname(path) or "."
+    if not path:
+        raise ValueError("the name of the file is empty")
     if os.path.isdir(path):
         raise ValueError(f"{path}: this is a folder")
     if not os.path.isdir(folder):

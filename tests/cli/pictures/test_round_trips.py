@@ -104,15 +104,21 @@ class PlotTests(SynchronousTestCase):
 class FileTests(SynchronousTestCase):
     """A file that cannot be written is told before the first probe, in one line."""
 
-    def test_no_folder(self) -> None:
+    def refusal(self, path: str) -> str:
         parser = Parser(prog="mcast ping")
         configure(parser)
         errors = StringIO()
         self.patch(sys, "stderr", errors)
-        self.assertRaises(SystemExit, parser.parse_args, ["224.0.0.123:7645", "--plot", "/nowhere/a.svg"])
-        self.assertEqual(
-            errors.getvalue(), "mcast ping: argument --plot: /nowhere/a.svg: there is no folder /nowhere\n"
-        )
+        self.assertRaises(SystemExit, parser.parse_args, ["224.0.0.123:7645", "--plot", path])
+        return errors.getvalue()
+
+    def test_no_folder(self) -> None:
+        told = self.refusal("/nowhere/a.svg")
+        self.assertEqual(told, "mcast ping: argument --plot: /nowhere/a.svg: there is no folder /nowhere\n")
+
+    def test_no_name(self) -> None:
+        """As of a variable of a shell that is not set; it is no name of the folder where one is."""
+        self.assertEqual(self.refusal(""), "mcast ping: argument --plot: the name of the file is empty\n")
 
     def test_folder_that_went(self) -> None:
         plot = PingPlot("/nowhere/a.svg", Session(size=0, wait=1, rng=random.Random(1)), str)

@@ -35,6 +35,7 @@ class PlainTests(SynchronousTestCase):
     def test_colours(self) -> None:
         plain = [
             {"TERM": "dumb"},
+            {"TERM": ""},
             {"TERM": "xterm-mono"},
             {"TERM": "vt100"},
             {"TERM": "xterm", "NO_COLOR": "1"},

@@ -62,7 +62,8 @@ class Name:
         for label in labels:
             octets = _encode_text(label) if isinstance(label, str) else label
             if not 0 < len(octets) <= MAX_LABEL:
-                raise ValueError(f"a label has 1 to {MAX_LABEL} octets, not {len(octets)}: {label!r}")
+                which = f": {label!r}" if octets else ": no text, two dots in a row, or a dot at the start"
+                raise ValueError(f"a label has 1 to {MAX_LABEL} octets, not {len(octets)}{which}")
             parts.append(len(octets))
             parts += octets
         parts.append(0)

@@ -146,7 +146,8 @@ class Carrier:
             _ignored(host.published.update(addresses=addresses))
         if carried.service != wanted:
             carried.service = wanted
-            changes = {name: getattr(wanted, name) for name in ("port", "txt", "priority", "weight")}
+            names = ("port", "txt", "subtypes", "priority", "weight")
+            changes = {name: getattr(wanted, name) for name in names}
             _ignored(carried.published.update(**changes))
 
     def _described(self, found: FoundService) -> Service | None:
@@ -170,6 +171,7 @@ class Carrier:
                 found.port,
                 txt=self.text(found),
                 host=found.host,
+                subtypes=found.subtypes,
                 priority=found.priority or 0,
                 weight=found.weight or 0,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.python.usage import UsageError
 
-from mcast.dnssd.types import ServiceType
+from mcast.dnssd.sought import sought_types
 from mcast.errors import InvalidService
 from mcast.proxy.choosing import MAX_EXPORTED, MAX_OF_HOST, Choice, Pattern, Quota
 from mcast.tap.options import Options
@@ -24,9 +24,11 @@ class CarriedOptions(Options):
         self["max"] = MAX_EXPORTED
 
     def opt_type(self, text: str) -> None:
-        """Type of services to carry, as _ipp._tcp; may be repeated."""
+        """Type of services to carry, as _ipp._tcp, or _ipp._tcp,_color for a subtype; may be repeated."""
         try:
-            self["types"].append(str(ServiceType.parse(text)))
+            for service_type, _ in sought_types(text):
+                service_type.check()
+            self["types"].append(text)
         except InvalidService as error:
             raise UsageError(f"--type: {error}") from None
 

@@ -31,7 +31,9 @@ class BridgeTestCase(NodeTestCase):
         host: SimulatedHost = self.lan.host(name, self.left, self.right)
         first, second = host.interfaces()
         made = Bridge(
-            self.lan.clock, BridgeSettings(first.name, second.name, (IPP,), **settings), (host, host)
+            self.lan.clock,
+            BridgeSettings(first.name, second.name, **{"types": (IPP,), **settings}),
+            (host, host),
         )
         made.startService()
         self.bridges.append(made)
@@ -66,6 +68,20 @@ class CrossingTests(BridgeTestCase):
         self.assertTrue(found)
         self.assertLessEqual(found, own)
         self.assertFalse(any(one.is_link_local for one in found))
+
+    def test_subtypes(self) -> None:
+        """Those that are named; a list of instances does not tell which subtypes they have."""
+        printer = self.print_service(subtypes=("_universal",))
+        self.bridge(types=(IPP, f"{IPP},_universal"))
+        self.lan.advance(5.0)
+        watcher = self.node(self.lan.host("watcher", "right"), hostname=None)
+        browser = watcher.browse(f"{IPP},_universal")
+        self.lan.advance(2.0)
+        self.assertEqual([one.name for one in browser.snapshot()], ["Printer"])
+        self.lan.result(printer.update(subtypes=()))
+        self.lan.advance(5.0)
+        self.assertEqual(browser.snapshot(), ())
+        self.assertEqual(self.seen("right"), ["Printer"])
 
     def test_gone_with_a_goodbye(self) -> None:
         registration = self.print_service()
@@ -172,6 +188,8 @@ class OptionTests(BridgeTestCase):
         self.refused("--allow x: it has the form", "--allow", "x")
         self.refused("--max 0", "--max", "0")
         self.refused("--type", "--type", "http")
+        self.refused("--type", "--type", "_longer-than-15-octets._tcp")
+        self.refused("subtype ''", "--type", f"{IPP},")
 
     def refused(self, pattern: str, *words: str) -> None:
         error = self.assertRaises(UsageError, Options().parseOptions, list(words))

@@ -24,10 +24,10 @@ class ExportTestCase(DomainTestCase):
         super().setUp()
         self.device = self.settled("printer")
 
-    def export(self, quota: Quota | None = None) -> Exporter:
+    def export(self, quota: Quota | None = None, types: tuple[str, ...] = (WEB,)) -> Exporter:
         host = self.lan.host("exporter")
         domains = [(Name.parse("example.com"), SERVER)]
-        settings = ExportSettings((), (WEB,), domains, quota=quota or Quota())
+        settings = ExportSettings((), types, domains, quota=quota or Quota())
         made = Exporter(self.lan.clock, settings, host)
         made.startService()
         self.lan.advance(5.0)
@@ -46,6 +46,17 @@ class ExportTests(ExportTestCase):
         addresses = self.data("printer.example.com", RecordType.AAAA)
         self.assertEqual([one for one in addresses if one.startswith("fe80")], [])
         self.assertNotEqual(self.data("printer.example.com", RecordType.A), [])
+
+    def test_subtypes(self) -> None:
+        """Those that are named; they go and come with the pointers of the link."""
+        registration = self.register(self.device, subtypes=("_color",))
+        self.export(types=(WEB, f"{WEB},_color"))
+        color = "_color._sub._http._tcp.example.com"
+        self.assertEqual(self.data(color, RecordType.PTR), ["Web._http._tcp.example.com."])
+        self.lan.result(registration.update(subtypes=()))
+        self.lan.advance(5.0)
+        self.assertEqual(self.data(color, RecordType.PTR), [])
+        self.assertEqual(self.names(), ["Web._http._tcp.example.com."])
 
     def test_gone_when_it_says_goodbye(self) -> None:
         registration = self.register(self.device)

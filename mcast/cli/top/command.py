@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -92,6 +93,9 @@ async def run(
     if output.json:
         return await _print_stream(reactor, arguments, output, network)
     _check_terminal()
+    for path in (arguments.replay, arguments.record):
+        if path is not None:
+            _check_no_pipe(path)
     if arguments.replay is not None:
         with _opened(arguments.replay) as stream:
             return await _replay(reactor, arguments, stream)
@@ -450,6 +454,15 @@ class _Notes(StringIO):
             self.lines.append(line)
         del self.lines[:-KEPT_LINES]
         return len(text)
+
+
+def _check_no_pipe(path: str) -> None:
+    """Refuse a pipe: while the other side is waited for nothing is heard, no key and no signal.
+
+    :raises CommandError: it is one.
+    """
+    if os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode):
+        raise CommandError(f"{path}: a pipe; a recording is in a file")
 
 
 def _created(path: str) -> TextIO:

@@ -230,6 +230,15 @@ class RefusalTests(ScreenTestCase):
         self.assertEqual(terminal.ended(), 2)
         self.assertIn("/nowhere/file: No such file", terminal.text)
 
+    def test_pipe(self) -> None:
+        """It is waited for with everything else standing still, the keys and signals that end it too."""
+        path = "pipe"
+        os.mkfifo(path)
+        for option in ("--replay", "--record"):
+            terminal = self.terminal("top", option, path, NO_COLOR="1")
+            self.assertEqual(terminal.ended(), 2)
+            self.assertIn("pipe: a pipe; ", terminal.text)
+
 
 class StreamTests(ScreenTestCase):
     def test_recording_is_json(self) -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from twisted.logger import Logger
@@ -49,8 +50,11 @@ class UpdateServer:
             or not self.host
             or not self.host.isprintable()
             or set(self.host) & set(" []@/")
+            or (":" in self.host and not _is_ipv6(self.host))
         ):
-            raise ValueError(f"update server {self.host!r}: an address or a name is wanted")
+            raise ValueError(
+                f"update server {self.host!r}: an address or a name is wanted, and a port by itself"
+            )
         if isinstance(self.port, bool) or not isinstance(self.port, int) or not 0 < self.port <= 65535:
             raise ValueError(f"update server {self.host}: port {self.port!r} is not between 1 and 65535")
         if self.key is not None and not isinstance(self.key, UpdateKey):
@@ -63,6 +67,14 @@ class UpdateServer:
 
     def __str__(self) -> str:
         return self.host if self.port == DNS_PORT else f"{self.host} port {self.port}"
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def identity_of(server: UpdateServer) -> Owner:

@@ -188,6 +188,15 @@ class SessionTests(TestCase):
             self.assertRegex(str(error), "^it cannot be reached: connection (was )?refused")
 
 
+class ServerTests(SynchronousTestCase):
+    def test_mistakes(self) -> None:
+        """A port behind the address would be taken for a name that nobody knows."""
+        for host in ("", "a b", "192.0.2.53:5353", "[::1]:53", "ns.example.com:53"):
+            self.assertRaises(ValueError, UpdateServer, host)
+        for host in ("192.0.2.53", "2001:db8::1", "fe80::1%eth0", "ns.example.com"):
+            self.assertEqual(UpdateServer(host).host, host)
+
+
 class KeyFileTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.path = Path(self.mktemp())

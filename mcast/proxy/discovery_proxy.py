@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from random import SystemRandom
 from typing import Any, Final
 
@@ -51,9 +51,10 @@ LOOPBACK: Final = ("127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class ProxySettings:
-    """How a Discovery Proxy is asked, and by whom.
+    """How a Discovery Proxy is asked, and by whom. Names and networks may be text; `Name.parse` reads names.
 
-    :raises ValueError: a certificate without a key, an address that is none, a number out of range.
+    :raises ValueError: a certificate without a key, a name, network or address that is none, a number out of
+        range.
     """
 
     name_servers: tuple[Name, ...] = ()
@@ -77,6 +78,12 @@ class ProxySettings:
     """Query packets a second that clients can cause on a link (RFC 8766 §9.3)."""
 
     def __post_init__(self) -> None:
+        names = tuple(Name.parse(one) if isinstance(one, str) else one for one in self.name_servers)
+        object.__setattr__(self, "name_servers", names)
+        networks = tuple(ip_network(one) if isinstance(one, str) else one for one in self.allow)
+        object.__setattr__(self, "allow", networks)
+        if isinstance(self.contact, str):
+            object.__setattr__(self, "contact", _mailbox(self.contact))
         if (self.tls_certificate is None) is not (self.tls_key is None):
             raise ValueError("a TLS port needs both, a certificate and its key")
         places = set()
@@ -266,6 +273,12 @@ class DiscoveryProxy(Service):
         ports, self._ports = self._ports, []
         closed = DeferredList([maybeDeferred(port.stopListening) for port in ports], consumeErrors=True)
         return closed.addCallback(lambda _: None)
+
+
+def _mailbox(text: str) -> Name:
+    """Return a mailbox as a name: what stands before the @ is one label (RFC 1035 §8)."""
+    user, at, domain = text.partition("@")
+    return Name.parse(domain).prefixed(user) if at else Name.parse(text)
 
 
 def _administration(settings: ProxySettings, has_tls: bool) -> Administration:

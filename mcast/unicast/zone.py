@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 from mcast.dns.names import LOCAL, Name
@@ -45,7 +45,7 @@ class Zone:
     host_zone: Name | None = None
     """The subdomain for host names; without it they are in ``name``."""
     reverse: tuple[IPv4Network | IPv6Network, ...] | None = None
-    """The networks whose reverse names are answered; None for those that the interface has."""
+    """The networks whose reverse names are answered, text as well; None for those that the interface has."""
     browse_domains: tuple[Name, ...] = ()
     """The domains that are recommended for browsing, the default one first; ``name`` when there is none."""
 
@@ -56,6 +56,9 @@ class Zone:
                 object.__setattr__(self, field, Name.parse(value))
         domains = tuple(Name.parse(each) if isinstance(each, str) else each for each in self.browse_domains)
         object.__setattr__(self, "browse_domains", domains)
+        if self.reverse is not None:
+            networks = tuple(ip_network(each) if isinstance(each, str) else each for each in self.reverse)
+            object.__setattr__(self, "reverse", networks)
         for name in (self.name, self.host_zone):
             if name is not None:
                 _check_apex(name)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from ipaddress import ip_network
 from itertools import count
 from typing import Any
 
@@ -253,6 +254,19 @@ class SettingsTests(ServiceTestCase):
         """P-6.2-3"""
         names = (Name.parse("proxy.bldg-1.example.com"),)
         self.assertIn("outside of all zones", self.refused(BUILDING, name_servers=names))
+
+    def test_text(self) -> None:
+        settings = ProxySettings(
+            name_servers=("proxy.example.com",),  # type: ignore[arg-type]
+            contact="print.ops@example.com",  # type: ignore[arg-type]
+            allow=("10.0.0.0/8",),  # type: ignore[arg-type]
+        )
+        contact = Name.from_labels((b"print.ops", b"example", b"com"))
+        self.assertEqual(settings, ProxySettings(SERVERS, contact, allow=(ip_network("10.0.0.0/8"),)))
+        zone = Zone("a.example.com", "eth0", reverse=("10.0.1.0/24",))  # type: ignore[arg-type]
+        self.assertEqual(zone.reverse, (ip_network("10.0.1.0/24"),))
+        DiscoveryProxy(self.proxy_node, [zone], settings)
+        self.assertRaises(ValueError, ProxySettings, allow=("10.0.0.1/8",))
 
     def test_half_a_certificate(self) -> None:
         self.assertIn("needs both", self.refused(BUILDING, tls_certificate="cert.pem"))

@@ -129,7 +129,14 @@ class ViewTestCase(SceneTestCase):
             return plain; }"""
         )
 
-    def announce(self, label: str, ttl: int = 4500, note: str = "first", host_name: str = "timed") -> float:
+    def announce(
+        self,
+        label: str,
+        ttl: int = 4500,
+        note: str = "first",
+        host_name: str = "timed",
+        address: str | None = None,
+    ) -> float:
         """Multicast all records of a service from a host without a responder; return when."""
         host = self.lan.hosts[3]
         name = Name.from_labels((label, "_ipp", "_tcp", "local"))
@@ -138,7 +145,7 @@ class ViewTestCase(SceneTestCase):
             make.pointer(Name.parse("_ipp._tcp.local"), name, ttl),
             make.service(name, 0, 0, 631, target, min(ttl, 120), cache_flush=True),
             make.text(name, [f"note={note}".encode()], ttl, cache_flush=True),
-            make.address(target, host.ipv4(), min(ttl, 120), cache_flush=True),
+            make.address(target, address or host.ipv4(), min(ttl, 120), cache_flush=True),
         )
         with host.udp_socket(port=5353) as sender:
             sender.sendto(encode(Message(0, RESPONSE_FLAGS, (), records)), GROUP)
@@ -227,17 +234,29 @@ class PageTests(ViewTestCase):
         self.assertEqual(page.evaluate("document.activeElement.closest('li')?.dataset.event"), seen)
 
     def test_pressed_slowly(self) -> None:
-        """What is pressed stays while numbers beside it change."""
-        for part, pressed in (("map", ".card"), ("hosts", "tbody button.name")):
+        """What is pressed stays in its place while numbers beside it change and others come."""
+        for part, pressed, address in (
+            ("map", ".card", "10.77.0.201"),
+            ("hosts", "tbody button.name", "10.77.0.202"),
+        ):
             page = self.open(part)
-            place = page.locator(pressed).first.bounding_box()
-            page.mouse.move(place["x"] + 20, place["y"] + place["height"] / 2)
+            if part == "hosts":  # sorted by packets a second, the row that is pressed may move at any time
+                page.get_by_role("button", name="Name", exact=True).click()
+            page.locator(pressed).first.hover()
+            place = page.locator(pressed).first.element_handle()
             page.mouse.down()
+            before = place.bounding_box()
             seq = page.evaluate("mcastView.state.seq")
-            self.announce("Pressed", note=f"for {part}")
+            self.announce(f"Pressed on {part}", host_name=f"0-first-of-{part}", address=address)
             self.wait_for(page, f"mcastView.state.seq > {seq + 1}")
+            named = f"each.name === '0-first-of-{part}.local'"
+            self.wait_for(page, f"[...mcastView.state.hosts.values()].some((each) => {named})")
+            page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))")
+            self.assertEqual(place.bounding_box(), before)
             page.mouse.up()
             page.locator("#details h2").wait_for()
+            # What came meanwhile is drawn afterwards.
+            page.locator("#main").get_by_text(f"0-first-of-{part}").first.wait_for(state="attached")
 
     def test_round_trip_and_connect(self) -> None:
         page = self.open("services")

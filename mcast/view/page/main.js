@@ -17,6 +17,7 @@ const panel = details(store, document.getElementById("details"));
 let page = null;
 let shown = null;
 let waiting = false;
+let isPressed = false;
 
 const view = {
   store,
@@ -55,11 +56,12 @@ function soon(changed) {
   for (const [name, ids] of Object.entries((pending && changed) ?? {})) {
     pending[name] = ids === true ? true : new Set([...(pending[name] ?? []), ...ids]);
   }
-  if (waiting) return;
+  if (waiting || isPressed) return;
   waiting = true;
   requestAnimationFrame(() => {
-    const changes = pending;
     waiting = false;
+    if (isPressed) return;
+    const changes = pending;
     pending = {};
     head();
     if (page === null) begin();
@@ -67,6 +69,27 @@ function soon(changed) {
     panel.update(changes);
   });
 }
+
+// What is pressed must still be there when it is let go: nothing is drawn meanwhile, for a few seconds at most.
+const PRESSED_LIMIT = 5000;
+let release = 0;
+function pressed() {
+  isPressed = true;
+  clearTimeout(release);
+  release = setTimeout(released, PRESSED_LIMIT);
+}
+function released() {
+  clearTimeout(release);
+  // The click comes after the pointer is up.
+  release = setTimeout(() => {
+    isPressed = false;
+    if (store.state && page !== null) soon({});
+  }, 0);
+}
+addEventListener("pointerdown", pressed, { capture: true });
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, released, { capture: true });
+// Of the window: each element that loses the focus has a blur of its own.
+addEventListener("blur", released);
 
 function head() {
   const { state } = store;

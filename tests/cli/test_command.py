@@ -93,8 +93,8 @@ class MainTests(SynchronousTestCase):
     def test_starts_lightly(self) -> None:
         """Help takes no reactor, and none of the other commands."""
         program = (
-            "import sys; from mcast.cli import main; main(['--help']); "
-            "print([each for each in sys.modules if each.split('.')[0] in ('twisted', 'zope')])"
+            "import sys; before = set(sys.modules); from mcast.cli import main; main(['--help']); "
+            "print([each for each in set(sys.modules) - before if each.split('.')[0] in ('twisted', 'zope')])"
         )
         done = os.popen(f'"{sys.executable}" -c "{program}"').read()
         self.assertEqual(done.splitlines()[-1], "[]")

@@ -48,5 +48,5 @@ setup(
         ("share/fish/vendor_completions.d", ["mcast/cli/completions/mcast.fish"]),
     ],
     ext_modules=extensions(),
-    setup_requires=["mypy==2.4.1", "mypy-zope==1.0.17", "zope.interface>=6"] if is_compiled else [],
+    setup_requires=["mypy==2.4.1", "mypy-zope==1.0.17", "zope.interface>=6.2"] if is_compiled else [],
 )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
+import select
+import signal
+import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from errno import EIO
@@ -105,6 +108,7 @@ class Terminal:
         for name, color, background, plain in palette():
             self._screen.register_palette_entry(name, color, background, plain)
         self._loop = _Loop(reactor, failed)
+        self._screen.signal_handler_setter = signal_setter(self._loop.soon)
 
     def start(self) -> None:
         """Take the terminal."""
@@ -127,9 +131,10 @@ class Terminal:
         """Draw the screen; what is the same as before is not sent."""
         if not self._screen.started:
             return
-        columns, lines = self._screen.get_cols_rows()
-        canvas = canvas_of(self._draw(columns, lines), columns)
         with _described():
+            _see_that_it_is_there(sys.stdin.fileno())
+            columns, lines = self._screen.get_cols_rows()
+            canvas = canvas_of(self._draw(columns, lines), columns)
             self._screen.draw_screen((columns, lines), canvas)
 
     def redraw(self) -> None:
@@ -154,12 +159,27 @@ class Terminal:
         self.draw()
 
 
+def signal_setter(soon: Callable[[Callable[[], object]], object]) -> Any:
+    """Return a `signal.signal` that has the terminal suspended in a turn of the reactor of its own.
+
+    Before 4.0 urwid gives the terminal back in the midst of whatever the signal interrupts; where that is a
+    write to the terminal, the second one fails.
+    """
+
+    def set_handler(number: int, handler: Any) -> Any:
+        if sys.platform == "win32" or number != signal.SIGTSTP or not callable(handler):
+            return signal.signal(number, handler)
+        return signal.signal(number, lambda number, _: soon(lambda: handler(number, None)))
+
+    return set_handler
+
+
 @contextmanager
 def _described() -> Iterator[None]:
     """Say of a terminal that was closed, as a window is, that it is gone: to read it and to write it fail."""
     try:
         yield
-    except urwid.display.common.InputClosedError:
+    except _INPUT_CLOSED:
         raise OSError(_GONE) from None
     except OSError as error:
         if error.errno != EIO:
@@ -168,6 +188,7 @@ def _described() -> Iterator[None]:
 
 
 _GONE = "the terminal is gone"
+_INPUT_CLOSED: type[Exception] = getattr(urwid.display.common, "InputClosedError", EOFError)  # since 4.0
 
 
 def canvas_of(lines: list[Line], columns: int) -> Any:
@@ -215,8 +236,13 @@ class _Loop:
         self._alarms: dict[Any, None] = {}
 
     def watch_file(self, fd: int, callback: Callable[[], object]) -> int:
+        def read() -> None:
+            # Before 4.0 urwid reads the end of a terminal again and again, and does not come back.
+            _see_that_it_is_there(fd)
+            callback()
+
         self.remove_watch_file(fd)
-        reader = self._readers[fd] = _Reader(fd, self._guarded(callback))
+        reader = self._readers[fd] = _Reader(fd, self._guarded(read))
         self._reactor.addReader(reader)
         return fd
 
@@ -241,6 +267,10 @@ class _Loop:
         call.cancel()
         return True
 
+    def soon(self, callback: Callable[[], object]) -> None:
+        """Call this in a turn of the reactor; to be called from a signal handler, too."""
+        self._reactor.callFromThread(self._guarded(callback))
+
     def close(self) -> None:
         for fd in tuple(self._readers):
             self.remove_watch_file(fd)
@@ -256,6 +286,16 @@ class _Loop:
                 self._failed(error)
 
         return run
+
+
+def _see_that_it_is_there(fd: int) -> None:
+    """Raise OSError when the other side of a terminal is closed."""
+    if sys.platform == "win32":
+        return  # it has no poll
+    poll = select.poll()
+    poll.register(fd, 0)
+    if any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0)):
+        raise OSError(EIO, os.strerror(EIO))
 
 
 @implementer(IReadDescriptor)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Callable
 from unittest import skipUnless
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.cli.top.terminal import canvas_of, is_plain, palette
+from mcast.cli.top.terminal import canvas_of, is_plain, palette, signal_setter
 from mcast.cli.top.views import VIEWS
 from mcast.showing import shown
 
@@ -45,6 +47,27 @@ class PlainTests(SynchronousTestCase):
         self.assertFalse(
             any(is_plain(each) for each in ({"TERM": "xterm-256color"}, {"TERM": "linux", "NO_COLOR": ""}))
         )
+
+
+class SuspendTests(SynchronousTestCase):
+    def test_in_a_turn_of_its_own(self) -> None:
+        """The signal may come amid a write to the terminal, which must end first."""
+        turns: list[Callable[[], object]] = []
+        suspended: list[int] = []
+        set_handler = signal_setter(turns.append)
+        before = set_handler(signal.SIGTSTP, lambda number, frame: suspended.append(number))
+        self.addCleanup(signal.signal, signal.SIGTSTP, before)
+        signal.raise_signal(signal.SIGTSTP)
+        self.assertEqual(suspended, [])
+        turns.pop()()
+        self.assertEqual(suspended, [signal.SIGTSTP])
+
+    def test_other_signals_and_defaults(self) -> None:
+        set_handler = signal_setter(lambda callback: self.fail("a turn"))
+        for number in (signal.SIGTSTP, signal.SIGWINCH):
+            before = set_handler(number, signal.SIG_IGN)
+            self.addCleanup(signal.signal, number, before)
+            self.assertIs(signal.getsignal(number), signal.SIG_IGN)
 
 
 class PaletteTests(SynchronousTestCase):

@@ -125,6 +125,11 @@ class Terminal:
             # One that is gone is not set back; the error of termios, which is not everywhere, is no OSError.
             with suppress(Exception):
                 self._screen.stop()
+            try:
+                sys.stdout.flush()
+            except OSError:
+                # What is left in the buffer can go nowhere, and must not fail again when Python ends.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         self._loop.close()
 
     def draw(self) -> None:

@@ -104,14 +104,20 @@ class Output:
             self._stream.write(before + line + "\n")
             self._stream.flush()
         except BrokenPipeError:
-            self.closed = True
-            # Python flushes standard output once more at exit, and would complain then.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            self._give_up()
             self.on_closed()
+        except OSError:
+            self._give_up()
+            raise
         except UnicodeEncodeError:
             encoding = self._stream.encoding
             self._stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
             self._stream.flush()
+
+    def _give_up(self) -> None:
+        self.closed = True
+        # Python flushes standard output once more at exit, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 class Parser(argparse.ArgumentParser):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from contextlib import redirect_stderr, redirect_stdout
@@ -12,6 +13,7 @@ from io import StringIO, TextIOWrapper
 from ipaddress import ip_address
 from types import ModuleType
 from typing import Any
+from unittest import skipUnless
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -98,6 +100,17 @@ class MainTests(SynchronousTestCase):
         )
         done = os.popen(f'"{sys.executable}" -c "{program}"').read()
         self.assertEqual(done.splitlines()[-1], "[]")
+
+    @skipUnless(os.path.exists("/dev/full"), "there is no /dev/full here")
+    def test_full_disk(self) -> None:
+        """One line, and the status of a failure."""
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        with open("/dev/full", "w", encoding="ascii") as full:
+            command = (sys.executable, "-m", "mcast.cli", "interfaces")
+            done = subprocess.run(
+                command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False
+            )
+        self.assertEqual((done.returncode, done.stderr), (2, "mcast interfaces: No space left on device\n"))
 
 
 class BadArgumentTests(SynchronousTestCase):

@@ -122,9 +122,24 @@ class SharedPortTests(ReactorLanTestCase):
     def test_avahi_has_the_name(self) -> None:
         """M-8.1-10: the avahi-daemon beside us is the owner of the name."""
         self.start()
-        avahi = self.avahi(self.here, "beside", "Door")
+        self.assertTrue(any(self.is_defended(name) for name in ("Door", "Gate", "Hatch")))
+
+    def is_defended(self, name: str) -> bool:
+        """Publish a name that avahi-daemon has; tell whether it said so in time.
+
+        One that gets no processor for the 750 ms of our probes gives the name up, as the RFC has it.
+        """
+        avahi = self.avahi(self.here, "beside", name)
         self.until(lambda: "successfully established" in avahi.daemon.output, avahi.daemon.output)
-        self.publish("Door (2)")
+        registration = self.node.publish(Service(name, TYPE, 1))
+        self.until(lambda: registration.is_claimed, name)
+        self.turn(1.5)
+        if registration.name == f"{name} (2)":
+            self.assertTrue(registration.is_claimed)
+            return True
+        self.until(lambda: f"{name} #2" in avahi.daemon.output, avahi.daemon.output)
+        avahi.close()
+        return False
 
     def test_avahi_wants_the_name(self) -> None:
         """M-8.1-8: the avahi-daemon beside us wants a name of ours and takes another one."""

@@ -191,7 +191,7 @@ class SourceDistributionTests(InstalledTestCase):
         """A wheel built from the sdist is complete."""
         folder = workshop() / "unpacked"
         with tarfile.open(sdist()) as archive:
-            archive.extractall(folder)
+            archive.extractall(folder, filter="data")
         (source,) = folder.iterdir()
         self.assert_works(self.installed(build(source, "wheel", workshop() / "wheel-2"), "from-sdist"))
 
@@ -208,7 +208,7 @@ class SourceDistributionTests(InstalledTestCase):
     def test_tests_run_from_it(self) -> None:
         folder = workshop() / "tested"
         with tarfile.open(sdist()) as archive:
-            archive.extractall(folder)
+            archive.extractall(folder, filter="data")
         (source,) = folder.iterdir()
         modules = (
             "tests.test_house",

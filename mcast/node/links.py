@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Interface, IPv6Interface
+from itertools import chain
 from random import Random
 from typing import Any
 
@@ -23,8 +25,10 @@ from mcast.mdns.link import Link, LinkSettings
 from mcast.neighbours import SocketAddress
 from mcast.node.link_driver import LinkChange, LinkDriver, LinkObserver
 from mcast.node.network import MulticastPort, Network, NoNetwork, Receiver
+from mcast.node.strain import SYSTEM_LIMITS, Labelled, Strain
 from mcast.node.troubles import NOT_STARTED, Troubles, missing_interfaces
 from mcast.sockets.interface import Interface, select_interfaces
+from mcast.sockets.joins import FULL
 
 RETRY_DELAY = 10.0
 """Seconds until a port that would not open, or an interface that would not be joined, is tried again.
@@ -82,6 +86,8 @@ class Links:
         self._ports: dict[bool, MulticastPort] = {}
         self._ports_gone: dict[bool, Counter[str]] = {}
         self._troubles = Troubles(self._log)
+        self._refused: Counter[str] = Counter()
+        self._strain = Strain(SYSTEM_LIMITS)
         self._retry: IDelayedCall | None = None
         self._refusal: OSError | None = None
         self._unwatch: Callable[[], None] | None = None
@@ -130,11 +136,14 @@ class Links:
             for ipv6 in sorted({*self._ports, *self._ports_gone})
         }
 
-    def port_limits(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return for each family which limits of its port were reached."""
-        found: dict[str, dict[str, dict[str, Any]]] = {}
-        for port in self._ports.values():
-            found.update(port.limits)
+    def limits(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return by link, and by family for what its links share, which limits were reached, and by whom."""
+        found = self._strain.numbers()
+        told = [port.limits for port in self._ports.values()]
+        for label, causes in chain.from_iterable(
+            [each.items() for each in (*told, *[driver.strain.numbers() for driver in self])]
+        ):
+            found.setdefault(label, {}).update(causes)
         return found
 
     def _port_counters(self, ipv6: bool) -> Counter[str]:
@@ -337,7 +346,9 @@ class Links:
                 port = self._network.open(ipv6)
             except OSError as problem:
                 self._refusal = problem
-                self._trouble(f"{'IPv6' if ipv6 else 'IPv4'}: {problem.strerror or problem}")
+                family = "IPv6" if ipv6 else "IPv4"
+                self._count(problem, _Shared(family))
+                self._trouble(f"{family}: {problem.strerror or problem}")
                 return None
             self._ports[ipv6] = port
             if port.shared:
@@ -348,9 +359,18 @@ class Links:
         try:
             driver.port.join(interface, self._receiver(driver))
         except OSError as problem:
+            self._count(problem, driver)
             self._trouble(f"{interface.name}: {problem.strerror or problem}")
             return False
         return True
+
+    def _count(self, problem: OSError, of: Labelled) -> None:
+        """Count a refusal of the system that is a limit of its own, and have it told."""
+        if problem.errno in FULL and isinstance(of, LinkDriver):
+            self._refused["joins refused, memberships full"] += 1
+        elif problem.errno in (errno.EMFILE, errno.ENFILE):
+            self._refused["descriptors full"] += 1
+        self._strain.look((self._refused,), of, "", self.now())
 
     def _trouble(self, cause: str) -> None:
         """Take note of a trouble, and try again later; the other links go on."""
@@ -370,6 +390,7 @@ class Links:
         try:
             available = self._network.interfaces()
         except OSError as problem:
+            self._count(problem, _Shared("interfaces"))
             self._trouble(f"the interfaces cannot be listed: {problem.strerror or problem}")
             self._tell()
             return
@@ -386,6 +407,13 @@ class Links:
         """Pass on what became of a link (called by its driver, too)."""
         for observer in self.observers:
             observer.link_changed(driver, change)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What several links share."""
+
+    label: str
 
 
 class _OtherLinks:

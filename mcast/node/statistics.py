@@ -53,10 +53,9 @@ def statistics(
 
 def _limits(links: Links, searches: Searches) -> dict[str, dict[str, dict[str, Any]]]:
     """Return by link, or by family for what its links share, which limits were reached, and by whom most."""
-    found = {**searches.strain.numbers(), **links.port_limits()}
-    for driver in links:
-        for label, causes in driver.strain.numbers().items():
-            found.setdefault(label, {}).update(causes)
+    found = searches.strain.numbers()
+    for label, causes in links.limits().items():
+        found.setdefault(label, {}).update(causes)
     return found
 
 

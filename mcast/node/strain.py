@@ -47,7 +47,6 @@ SEARCH_LIMITS: Final[Mapping[str, str]] = {
 }
 """The same of searches."""
 
-
 PORT_LIMITS: Final[Mapping[str, str]] = {
     "answers_held_back": "unicast answers to one host while the send buffer is crowded",
     "answers_lost": "unicast answers that wait for room in the send buffer",
@@ -56,9 +55,15 @@ PORT_LIMITS: Final[Mapping[str, str]] = {
 }
 """The same of a port, which serves all links of a family."""
 
+SYSTEM_LIMITS: Final[Mapping[str, str]] = {
+    "joins refused, memberships full": "group memberships that the system grants",
+    "descriptors full": "open files that the system grants",
+}
+"""The same of what the system refuses: a link, the port of a family, or the look at the interfaces."""
+
 
 class Labelled(Protocol):
-    """A link, as far as its name goes."""
+    """A link, or what serves several, as far as its name goes."""
 
     @property
     def label(self) -> str:

@@ -59,6 +59,7 @@ class MembershipTests(HostileTestCase):
         self.eventually(lambda: self.joined() == ALL, "both groups to be joined", self.patience)
         self.assertTrue(Person(self.there, "eth1").ask("kitchen.local", within=self.patience))
         self.assertEqual(len(self.lines(program)), 1, program.output)
+        self.assertIn("eth1/IPv4: limit of group memberships that the system grants reached", program.output)
         self.assert_well(program)
 
     def test_no_group(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -85,18 +86,22 @@ class CountingHost:
         self.joined: list[tuple[str, bool]] = []
         self.refused: set[str] = set()
         self.refused_families: set[bool] = set()
+        self.refusal: int | None = None
+        """The error that it refuses with; by default that of memberships, or of a port that is taken."""
         self.interfaces = host.interfaces
         self.watch = host.watch
 
     def open(self, ipv6: bool, own_port: bool = False) -> Any:
         if ipv6 in self.refused_families:
-            raise OSError(errno.EADDRINUSE, "UDP port 5353 on ::: already in use")
+            number = self.refusal or errno.EADDRINUSE
+            raise OSError(number, f"UDP port 5353 on ::: {os.strerror(number)}")
         port = self._host.open(ipv6)
         join = port.join
 
         def counted(interface: Any, received: Any) -> None:
             if interface.name in self.refused:
-                raise OSError(errno.ENOBUFS, "No buffer space available")
+                number = self.refusal or errno.ENOBUFS
+                raise OSError(number, os.strerror(number))
             join(interface, received)
             self.joined.append((interface.name, ipv6))
 

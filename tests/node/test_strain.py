@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from twisted.logger import LogEvent, capturedLogs
+from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.mdns.constants import IPV4_GROUP
 from mcast.metrics import openmetrics
+from mcast.node.links import RETRY_DELAY
+from mcast.node.network import Network
+from mcast.node.node import Node
 from mcast.node.strain import (
     INTERVAL,
     LINK_LIMITS,
@@ -23,10 +27,12 @@ from mcast.node.strain import (
     OTHERS,
     PORT_LIMITS,
     SEARCH_LIMITS,
+    SYSTEM_LIMITS,
     Strain,
 )
+from mcast.sockets.interface import Interface
 from mcast.testing.ports import SimulatedPort
-from tests.node.node_lab import NodeTestCase
+from tests.node.node_lab import CountingHost, NodeTestCase
 
 RATE = "answers over rate"
 
@@ -123,6 +129,81 @@ class NodeStrainTests(NodeTestCase):
         self.assertIn('family="IPv4",interface="",limit="send_full",node="kitchen"} 3.0', openmetrics(node))
 
 
+class SystemLimitTests(NodeTestCase):
+    """The system grants no more memberships, or no more descriptors."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        host = self.lan.host("kitchen", "one", "two")
+        self.lan.advance(0.1)
+        self.network = CountingHost(host)
+        network: Network = self.network
+        self.subject = Node(self.lan.clock, network=network, hostname="kitchen", rng=host.rng)
+
+    def start(self) -> Sequence[str]:
+        """Start, and return what is logged of limits."""
+        with capturedLogs() as logged:
+            self.subject.startService()
+            self.lan.advance(2.5 * RETRY_DELAY)
+        return [formatEvent(event) for event in logged if "limit of" in str(event.get("log_format"))]
+
+    def test_memberships(self) -> None:
+        """Each link that is left out is told once a minute; each attempt is counted."""
+        self.network.refused = {"eth0"}
+        told = self.start()
+        self.assertEqual(len(told), 2)
+        self.assertEqual(
+            told[0],
+            "eth0/IPv4: limit of group memberships that the system grants reached 1 times, "
+            "1 of them by nobody in particular (joins refused, memberships full)",
+        )
+        reached = {"joins refused, memberships full": {"count": 3, "by": NOBODY, "most": 3}}
+        limits = self.subject.statistics()["limits"]
+        self.assertEqual(limits, {"eth0/IPv4": reached, "eth0/IPv6": reached})
+        self.assertIn(
+            'family="IPv4",interface="eth0",limit="joins refused, memberships full",node="kitchen"} 3.0',
+            openmetrics(self.subject),
+        )
+        self.network.refused = set()
+        self.lan.advance(RETRY_DELAY)
+        self.assertEqual(len(self.subject.links), 4)
+        self.assertEqual(self.subject.statistics()["limits"], limits)
+
+    def test_other_refusals(self) -> None:
+        """An interface that went is no limit."""
+        self.network.refused = {"eth0"}
+        self.network.refusal = errno.ENODEV
+        self.assertEqual(self.start(), [])
+        self.assertEqual(self.subject.statistics()["limits"], {})
+
+    def test_no_descriptor_for_a_port(self) -> None:
+        self.network.refused_families = {True}
+        self.network.refusal = errno.EMFILE
+        self.assertEqual(len(self.start()), 1)
+        limits = self.subject.statistics()["limits"]
+        self.assertEqual(list(limits), ["IPv6"])
+        self.assertEqual(list(limits["IPv6"]), ["descriptors full"])
+
+    def test_no_descriptor_for_a_membership(self) -> None:
+        """A socket without room takes a further one, for which there is no descriptor."""
+        self.network.refused = {"eth1"}
+        self.network.refusal = errno.EMFILE
+        self.start()
+        self.assertEqual(list(self.subject.statistics()["limits"]["eth1/IPv4"]), ["descriptors full"])
+
+    def test_no_descriptor_to_look_with(self) -> None:
+        self.network.refused = {"eth1"}
+        self.subject.startService()
+
+        def refuses() -> tuple[Interface, ...]:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        self.network.interfaces = refuses
+        self.lan.advance(1.5 * RETRY_DELAY)
+        reached = {"descriptors full": {"count": 1, "by": NOBODY, "most": 1}}
+        self.assertEqual(self.subject.statistics()["limits"]["interfaces"], reached)
+
+
 class NameTests(SynchronousTestCase):
     """The counters that are watched are those of the code."""
 
@@ -143,6 +224,11 @@ class NameTests(SynchronousTestCase):
             [path.read_text(encoding="utf-8") for path in [*paths, sockets / "node" / "network.py"]]
         )
         self.assertEqual([name for name in PORT_LIMITS if f'"{name}"' not in code], [])
+
+    def test_those_of_the_system(self) -> None:
+        links = Path(__file__).resolve().parents[2] / "mcast" / "node" / "links.py"
+        code = links.read_text(encoding="utf-8")
+        self.assertEqual([name for name in SYSTEM_LIMITS if f'"{name}"' not in code], [])
 
     def test_all_that_sound_like_it_are_watched(self) -> None:
         """A new limit is told like the others."""

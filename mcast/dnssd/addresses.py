@@ -21,30 +21,29 @@ SIZES: Final = {int(RecordType.A): 4, int(RecordType.AAAA): 16}
 
 ADDRESS_TYPES: Final = tuple(SIZES)
 
-Seen = list[tuple[LinkId, bytes]]
-"""The rdata of records and the link on which each was seen, the newest last."""
+Seen = tuple[tuple[LinkId, bytes], ...]
+"""The rdata of records and the link on which each was seen, the newest last.
+
+A tuple, since most of them have one entry for as long as they are there.
+"""
 
 
-def take_in(seen: Seen, link: LinkId, change: RecordChange) -> None:
-    """Bring a list up to date with what happened to a record."""
+def take_in(seen: Seen, link: LinkId, change: RecordChange) -> Seen:
+    """Return what has been seen after what happened to a record."""
     rdata = change.record.rdata
     if isinstance(change, RecordFlushed):
         # The host has said on this interface that the record is no longer true. What it said by the other
         # family is as old, and is about to be corrected too. A user who saw both would see one change twice.
         index = link.index
-        seen[:] = [entry for entry in seen if entry[1] != rdata or entry[0].index != index]
-        return
-    if (link, rdata) in seen:
-        seen.remove((link, rdata))
-    if not isinstance(change, RecordRemoved):
-        seen.append((link, rdata))
+        return tuple([entry for entry in seen if entry[1] != rdata or entry[0].index != index])
+    entry = (link, rdata)
+    others = tuple([one for one in seen if one != entry]) if seen else ()
+    return others if isinstance(change, RecordRemoved) else (*others, entry)
 
 
-def forget(seen: Seen, link: LinkId) -> bool:
-    """Take out what was seen on a link; return whether there was anything."""
-    size = len(seen)
-    seen[:] = [entry for entry in seen if entry[0] != link]
-    return len(seen) != size
+def without(seen: Seen, link: LinkId) -> Seen:
+    """Return what has been seen on other links."""
+    return tuple([entry for entry in seen if entry[0] != link])
 
 
 class HostAddresses:
@@ -56,17 +55,18 @@ class HostAddresses:
     :param types: the types of the addresses that are looked for.
     """
 
-    __slots__ = ("_denied", "_heard_at", "_seen", "_types", "_views", "elsewhere")
+    __slots__ = ("_denied", "_heard_at", "_seen", "_types", "_view", "elsewhere")
 
     def __init__(self, types: Sequence[int] = ADDRESS_TYPES) -> None:
         self._types: Final = types
-        self._seen: Final[Seen] = []
-        self._denied: Final[dict[tuple[LinkId, int], None]] = {}
+        self._seen: Seen = ()
+        self._denied: tuple[tuple[LinkId, int], ...] = ()
         self._heard_at: float | None = None
         """When the first address that is still known was heard, or else the first denial."""
         self.elsewhere: Collection[bytes] | None = None
         """What the system's resolver knows of a host that is not multicast DNS's; None until it was asked."""
-        self._views: Final[dict[tuple[str, ...] | None, tuple[FoundAddress, ...]]] = {}
+        self._view: tuple[tuple[str, ...] | None, tuple[FoundAddress, ...]] | None = None
+        """The interfaces that `found` was last called with, and what it returned."""
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -75,31 +75,36 @@ class HostAddresses:
     def hear(self, link: LinkId, change: RecordChange, now: float) -> None:
         """Take in what happened to an address record."""
         were_known = bool(self._seen)
-        take_in(self._seen, link, change)
-        self._denied.pop((link, change.record.type), None)
+        self._seen = take_in(self._seen, link, change)
+        if self._denied:
+            self._allow(link, (change.record.type,))
         if bool(self._seen) is not were_known:
             self._heard_at = None if were_known else now
-        self._views.clear()
+        self._view = None
+
+    def _allow(self, link: LinkId, types: Sequence[int]) -> None:
+        """Take back that there are no addresses of some types, as was said on a link."""
+        self._denied = tuple([one for one in self._denied if one[0] != link or one[1] not in types])
 
     def deny(self, link: LinkId, rtype: int, now: float) -> None:
         """Take in that the host has no addresses of a type, as it says on a link."""
-        self._denied[link, rtype] = None
+        if (link, rtype) not in self._denied:
+            self._denied += ((link, rtype),)
         if self._heard_at is None:
             self._heard_at = now
 
     def learn(self, addresses: Collection[bytes]) -> None:
         """Take in what the system's resolver says."""
         self.elsewhere = addresses
-        self._views.clear()
+        self._view = None
 
     def forget(self, link: LinkId) -> None:
         """Forget what was learned on a link."""
-        forget(self._seen, link)
-        for rtype in self._types:
-            self._denied.pop((link, rtype), None)
+        self._seen = without(self._seen, link)
+        self._allow(link, self._types)
         if not self._seen and not self._denied:
             self._heard_at = None
-        self._views.clear()
+        self._view = None
 
     def found(self, interfaces: tuple[str, ...] | None = None) -> tuple[FoundAddress, ...]:
         """Return the addresses, ordered by interface, IPv4 first.
@@ -109,18 +114,39 @@ class HostAddresses:
 
         :param interfaces: only those on these interfaces; None for all.
         """
-        view = self._views.get(interfaces)
-        if view is None:
+        if self._view is not None and self._view[0] == interfaces:
+            return self._view[1]
+        if interfaces != () and self._is_simple(interfaces):
+            link, rdata = self._seen[0]
+            found: tuple[FoundAddress, ...] = (FoundAddress.from_rdata(rdata, link.interface),)
+        else:
             sizes = [SIZES[rtype] for rtype in self._types]
             distinct = {
                 (link.interface, len(rdata), rdata)
                 for link, rdata in self._seen
-                if interfaces is None or link == BEYOND or link.interface in interfaces
+                if interfaces is None or link is BEYOND or link.interface in interfaces
             }
             distinct |= {("", len(rdata), rdata) for rdata in self.elsewhere or () if len(rdata) in sizes}
-            view = tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
-            self._views[interfaces] = view
-        return view
+            found = tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
+        self._view = (interfaces, found)
+        return found
+
+    def _is_simple(self, interfaces: Iterable[str] | None) -> bool:
+        """Whether there is one address and one link at most, as with nearly all hosts.
+
+        All that is asked then is answered in a tenth of the time.
+        """
+        seen = self._seen
+        if len(seen) != 1 or self.elsewhere is not None:
+            return False
+        link = seen[0][0]
+        for interface in interfaces or ():
+            if interface != link.interface:
+                return False
+        for where, _ in self._denied:
+            if where is not link:
+                return False
+        return link is not BEYOND
 
     def is_complete(self, interfaces: Iterable[str] = ()) -> bool:
         """Whether no more are to be expected; there may be none at all.
@@ -132,6 +158,10 @@ class HostAddresses:
         """
         if self.elsewhere is not None:
             return True
+        if self._is_simple(interfaces):
+            size = len(self._seen[0][1])
+            denied = [rtype for _, rtype in self._denied]
+            return not [one for one in self._types if SIZES[one] != size and one not in denied]
         where = {link.interface for link, _ in self._seen}
         if not where:
             return any(self._is_told_on(link) for link, _ in self._denied)

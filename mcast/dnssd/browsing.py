@@ -73,6 +73,7 @@ class Browser(ServiceTracker):
             else:
                 name, label = service_type.subtype_in_domain(subtype, domain), subtype_label(subtype)
             self._lists[name.key] = (name, label)
+        self._has_subtypes: Final = any(label is not None for _, label in self._lists.values())
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -99,7 +100,7 @@ class Browser(ServiceTracker):
             self._cancel(link, question, now)
         for instance in list(self._instances.values()):
             if link in instance.links:
-                instance.pointers[:] = [entry for entry in instance.pointers if entry[0] != link]
+                instance.pointers = tuple([entry for entry in instance.pointers if entry[0] != link])
                 self._unfollow(instance, link, now)
 
     def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
@@ -111,7 +112,7 @@ class Browser(ServiceTracker):
                 self._listed(link, record, None if change.source is None else change.source[0], now)
             return
         super()._record(link, change, now)
-        if record.type == RecordType.SRV and isinstance(change, RecordRemoved):
+        if record.type == _SRV and isinstance(change, RecordRemoved):
             self._reconfirm_pointers(link, record, now)
 
     def _reconfirm_pointers(self, link: LinkId, record: Record, now: float) -> None:
@@ -129,25 +130,26 @@ class Browser(ServiceTracker):
     def _listed(self, link: LinkId, record: Record, source: str | None, now: float) -> None:
         target = record.rdata.lower()
         instance = self._instances.get(target)
-        if instance is None:
-            try:
-                # The type and domain may be others than those asked for (RFC 6763 §4.2), but there must be a
-                # type.
-                name = InstanceName.from_name(Name.from_wire(record.rdata)).full_name
-            except InvalidService:
-                self.counters["pointers to no instance"] += 1
-                return
-        else:
-            name = instance.name
         entry = (link, record.name.key)
-        if instance is not None and entry in instance.pointers:
-            return
         if instance is None:
+            name = Name.from_wire(record.rdata)
+            # Nearly always it is a label before the type that lists it; otherwise it is taken apart.
+            if target[1 + target[0] :] != entry[1] or self._lists[entry[1]][1] is not None:
+                try:
+                    # The type and domain may be others than those asked for (RFC 6763 §4.2), but there must
+                    # be a type.
+                    InstanceName.from_name(name)
+                except InvalidService:
+                    self.counters["pointers to no instance"] += 1
+                    return
             self._make_place(target, source, now)
             instance = self._instances[target] = Instance(name)
-        instance.pointers.append(entry)
+        elif entry in instance.pointers:
+            return
+        instance.pointers += (entry,)
         self._changed[target] = instance
-        self._follow(name, link, now)
+        if link not in instance.links:
+            self._begin_following(instance, link, now)
 
     def _unlisted(self, link: LinkId, record: Record, now: float) -> None:
         target = record.rdata.lower()
@@ -155,7 +157,7 @@ class Browser(ServiceTracker):
         entry = (link, record.name.key)
         if instance is None or entry not in instance.pointers:
             return
-        instance.pointers.remove(entry)
+        instance.pointers = tuple([one for one in instance.pointers if one != entry])
         self._changed[target] = instance
         if all(where != link for where, _ in instance.pointers):
             self._unfollow(instance, link, now)
@@ -173,8 +175,8 @@ class Browser(ServiceTracker):
             self.counters["instances displaced"] += 1
             self._has_left_out = True
             instance = self._instances[displaced]
-            instance.pointers.clear()
-            for link in tuple(instance.links):
+            instance.pointers = ()
+            for link in instance.links:
                 self._unfollow(instance, link, now)
 
     def _unfollow(self, instance: Instance, link: LinkId, now: float) -> None:
@@ -219,11 +221,13 @@ class Browser(ServiceTracker):
             None,
             b"",
             (),
-            tuple(instance.links),
+            instance.links,
             self._subtypes(instance),
         )
 
     def _subtypes(self, instance: Instance) -> tuple[bytes, ...]:
+        if not self._has_subtypes:
+            return ()
         subtypes = {self._lists[key][1] for _, key in instance.pointers}
         return tuple(sorted([subtype for subtype in subtypes if subtype is not None]))
 

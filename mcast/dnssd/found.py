@@ -63,7 +63,8 @@ class FoundService:
         """The whole Service Instance Name."""
         self.addresses: Final = addresses
         """The addresses of the host, ordered by interface, IPv4 first."""
-        self.links: Final = tuple([link for link in links if link != BEYOND])
+        # Who asks servers asks on no link.
+        self.links: Final = () if links and links[0] is BEYOND else links
         """The links on which the service was seen; none for one that DNS servers told of."""
         self.interfaces: Final = interfaces_of(links)
         """The names of their interfaces."""

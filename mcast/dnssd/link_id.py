@@ -18,17 +18,21 @@ class LinkId:
     index: int
     ipv6: bool
 
+    def __hash__(self) -> int:
+        # Ten times for each service that comes: the hash that a dataclass has makes a tuple first.
+        return self.index << 1 | self.ipv6
+
     def __str__(self) -> str:
         return f"{self.interface}/{'IPv6' if self.ipv6 else 'IPv4'}"
 
 
 BEYOND = LinkId("", 0, False)
-"""No link: where DNS servers tell of a domain outside of multicast DNS."""
+"""No link, and the only one that is none: where DNS servers tell of a domain outside of multicast DNS."""
 
 
 def interfaces_of(links: Sequence[LinkId]) -> tuple[str, ...]:
     """Return the names of the interfaces of these links, each once and in order."""
     if len(links) == 1:
         # Nearly always, and asked for several times for each service that comes.
-        return () if links[0] == BEYOND else (links[0].interface,)
-    return tuple(sorted({link.interface for link in links if link != BEYOND}))
+        return () if links[0] is BEYOND else (links[0].interface,)
+    return tuple(sorted({link.interface for link in links if link is not BEYOND}))

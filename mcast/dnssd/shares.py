@@ -246,8 +246,13 @@ class Shares(Generic[_K]):
 
     def _settle(self, now: float) -> None:
         """Settle the next entries that have been there long enough."""
+        since = now - SETTLED_AFTER
+        for at in self._waiting.values():
+            if at > since:
+                return
+            break
         for key in list(islice(self._waiting, LOOKED_AT)):
-            if self._waiting[key] > now - SETTLED_AFTER:
+            if self._waiting[key] > since:
                 break
             del self._waiting[key]
             if len(self._settled) >= self._settled_limit:

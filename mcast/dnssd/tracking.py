@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Collection
 from itertools import islice
 from typing import Final
@@ -11,8 +10,7 @@ from typing import Final
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import LOCAL, Name
-from mcast.dns.records import ServiceData
-from mcast.dnssd.addresses import ADDRESS_TYPES, HostAddresses, Seen, forget, take_in
+from mcast.dnssd.addresses import ADDRESS_TYPES, HostAddresses, Seen, take_in, without
 from mcast.dnssd.following import Listing
 from mcast.dnssd.found import Change, FoundService, service_change
 from mcast.dnssd.link_id import LinkId, interfaces_of
@@ -59,7 +57,7 @@ class Host:
         self.name: Final = name
         self.users: Final[set[bytes]] = set()
         """The keys of the instances on this host."""
-        self.links: Final[Counter[LinkId]] = Counter()
+        self.links: Final[dict[LinkId, int]] = {}
         """The links on which its addresses are asked for, with the number of instances that need them."""
         self.addresses: Final = HostAddresses()
         self.is_elsewhere: Final = is_elsewhere
@@ -73,13 +71,14 @@ class Instance:
 
     def __init__(self, name: Name) -> None:
         self.name: Final = name
-        self.links: Final[list[LinkId]] = []
+        # Tuples, as `Seen` is: of all these, most have one entry for as long as they are there.
+        self.links: tuple[LinkId, ...] = ()
         """The links on which it is followed."""
-        self.pointers: Final[list[tuple[LinkId, bytes]]] = []
+        self.pointers: tuple[tuple[LinkId, bytes], ...] = ()
         """The links on which it is listed, each with the key of a name that lists it there."""
-        self.services: Final[Seen] = []
-        self.texts: Final[Seen] = []
-        self.without_text: Final[set[LinkId]] = set()
+        self.services: Seen = ()
+        self.texts: Seen = ()
+        self.without_text: tuple[LinkId, ...] = ()
         self.host: Host | None = None
         self.due: float | None = None
         """When it is shown though it is not complete."""
@@ -186,10 +185,13 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         if instance is None:
             instance = self._instances[key] = Instance(name)
         if link not in instance.links:
-            instance.links.append(link)
-            self._changed[key] = instance
-            self._ask_about(instance, link, now)
+            self._begin_following(instance, link, now)
         return instance
+
+    def _begin_following(self, instance: Instance, link: LinkId, now: float) -> None:
+        instance.links += (link,)
+        self._changed[instance.name.key] = instance
+        self._ask_about(instance, link, now)
 
     def _ask_about(self, instance: Instance, link: LinkId, now: float) -> None:
         if instance.host is not None:
@@ -202,14 +204,16 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
     def _unfollow(self, instance: Instance, link: LinkId, now: float) -> None:
         self._cancel(link, Question(instance.name, _SRV), now)
         self._cancel(link, Question(instance.name, _TXT), now)
-        instance.links.remove(link)
+        instance.links = tuple([one for one in instance.links if one != link])
         key = instance.name.key
         self._changed[key] = instance
         if instance.host is not None:
             self._leave_host(instance.host, link, now)
-        forget(instance.texts, link)
-        instance.without_text.discard(link)
-        if forget(instance.services, link) or not instance.links:
+        instance.texts = without(instance.texts, link)
+        instance.without_text = tuple([one for one in instance.without_text if one != link])
+        services = instance.services
+        instance.services = without(services, link)
+        if len(instance.services) != len(services) or not instance.links:
             self._find_host(instance, now)
         if not instance.links:
             del self._instances[key]
@@ -245,8 +249,8 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
             self._use_host(instance, host, link, now)
 
     def _use_host(self, instance: Instance, host: Host, link: LinkId, now: float) -> None:
-        host.links[link] += 1
-        if host.links[link] == 1 and not host.is_elsewhere:
+        users = host.links[link] = host.links.get(link, 0) + 1
+        if users == 1 and not host.is_elsewhere:
             self._ask(link, host.name, _ADDRESSES, now)
         self._links[link].depend(instance.name, now)
 
@@ -281,7 +285,8 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
     def _record(self, link: LinkId, change: RecordChange, now: float) -> None:
         record = change.record
         key = record.name.key
-        if record.type in ADDRESS_TYPES:
+        rtype = record.type
+        if rtype in _ADDRESSES:
             host = self._hosts.get(key)
             if host is not None and link in host.links:
                 host.addresses.hear(link, change, now)
@@ -292,13 +297,13 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         instance = self._instances.get(key)
         if instance is None or link not in instance.links:
             return
-        if record.type == _SRV:
-            if isinstance(record.data, ServiceData):
-                take_in(instance.services, link, change)
-                self._find_host(instance, now)
-        elif record.type == _TXT:
-            take_in(instance.texts, link, change)
-            instance.without_text.discard(link)
+        if rtype == _SRV:
+            instance.services = take_in(instance.services, link, change)
+            self._find_host(instance, now)
+        elif rtype == _TXT:
+            instance.texts = take_in(instance.texts, link, change)
+            if instance.without_text:
+                instance.without_text = tuple([one for one in instance.without_text if one != link])
         self._changed[key] = instance
 
     def _reconfirm_services(self, host: Host, link: LinkId, now: float) -> None:
@@ -318,7 +323,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         elif question.type == _TXT:
             instance = self._instances.get(key)
             if instance is not None and link in instance.links:
-                instance.without_text.add(link)
+                instance.without_text += (link,)
                 self._changed[key] = instance
 
     # What is told
@@ -353,18 +358,13 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
                 heapq.heappush(self._due, (due, instance.name.key))
             if instance.due > now:
                 return None
-        return FoundService(
-            instance.name,
-            service,
-            instance.texts[-1][1] if instance.texts else b"",
-            addresses,
-            tuple(instance.links),
-            self._subtypes(instance),
-        )
+        text = instance.texts[-1][1] if instance.texts else b""
+        return FoundService(instance.name, service, text, addresses, instance.links, self._subtypes(instance))
 
     def _due_at(self, instance: Instance, host: Host, has_addresses: bool, now: float) -> float:
         """Return when to show a service though something is missing; in the past when nothing is."""
-        seen_on = interfaces_of([link for link, _ in instance.services])
+        services = instance.services
+        seen_on = interfaces_of([link for link, _ in services] if len(services) > 1 else services[0][:1])
         settles_at = host.addresses.settles_at(seen_on)
         has_text = bool(instance.texts or instance.without_text)
         is_denied = not has_addresses and host.addresses.is_complete(seen_on)

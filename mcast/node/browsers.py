@@ -161,18 +161,18 @@ class _LiveList(Generic[_S, _C]):
         """Have the table brought up to date, and tell every consumer."""
         changes = self._listing.changes(now)
         # A listener that one of these calls adds has been told the whole table, all changes included.
-        listeners = tuple(self._listeners)
+        # So has a feed.
+        listeners, feeds = tuple(self._listeners), tuple(self._feeds)
         for change in changes:
             if self.is_closed:
                 return
             key = self._listing.key_of(change)
-            for feed in list(self._feeds):
+            for feed in feeds:
                 feed.changed(key)
             for listener in listeners:
                 if listener in self._listeners:
                     self._tell(listener, change)
-            state = self._listing.table.get(key)
-            if state is not None:
+            if self._waiting and (state := self._listing.table.get(key)) is not None:
                 self._offer(state)
         if self._listing.has_news:
             self._search.wake_soon()

@@ -182,7 +182,10 @@ class LinkDriver:
     def end(self) -> None:
         """Do what follows from the calls since `begin`."""
         self._calls -= 1
-        if not self._calls:
+        if self._is_settling:
+            # The call that is doing it does it once more, and then looks at the counters.
+            self._is_called_again = True
+        elif not self._calls:
             now = self._clock.seconds()
             self._settle(now)
             self.strain.look((self.link.counters,), self, self.heard_from, now)

@@ -106,14 +106,24 @@ class Links:
 
         May be nested, in calls of one link too.
         """
-        drivers = tuple(self._drivers.values())
-        for driver in drivers:
-            driver.begin()
+        drivers = self.begin()
         try:
             yield
         finally:
-            for driver in drivers:
-                driver.end()
+            self.end(drivers)
+
+    def begin(self) -> tuple[LinkDriver, ...]:
+        """Begin to call the links, for whoever does so with each packet; `calling` serves for others."""
+        drivers = tuple(self._drivers.values())
+        for driver in drivers:
+            driver.begin()
+        return drivers
+
+    @staticmethod
+    def end(drivers: Iterable[LinkDriver]) -> None:
+        """Do what follows from the calls since `begin`, which has returned these."""
+        for driver in drivers:
+            driver.end()
 
     def now(self) -> float:
         """Return the time to tell the links."""

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import itertools
 import os
 import shutil
@@ -35,6 +34,7 @@ from typing import ClassVar
 
 from twisted.trial.unittest import SkipTest
 
+from mcast.conform.namespaces import FOLDER, inside
 from tests.beside import RunBeside
 from tests.signals import default_signals
 
@@ -42,9 +42,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 PREFIX = "mcast-"
 """What the names of our namespaces begin with; the process id follows."""
-
-NETNS_FOLDER = Path("/run/netns")
-"""Where `ip netns` keeps its names."""
 
 PATIENCE = 60.0
 """Our choice: seconds to wait for what must come, far more than it takes: the machine may be slow, and busy.
@@ -54,7 +51,6 @@ Who waits goes on as soon as it has come, so that only a test that fails takes s
 END_TIMEOUT = 30.0
 """Our choice: seconds a program is given to end after SIGTERM before it is killed."""
 
-_CLONE_NEWNET = 0x40000000
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])  # ip is not on every user's PATH
 _serial = itertools.count(1)
 
@@ -187,19 +183,8 @@ class Host:
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:
         """Be on this host for a while: sockets made by this thread are its sockets, and stay so."""
-        before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            there = os.open(NETNS_FOLDER / self.namespace, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                _enter(there)
-            finally:
-                os.close(there)
-            try:
-                yield
-            finally:
-                _enter(before)
-        finally:
-            os.close(before)
+        with inside(self.namespace):
+            yield
 
     def open_socket(self, family: int, kind: int = socket.SOCK_DGRAM, protocol: int = 0) -> socket.socket:
         """Return a new socket of this host, closed with the `Lan`; it waits for what must come."""
@@ -339,7 +324,7 @@ class Lan:
         for host in self.hosts:
             host.close()
         for name in (*(host.namespace for host in self.hosts), self.switch):
-            if (NETNS_FOLDER / name).exists():
+            if (FOLDER / name).exists():
                 _run("ip", "netns", "del", name)
 
 
@@ -376,14 +361,6 @@ def _lan_of(test_case: type[LanTestCase]) -> Lan:
     return _Current.lan
 
 
-def _enter(descriptor: int) -> None:
-    # os.setns came with Python 3.12.
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(descriptor, _CLONE_NEWNET):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
 def _run(*words: str, standard_input: str | None = None) -> str:
     done = subprocess.run(
         words,
@@ -403,9 +380,9 @@ def _batch(namespace: str, *lines: str) -> None:
 
 
 def _delete_leftovers() -> None:
-    if not NETNS_FOLDER.is_dir():
+    if not FOLDER.is_dir():
         return
-    for each in NETNS_FOLDER.iterdir():
+    for each in FOLDER.iterdir():
         pid = each.name.removeprefix(PREFIX).partition("-")[0]
         if each.name.startswith(PREFIX) and pid.isdigit() and not Path("/proc", pid).exists():
             with contextlib.suppress(RuntimeError):  # another run may be at it too

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from mcast.conform.namespaces import FOLDER
 from tests.beside import RunBeside
 from tests.conform.mutant import MUTANTS
 from tests.conform.mutants import broken, judged
 from tests.interop.peers import Responder
-from tests.network.lan import NETNS_FOLDER, LanTestCase, require_namespaces, wait_until
+from tests.network.lan import LanTestCase, require_namespaces, wait_until
 
 QUICK = (
     *("no-legacy-answers", "legacy-srv-compressed", "denies-what-is-there", "case-of-subtypes-matters"),
@@ -50,7 +51,7 @@ def judged_by(command: Sequence[str]) -> tuple[list[dict[str, Any]], subprocess.
 
 def namespaces_of(pid: int) -> list[str]:
     """Return the namespaces of a run that are there."""
-    return [each.name for each in NETNS_FOLDER.glob(f"mcast-conform-{pid}-*")]
+    return [each.name for each in FOLDER.glob(f"mcast-conform-{pid}-*")]
 
 
 class LabTests(RunBeside):

@@ -87,6 +87,25 @@ def from_another_port(meant: Callable[[bytes, Any], bool]) -> None:
 Answers = list[RecordSet]
 
 
+class Everything:
+    """What has everything in it."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+class EveryName:
+    """A zone that is asked for its answers whatever the name in the question is."""
+
+    names = Everything()
+
+    def __init__(self, real: zone.Zone) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
 def answers_around(change: Callable[[zone.Zone, Question, Answers], Answers]) -> None:
     """Have questions be answered by what a function makes of the right answers."""
     no_ready_answers()
@@ -94,7 +113,15 @@ def answers_around(change: Callable[[zone.Zone, Question, Answers], Answers]) ->
     def around(real: Patch) -> Patch:
         return lambda self, question: change(self, question, real(self, question))
 
+    def init_around(real: Patch) -> Patch:
+        def init(self: Any, *given: Any) -> None:
+            real(self, *given)
+            self._zone = EveryName(self._zone)
+
+        return init
+
     wrap(zone.Zone, "answers", around)
+    wrap(answerer.Answerer, "__init__", init_around)
 
 
 def multicast_answers_around(change: Callable[[zone.Zone, Question, Answers], Answers]) -> None:

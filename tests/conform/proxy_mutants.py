@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mcast.dns.codes import RecordType, ResponseCode
 from mcast.dns.messages import Question
 from mcast.dns.records import Record, service
 from mcast.mdns.querier import query_queue, question_series
-from mcast.proxy import answering, watching
-from mcast.unicast import administration, composing, dso_server, push_server, responses, usable, waiting
+from mcast.proxy import answering, connections, watching
+from mcast.unicast import (
+    administration,
+    composing,
+    dso_server,
+    dso_session,
+    push_server,
+    responses,
+    usable,
+    waiting,
+)
 from mcast.unicast.answer_set import AnswerSet
+from mcast.unicast.dso import DSOMessage, DSOType, Item, Timeouts
 from mcast.unicast.push import Topic
 from mcast.unicast.responses import Query, Refusal
 from tests.conform.mutant import Patch, mutant, replace, wrap
@@ -80,6 +90,20 @@ def proxy_administrative_names_asked_for() -> None:
 @mutant("proxy-hides-push", "zone.push-service")
 def proxy_hides_push() -> None:
     replace(administration.Administration, "_push", lambda *_: [])
+
+
+@mutant("proxy-apex-asked-for", "zone.apex-at-once")
+def proxy_apex_asked_for() -> None:
+    """What the apex does not have is asked for on the link."""
+
+    def around(real: Patch) -> Patch:
+        def answer(self: Any, delegation: Any, question: Question) -> Sequence[Record] | None:
+            found: Sequence[Record] | None = real(self, delegation, question)
+            return found if found or question.name != delegation.apex else None
+
+        return answer
+
+    wrap(administration.Administration, "answer", around)
 
 
 # What is on the link
@@ -186,6 +210,21 @@ def proxy_asks_too_often() -> None:
     replace(query_queue, "QUESTION_INTERVAL", 0.1)
 
 
+@mutant("proxy-refuses-by-tcp", "proxy-answers.tcp")
+def proxy_refuses_by_tcp() -> None:
+    def around(real: Patch) -> Patch:
+        def answer(self: Any, message: bytes, client: str, reply: Any, *, stream: bool) -> bytes | None:
+            if stream:
+                return responses.encode_response(read_query(message, stream=True), ResponseCode.REFUSED)
+            octets: bytes | None = real(self, message, client, reply, stream=False)
+            return octets
+
+        return answer
+
+    read_query = responses.read_query
+    wrap(answering.Answerer, "answer", around)
+
+
 # What is not a proxy's to answer
 
 
@@ -242,7 +281,133 @@ def proxy_takes_updates() -> None:
     wrap(answering, "read_query", around)
 
 
+@mutant("proxy-pushes-without-tls", "refusals.push-needs-tls")
+def proxy_pushes_without_tls() -> None:
+    def around(real: Patch) -> Patch:
+        def init(self: Any, server: Any, client: str, **_: Any) -> None:
+            real(self, server, client, is_secure=True)
+
+        return init
+
+    wrap(connections.Connection, "__init__", around)
+
+
+# Sessions
+
+
+def _responses_around(change: Callable[[DSOMessage, list[Item], int], tuple[list[Item], int]]) -> None:
+    """Have requests be answered by what a function makes of the right items and response code."""
+
+    def around(real: Patch) -> Patch:
+        def respond(
+            self: Any, message: DSOMessage, now: float, items: Iterable[Item] = (), rcode: int = 0
+        ) -> None:
+            real(self, message, now, *change(message, list(items), rcode))
+
+        return respond
+
+    wrap(dso_session.Session, "respond", around)
+
+
+@mutant("proxy-keepalive-twice", "push.session")
+def proxy_keepalive_twice() -> None:
+    _responses_around(
+        lambda message, items, rcode: (
+            items * 2 if message.primary.type == DSOType.KEEPALIVE else items,
+            rcode,
+        )
+    )
+
+
+@mutant("proxy-counts-items", "push.counts")
+def proxy_counts_items() -> None:
+    """Responses say that they have a question."""
+
+    def around(real: Patch) -> Patch:
+        def write(*given: Any, **options: Any) -> bytes:
+            octets = bytearray(real(*given, **options))
+            octets[5] = 1
+            return bytes(octets)
+
+        return write
+
+    wrap(dso_session, "write_dso", around)
+
+
+@mutant("proxy-keepalive-of-five-seconds", "push.keepalive-interval")
+def proxy_keepalive_of_five_seconds() -> None:
+    def grant(self: dso_server.Granted, wanted: Timeouts) -> Timeouts:
+        return Timeouts(wanted.inactivity, min(max(wanted.keepalive, 5.0), self.keepalive))
+
+    replace(dso_server.Granted, "grant", grant)
+
+
+@mutant("proxy-unknown-requests-malformed", "push.unknown-request")
+def proxy_unknown_requests_malformed() -> None:
+    _responses_around(
+        lambda _, items, rcode: (
+            items,
+            ResponseCode.FORMERR if rcode == ResponseCode.DSOTYPENI else rcode,
+        )
+    )
+
+
+@mutant("proxy-one-item-only", "push.unknown-additional")
+def proxy_one_item_only() -> None:
+    _responses_around(
+        lambda message, items, rcode: ([], ResponseCode.FORMERR) if message.items[1:] else (items, rcode)
+    )
+
+
+@mutant("proxy-unknown-messages-ignored", "push.unknown-unidirectional")
+def proxy_unknown_messages_ignored() -> None:
+    def around(real: Patch) -> Patch:
+        def receive(self: Any, message: DSOMessage, now: float) -> None:
+            if message.primary.type in self.requests | self.unidirectional:
+                real(self, message, now)
+
+        return receive
+
+    wrap(dso_session.Session, "_receive_unidirectional", around)
+
+
 # Subscriptions
+
+
+@mutant("proxy-repeats-subscribe", "push.subscribe")
+def proxy_repeats_subscribe() -> None:
+    _responses_around(
+        lambda message, items, rcode: (
+            [message.primary] if message.primary.type == DSOType.SUBSCRIBE else items,
+            rcode,
+        )
+    )
+
+
+@mutant("proxy-push-no-additions", "push.existing")
+def proxy_push_no_additions() -> None:
+    wrap(push_server.PushServer, "note", lambda real: lambda self, added, removed: real(self, (), removed))
+
+
+@mutant("proxy-push-with-id", "push.no-id")
+def proxy_push_with_id() -> None:
+    wrap(
+        push_server,
+        "write_pushes",
+        lambda real: lambda changes: [b"\x70\x07" + octets[2:] for octets in real(changes)],
+    )
+
+
+@mutant("proxy-keeps-subscriptions", "push.unsubscribe")
+def proxy_keeps_subscriptions() -> None:
+    def around(real: Patch) -> Patch:
+        def unidirectional(self: Any, message: DSOMessage, now: float) -> None:
+            if message.primary.type != DSOType.UNSUBSCRIBE:
+                real(self, message, now)
+
+        return unidirectional
+
+    wrap(push_server.PushServer, "_unidirectional", around)
 
 
 @mutant("proxy-push-ten-seconds", "push.ttl")

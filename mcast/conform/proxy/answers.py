@@ -135,8 +135,9 @@ async def a_service(bench: Bench, judge: Judge) -> None:
     same = [each.data for each in again.records(RecordType.PTR)]
     judge.decide(BY_TCP, bool(same) and same == targets, again.said, again.packets)
     repeated = asked_on_link(bench, one.type_on_link, mark)
-    holds = not repeated and again.delay < AT_ONCE and bool(same)
-    judge.decide(KNOWN, holds, f"{again.said}; {len(repeated)} questions", (*again.packets, *repeated))
+    if same:
+        holds = not repeated and again.delay < AT_ONCE
+        judge.decide(KNOWN, holds, f"{again.said}; {len(repeated)} questions", (*again.packets, *repeated))
     srv = await ask(bench, one.in_zone, RecordType.SRV)
     owner = in_host_zone(one.host)
     found = [getattr(each.data, "target", None) for each in srv.records(RecordType.SRV)]

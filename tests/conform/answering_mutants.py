@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mcast.dns import records
@@ -290,22 +291,9 @@ def _queries_around(change: Any) -> None:
     wrap(link.Link, "_receive_query", change)
 
 
-@mutant("direct-queries-ignored", "unicast.direct")
-def direct_queries_ignored() -> None:
-    def around(real: Patch) -> Patch:
-        def receive(
-            self: Any, message: Message, datagram: bytes, source: Any, multicast: bool, now: float
-        ) -> None:
-            if multicast or source[1] != MDNS_PORT:
-                real(self, message, datagram, source, multicast, now)
+def _direct_queries_otherwise(take: Callable[[Any, Message, Any, float], None]) -> None:
+    """Have what comes by unicast, and is no legacy query, be taken by a function."""
 
-        return receive
-
-    _queries_around(around)
-
-
-@mutant("direct-queries-from-anywhere", "unicast.direct-off-link")
-def direct_queries_from_anywhere() -> None:
     def around(real: Patch) -> Patch:
         def receive(
             self: Any, message: Message, datagram: bytes, source: Any, multicast: bool, now: float
@@ -313,11 +301,23 @@ def direct_queries_from_anywhere() -> None:
             if multicast or source[1] != MDNS_PORT:
                 real(self, message, datagram, source, multicast, now)
             else:
-                self.responder.handle_query(message, source, multicast, now)
+                take(self, message, source, now)
 
         return receive
 
     _queries_around(around)
+
+
+@mutant("direct-queries-ignored", "unicast.direct")
+def direct_queries_ignored() -> None:
+    _direct_queries_otherwise(lambda *_: None)
+
+
+@mutant("direct-queries-from-anywhere", "unicast.direct-off-link")
+def direct_queries_from_anywhere() -> None:
+    _direct_queries_otherwise(
+        lambda self, message, source, now: self.responder.handle_query(message, source, False, now)
+    )
 
 
 @mutant("queries-of-the-subnet-only", "unicast.off-link-source")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from mcast.conform.bench import Bench
@@ -118,18 +119,31 @@ async def request(client: StreamClient, data: bytes) -> tuple[Packet | None, DSO
     return reply, None if reply is None else read(reply)
 
 
-async def open_session(bench: Bench) -> StreamClient:
-    """Return a session that stands.
+@asynccontextmanager
+async def connection(bench: Bench) -> AsyncIterator[StreamClient]:
+    """Have a connection by TLS, for a while.
 
     :raises NotRunError: there is none.
     """
     await proxy_up(bench)
     client = await connect(bench, tls=True)
-    _, answer = await request(client, keepalive(1))
-    if answer is None or answer.rcode:
+    try:
+        yield client
+    finally:
         client.close()
-        raise NotRunError("the proxy opens no session: see push.session")
-    return client
+
+
+@asynccontextmanager
+async def open_session(bench: Bench) -> AsyncIterator[StreamClient]:
+    """Have a session that stands, for a while.
+
+    :raises NotRunError: there is none.
+    """
+    async with connection(bench) as client:
+        _, answer = await request(client, keepalive(1))
+        if answer is None or answer.rcode:
+            raise NotRunError("the proxy opens no session: see push.session")
+        yield client
 
 
 SESSION = must(
@@ -185,8 +199,11 @@ UNKNOWN_ALONE = must(
 )
 async def session(bench: Bench, judge: Judge) -> None:
     """Open a session, and say strange things."""
-    await proxy_up(bench)
-    client = await connect(bench, tls=True)
+    async with connection(bench) as client:
+        await _strange_things(client, judge)
+
+
+async def _strange_things(client: StreamClient, judge: Judge) -> None:
     first = message(1, item(KEEPALIVE, struct.pack("!II", 60_000, 1_000)))
     reply, answer = await request(client, first)
     told = [] if answer is None else answer.of(KEEPALIVE)
@@ -194,7 +211,6 @@ async def session(bench: Bench, judge: Judge) -> None:
     said = "no response" if answer is None else f"rcode {answer.rcode}, {len(told)} Keepalive items"
     judge.decide(SESSION, good, said, [reply])
     if answer is None or not told or len(told[0]) != 8:
-        client.close()
         return
     judge.decide(COUNTS, not any(answer.counts), f"counts {answer.counts}", [reply])
     _, interval = struct.unpack("!II", told[0])
@@ -211,7 +227,6 @@ async def session(bench: Bench, judge: Judge) -> None:
     client.send(message(0, item(UNKNOWN, b"?")))
     lost = await client.until_lost(SOON)
     judge.decide(UNKNOWN_ALONE, lost, f"ended: {client.reason}" if lost else "the connection stays", [])
-    client.close()
 
 
 SUBSCRIBED = must(
@@ -275,7 +290,11 @@ ENDED = rule(
 )
 async def subscription(bench: Bench, judge: Judge) -> None:
     """Follow a service that comes and goes."""
-    client = await open_session(bench)
+    async with open_session(bench) as client:
+        await _come_and_go(bench, client, judge)
+
+
+async def _come_and_go(bench: Bench, client: StreamClient, judge: Judge) -> None:
     one = thing(bench)
     device = LinkDevice(bench, one.records)
     mark = bench.view.mark
@@ -284,7 +303,6 @@ async def subscription(bench: Bench, judge: Judge) -> None:
     said = "no response" if answer is None else f"rcode {answer.rcode}, {len(answer.items)} items"
     if not judge.decide(SUBSCRIBED, good, said, [reply]):
         device.close()
-        client.close()
         return
     pushed = await client.message(is_push, mark, PUSHED)
     added = [] if pushed is None else [each for each in changes(pushed) if each.ttl < REMOVED]
@@ -309,7 +327,6 @@ async def subscription(bench: Bench, judge: Judge) -> None:
     bench.respond(*one.records, host=1)
     late = await client.message(is_push, mark, 6.0)
     asked = asked_on_link(bench, one.type_on_link, mark)
-    client.close()
     said = f"{'a' if late else 'no'} PUSH message, {len(asked)} questions on the link"
     judge.decide(ENDED, late is None and not asked, said, [late, *asked])
 
@@ -322,14 +339,12 @@ async def subscription(bench: Bench, judge: Judge) -> None:
 )
 async def duplicate(bench: Bench, judge: Judge) -> None:
     """Subscribe twice."""
-    client = await open_session(bench)
     one = thing(bench)
-    _, answer = await request(client, subscribe(7, one.type_in_zone, RecordType.PTR))
-    if answer is None or answer.rcode:
-        client.close()
-        raise NotRunError("the proxy takes no subscription: see push.subscribe")
-    turned = Name.from_labels(label.swapcase() for label in one.type_in_zone.labels)
-    client.send(subscribe(8, turned, RecordType.PTR))
-    lost = await client.until_lost(SOON)
-    judge.decide(DUPLICATE, lost, f"ended: {client.reason}" if lost else "the connection stays", [])
-    client.close()
+    async with open_session(bench) as client:
+        _, answer = await request(client, subscribe(7, one.type_in_zone, RecordType.PTR))
+        if answer is None or answer.rcode:
+            raise NotRunError("the proxy takes no subscription: see push.subscribe")
+        turned = Name.from_labels(label.swapcase() for label in one.type_in_zone.labels)
+        client.send(subscribe(8, turned, RecordType.PTR))
+        lost = await client.until_lost(SOON)
+        judge.decide(DUPLICATE, lost, f"ended: {client.reason}" if lost else "the connection stays", [])

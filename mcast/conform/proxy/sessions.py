@@ -58,33 +58,31 @@ GONE = rule(
 )
 async def reconfirm(bench: Bench, judge: Judge) -> None:
     """Doubt a record."""
-    client = await open_session(bench)
     one = thing(bench)
-    device = LinkDevice(bench, one.records)
-    mark = bench.view.mark
-    # A unique answer ends the questions of the subscription (RFC 6762 §5.2).
-    _, answer = await request(client, subscribe(7, one.in_zone, RecordType.SRV))
-    pushed = None if answer is None or answer.rcode else await client.message(is_push, mark, PUSHED)
-    device.close()
-    if pushed is None or not list(changes(pushed)):
-        client.close()
-        raise NotRunError("the proxy pushes nothing: see push.existing")
-    await bench.sleep(2.0)
-    mark = bench.view.mark
-    owner = on_link(one.instance, one.kind, "_tcp")
-    rdata = struct.pack("!3H", 0, 0, 631) + in_host_zone(one.host).wire
-    record = one.in_zone.wire + struct.pack("!HH", RecordType.SRV, 1) + rdata
-    client.send(message(0, item(RECONFIRM, record)))
-    asked = await bench.next(
-        lambda each: each.is_multicast and each.is_query and each.asks_for(owner), PUSHED, mark
-    )
-    judge.decide(RECONFIRMED, asked is not None, "asked" if asked else "not asked", [asked])
-    gone = await client.message(is_push, mark, FLUSHED)
-    removed = [] if gone is None else [each for each in changes(gone) if each.ttl >= REMOVED]
-    questions = asked_on_link(bench, owner, mark)
-    said = f"{len(removed)} records removed, {len(questions)} questions on the link"
-    judge.decide(GONE, bool(removed), said, [*questions, gone])
-    client.close()
+    async with open_session(bench) as client:
+        device = LinkDevice(bench, one.records)
+        mark = bench.view.mark
+        # A unique answer ends the questions of the subscription (RFC 6762 §5.2).
+        _, answer = await request(client, subscribe(7, one.in_zone, RecordType.SRV))
+        pushed = None if answer is None or answer.rcode else await client.message(is_push, mark, PUSHED)
+        device.close()
+        if pushed is None or not list(changes(pushed)):
+            raise NotRunError("the proxy pushes nothing: see push.existing")
+        await bench.sleep(2.0)
+        mark = bench.view.mark
+        owner = on_link(one.instance, one.kind, "_tcp")
+        rdata = struct.pack("!3H", 0, 0, 631) + in_host_zone(one.host).wire
+        record = one.in_zone.wire + struct.pack("!HH", RecordType.SRV, 1) + rdata
+        client.send(message(0, item(RECONFIRM, record)))
+        asked = await bench.next(
+            lambda each: each.is_multicast and each.is_query and each.asks_for(owner), PUSHED, mark
+        )
+        judge.decide(RECONFIRMED, asked is not None, "asked" if asked else "not asked", [asked])
+        gone = await client.message(is_push, mark, FLUSHED)
+        removed = [] if gone is None else [each for each in changes(gone) if each.ttl >= REMOVED]
+        questions = asked_on_link(bench, owner, mark)
+        said = f"{len(removed)} records removed, {len(questions)} questions on the link"
+        judge.decide(GONE, bool(removed), said, [*questions, gone])
 
 
 RETRY = should(
@@ -105,12 +103,11 @@ RETRY = should(
 )
 async def shutdown(bench: Bench, judge: Judge) -> None:
     """Stop the proxy."""
-    client = await open_session(bench)
-    mark = bench.view.mark
-    stopping = Deferred.fromCoroutine(bench.subject.act(Action.STOP))
-    last = await client.message(lambda data: data[2] >> 3 & 0xF == 6, mark, PUSHED)
-    # Who is told so closes the connection.
-    client.close()
+    async with open_session(bench) as client:
+        mark = bench.view.mark
+        stopping = Deferred.fromCoroutine(bench.subject.act(Action.STOP))
+        last = await client.message(lambda data: data[2] >> 3 & 0xF == 6, mark, PUSHED)
+        # Who is told so closes the connection.
     await stopping
     judge.decide(RETRY, _is_retry_delay(last), _said(last), [last])
 

@@ -155,11 +155,7 @@ YIELDS_NEW = should(
 )
 async def after_claim(bench: Bench, judge: Judge) -> None:
     """Say once that the name has another address."""
-    await _fresh(bench)
-    host = bench.names.host
-    mine = await bench.records(host, RecordType.A)
-    bench.is_renamed = True
-    mark = bench.respond(address(host, OTHER, 120, True))
+    host, mine, mark = await _contradicted(bench)
     probe = await bench.next(lambda each: each.is_probe and each.asks_for(host), REACTION, mark)
     asked = bench.sent(mark)
     said = "no probe" if probe is None else f"a probe after {in_ms(probe.at - asked.at)}"
@@ -167,7 +163,7 @@ async def after_claim(bench: Bench, judge: Judge) -> None:
     await bench.sleep(4)
     one = await ask(bench, Question(host, RecordType.A))
     found = [] if one.answer is None else one.answer.answers_of(host, RecordType.A)
-    holds = any(each.identity == mine[0].identity for each in found)
+    holds = any(each.identity == mine.identity for each in found)
     judge.decide(KEEPS, holds, f"{len(found)} addresses afterwards", (asked, probe, *one.packets))
 
 
@@ -181,11 +177,7 @@ async def after_claim(bench: Bench, judge: Judge) -> None:
 )
 async def lost_after_claim(bench: Bench, judge: Judge) -> None:
     """Take the name away."""
-    await _fresh(bench)
-    host = bench.names.host
-    mine = await bench.records(host, RecordType.A)
-    bench.is_renamed = True
-    mark = bench.respond(address(host, OTHER, 120, True))
+    host, mine, mark = await _contradicted(bench)
     await _answer_probes(bench, mark, lambda name: address(name, OTHER, 120, True), SETTLED)
     others = [
         each
@@ -194,16 +186,23 @@ async def lost_after_claim(bench: Bench, judge: Judge) -> None:
     ]
     one = await ask(bench, Question(host, RecordType.A))
     found = [] if one.answer is None else one.answer.answers_of(host, RecordType.A)
-    holds = not any(each.identity == mine[0].identity for each in found)
+    holds = not any(each.identity == mine.identity for each in found)
     said = "an answer with its own address" if not holds else "no answer with its own address"
     judge.decide(YIELDS, holds, said, (bench.ours(mark)[0], *one.packets))
     judge.decide(YIELDS_NEW, bool(others), f"{len(others)} probes for other names", others)
 
 
-async def _fresh(bench: Bench) -> None:
-    """Have a subject that has its first names."""
+async def _contradicted(bench: Bench) -> tuple[Name, Record, int]:
+    """Say that the first name of the subject has another address.
+
+    :returns: the name, the record that is true, and the mark from before.
+    """
     await bench.start()
     await bench.until_up()
+    host = bench.names.host
+    mine = (await bench.records(host, RecordType.A))[0]
+    bench.is_renamed = True
+    return host, mine, bench.respond(address(host, OTHER, 120, True))
 
 
 IDENTICAL = rule(

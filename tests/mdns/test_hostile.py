@@ -230,6 +230,30 @@ class FloodTests(SynchronousTestCase):
         payload = encode(response(*theirs))
         self.assertLess(effort(lambda: [lab.feed(payload) for _ in range(20)]), 100)
 
+    def test_flush_of_a_full_name(self) -> None:
+        """A packet that flushes costs no more when thousands of records of the name are known."""
+        lab = Lab()
+        names = [HTTP.prefixed(f"x{number}") for number in range(8000)]
+        for first in range(0, len(names), 100):
+            records = [Record(HTTP, PTR, 1, 4500, name.wire) for name in names[first : first + 100]]
+            lab.feed(encode(response(*records)))
+        lab.pass_time(10.0)
+        flushing = [
+            encode(response(flushed(Record(HTTP, PTR, 1, 4500, HTTP.prefixed(f"y{number}").wire))))
+            for number in range(50)
+        ]
+        # This one ends them, which is work.
+        lab.feed(flushing.pop())
+
+        def flush_all() -> None:
+            for each in flushing:
+                lab.feed(each)
+
+        self.assertLess(effort(flush_all), 20)
+        lab.pass_time(2.0)
+        known = lab.link.querier.records(Question(HTTP, PTR), lab.now)
+        self.assertEqual(len(known), 50)
+
     def test_distinct_spellings(self) -> None:
         """Answers are kept ready for a bounded number of queries."""
         lab = Lab(UNLIMITED)

@@ -186,7 +186,12 @@ class Cache:
         limit = now - FLUSH_AGE
         flushed = []
         changed = []
-        for cached in self._table.records(key, rtype):
+        known = self._names.get(key)
+        if isinstance(known, LargeCell):
+            records = known.take_flushable(rtype, limit)
+        else:
+            records = self._table.records(key, rtype)
+        for cached in records:
             if cached.flags & FLUSHED or cached.expires_at <= now:
                 continue
             flags = cached.flags | FLUSHED

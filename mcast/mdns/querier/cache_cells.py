@@ -303,10 +303,24 @@ GONE: Final = b""
 """What remains of a cell or a member without records, until its turn in the order of eviction comes."""
 
 
+class Unflushed(NamedTuple):
+    """The keys of records of one type that no flush has looked at since they were heard."""
+
+    heard: dict[bytes, None]
+    """The one that was heard first is the first."""
+    leaving: dict[bytes, None]
+    """Those that a goodbye was said to."""
+
+    def forget(self, key: bytes) -> None:
+        """Forget one, if it is there."""
+        self.heard.pop(key, None)
+        self.leaving.pop(key, None)
+
+
 class LargeCell:
     """The records of a name that has many of them."""
 
-    __slots__ = ("count", "head", "held", "members", "newest", "order")
+    __slots__ = ("_unflushed", "count", "head", "held", "members", "newest", "order")
 
     def __init__(self, head: bytes) -> None:
         self.head: Final = head
@@ -320,6 +334,8 @@ class LargeCell:
         """Members that are not gone."""
         self.held: Final[dict[int, int]] = {}
         """How many of them each source said last, by its mark."""
+        self._unflushed: dict[int, Unflushed] | None = None
+        """By type; made at the first flush, which most large cells never see."""
 
     def put(self, key: bytes, cached: CachedRecord) -> bytes:
         """Set a member, and return it packed."""
@@ -338,10 +354,43 @@ class LargeCell:
             self.held[source] = self.held.get(source, 0) + 1
         packed = _pack_member(received_at, ttl, flags, source, spelling)
         self.members[key] = packed + member[_MEMBER_SIZE:]
+        self.note_heard(key, flags)
+
+    def note_heard(self, key: bytes, flags: int) -> None:
+        """Take note that a member was heard last of all."""
+        if self._unflushed is not None:
+            of_type = self._unflushed.setdefault(key[0] << 8 | key[1], Unflushed({}, {}))
+            of_type.forget(key)
+            (of_type.leaving if flags & GOODBYE else of_type.heard)[key] = None
+
+    def take_flushable(self, rtype: int, limit: float) -> list[CachedRecord]:
+        """Return the records of a type that were heard before a time, or that a goodbye was said to.
+
+        Each is returned once, until it is heard again: a stranger may flush a set of thousands with each of
+        his packets. The first call looks at all of the cell.
+        """
+        if self._unflushed is None:
+            self._unflushed = {}
+            members = [(_unpack_member(member), key) for key, member in self.members.items() if member]
+            for (_, _, flags, _, _), key in sorted(members):
+                self.note_heard(key, flags)
+        of_type = self._unflushed.get(rtype)
+        if of_type is None:
+            return []
+        taken = list(of_type.leaving)
+        for key in of_type.heard:
+            if _unpack_member(self.members[key])[0] >= limit:
+                break
+            taken.append(key)
+        for key in taken:
+            of_type.forget(key)
+        return [unpack_member(key, self.members[key]) for key in taken]
 
     def empty(self, key: bytes) -> None:
         """Leave an empty entry in the place of a member."""
         self._let_go(key)
+        if self._unflushed is not None and (of_type := self._unflushed.get(key[0] << 8 | key[1])):
+            of_type.forget(key)
         self.members[key] = GONE
 
     def forget_empty(self) -> list[bytes]:

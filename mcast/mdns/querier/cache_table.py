@@ -182,6 +182,7 @@ class CacheTable:
             large.order.append(rkey)
             self.octets += len(rkey) + OVERHEAD
         packed = large.put(rkey, cached)
+        large.note_heard(rkey, cached.flags)
         large.count += 1
         self.count += 1
         self.octets += len(packed)

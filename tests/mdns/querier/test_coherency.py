@@ -192,6 +192,52 @@ class CacheFlushTests(SynchronousTestCase):
         self.lab.run(21)
         self.assertEqual([record.rdata for record in self.lab.known(FAR_Q)], [FAR_A.rdata])
 
+    def test_of_a_large_set_again(self) -> None:
+        """What was heard since the flush before is flushed, and what was heard again stays."""
+        members = [address(FAR, f"192.168.1.{number}", 120) for number in range(20, 60)]
+        self.lab.hear(*members)
+        self.lab.run(20)
+        self.lab.hear(FAR_A)
+        self.lab.run(20.5)
+        self.lab.hear(members[0])  # rescued
+        self.lab.run(23)
+        self.lab.hear(*members[1:3])
+        self.lab.run(23.5)
+        self.lab.hear(FAR_OTHER_A)
+        left = {record.rdata for record in self.lab.known(FAR_Q)}
+        self.assertEqual(left, {each.rdata for each in (FAR_A, FAR_OTHER_A, *members[:3])})
+        self.lab.run(24.6)
+        left = {record.rdata for record in self.lab.known(FAR_Q)}
+        self.assertEqual(left, {each.rdata for each in (FAR_OTHER_A, *members[1:3])})
+        self.lab.run(30)
+        self.lab.hear(FAR_OTHER_A)
+        self.lab.run(31)
+        self.assertEqual([record.rdata for record in self.lab.known(FAR_Q)], [FAR_OTHER_A.rdata])
+
+    def test_of_a_large_set_after_a_goodbye(self) -> None:
+        """Whoever asks is told what has taken the place of the record, whatever came before and after it."""
+        members = [address(FAR, f"192.168.1.{number}", 120) for number in range(20, 60)]
+        self.lab.hear(*members)
+        self.lab.run(20)
+        self.lab.hear(FAR_OTHER_A)
+        self.lab.run(22)
+        self.lab.hear(*members)
+        self.lab.hear(members[0].with_ttl(0))
+        self.lab.hear(*members[1:])
+        self.lab.changes()
+        self.lab.run(22.1)
+        self.lab.hear(FAR_OTHER_A)
+        self.assertEqual(self.lab.changes(), [("flushed", members[0].with_ttl(1))])
+
+    def test_other_types_of_a_large_set(self) -> None:
+        """M-10.2-3: only the same type is flushed."""
+        members = [address(FAR, f"192.168.1.{number}", 120) for number in range(20, 60)]
+        self.lab.hear(*members)
+        self.lab.run(20)
+        self.lab.hear(FAR_AAAA.with_ttl(121))
+        self.lab.run(30)
+        self.assertEqual(len(self.lab.known(FAR_Q)), 41)
+
     def test_pseudo_records(self) -> None:
         """M-10.2-13: OPT is no record; its class is a size, and neither cached nor taken for a flush."""
         option = PseudoRecord(FAR, 41, 0x8FA0, 0, b"")

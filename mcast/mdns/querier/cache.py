@@ -18,6 +18,7 @@ from mcast.mdns.querier.cache_cells import (
     LEAVING,
     NO_SOURCE,
     RECONFIRMING,
+    RECORD_OVERHEAD,
     REPEATED,
     REPEATED_AFTER,
     UNIQUE,
@@ -142,7 +143,11 @@ class Cache:
     def _append(self, key: bytes, cell: Cell, record: Record, source: int, now: float) -> Outcome:
         """Add a record that a cell does not have."""
         rtype, rdata = record.type, record.rdata
-        if len(cell) + len(rdata) > MAX_CELL_OCTETS or cell_count(cell) >= MAX_CELL_RECORDS:
+        size = len(cell) + len(rdata)
+        # A cell with so many records has so many octets, too: they are seldom counted.
+        if size > MAX_CELL_OCTETS or (
+            size > MAX_CELL_RECORDS * RECORD_OVERHEAD and cell_count(cell) >= MAX_CELL_RECORDS
+        ):
             large = self._table.enlarge(key, cell, unpack_cell(cell))
             return self._store_in_large_cell(key, large, record, source, now)
         cached = CachedRecord(now, record.ttl, rtype, int(record.cache_flush), source, rdata)

@@ -86,6 +86,9 @@ _unpack = _FIELDS.unpack_from
 _pack = _FIELDS.pack
 _SIZE: Final = _FIELDS.size
 
+RECORD_OVERHEAD: Final = _SIZE
+"""Octets that a record takes in a cell besides its rdata."""
+
 _MEMBER: Final = struct.Struct("<dIBHB")
 _unpack_member = _MEMBER.unpack_from
 _pack_member = _MEMBER.pack
@@ -107,11 +110,23 @@ def fold(rtype: int, rdata: bytes) -> bytes:
     return fold_rdata(rtype, rdata)
 
 
+_CAPITALS_MARKED: Final = bytes(0x41 <= octet <= 0x5A for octet in range(256))
+
+
 def capitals(wire: bytes, key: bytes) -> bytes:
     """Return where ``wire`` has capital letters, one octet for each, given its lower-case form."""
     if wire == key:
         return b""
-    return bytes([place for place, (one, other) in enumerate(zip(wire, key, strict=True)) if one != other])
+    # Found by C: most names have one or two.
+    marks = wire.translate(_CAPITALS_MARKED)
+    places = []
+    place = marks.find(1)
+    while place >= 0:
+        # Not all of rdata is names: what is no letter of one is the same in both.
+        if wire[place] != key[place]:
+            places.append(place)
+        place = marks.find(1, place + 1)
+    return bytes(places)
 
 
 def spell(key: bytes, places: bytes) -> bytes:
@@ -145,16 +160,18 @@ def cell_head(cell: Cell) -> bytes:
     return cell[: 1 + cell[0]]
 
 
-def unpack_cell(cell: Cell) -> list[CachedRecord]:
-    """Return the records of a cell, oldest first."""
+def unpack_cell(cell: Cell, wanted: int = RecordType.ANY) -> list[CachedRecord]:
+    """Return the records of a type in a cell, or of all types, oldest first."""
     records = []
+    takes_all = wanted == RecordType.ANY
     position = 1 + cell[0]
     size = len(cell)
     while position < size:
         received_at, ttl, rtype, flags, source, length = _unpack(cell, position)
         position += _SIZE
-        rdata = cell[position : position + length]
-        records.append(CachedRecord(received_at, ttl, rtype, flags, source, rdata))
+        if takes_all or rtype == wanted:
+            rdata = cell[position : position + length]
+            records.append(CachedRecord(received_at, ttl, rtype, flags, source, rdata))
         position += length
     return records
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mcast.dns.codes import RecordClass, RecordType
+from mcast.dns.codes import RecordClass
 from mcast.dns.names import Name, intern_wire
 from mcast.dns.records import Record
 from mcast.mdns.querier.cache_cells import (
@@ -82,10 +82,7 @@ class CacheTable:
             return []
         if isinstance(known, LargeCell):
             return known.records(rtype)
-        records = unpack_cell(known)
-        if rtype == RecordType.ANY:
-            return records
-        return [cached for cached in records if cached.type == rtype]
+        return unpack_cell(known, rtype)
 
     def lifetimes(self, key: bytes, types: Sequence[int] | None) -> list[Lifetime]:
         """Return the lifetimes of the records of a name and of these types, or of all types for None."""

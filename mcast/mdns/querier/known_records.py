@@ -11,7 +11,6 @@ from mcast.dns.records import NextSecure, Record
 from mcast.mdns.constants import REFRESH_POINTS
 from mcast.mdns.querier.cache import Cache
 from mcast.mdns.querier.cache_cells import FLUSHED, LEAVING, UNIQUE, CachedRecord, Lifetime, record_key
-from mcast.mdns.querier.cache_table import as_record
 from mcast.mdns.querier.question_series import QuestionSeries
 from mcast.mdns.querier.questions import Questions
 
@@ -21,6 +20,9 @@ NSEC: Final = int(RecordType.NSEC)
 CNAME: Final = int(RecordType.CNAME)
 
 _ROOT: Final = Name(b"\0")
+_FIRST_POINT: Final = REFRESH_POINTS[0]
+
+_IN: Final = int(RecordClass.IN)
 
 Denial = tuple[CachedRecord, frozenset[int]]
 """An NSEC record, and the types that it says there are."""
@@ -63,6 +65,52 @@ def listed_types(rdata: bytes) -> frozenset[int] | None:
     return data.types if isinstance(data, NextSecure) else None
 
 
+def settled_records(known: Iterable[CachedRecord], now: float) -> dict[int, CachedRecord | None]:
+    """Return the records of a name by type, where each is the whole answer and new.
+
+    That is so of all that comes in a service that comes complete: there is one of the type, unique and not to
+    be asked for again yet. None stands for any other; where the name is an alias, nothing is settled.
+    """
+    found: dict[int, CachedRecord | None] = {}
+    for one in known:
+        received_at, ttl, rtype, flags, _, _ = one
+        if rtype == CNAME:
+            return {}
+        if rtype in found or flags & (UNIQUE | LEAVING) != UNIQUE or received_at + _FIRST_POINT * ttl <= now:
+            found[rtype] = None
+        else:
+            found[rtype] = one
+    return found
+
+
+def settled_answer(rtype: int, settled: dict[int, CachedRecord | None]) -> CachedRecord | None:
+    """Return the one record that answers a question for a type, or that denies that there is an answer."""
+    if rtype == ANY or rtype in settled:
+        return settled.get(rtype)
+    denial = settled.get(NSEC)
+    return denial if denial is not None and denies(denial.rdata, rtype) else None
+
+
+def denies(rdata: bytes, rtype: int) -> bool:
+    """Whether an NSEC record says that there is no record of a type (RFC 6762 §6.1).
+
+    As `listed_types` does, but the one bit is looked at and nothing is made of the others. The record was
+    found to be well-formed when it came.
+    """
+    size = len(rdata)
+    position = 0
+    while position < size and rdata[position]:
+        position += 1 + rdata[position]
+    position += 1
+    while position + 2 <= size:
+        length = rdata[position + 1]
+        if rdata[position] == rtype >> 8:
+            octet = (rtype & 0xFF) >> 3
+            return octet >= length or not rdata[position + 2 + octet] & 0x80 >> (rtype & 7)
+        position += 2 + length
+    return position == size
+
+
 def about(
     rtype: int, known: list[CachedRecord], denials: Iterable[Denial]
 ) -> tuple[list[CachedRecord], list[CachedRecord]]:
@@ -86,8 +134,16 @@ def lasting(
 
     Each has the TTL that is left, rounded up, or with ``whole`` the one that it came with.
     """
+    # Made at once, as `as_record` makes it: a record with another TTL is one more object.
     return [
-        as_record(owner, one).with_ttl(one.ttl if whole else -int(now - one.received_at - one.ttl))
+        Record(
+            owner,
+            one.type,
+            _IN,
+            one.ttl if whole else -int(now - one.received_at - one.ttl),
+            one.rdata,
+            bool(one.flags & UNIQUE),
+        )
         for one in known
         if (one.type in types or one.type == CNAME or ANY in types)
         and not one.flags & FLUSHED

@@ -14,7 +14,6 @@ from mcast.mdns.constants import (
     FIRST_QUERY_DELAY,
     MDNS_PORT,
     QUERY_SLACK,
-    REFRESH_POINTS,
 )
 from mcast.mdns.context import LinkContext
 from mcast.mdns.events import RecordRemoved, Types
@@ -35,7 +34,6 @@ from mcast.mdns.querier.cache_maintenance import REST, Review, review
 from mcast.mdns.querier.cache_table import as_record
 from mcast.mdns.querier.duplicate_questions import MAX_SPARED, brings_as_much
 from mcast.mdns.querier.known_records import (
-    ANY,
     NSEC,
     about,
     denials_among,
@@ -44,6 +42,8 @@ from mcast.mdns.querier.known_records import (
     is_final,
     known_records,
     lasting,
+    settled_answer,
+    settled_records,
 )
 from mcast.mdns.querier.pacing import Pacing
 from mcast.mdns.querier.passive_observation import FailureObservations
@@ -127,11 +127,17 @@ class Querier:
         """
         key = name.key
         known = known_records(self.cache, self._questions, key, now)
-        denials = denials_among(known)
+        settled = settled_records(known, now)
         denied = []
         for rtype, depends in types.items():
-            answers, said = about(rtype, known, denials)
-            if said and has_valid(said, NSEC, now) and not has_valid(answers, rtype, now):
+            answer = settled_answer(rtype, settled)
+            answers: list[CachedRecord] = []
+            if answer is None:
+                answers, said = about(rtype, known, denials_among(known))
+                if said and has_valid(said, NSEC, now) and not has_valid(answers, rtype, now):
+                    denied.append(rtype)
+                answers = answers or said
+            elif answer.type != rtype:
                 denied.append(rtype)
             series = self._questions.get(key, rtype)
             if series is not None:
@@ -142,8 +148,13 @@ class Querier:
             series = self._questions.add(name, rtype, asker, self._context.rng)
             if depends:
                 series.needed_until = 0.0
-            if self._context.is_up and not self._begin_answered(series, answers or said, now):
-                self._begin(series, [lifetime_of(one) for one in answers or said], now)
+            if answer is not None and self._context.is_up:
+                # What `_begin` comes to: a service that comes complete has four such questions.
+                series.is_denied = answer.type == NSEC
+                series.review_at = max(series.refresh_at(answer.ttl, answer.received_at), now + REST)
+                self._timers.arm(series, series.review_at)
+            elif self._context.is_up:
+                self._begin(series, [lifetime_of(one) for one in answers], now)
         return lasting(self.cache.owner(key), known, types, now, whole) if known else [], denied
 
     def depend(self, service: Name, now: float) -> None:
@@ -361,21 +372,6 @@ class Querier:
         if not now + least <= self._first_at <= now + most:
             self._first_at = now + self._context.rng.uniform(least, most)
         return self._first_at
-
-    def _begin_answered(self, series: QuestionSeries, known: Sequence[CachedRecord], now: float) -> bool:
-        """Start a question whose one unique answer, or denial, is new; return False for any other question.
-
-        The short way to what `_begin` comes to: a service that comes complete has four such questions.
-        """
-        if len(known) != 1 or series.type == ANY:
-            return False
-        received_at, ttl, rtype, flags, _, _ = known[0]
-        if flags & (UNIQUE | LEAVING) != UNIQUE or received_at + REFRESH_POINTS[0] * ttl <= now:
-            return False
-        series.is_denied = rtype == NSEC
-        series.review_at = max(series.refresh_at(ttl, received_at), now + REST)
-        self._timers.arm(series, series.review_at)
-        return True
 
     def _begin(self, series: QuestionSeries, known: Sequence[Lifetime], now: float) -> None:
         """Start a question, unless its answer is known.

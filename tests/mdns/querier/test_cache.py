@@ -323,6 +323,13 @@ class CellTests(SynchronousTestCase):
         key = record_key(rtype, rdata)
         self.assertEqual(unpack_member(key, pack_member(held, key)), held)
 
+    def test_octets_that_are_no_letters(self) -> None:
+        """Port 80 is the octet of a capital P, and no letter of a name."""
+        rdata = service(ONE, 0x4142, 0, 80, Name.parse("Far.local."), 120).rdata
+        held = CachedRecord(12.5, 120, int(RecordType.SRV), 1, 7, rdata)
+        key = record_key(held.type, rdata)
+        self.assertEqual(unpack_member(key, pack_member(held, key)), held)
+
     @given(st.binary(max_size=256))
     @settings(deadline=None)
     def test_spelling_round_trips(self, wire: bytes) -> None:

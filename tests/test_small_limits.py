@@ -35,6 +35,7 @@ from mcast.mdns.querier.cache_cells import LargeCell, Lifetime
 from mcast.mdns.querier.cache_maintenance import MAX_DUE, review
 from mcast.mdns.querier.cache_table import MAX_CELL_OCTETS, MAX_CELL_RECORDS
 from mcast.mdns.querier.duplicate_questions import MAX_SPARED
+from mcast.mdns.querier.observed_queries import ObservedQueries
 from mcast.mdns.querier.passive_observation import MAX_QUERIES, FailureObservation
 from mcast.mdns.querier.querier import MAX_WAITING, Querier
 from mcast.mdns.querier.query_queue import MAX_COLLECTED, MAX_ECHOES, QueryQueue
@@ -127,14 +128,14 @@ class QuerierLimitTests(SynchronousTestCase):
     def test_cell_of_many_records(self) -> None:
         for number in range(MAX_CELL_RECORDS):
             self.cache.store(instance(number), 0.0)
-        self.assertNotIsInstance(self.cache._names[TYPE.key], LargeCell)
+        self.assertNotIsInstance(self.cache.names[TYPE.key], LargeCell)
         self.cache.store(instance(MAX_CELL_RECORDS), 0.0)
-        self.assertIsInstance(self.cache._names[TYPE.key], LargeCell)
+        self.assertIsInstance(self.cache.names[TYPE.key], LargeCell)
 
     def test_cell_of_large_records(self) -> None:
         for number in range(2):
             self.cache.store(raw(TYPE, 65280, bytes([number]) * (MAX_CELL_OCTETS - 100), 120), 0.0)
-        self.assertIsInstance(self.cache._names[TYPE.key], LargeCell)
+        self.assertIsInstance(self.cache.names[TYPE.key], LargeCell)
 
     def test_queries_observed(self) -> None:
         observation = FailureObservation(TYPE.key, RecordType.PTR, 0.0)
@@ -174,21 +175,23 @@ class QuerierLimitTests(SynchronousTestCase):
     def querier(self) -> Any:
         """Return a querier of nothing but what the limits of its turns need."""
         querier: Any = object.__new__(Querier)
-        querier.cache, querier._context, querier._queue = self.cache, self.context, self.queue
+        querier._cache, querier._context, querier._queue = self.cache, self.context, self.queue
         querier._timers = Timers()
-        querier._lifetimes = lambda series: ()
         return querier
 
     def test_spared(self) -> None:
         """Another host's question takes the place of ours while the list is short."""
-        querier = self.querier()
+        observed: Any = object.__new__(ObservedQueries)
+        observed._cache, observed._context = self.cache, self.context
         stepped: list[float] = []
-        series = SimpleNamespace(key=TYPE.key, is_soon=lambda now: True, step=stepped.append)
+        series = SimpleNamespace(
+            key=TYPE.key, type=1, answer_types=(1,), is_soon=lambda now: True, step=stepped.append
+        )
         for number in range(MAX_SPARED):
             self.cache.store(instance(number), 0.0)
-        querier._spare(series, [], 0, 0.0)
+        observed._spare(series, [], 0, 0.0)
         self.cache.store(instance(MAX_SPARED), 0.0)
-        querier._spare(series, [], 0, 1.0)
+        observed._spare(series, [], 0, 1.0)
         self.assertEqual(stepped, [0.0])
 
     def test_timers_looked_at(self) -> None:

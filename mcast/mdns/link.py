@@ -20,6 +20,7 @@ from mcast.mdns.context import LinkContext, LinkSettings, OtherLinks
 from mcast.mdns.events import Event
 from mcast.mdns.outbox import Transmission
 from mcast.mdns.querier.querier import Querier
+from mcast.mdns.recent_messages import RecentMessages
 from mcast.mdns.responder.responder import Responder
 from mcast.neighbours import Neighbours, SocketAddress, SourceKind
 
@@ -62,6 +63,7 @@ class Link:
         self.querier: Final = Querier(context)
         self._ready = self.responder.ready.get
         self._answer_ready = self.responder.answer_ready
+        self._recent: Final = RecentMessages()
         self._is_ending = False
         self._idle_until = -inf
         """Nothing is due before this, unless something happens."""
@@ -109,11 +111,14 @@ class Link:
         if len(datagram) > MAX_PACKET:
             self.counters["oversized datagrams"] += 1
             return None
-        try:
-            message = decode(datagram)
-        except MalformedMessage:
-            self.counters["malformed datagrams"] += 1
-            return None
+        message = self._recent.get(datagram)
+        if message is None:
+            try:
+                message = decode(datagram)
+            except MalformedMessage:
+                self.counters["malformed datagrams"] += 1
+                return None
+            self._recent.keep(datagram, message)
         if message.skipped:
             self.counters["malformed records"] += message.skipped
         if message.opcode or message.rcode:
@@ -135,7 +140,7 @@ class Link:
             return
         self.counters["responses received"] += 1
         self.responder.handle_response(message, source, multicast, now, datagram)
-        self.querier.handle_response(message, source, multicast, now)
+        self.querier.handle_response(message, source, multicast, now, datagram)
 
     def _receive_query(
         self, message: Message, datagram: bytes, source: SocketAddress, multicast: bool, now: float

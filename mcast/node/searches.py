@@ -199,7 +199,11 @@ class Searches:
         Only time has passed then: no response came, and no record went.
         """
         return tuple(
-            (driver.is_up, driver.link.counters["responses received"], len(driver.link.querier.cache))
+            (
+                driver.is_up,
+                driver.link.counters["responses received"],
+                driver.link.querier.gauges()["records"],
+            )
             for driver in self._on(interfaces)
         )
 

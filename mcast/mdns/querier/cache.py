@@ -72,6 +72,7 @@ class Cache:
     that nobody wants is let go in passing, when room is needed (see `Eviction`).
 
     :param is_wanted: whether anybody asks for records of this name (its key) and type now.
+    :param waits: whether records of this name have been heard that are not in the cache yet.
     """
 
     def __init__(
@@ -79,10 +80,12 @@ class Cache:
         is_wanted: Callable[[bytes, int], bool],
         counters: Counter[str],
         limits: CacheLimits,
+        waits: Callable[[bytes], bool] = lambda key: False,
     ) -> None:
         self._table: Final = CacheTable()
-        self._names: Final = self._table.names
-        self._eviction: Final = Eviction(self._table, limits, is_wanted, counters)
+        self.names: Final = self._table.names
+        """The records of each name by its key, or what is left of a name without records."""
+        self._eviction: Final = Eviction(self._table, limits, is_wanted, waits, counters)
         self._make_room: Final = self._eviction.make_room
         self.evicted: Final = self._eviction.evicted
         """Wanted records that had to go, to be reported and cleared by the querier."""
@@ -112,7 +115,7 @@ class Cache:
             may end (see `flush`).
         """
         key = record.name.key
-        known = self._names.get(key)
+        known = self.names.get(key)
         if known:
             if isinstance(known, LargeCell):
                 return self._store_in_large_cell(key, known, record, source, now), True
@@ -134,7 +137,7 @@ class Cache:
         if found:
             outcome, times = _renewed(times, record, source, now)
             if outcome is not _IGNORED:
-                self._names[key] = with_times(cell, found, times)
+                self.names[key] = with_times(cell, found, times)
             return outcome, has_elders
         if not record.ttl:
             return _IGNORED, False
@@ -191,7 +194,7 @@ class Cache:
         limit = now - FLUSH_AGE
         flushed = []
         changed = []
-        known = self._names.get(key)
+        known = self.names.get(key)
         if isinstance(known, LargeCell):
             records = known.take_flushable(rtype, limit)
         else:

@@ -60,6 +60,7 @@ class Eviction:
     oldest of its newest part goes that was not heard again. In a full cache, the new record is refused.
 
     :param is_wanted: whether anybody asks for records of this name (its key) and type now.
+    :param waits: whether records of this name have been heard that are not in the cache yet.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Eviction:
         table: CacheTable,
         limits: CacheLimits,
         is_wanted: Callable[[bytes, int], bool],
+        waits: Callable[[bytes], bool],
         counters: Counter[str],
     ) -> None:
         self.evicted: Final[list[Record]] = []
@@ -74,6 +76,7 @@ class Eviction:
         self._table: Final = table
         self._limits: Final = limits
         self._is_wanted: Final = is_wanted
+        self._waits: Final = waits
         self._counters: Final = counters
         self._quiet_records: Final = limits.records // QUIET_PART
         self._quiet_octets: Final = limits.octets // QUIET_PART
@@ -181,7 +184,9 @@ class Eviction:
                 continue
             held = large.held[cached.source]
             # The record key of a PTR record ends with the key of the name it points to.
-            is_answered = cached.type != RecordType.PTR or bool(table.names.get(rkey[2:]))
+            is_answered = (
+                cached.type != RecordType.PTR or bool(table.names.get(rkey[2:])) or self._waits(rkey[2:])
+            )
             if (
                 is_answered
                 and held <= large.held.get(source, 0) + self._limits.records_of_name // SMALL_SHARES

@@ -45,6 +45,12 @@ def known_records(cache: Cache, questions: Questions, key: bytes, now: float) ->
     return cache.records(key, ANY)
 
 
+def lifetimes_of(cache: Cache, series: QuestionSeries) -> Sequence[Lifetime]:
+    """Return those of the answers to a question, or else of the denials, with the expired ones."""
+    lifetimes = cache.lifetimes(series.key, series.answer_types)
+    return lifetimes or denials_of(cache, series.key, series.type)
+
+
 def denials_of(cache: Cache, key: bytes, rtype: int) -> Sequence[Lifetime]:
     """Return those of the records that deny that there is one of a name and type (RFC 6762 §6.1)."""
     if rtype in (ANY, NSEC):

@@ -12,7 +12,6 @@ from mcast.dns.names import Name
 from mcast.dns.records import Record
 from mcast.mdns.constants import (
     FIRST_QUERY_DELAY,
-    MDNS_PORT,
     QUERY_SLACK,
 )
 from mcast.mdns.context import LinkContext
@@ -28,11 +27,9 @@ from mcast.mdns.querier.cache_cells import (
     Lifetime,
     lifetime_of,
     record_key,
-    source_mark,
 )
 from mcast.mdns.querier.cache_maintenance import REST, Review, review
 from mcast.mdns.querier.cache_table import as_record
-from mcast.mdns.querier.duplicate_questions import MAX_SPARED, brings_as_much
 from mcast.mdns.querier.known_records import (
     NSEC,
     about,
@@ -42,9 +39,11 @@ from mcast.mdns.querier.known_records import (
     is_final,
     known_records,
     lasting,
+    lifetimes_of,
     settled_answer,
     settled_records,
 )
+from mcast.mdns.querier.observed_queries import ObservedQueries
 from mcast.mdns.querier.pacing import Pacing
 from mcast.mdns.querier.passive_observation import FailureObservations
 from mcast.mdns.querier.query_queue import QueryQueue
@@ -80,14 +79,20 @@ class Querier:
     def __init__(self, context: LinkContext) -> None:
         self._context: Final = context
         self._questions: Final = Questions()
-        self.cache: Final = Cache(self._questions.is_wanted, context.counters, context.settings.cache)
+        self._cache: Final = Cache(
+            self._questions.is_wanted, context.counters, context.settings.cache, self._waits
+        )
         self._timers: Final[Timers[QuestionSeries]] = Timers()
-        self._reconfirmations: Final = Reconfirmations(self.cache, context.counters)
-        self._observations: Final = FailureObservations(self.cache, context.counters, context.rng)
-        self._queue: Final = QueryQueue(context, self.cache)
+        self._reconfirmations: Final = Reconfirmations(self._cache, context.counters)
+        self._observations: Final = FailureObservations(self._cache, context.counters, context.rng)
+        self._queue: Final = QueryQueue(context, self._cache)
         self._pacing: Final = Pacing(context.counters)
         self._responses: Final = ResponseHandler(
-            context, self._questions, self.cache, self._timers.arm, self._pacing.answered
+            context, self._questions, self._cache, self._timers.arm, self._pacing.answered
+        )
+        self._unasked: Final = self._responses.unasked
+        self._observed: Final = ObservedQueries(
+            context, self._questions, self._cache, self._unasked, self._observations
         )
         self._first_at = 0.0
         self._now = context.up_since
@@ -95,6 +100,12 @@ class Querier:
         context.schedule.add(self._observations.timers.next_at, self._drop_failures)
         # After those that may want to ask a question.
         context.schedule.add(self._next_at, self._advance)
+
+    @property
+    def cache(self) -> Cache:
+        """All that was heard."""
+        self._unasked.read_all()
+        return self._cache
 
     # Questions of the callers
 
@@ -126,7 +137,8 @@ class Querier:
             the owner of the name has said that there is none.
         """
         key = name.key
-        known = known_records(self.cache, self._questions, key, now)
+        self._unasked.read(key)
+        known = known_records(self._cache, self._questions, key, now)
         settled = settled_records(known, now)
         denied = []
         for rtype, depends in types.items():
@@ -155,7 +167,7 @@ class Querier:
                 self._timers.arm(series, series.review_at)
             elif self._context.is_up:
                 self._begin(series, [lifetime_of(one) for one in answers], now)
-        return lasting(self.cache.owner(key), known, types, now, whole) if known else [], denied
+        return lasting(self._cache.owner(key), known, types, now, whole) if known else [], denied
 
     def depend(self, service: Name, now: float) -> None:
         """Have answers asked for again for as long as an SRV record leads to them.
@@ -168,7 +180,7 @@ class Querier:
         To be called once such a question is asked; SRV records that are heard later are noticed.
         """
         key = service.key
-        for cached in self.cache.lookup(key, RecordType.SRV, now):
+        for cached in self._known(key).lookup(key, RecordType.SRV, now):
             self._responses.depend(key, cached.rdata, cached.ttl, cached.received_at, now)
 
     def cancel(self, question: Question, now: float, asker: Hashable) -> None:
@@ -186,17 +198,25 @@ class Querier:
         :param whole: with the TTL that each had when it was heard.
         """
         key, rtype = question.name.key, question.type
-        owner = self.cache.owner(key)
+        owner = self._known(key).owner(key)
         return [
             as_record(owner, cached).with_ttl(cached.ttl if whole else -int(now - cached.expires_at))
-            for cached in self.cache.lookup(key, RecordType.ANY, now)
+            for cached in self._cache.lookup(key, RecordType.ANY, now)
             if rtype in (cached.type, RecordType.ANY) or cached.type == RecordType.CNAME
             if flushed or not cached.flags & FLUSHED
         ]
 
+    def _waits(self, key: bytes) -> bool:
+        return key in self._unasked
+
+    def _known(self, key: bytes) -> Cache:
+        """Return the cache, with all that was heard of a name."""
+        self._unasked.read(key)
+        return self._cache
+
     def has(self, name: Name, rtype: int) -> bool:
         """Whether there may be records of a name and type: a quick look that does not tell expired ones."""
-        return self.cache.has(name.key, rtype)
+        return self._known(name.key).has(name.key, rtype)
 
     def is_asked(self, question: Question) -> bool:
         """Whether somebody asks a question now."""
@@ -204,12 +224,12 @@ class Querier:
 
     def is_confirmed(self, record: Record) -> bool:
         """Whether a second host has said the same record, whatever its TTL."""
-        cached = self.cache.get(record.name.key, record_key(record.type, record.rdata))
+        cached = self._known(record.name.key).get(record.name.key, record_key(record.type, record.rdata))
         return cached is not None and bool(cached.flags & CONFIRMED)
 
     def is_repeated(self, record: Record, since: float) -> bool:
         """Whether a record was said again some time after a moment, whatever its TTL."""
-        cached = self.cache.get(record.name.key, record_key(record.type, record.rdata))
+        cached = self._known(record.name.key).get(record.name.key, record_key(record.type, record.rdata))
         return (
             cached is not None and not cached.flags & LEAVING and cached.received_at >= since + REPEATED_AFTER
         )
@@ -217,16 +237,16 @@ class Querier:
     def gauges(self) -> dict[str, int]:
         """Return the current numbers of ``records`` and ``octets`` in the cache, and of ``questions``."""
         return {
-            "records": len(self.cache),
-            "octets": self.cache.octets,
+            "records": len(self._cache) + len(self._unasked),
+            "octets": self._cache.octets + self._unasked.octets,
             "questions": len(self._questions),
         }
 
     def is_denied(self, question: Question, now: float) -> bool:
         """Whether the owner of the name has said that it has no such record (RFC 6762 §6.1)."""
         key, rtype = question.name.key, question.type
-        return not self.cache.lookup(key, rtype, now) and any(
-            lifetime.expires_at > now for lifetime in denials_of(self.cache, key, rtype)
+        return not self._known(key).lookup(key, rtype, now) and any(
+            lifetime.expires_at > now for lifetime in denials_of(self._cache, key, rtype)
         )
 
     def reconfirm(self, record: Record, now: float) -> bool:
@@ -238,58 +258,28 @@ class Querier:
         """
         if not self._context.is_up:
             return False
+        self._unasked.read(record.name.key)
         return self._reconfirmations.begin(record, self._first_query_at(now), now)
 
     # Messages of other hosts
 
-    def handle_response(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
-        """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18)."""
+    def handle_response(
+        self, message: Message, source: SocketAddress, multicast: bool, now: float, datagram: bytes = b""
+    ) -> None:
+        """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18).
+
+        :param datagram: by which it is known when it comes again; empty when it is not to wait.
+        """
         if self._context.is_up:
-            self._responses.handle(message, source, multicast, now)
+            self._responses.handle(message, source, multicast, now, datagram)
 
     def observe_query(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
         """Take in another host's query, which may take the place of ours or show that a record is wrong.
 
         RFC 6762 §7.3, §10.5.
         """
-        if not self._context.is_up or not multicast or source[1] != MDNS_PORT:
-            # The answers go to that host alone, so we cannot tell whether it gets any.
-            return
-        if message.truncated:
-            # More known answers follow (RFC 6762 §7.2), so it is not known yet what will be answered.
-            return
-        # A probe is a question too, but it hopes for no answer.
-        hopes = not message.authorities
-        mark = 0
-        seen: set[tuple[bytes, int]] = set()
-        for question in message.questions:
-            key, rtype = question.name.key, question.type
-            if question.unicast or question.rclass not in _CLASSES:
-                continue
-            series = self._questions.get(key, rtype)
-            is_observed = hopes and rtype != RecordType.ANY and self._observations.concerns(key, rtype)
-            if (series is None and not is_observed) or (key, rtype) in seen:
-                continue
-            seen.add((key, rtype))
-            known = [record for record in message.answers if record.type == rtype and record.name.key == key]
-            mark = mark or source_mark(source[0])
-            if series is not None:
-                self._spare(series, known, mark, now)
-            if is_observed:
-                self._observations.note(key, rtype, known, mark, now)
-
-    def _spare(self, series: QuestionSeries, known: Iterable[Record], source: int, now: float) -> None:
-        """Count another host's question as ours, if it will bring all the answers that ours would."""
-        if not series.is_soon(now):
-            return
-        if self.cache.count_of(series.key) > MAX_SPARED or not brings_as_much(
-            self._lifetimes(series), known, self.cache, source, now
-        ):
-            return
-        self._context.counters["questions spared"] += 1
-        series.is_unicast = False
-        series.asked_at = now
-        series.step(now)
+        if self._context.is_up:
+            self._observed.handle(message, source, multicast, now)
 
     def was_sent(self, datagram: bytes, now: float) -> bool:
         """Whether this is a query that we have sent just now, and that comes back to us."""
@@ -343,7 +333,7 @@ class Querier:
         """
         self._empty()
         for series in self._questions:
-            self._begin(series, self._lifetimes(series), now)
+            self._begin(series, lifetimes_of(self._cache, series), now)
 
     def set_down(self, now: float) -> None:
         """The link carries nothing: forget what was heard (RFC 6762 §10.3), and be silent until `set_up`."""
@@ -351,10 +341,11 @@ class Querier:
 
     def _empty(self) -> None:
         for key in self._questions.by_name:
-            self._remove(key, [lifetime.key for lifetime in self.cache.lifetimes(key)])
+            self._remove(key, [lifetime.key for lifetime in self._cache.lifetimes(key)])
         for series in self._questions:
             series.rest()
-        self.cache.clear()
+        self._cache.clear()
+        self._unasked.clear()
         self._reconfirmations.clear()
         self._observations.clear()
         self._timers.clear()
@@ -444,7 +435,7 @@ class Querier:
 
         :returns: what is to be done about the others, and how much work it was.
         """
-        lifetimes = self._lifetimes(series)
+        lifetimes = lifetimes_of(self._cache, series)
         found = review(series, lifetimes, now)
         work = 1 + len(found.due) + len(found.expired) + len(lifetimes) // 8
         if found.expired:
@@ -453,27 +444,22 @@ class Querier:
             self._remove(series.key, found.expired)
             if len(found.expired) == len(lifetimes):
                 # A denial may have stood behind the answers.
-                lifetimes = self._lifetimes(series)
+                lifetimes = lifetimes_of(self._cache, series)
                 found = review(series, lifetimes, now)
             self._resume(series, lifetimes, now)
         return found, work
 
-    def _lifetimes(self, series: QuestionSeries) -> Sequence[Lifetime]:
-        """Return those of the answers to a question, or else of the denials, with the expired ones."""
-        lifetimes = self.cache.lifetimes(series.key, series.answer_types)
-        return lifetimes or denials_of(self.cache, series.key, series.type)
-
     def _remove(self, key: bytes, rkeys: Sequence[bytes]) -> None:
         """Take out records, and tell those who ask for them."""
-        owner = self.cache.owner(key)
-        for cached in self.cache.take(key, rkeys):
+        owner = self._cache.owner(key)
+        for cached in self._cache.take(key, rkeys):
             self._responses.report(RecordRemoved, as_record(owner, cached))
 
     def _drop(self, drop: Drop, now: float) -> None:
         """Remove records before they expire, and ask for them anew where asking had ceased."""
         self._remove(drop.key, drop.rkeys)
         for series in self._questions.of_name(drop.key):
-            self._resume(series, self._lifetimes(series), now, drop.rest)
+            self._resume(series, lifetimes_of(self._cache, series), now, drop.rest)
 
     def _resume(
         self, series: QuestionSeries, lifetimes: Iterable[Lifetime], now: float, rest: float | None = None
@@ -490,6 +476,3 @@ class Querier:
         at = self._first_query_at(now) if rest is None else now + rest
         series.start(at, min(at, now + FIRST_QUERY_DELAY[0]))
         self._timers.arm(series, at)
-
-
-_CLASSES: Final = frozenset({int(RecordClass.IN), int(RecordClass.ANY)})

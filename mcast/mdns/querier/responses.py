@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Final
 
 from mcast.dns.codes import PSEUDO_TYPES, RecordClass, RecordType
@@ -24,6 +25,7 @@ from mcast.mdns.querier.cache_cells import source_mark
 from mcast.mdns.querier.cache_table import as_record
 from mcast.mdns.querier.question_series import QuestionSeries
 from mcast.mdns.querier.questions import Questions
+from mcast.mdns.querier.unasked_responses import MAX_NAMES, UnaskedResponses
 from mcast.neighbours import SocketAddress
 
 _NO_DATA = PSEUDO_TYPES | {0, *range(249, 256)}
@@ -55,6 +57,9 @@ _REFUSED: Final = Outcome.REFUSED
 _DOOMED: Final = Outcome.DOOMED
 _RETIMED: Final = Outcome.RETIMED
 
+NOWHERE: Final[SocketAddress] = ("", 0)
+"""In place of the source of what nobody is told of."""
+
 _ANSWERED = (Outcome.ADDED, Outcome.REFRESHED, Outcome.RESCUED, Outcome.RETIMED)
 
 
@@ -65,7 +70,7 @@ class ResponseHandler:
     :param answered: called when a question of ours was answered.
     """
 
-    __slots__ = ("_answered", "_arm", "_cache", "_context", "_questions")
+    __slots__ = ("_answered", "_arm", "_cache", "_context", "_questions", "unasked")
 
     def __init__(
         self,
@@ -80,38 +85,80 @@ class ResponseHandler:
         self._cache: Final = cache
         self._arm: Final = arm
         self._answered: Final = answered
+        self.unasked: Final = UnaskedResponses(self._take_in_unasked)
+        """What waits until somebody asks."""
 
-    def handle(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
+    def handle(
+        self, message: Message, source: SocketAddress, multicast: bool, now: float, datagram: bytes
+    ) -> None:
         """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18)."""
-        counters = self._context.counters
         if not multicast and not self._awaits(message, now):
             # RFC 6762 §6: "MUST only accept unicast responses if they answer a recently sent query".
-            counters["unsolicited unicast responses"] += 1
+            self._context.counters["unsolicited unicast responses"] += 1
             return
+        sections = (message.answers, message.authorities, message.additionals)
+        may_wait = multicast and bool(datagram)
+        if may_wait:
+            one = self.unasked.find(datagram, source[0])
+            if one is not None and not self._is_asked(one.taken_names):
+                self.unasked.hear_again(one, now)
+                if one.taken:
+                    self._take_in(one.taken, source, one.mark, now)
+                return
+        names = {record.name.key for section in sections for record in section}
+        mark = source_mark(source[0])
+        if may_wait and len(names) <= MAX_NAMES and not self._is_asked(names):
+            waiting = {key for key in names if key not in self._cache.names}
+            if waiting:
+                one = self.unasked.add(datagram, message, (source[0], mark), waiting, now)
+                if len(waiting) < len(names):
+                    self._take_in(one.take(names - waiting), source, mark, now)
+                return
+        if len(self.unasked):
+            for key in names:
+                self.unasked.read(key)
+        self._take_in(chain(*sections), source, mark, now)
+
+    def _is_asked(self, names: Iterable[bytes]) -> bool:
+        asked = self._questions.by_name
+        # Six times as fast as any() with a generator, for each datagram.
+        for key in names:  # noqa: SIM110
+            if key in asked:
+                return True
+        return False
+
+    def _take_in_unasked(self, records: Sequence[Record], mark: int, now: float) -> None:
+        self._take_in(records, NOWHERE, mark, now)
+
+    def _take_in(self, records: Iterable[Record], source: SocketAddress, mark: int, now: float) -> None:
+        """Store records, and tell those who ask for them.
+
+        :param source: comes with the events.
+        :param mark: its `source_mark`.
+        """
+        counters = self._context.counters
         series_of = self._questions.by_name.get
         store = self._cache.store
         flushing: set[tuple[bytes, int]] = set()
-        mark = source_mark(source[0])
         tally = [0] * len(_COUNTED)
         is_answer = False
-        for section in (message.answers, message.authorities, message.additionals):
-            for record in section:
-                rtype = record.type
-                if record.rclass != _IN:
-                    counters["records of other classes"] += 1
-                    continue
-                if rtype in _NO_DATA or (rtype == _SIG and record.rdata[:2] == b"\0\0"):
-                    # RFC 6762 §10.2: "pseudo-RRs should never go into the Multicast DNS cache".
-                    continue
-                outcome, has_elders = store(record, now, mark)
-                tally[outcome] += 1
-                key = record.name.key
-                if has_elders and record.cache_flush and record.ttl:
-                    flushing.add((key, rtype))
-                among = series_of(key)
-                if among is not None and outcome is not _IGNORED:
-                    is_answer = is_answer or outcome in _ANSWERED
-                    self._heard(among, record, outcome, source, now)
+        for record in records:
+            rtype = record.type
+            if record.rclass != _IN:
+                counters["records of other classes"] += 1
+                continue
+            if rtype in _NO_DATA or (rtype == _SIG and record.rdata[:2] == b"\0\0"):
+                # RFC 6762 §10.2: "pseudo-RRs should never go into the Multicast DNS cache".
+                continue
+            outcome, has_elders = store(record, now, mark)
+            tally[outcome] += 1
+            key = record.name.key
+            if has_elders and record.cache_flush and record.ttl:
+                flushing.add((key, rtype))
+            among = series_of(key)
+            if among is not None and outcome is not _IGNORED:
+                is_answer = is_answer or outcome in _ANSWERED
+                self._heard(among, record, outcome, source, now)
         if is_answer:
             self._answered()
         for counter, count in zip(_COUNTED, tally, strict=True):

@@ -246,9 +246,9 @@ class BoundTests(SynchronousTestCase):
             if not step % 7:
                 key = rng.choice([record.name.key, TYPE.key])
                 cache.take(key, [one.key for one in cache.lifetimes(key) if one.expires_at <= now])
-        counted = sum(len(cache.records(key, ANY)) for key in cache._names)
+        counted = sum(len(cache.records(key, ANY)) for key in cache.names)
         self.assertEqual(len(cache), counted)
-        self.assertEqual(sorted(cache._names), sorted(cache._table.order))
+        self.assertEqual(sorted(cache.names), sorted(cache._table.order))
         self.assertLessEqual(len(cache), 64)
         cache.clear()
         self.assertEqual((len(cache), cache.octets), (0, 0))
@@ -284,7 +284,7 @@ class BoundTests(SynchronousTestCase):
                 cache.take(record.name.key, [record_key(record.type, record.rdata)])
         self.assertEqual(len(cache), 0)
         self.assertLess(cache.octets, 150_000)
-        self.assertLess(len(cache._names), 300)
+        self.assertLess(len(cache.names), 300)
 
 
 class MemoryTests(SynchronousTestCase):

@@ -34,8 +34,11 @@ such host take a tenth of the usual buffer.
 CROWDED_PERIOD = 1.0
 """Seconds for which a buffer that was crowded counts as crowded. Our choice: the window of the rate."""
 
-LOOK_EVERY = 8
-"""Answers between two looks at the buffer. Our choice: they take a hundredth of the usual one."""
+LOOK_EVERY = 16_384
+"""Octets of answers between two looks at the buffer. Our choice: a twentieth of the usual one."""
+
+ANSWER_OVERHEAD = 512
+"""Octets that the system adds to each answer, at least. Our choice: what Linux adds to a short one."""
 
 MAX_WAITING = 256
 """Answers that wait for room in the buffer. Our choice: a question that many ask at once."""
@@ -48,6 +51,8 @@ WAIT_LIMIT = 1.0
 
 RETRY_DELAY = 0.05
 """Seconds until what waits is tried again. Our choice: several times before `WAIT_LIMIT`."""
+
+_SENT = SendResult.SENT  # looked up once
 
 
 class Sender(Protocol):
@@ -82,6 +87,7 @@ class Answers:
         """answers_held_back: too many to one host while it was crowded; answers_lost: no room in time."""
         self._clock = clock
         self._sender = sender
+        self._send = sender.send  # looked up once, since it runs for each answer
         self._until_look = 0
         self._crowded_until = 0.0
         self._limit = RateLimit(CROWDED_RATE)
@@ -94,7 +100,7 @@ class Answers:
 
         :raises ValueError: as the sender does.
         """
-        self._until_look -= 1
+        self._until_look -= len(payload) + ANSWER_OVERHEAD
         if self._until_look < 0:
             self._until_look = LOOK_EVERY
             if self._sender.waiting() * CROWDED_SHARE > self._sender.room:
@@ -102,12 +108,14 @@ class Answers:
         if self._crowded_until and not self._may_send(destination[0]):
             self._count("answers_held_back", destination[0])
             return False
-        result = self._sender.send(payload, destination, interface)
+        result = self._send(payload, destination, interface)
+        if result is _SENT:
+            return True
         if result is SendResult.FULL:
             self._crowded_until = self._clock.seconds() + CROWDED_PERIOD
             self._reached(destination[0])
             return self._keep(_Waiting(payload, destination, interface, self._clock.seconds() + WAIT_LIMIT))
-        return bool(result)
+        return False
 
     def close(self) -> None:
         """Wait no more."""

@@ -22,13 +22,14 @@ from mcast.neighbours import SocketAddress, broadcast_addresses
 from mcast.node.answers import Answers
 from mcast.node.strain import PORT_LIMITS, Strain
 from mcast.sockets.apart import ApartSender
-from mcast.sockets.arrival import Arrival
+from mcast.sockets.arrival import Arrival, Way
 from mcast.sockets.group import Group
 from mcast.sockets.held import is_port_held, is_port_held_beside
 from mcast.sockets.interface import Interface, interfaces
 from mcast.sockets.listen import listen_multicast
 from mcast.sockets.monitor import InterfaceMonitor
 from mcast.sockets.options import MAX_HOPS
+from mcast.sockets.port import GroupPort
 from mcast.sockets.sending import SendResult
 from mcast.sockets.settings import PortSettings
 
@@ -229,6 +230,7 @@ class SocketPort(DatagramProtocol):
                     hop_limit=MAX_HOPS,
                     unicast_hop_limit=MAX_HOPS,
                     receive_buffer=RECEIVE_BUFFER,
+                    hop_limits=False,  # nobody here asks for them
                 ),
             )
         except BaseException:
@@ -308,20 +310,37 @@ class SocketPort(DatagramProtocol):
             self._answers.close()
             self._sender.close()
 
-    def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
-        """Pass on a datagram for the group or for an address of this host (called by `GroupPort`)."""
+    def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> bytes | None:
+        """Pass on a datagram for the group or for an address of this host."""
+        received, multicast, _ = self.way_of(arrival)
+        return received(data, address, multicast)
+
+    def way_of(self, arrival: Arrival) -> Way:
+        """Return where datagrams go that arrive so (called by `GroupPort`, once for all of them)."""
         interface, destination, _ = arrival
-        if not interface:
-            interface = self._guess_interface(address)
-        received = self._receivers.get(interface)
-        if received is None or destination in self._not_ours:
-            self._elsewhere += 1
-            return
         # Where the system does not tell the destination nearly everything is multicast.
         multicast = destination == self._group or destination is None
+        if not interface:
+            return self._arrived_somewhere, multicast, 0
+        received = self._receivers.get(interface)
+        if received is None or destination in self._not_ours:
+            return self._arrived_elsewhere, multicast, interface
+        return received, multicast, interface
+
+    def _arrived_elsewhere(self, data: bytes, address: SocketAddress, multicast: bool) -> None:
+        self._elsewhere += 1
+
+    def _arrived_somewhere(self, data: bytes, address: SocketAddress, multicast: bool) -> None:
+        """Pass on a datagram of which the system does not tell the interface."""
+        interface = self._guess_interface(address)
+        received = self._receivers.get(interface, self._arrived_elsewhere)
         answer = received(data, address, multicast)
         if answer is not None:
-            self.send(answer, interface, address)
+            self.send_answer(answer, address, interface)
+
+    def send_answer(self, payload: bytes, destination: SocketAddress, interface: int) -> None:
+        """Send what a receiver has returned (called by `GroupPort`)."""
+        self._send_unicast(payload, destination, interface if self._unicast_needs_interface else 0)
 
     def _joined_changed(self) -> None:
         self._unicast_needs_interface = len(self._joined) > 1
@@ -331,6 +350,8 @@ class SocketPort(DatagramProtocol):
             for interface in self._joined.values()
             for address in broadcast_addresses(each.network for each in interface.networks)
         ) | {"255.255.255.255"}
+        if isinstance(self._port, GroupPort):
+            self._port.forget_ways()
 
     def _guess_interface(self, source: SocketAddress) -> int:
         """Return the interface whose neighbour the source is, where the system does not tell the arrival."""

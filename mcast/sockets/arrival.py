@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from mcast.neighbours import SocketAddress
 
 
 class Arrival(NamedTuple):
@@ -21,3 +24,7 @@ class Arrival(NamedTuple):
 
 UNKNOWN_ARRIVAL = Arrival(0, None, None)
 """Nothing is known, as on a stock port."""
+
+Way = tuple[Callable[[bytes, SocketAddress, Any], bytes | None], Any, int]
+"""Where datagrams go that arrived in one way: what is called, with the datagram, its source and the second of
+these; and the index of the interface that an answer is told to leave by, 0 for none."""

@@ -202,14 +202,19 @@ class Options:
 
     # Ancillary data
 
-    def receive_arrival(self) -> None:
-        """Ask that arrival interface, destination and hop limit come with each datagram (RFC 3542 §6)."""
+    def receive_arrival(self, *, hops: bool = True) -> None:
+        """Ask that arrival interface and destination come with each datagram (RFC 3542 §6).
+
+        :param hops: and its hop limit.
+        """
         row = self._platform
         wanted: tuple[int | None, ...] = (
-            (row.ipv6_recvpktinfo, row.ipv6_recvhoplimit)
+            (row.ipv6_recvpktinfo,)
             if self._ipv6
-            else (row.ipv4_pktinfo, row.ipv4_recvif, row.ipv4_recvdstaddr, row.ipv4_recvttl)
+            else (row.ipv4_pktinfo, row.ipv4_recvif, row.ipv4_recvdstaddr)
         )
+        if hops:
+            wanted += (row.ipv6_recvhoplimit if self._ipv6 else row.ipv4_recvttl,)
         level, _ = self._of(0, 0)
         for option in wanted:
             if option is not None:

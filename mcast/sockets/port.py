@@ -297,6 +297,11 @@ class GroupPort:
         self._reader.forget()
         self._further.forget()
 
+    def forget_ways(self) -> None:
+        """Ask the protocol anew for the `Way` of each kind of arrival."""
+        if self._sockets is not None:
+            self._forget()
+
     def _open_further(self, group: Group, interface: int) -> Seat:
         if self.ipv6:
             self._reader.ask()  # or it would take what a further socket has joined, see `Seat.covers`

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from mcast.clock import clock_of
 from mcast.neighbours import SocketAddress
-from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival
+from mcast.sockets.arrival import UNKNOWN_ARRIVAL, Arrival, Way
 from mcast.sockets.joins import Seat
 from mcast.sockets.opening import PortSockets
 from mcast.sockets.options import Options
@@ -51,7 +51,11 @@ _ANCILLARY_SIZE = 256  # octets; four control messages of 12 to 28 octets with t
 class Reader:
     """Reads the socket of a port.
 
-    :param port: whose datagrams these are. What its protocol returns goes back by its ``send``.
+    A protocol with a method ``way_of(arrival)`` is asked once for each kind of arrival where such datagrams
+    go, and need not find out for each of them. One with a method ``send_answer`` is given what it returned,
+    to send it itself; for any other it goes back by the port's ``send``.
+
+    :param port: whose datagrams these are.
     :param seat: what the socket has joined; decides whether a datagram is for us.
     :param descriptor: what the reactor watches.
     """
@@ -77,11 +81,18 @@ class Reader:
         self._options = Options(sockets.receiver, ipv6=port.ipv6)
         self._counters = port.counters
         self._seconds = clock_of(port.reactor).seconds
-        self._seen: dict[tuple[tuple[int, int, bytes], ...], Arrival | None] = {}
+        self._seen: dict[tuple[tuple[int, int, bytes], ...], Way | None] = {}
+        self._last: list[tuple[int, int, bytes]] | None = None
+        """The ancillary data of the datagram before, and with what `_seen` has for it."""
+        self._way: Way | None = None
         self._errors = 0
         arrived = getattr(port.protocol, "datagram_arrived", None)
         self._deliver: Callable[[bytes, SocketAddress, Arrival], bytes | None] = (
             self._deliver_plainly if arrived is None else arrived
+        )
+        self._way_of: Callable[[Arrival], Way] = getattr(port.protocol, "way_of", self._usual_way)
+        self._answer: Callable[[bytes, SocketAddress, int], object] = getattr(
+            port.protocol, "send_answer", port.send
         )
         self._asks = self._asks_the_system(tells=arrived is not None)
         if self._asks:
@@ -90,7 +101,7 @@ class Reader:
     def ask(self) -> None:
         """Ask the system from now on how each datagram arrived."""
         self._asks = True
-        self._options.receive_arrival()
+        self._options.receive_arrival(hops=self._settings.hop_limits)
 
     def _asks_the_system(self, tells: bool) -> bool:
         """Must the system be asked how each datagram arrived?
@@ -106,6 +117,7 @@ class Reader:
     def forget(self) -> None:
         """Judge every kind of arrival anew, since the memberships have changed."""
         self._seen.clear()
+        self._last = None
 
     def read(self) -> None:
         """Deliver what has arrived, at most `READ_BATCH` datagrams."""
@@ -119,42 +131,45 @@ class Reader:
             self._counters["received"] += received
 
     def _read_plainly(self) -> int:
-        # One loop for many datagrams, with names looked up once: what stands here runs for each of them.
+        # One loop for many datagrams, with names looked up once: what stands here runs for each of them. Two
+        # loops, and no count of what is left until the next look: that is 0.05 µs of each.
         receive = self._sockets.receiver.recvfrom
-        deliver = self._deliver
         limit = self._settings.max_packet_size
         size = limit + 1  # one octet more than wanted shows that a datagram was cut, on every system
-        arrival = self._pinned_arrival()
+        deliver, told, interface = self._way_of(self._pinned_arrival())
         # A pinned port has nothing to choose, so what it sends back goes straight to the socket.
         answer = self._sockets.sender.sendto if self._sockets.pinned else None
         seconds = self._seconds
         until = seconds() + READ_SLICE
         count = 0
-        for count in range(READ_BATCH):
-            try:
-                data, address = receive(size)
-            except BlockingIOError:
-                return count
-            except OSError as problem:
-                self.failed(problem)
-                return count
-            if len(data) > limit:
-                self._counters["truncated"] += 1
-                continue
-            try:
-                reply = deliver(data, address, arrival)
-            except Exception:
-                self._protocol_failed()
-                continue
-            if reply is not None:
-                if answer is None:
-                    self._port.send(reply, address, arrival.interface)
-                else:
-                    try:
-                        answer(reply, address)
-                    except OSError as problem:
-                        self._failures.send_failed(problem, self._sockets.pinned)
-            if self.stopped or (count % LOOK_EVERY == LOOK_EVERY - 1 and seconds() >= until):
+        for first in range(0, READ_BATCH, LOOK_EVERY):
+            for count in range(first, first + LOOK_EVERY):
+                try:
+                    data, address = receive(size)
+                except BlockingIOError:
+                    return count
+                except OSError as problem:
+                    self.failed(problem)
+                    return count
+                if len(data) > limit:
+                    self._counters["truncated"] += 1
+                    continue
+                try:
+                    reply = deliver(data, address, told)
+                except Exception:
+                    self._protocol_failed()
+                    continue
+                if reply is not None:
+                    if answer is None:
+                        self._answer(reply, address, interface)
+                    else:
+                        try:
+                            answer(reply, address)
+                        except OSError as problem:
+                            self._failures.send_failed(problem, self._sockets.pinned)
+                if self.stopped:
+                    return count + 1
+            if seconds() >= until:
                 break
         return count + 1
 
@@ -163,41 +178,42 @@ class Reader:
         if sys.platform == "win32":
             raise NotImplementedError("Windows has no recvmsg()")
         receive = self._sockets.receiver.recvmsg
-        deliver = self._deliver
         limit = self._settings.max_packet_size
         size = limit + 1
-        seen = self._seen
+        answer = self._answer
         seconds = self._seconds
         until = seconds() + READ_SLICE
         count = 0
-        for count in range(READ_BATCH):
-            try:
-                data, ancillary, _, address = receive(size, _ANCILLARY_SIZE)
-            except BlockingIOError:
-                return count
-            except OSError as problem:
-                self.failed(problem)
-                return count
-            if len(data) > limit:
-                self._counters["truncated"] += 1
-                continue
-            # Few different ones come in millions of datagrams: taken apart once.
-            key = tuple(ancillary)
-            try:
-                arrival = seen[key]
-            except KeyError:
-                arrival = self._arrival(key)
-            if arrival is None:
-                self._counters["not_joined"] += 1
-                continue
-            try:
-                reply = deliver(data, address, arrival)
-            except Exception:
-                self._protocol_failed()
-                continue
-            if reply is not None:
-                self._port.send(reply, address, arrival.interface)
-            if self.stopped or (count % LOOK_EVERY == LOOK_EVERY - 1 and seconds() >= until):
+        for first in range(0, READ_BATCH, LOOK_EVERY):
+            for count in range(first, first + LOOK_EVERY):
+                try:
+                    data, ancillary, _, address = receive(size, _ANCILLARY_SIZE)
+                except BlockingIOError:
+                    return count
+                except OSError as problem:
+                    self.failed(problem)
+                    return count
+                if len(data) > limit:
+                    self._counters["truncated"] += 1
+                    continue
+                # Most arrive as the one before, which is seen without the 0.15 µs of a look-up.
+                if ancillary != self._last:
+                    self._turn_to(ancillary)
+                way = self._way
+                if way is None:
+                    self._counters["not_joined"] += 1
+                    continue
+                deliver, told, interface = way
+                try:
+                    reply = deliver(data, address, told)
+                except Exception:
+                    self._protocol_failed()
+                    continue
+                if reply is not None:
+                    answer(reply, address, interface)
+                if self.stopped:
+                    return count + 1
+            if seconds() >= until:
                 break
         return count + 1
 
@@ -207,15 +223,21 @@ class Reader:
         bound = self._port.binding.group if self._options.binds_groups else None
         return Arrival(self._sockets.pinned, None if bound is None else bound.host, None)
 
-    def _arrival(self, key: tuple[tuple[int, int, bytes], ...]) -> Arrival | None:
-        arrival: Arrival | None = Arrival(*self._options.read_arrival(key))
-        assert arrival is not None
-        if not self._seat.covers(arrival):
-            arrival = None
-        if len(self._seen) >= MAX_ARRIVALS:
-            self._seen.clear()
-        self._seen[key] = arrival
-        return arrival
+    def _turn_to(self, ancillary: list[tuple[int, int, bytes]]) -> None:
+        """Take the way of datagrams with this ancillary data from now on."""
+        # Few different ones come in millions of datagrams: taken apart once.
+        key = tuple(ancillary)
+        try:
+            self._way = self._seen[key]
+        except KeyError:
+            arrival = Arrival(*self._options.read_arrival(key))
+            if len(self._seen) >= MAX_ARRIVALS:
+                self._seen.clear()
+            self._way = self._seen[key] = self._way_of(arrival) if self._seat.covers(arrival) else None
+        self._last = ancillary
+
+    def _usual_way(self, arrival: Arrival) -> Way:
+        return self._deliver, arrival, arrival.interface
 
     def _deliver_plainly(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         host, port = address[0], address[1]

@@ -55,6 +55,8 @@ class PortSettings:
     arrivals: bool | None = None
     """Is the system asked how each datagram arrived, which takes a good part of the receive rate? None for
     "where it is not known otherwise"."""
+    hop_limits: bool = True
+    """Where it is asked that, does it tell hop limits, too? They take a tenth of a microsecond each."""
     shared: bool = True
     """May other sockets bind the same port?"""
     sends_apart: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, succeed
@@ -13,6 +14,9 @@ from mcast.neighbours import SocketAddress
 from mcast.node import network
 from mcast.node.network import BACKLOG_DELAY, BACKLOG_LIMIT, SocketPort
 from mcast.node.strain import NOBODY
+from mcast.sockets.arrival import Arrival
+from mcast.sockets.group import Group
+from mcast.sockets.interface import Interface, InterfaceAddress
 from mcast.sockets.sending import SendResult
 
 
@@ -36,6 +40,11 @@ class FakePort:
             self.counters["send_full"] = self.counters.get("send_full", 0) + 1
         return self.result
 
+    def join(self, group: Group, interface: int) -> None:
+        pass
+
+    leave = join
+
     def getHandle(self) -> None:
         return None
 
@@ -43,8 +52,8 @@ class FakePort:
         return succeed(None)
 
 
-class SendingTests(SynchronousTestCase):
-    """A port of IPv4 whose send buffer is full for a while, or for ever."""
+class PortTestCase(SynchronousTestCase):
+    """A port of IPv4."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -53,6 +62,10 @@ class SendingTests(SynchronousTestCase):
         self.patch(network, "_sender", lambda ipv6: None)
         self.patch(network, "is_port_held", lambda *words, **settings: False)
         self.port = SocketPort(cast(Any, self.clock), ipv6=False)
+
+
+class SendingTests(PortTestCase):
+    """Its send buffer is full for a while, or for ever."""
 
     def test_full_for_a_while(self) -> None:
         self.below.result = SendResult.FULL
@@ -102,3 +115,51 @@ class SendingTests(SynchronousTestCase):
             self.below.problem = problem
             self.assertFalse(self.port.send(b"x", 2, None))
             self.assertFalse(self.port.send(b"x", 2, ("10.0.0.1", 5353)))
+
+
+class ReceivingTests(PortTestCase):
+    """Where datagrams go, by how they arrived."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.heard: list[tuple[bytes, bool]] = []
+        addresses = (InterfaceAddress(IPv4Address("10.0.0.1"), 24),)
+        self.port.join(Interface("eth0", 2, addresses), self.receive)
+
+    def receive(self, data: bytes, source: SocketAddress, multicast: bool) -> bytes | None:
+        self.heard.append((data, multicast))
+        return data.upper() if data.islower() else None
+
+    def arrive(self, data: bytes, interface: int, destination: str | None) -> None:
+        source = ("10.0.0.9", 40000)
+        taken, told, by = self.port.way_of(Arrival(interface, destination, None))
+        answer = taken(data, source, told)
+        if answer is not None:
+            self.port.send_answer(answer, source, by)
+
+    def test_group_and_own_address(self) -> None:
+        self.arrive(b"ONE", 2, "224.0.0.251")
+        self.arrive(b"TWO", 2, "10.0.0.1")
+        self.assertEqual(self.heard, [(b"ONE", True), (b"TWO", False)])
+
+    def test_destination_not_told(self) -> None:
+        self.arrive(b"ONE", 2, None)
+        self.assertEqual(self.heard, [(b"ONE", True)])
+
+    def test_elsewhere(self) -> None:
+        """Another interface, and broadcast addresses."""
+        for interface, destination in ((3, "224.0.0.251"), (2, "10.0.0.255"), (2, "255.255.255.255")):
+            self.arrive(b"X", interface, destination)
+        self.assertEqual((self.heard, self.port.counters["elsewhere"]), ([], 3))
+
+    def test_interface_not_told(self) -> None:
+        """It is the one whose neighbour the source is; the answer leaves there."""
+        self.arrive(b"x", 0, "224.0.0.251")
+        self.assertEqual((self.heard, self.below.sent), ([(b"x", True)], [b"X"]))
+        self.port.leave(self.port._joined[2])
+        self.arrive(b"x", 0, "224.0.0.251")
+        self.assertEqual((len(self.heard), self.port.counters["elsewhere"]), (1, 1))
+
+    def test_answer(self) -> None:
+        self.arrive(b"one", 2, "224.0.0.251")
+        self.assertEqual(self.below.sent, [b"ONE"])

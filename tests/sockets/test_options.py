@@ -319,6 +319,13 @@ class ReceptionTests(SynchronousTestCase):
             made, [[(0, 8, 1), (0, 12, 1)], [(0, 26, 1), (0, 24, 1)], [(0, 20, 1), (0, 7, 1), (0, 65, 1)]]
         )
 
+    def test_arrival_without_hops(self) -> None:
+        """Where nobody asks for the hop limit, the system need not tell it."""
+        for ipv6, expected in ((False, [(0, 8, 1)]), (True, [(41, 49, 1)])):
+            recorder = RecordingSocket()
+            Options(cast(socket.socket, recorder), ipv6=ipv6, platform=LINUX).receive_arrival(hops=False)
+            self.assertEqual(recorder.calls, expected)
+
     def read(self, row: Platform, ipv6: bool, *ancillary: tuple[int, int, bytes]) -> tuple[Any, ...]:
         return Options(cast(socket.socket, RecordingSocket()), ipv6=ipv6, platform=row).read_arrival(
             ancillary

@@ -19,7 +19,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from mcast.sockets.arrival import Arrival
+from mcast.sockets.arrival import Arrival, Way
 from mcast.sockets.group import Group
 from mcast.sockets.interface import interfaces
 from mcast.sockets.listen import GroupListener
@@ -122,6 +122,39 @@ class InterfaceTests(PortTestCase):
         port.write(b"hello")
         peer.doRead()
         self.assertEqual(self.protocol.data, [b"hello"])
+
+    def test_ways(self) -> None:
+        """A protocol says once for each kind of arrival where datagrams go, and may send answers itself."""
+        heard: list[tuple[Any, ...]] = []
+        asked: list[Arrival] = []
+
+        class Guide(Recorder):
+            def way_of(self, arrival: Arrival) -> Way:
+                asked.append(arrival)
+                return self.taken, len(asked), 7
+
+            def taken(self, data: bytes, address: tuple[Any, ...], told: int) -> bytes:
+                heard.append((data, told))
+                return data.upper()
+
+            def send_answer(self, data: bytes, address: tuple[Any, ...], interface: int) -> None:
+                heard.append((data, interface))
+
+        port = self.open(Guide(), hop_limits=False)
+        self.send_to(port, b"one")
+        self.send_to(port, b"two")
+        port.doRead()
+        self.assertEqual(heard, [(b"one", 1), (b"ONE", 7), (b"two", 1), (b"TWO", 7)])
+        port.forget_ways()
+        self.send_to(port, b"three")
+        port.doRead()
+        self.assertEqual(heard[4:], [(b"three", 2), (b"THREE", 7)])
+        self.assertEqual([(each.destination, each.hop_limit) for each in asked], [("127.0.0.1", None)] * 2)
+
+    def test_ways_of_a_closed_port(self) -> None:
+        port = self.open()
+        port.connectionLost()
+        port.forget_ways()
 
     def test_too_large_to_write(self) -> None:
         """As Twisted's own, write raises for it; send tells."""

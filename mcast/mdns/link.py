@@ -63,6 +63,7 @@ class Link:
         self.querier: Final = Querier(context)
         self._ready = self.responder.ready.get
         self._answer_ready = self.responder.answer_ready
+        self._is_planned = self.responder.is_planned
         self._recent: Final = RecentMessages()
         self._is_ending = False
         self._idle_until = -inf
@@ -73,11 +74,15 @@ class Link:
 
         :param source: the address it came from; ``source[0]`` is the host, ``source[1]`` the port.
         :param multicast: it was sent to the group, and not to an address of ours.
-        :returns: what goes back to the source at once, for a plain query whose answer was ready. Then nothing
-            else has changed: there is nothing to send, to report or to wait for that was not there before.
+        :returns: what goes back to the source at once, for a plain query whose answer was ready; empty where
+            that is nothing, since the answer waits already. Then nothing else has changed: there is nothing
+            to send, to report or to wait for that was not there before.
         """
-        ready = self._ready(datagram[2:])
+        key = datagram[2:]
+        ready = self._ready(key)
         if ready is not None:
+            if ready.answers and self._is_planned(ready, key, source, now):
+                return b""
             answer = self._answer_ready(ready, datagram, source, multicast, now)
             if answer is not None:
                 return answer or None
@@ -208,6 +213,7 @@ class Link:
         """
         before, after = self._context.neighbours, Neighbours(networks)
         self._context.neighbours = after
+        self.responder.forget_sources()
         if before.networks and networks and not after.shares_network(before) and self._context.is_up:
             self.link_up(now)
 

@@ -152,6 +152,8 @@ class LinkDriver:
         """
         now = self._seconds()
         answer = self._receive(datagram, source, multicast, now)
+        if answer:
+            return answer
         if answer is None:
             self.heard_from = source[0]
             try:
@@ -159,7 +161,7 @@ class LinkDriver:
                 self.strain.look((self.link.counters,), self, source[0], now)
             finally:
                 self.heard_from = ""
-        return answer
+        return None
 
     @contextmanager
     def calling(self) -> Iterator[float]:

@@ -175,7 +175,7 @@ class Lab:
         answer = self.link.receive(payload, source, multicast, self.now)
         if answer is None:
             return self.collect()
-        fresh = Capture([self._packet(answer, source)])
+        fresh = Capture([self._packet(answer, source)] if answer else [])
         self.sent += fresh
         return fresh
 

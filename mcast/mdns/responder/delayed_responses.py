@@ -70,6 +70,11 @@ class DelayedResponses:
             response.queries.add(query)
         return True
 
+    def answers(self, destination: SocketAddress, query: bytes) -> bool:
+        """Whether what waits for this querier answers this query."""
+        response = self._waiting.get(destination)
+        return response is not None and query in response.queries
+
     def clear(self) -> None:
         """Plan nothing."""
         self._waiting.clear()

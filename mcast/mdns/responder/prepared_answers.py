@@ -11,7 +11,8 @@ from mcast.mdns.constants import MDNS_PORT, SHARED_DELAY
 from mcast.mdns.context import LinkContext
 from mcast.mdns.responder.record_set import RecordSet
 from mcast.mdns.responder.unicast_responses import UnicastResponses
-from mcast.neighbours import SocketAddress, SourceKind
+from mcast.neighbours import SocketAddress
+from mcast.rate_limit import WINDOW
 
 MAX_READY = 8192
 """Queries whose answer is kept, each with at most two messages.
@@ -82,12 +83,12 @@ class ReadyAnswerer:
     """Answers plain queries with what is kept for them: the shortest way from a query to its answer."""
 
     def __init__(self, context: LinkContext, unicast: UnicastResponses) -> None:
-        self._context: Final = context
         self._rng: Final = context.rng
         self._counters: Final = context.counters
         self._delayed: Final = unicast.delayed
-        self._octets: Final = unicast.octets
         self._unicast: Final = unicast
+        self._allowances: Final = unicast.allowances
+        self._shares: Final = unicast.allowances.shares
 
     def answer_ready(
         self, ready: ReadyAnswer, datagram: bytes, source: SocketAddress, multicast: bool, now: float
@@ -100,11 +101,16 @@ class ReadyAnswerer:
         that wants a unicast response gets it if the records were multicast within a quarter of their TTL, at
         once or, for shared records, after a random delay.
         """
+        # The common case of `Allowances.of`, without the call: 0.05 µs.
+        share = self._shares.get(source[0])
+        ends_at = self._allowances.ends_at
+        if share is None or not ends_at - WINDOW <= now < ends_at:
+            share = self._allowances.of(source[0], now)
         if source[1] != MDNS_PORT:
-            if not ready.legacy or self._context.neighbours.classify(source[0]) is not SourceKind.ON_LINK:
+            if not ready.legacy or not share.is_on_link:
                 return None
             payload = datagram[:2] + ready.legacy
-        elif now < ready.unicast_until and self._unicast.reaches(source[0]):
+        elif now < ready.unicast_until and share.is_reached:
             payload = ready.unicast
             if not payload:
                 at = now + self._rng.uniform(*SHARED_DELAY)
@@ -112,9 +118,17 @@ class ReadyAnswerer:
                 return b"" if is_added else None
         else:
             return None
-        if not self._unicast.may_send(source, now):
+        if share.answers <= 0 or share.octets <= 0:
+            self._unicast.may_send(source, now)  # counts why not
             return b""
-        if self._octets is not None:
-            self._octets.allows(source[0], now, len(payload))
+        share.answers -= 1
+        share.octets -= len(payload)
         self._counters["ready answers"] += 1
         return payload
+
+    def is_planned(self, ready: ReadyAnswer, key: bytes, source: SocketAddress, now: float) -> bool:
+        """Whether this host has asked the same before, and its answer waits for its random delay.
+
+        :param key: the datagram without its ID.
+        """
+        return now < ready.unicast_until and self._delayed.answers(source, key)

@@ -48,8 +48,11 @@ class Responder:
         self._siblings: Final = Siblings()
         self._watcher: Final = Watcher(context, self._publications, self._plan)
         self._answerer: Final = Answerer(context, self._zone, self._plan, self.ready, self._siblings)
-        self.answer_ready: Final = ReadyAnswerer(context, self._answerer.unicast).answer_ready
+        answerer = ReadyAnswerer(context, self._answerer.unicast)
+        self.answer_ready: Final = answerer.answer_ready
         """See `ReadyAnswerer.answer_ready`."""
+        self.is_planned: Final = answerer.is_planned
+        """See `ReadyAnswerer.is_planned`."""
         self._schedule(context.schedule)
 
     def _schedule(self, schedule: Schedule) -> None:
@@ -181,6 +184,10 @@ class Responder:
         """The link carries nothing: say nothing and plan nothing until `set_up`."""
         self._forget_plans()
         self._publications.set_down(now)
+
+    def forget_sources(self) -> None:
+        """Judge anew who is on the link: the networks have changed."""
+        self._answerer.unicast.allowances.forget()
 
     def _forget_plans(self) -> None:
         self._watcher.seen.clear()

@@ -9,12 +9,12 @@ from collections.abc import Collection
 from typing import Final
 
 from mcast.mdns.context import LinkContext
+from mcast.mdns.responder.allowances import Allowances
 from mcast.mdns.responder.delayed_responses import DelayedResponses
 from mcast.mdns.responder.message_sizes import pack_response
 from mcast.mdns.responder.record_set import RecordSet
 from mcast.mdns.responder.zone import Zone
 from mcast.neighbours import SocketAddress, SourceKind
-from mcast.rate_limit import MAX_OCTET_RATE, RateLimit
 
 
 class UnicastResponses:
@@ -28,37 +28,30 @@ class UnicastResponses:
         self._sizes: Final = context.sizes
         self._counters: Final = context.counters
         self._zone: Final = zone
-        max_rate = context.settings.max_rate
-        self._rate: Final = RateLimit(max_rate) if max_rate else None
-        """How many unicast answers a source gets; None for any number."""
-        self.octets: Final = RateLimit(MAX_OCTET_RATE) if max_rate else None
-        """How many octets of them."""
+        self.allowances: Final = Allowances(context)
+        """Who gets them, and how many."""
 
     def reaches(self, host: str) -> bool:
-        """Whether a unicast response reaches the program on port 5353 of this host that has asked.
-
-        A host off the link ignores it (RFC 6762 §11). On our own host the system gives it to one of the
-        sockets bound to the port, on Linux to the one bound last, whichever of them has asked (RFC 6762
-        §15.1); so all that our host asks is answered by multicast.
-        """
+        """Whether a unicast response reaches the program on port 5353 of this host; see `Allowances`."""
         neighbours = self._context.neighbours
         return neighbours.classify(host) is SourceKind.ON_LINK and not neighbours.is_own(host)
 
     def may_send(self, source: SocketAddress, now: float) -> bool:
         """Whether a source on the link gets one more unicast answer; if so, count it."""
-        if self.octets is not None and not self.octets.allows(source[0], now, 0):
+        share = self.allowances.of(source[0], now)
+        if share.octets <= 0:
             self._counters["answers over octet rate"] += 1
             return False
-        if self._rate is not None and not self._rate.allows(source[0], now):
+        if share.answers <= 0:
             self._counters["answers over rate"] += 1
             return False
+        share.answers -= 1
         return True
 
     def send(self, payload: bytes, destination: SocketAddress, now: float) -> None:
         """Send by unicast what `may_send` has allowed, and count its octets."""
         self._outbox.unicast(payload, destination)
-        if self.octets is not None:
-            self.octets.allows(destination[0], now, len(payload))
+        self.allowances.of(destination[0], now).octets -= len(payload)
 
     def send_sets(self, answers: list[RecordSet], destination: SocketAddress, now: float) -> None:
         """Send sets with what belongs to them, unless the source has had too much."""

@@ -17,6 +17,7 @@ from tests.mdns.lab import (
     HOST_GROUP,
     HTTP,
     IPV6,
+    OTHER_PEER,
     PEER,
     PTR,
     RESOLVER,
@@ -31,6 +32,7 @@ from tests.mdns.lab import (
     A,
     Lab,
     flushed,
+    interface,
     query,
     service_group,
     settled,
@@ -86,6 +88,17 @@ class DestinationTests(SynchronousTestCase):
         (sent,) = lab.ask(HTTP, PTR, unicast=True) + lab.pass_time(1.0)
         self.assertEqual((sent.to, round(sent.at * 1000)), (PEER, 100020))
         self.assertEqual(sent.message.answers, [WEB_PTR])
+
+    def test_unicast_shared_asked_for_again(self) -> None:
+        """M-5.4-9: while it waits the same question changes nothing, and one answer comes for both."""
+        lab = settled(point=0.0)
+        lab.ask(HTTP, PTR, unicast=True)
+        question = encode(query(Question(HTTP, PTR, unicast=True)))
+        wakeup = lab.link.next_wakeup()
+        self.assertEqual(lab.link.receive(question, PEER, True, lab.now), b"")
+        self.assertEqual(lab.link.next_wakeup(), wakeup)
+        self.assertIsNone(lab.link.receive(question, OTHER_PEER, True, lab.now))
+        self.assertEqual([packet.to for packet in lab.pass_time(1.0)], [PEER, OTHER_PEER])
 
     def test_unicast_unique_is_flushed(self) -> None:
         """M-5.4-9, M-10.2-7: a unicast answer has the flush bit on unique records."""
@@ -169,6 +182,17 @@ class DestinationTests(SynchronousTestCase):
         lab.ask(HOST, A, unicast=True)
         lab.sent.clear()
         self.assertEqual([packet.to for packet in lab.ask(HOST, A, STRANGER, unicast=True)], [None])
+
+    def test_networks_that_change(self) -> None:
+        """M-11-6: who was on the link a moment ago, and was answered at once, no longer is."""
+        lab = settled()
+        for _ in range(2):
+            lab.ask(HOST, A, RESOLVER)
+        lab.link.set_networks([interface("192.168.1.2/24"), interface("10.0.0.2/24")], lab.now)
+        self.assertEqual(len(lab.ask(HOST, A, ("10.0.0.9", 40000))), 1)
+        lab.link.set_networks([interface("10.0.0.2/24")], lab.now)
+        self.assertEqual(lab.ask(HOST, A, RESOLVER), [])
+        self.assertEqual(len(lab.ask(HOST, A, ("10.0.0.9", 40000))), 1)
 
     def test_link_local_source(self) -> None:
         """M-5.5-2: a link-local address of IPv6 is on the link, whatever our prefixes are."""

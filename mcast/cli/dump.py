@@ -42,6 +42,7 @@ from mcast.cli.command import (
     tell,
     whole,
 )
+from mcast.cli.pipes import opened
 from mcast.cli.progress import Progress
 from mcast.cli.record_fields import record_fields
 from mcast.cli.seen import SeenPacket
@@ -126,7 +127,7 @@ async def _read_file(reactor: Any, path: str, dump: Dump | CaptureReport, termin
     from mcast.cli.capture import IncompleteCapture, read_capture
 
     try:
-        with open(path, "rb") as stream:
+        with opened(path) as stream:
             # What is read from a pipe has no size.
             size = os.fstat(stream.fileno()).st_size if stream.seekable() else None
             with Progress(f"reading {os.path.basename(path)}", size, terminal) as progress:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from mcast.cli.command import CommandError
+from mcast.cli.pipes import opened, standard_input
 from mcast.echo.probe import MAX_PROBE_SIZE
 
 
@@ -17,6 +17,7 @@ def read_payload(
     :param cut: the caller cuts what is too long for a datagram.
     :raises CommandError: several are given, the digits are none, or it is too long.
     :raises OSError: the file cannot be read.
+    :raises CancelledError: a signal came while a pipe was waited for.
     """
     given = [each for each in (text, hexadecimal, file) if each is not None]
     if len(given) > 1:
@@ -26,10 +27,11 @@ def read_payload(
     elif hexadecimal is not None:
         payload = _octets(hexadecimal)
     elif file is not None:
-        with open(file, "rb") as stream:
+        with opened(file) as stream:
             payload = stream.read(MAX_PROBE_SIZE + 1)
     else:
-        payload = sys.stdin.buffer.read(MAX_PROBE_SIZE + 1)
+        with standard_input() as stream:
+            payload = stream.read(MAX_PROBE_SIZE + 1)
     if len(payload) > MAX_PROBE_SIZE and not cut:
         raise CommandError(f"{file or 'the payload'}: more than the {MAX_PROBE_SIZE} octets of a datagram")
     return payload

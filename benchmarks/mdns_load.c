@@ -10,7 +10,8 @@
  * most WINDOW under way. A query is given up after PATIENCE ms: it was lost, or answered by multicast.
  *
  * Before that all queries are sent twice within half a second and not counted, since a responder multicasts its
- * answer where it has not done so lately (RFC 6762 §5.4). The result is one JSON object on standard output.
+ * answer where it has not done so lately (RFC 6762 §5.4). When it begins to count, a line on standard error says so. The
+ * result is one JSON object on standard output.
  */
 
 #define _GNU_SOURCE
@@ -326,6 +327,7 @@ int main(int argc, char **argv)
             continue;
         }
         if (warming && t >= count_from) {
+            fputs("counting\n", stderr);
             warming = planned = under_way = 0;
             head = tail;
             memset(sent_at, 0, sizeof sent_at);

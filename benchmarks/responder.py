@@ -14,6 +14,7 @@ below saturation.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -46,7 +47,6 @@ LATENCY_RATE = 1000
 OURS, AVAHI, ZEROCONF = "mcast", "avahi-daemon", "python-zeroconf"
 SERVERS = (OURS, AVAHI, ZEROCONF)
 
-TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -168,9 +168,8 @@ class Server:
 
     @property
     def cpu(self) -> float:
-        """Seconds of processor time so far."""
-        fields = Path(f"/proc/{self._program.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Seconds of processor time so far, as the scheduler counts them."""
+        return int(Path(f"/proc/{self._program.pid}/schedstat").read_text().split()[0]) / 1e9
 
     @property
     def memory(self) -> int:
@@ -212,15 +211,59 @@ def watch_announcements(sniffer: Sniffer, server: Server, count: int, address: s
     return 0.0, 0
 
 
+def saturate(
+    lan: Lan, server: Server, core: int, load: Load, queries: Path, seconds: float, window: int
+) -> dict[str, float]:
+    """Have a responder answer as fast as it can, and return what the load generator tells.
+
+    And ``read``: how many queries were read in a second of the responder's processor time. The time before
+    the generator counts is left out, when each answer is made and multicast for the first time.
+    """
+    near, far = lan.hosts
+    words = generator(far, load, queries, seconds, window, 0)
+    program = subprocess.Popen(
+        far.command("taskset", "-c", str(core), *words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stderr is not None
+    program.stderr.readline()
+    read, spent = received(near), server.cpu
+    output, errors = program.communicate()
+    if program.returncode:
+        raise SystemExit(f"{GENERATOR}: {errors}")
+    run: dict[str, float] = json.loads(output)
+    run["read"] = (received(near) - read) / max(server.cpu - spent, 0.001)
+    return run
+
+
 def generate(
     host: Host, core: int, load: Load, queries: Path, seconds: float, window: int, rate: int
 ) -> dict[str, float]:
     """Run the load generator once and return what it tells."""
+    words = generator(host, load, queries, seconds, window, rate)
+    found: dict[str, float] = json.loads(host.run("taskset", "-c", str(core), *words))
+    return found
+
+
+def generator(
+    host: Host, load: Load, queries: Path, seconds: float, window: int, rate: int
+) -> tuple[str, ...]:
+    """Return the command line of the load generator."""
     words = [str(queries), host.ipv4(), "5353" if load.unicast else "0", GROUP4, "5353"]
     words += [str(seconds), str(window), str(rate), str(load.patience), str(int(load.merged))]
-    output = host.run("taskset", "-c", str(core), str(GENERATOR), *words)
-    found: dict[str, float] = json.loads(output)
-    return found
+    return str(GENERATOR), *words
+
+
+@contextlib.contextmanager
+def queries_file(load: Load, count: int) -> Iterator[Path]:
+    """Write the queries of a load for the generator, and give the file."""
+    with tempfile.NamedTemporaryFile(suffix=".queries") as file:
+        for one in load.questions(count):
+            file.write(len(one).to_bytes(2, "big") + one)
+        file.flush()
+        yield Path(file.name)
 
 
 def received(host: Host) -> int:
@@ -229,18 +272,58 @@ def received(host: Host) -> int:
     return int(lines[1][lines[0].index("InDatagrams")])
 
 
+def start(kind: str, host: Host, count: int, core: int) -> Server:
+    """Start a responder on a core."""
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})  # children inherit it
+    try:
+        return Server(kind, host, count)
+    finally:
+        os.sched_setaffinity(0, everywhere)
+
+
+def take_turns(
+    loads: dict[tuple[str, int], Sequence[str]], rounds: int, seconds: float, cores: tuple[int, int]
+) -> dict[tuple[str, int], dict[str, list[float]]]:
+    """Return the queries read in a second of processor time, a value for each round.
+
+    All responders run all the time, each on a link of its own, and take turns within each round and load: a
+    machine that changes its speed changes it for all of them.
+
+    :param loads: the titles of the loads for each responder and number of services.
+    """
+    read: dict[tuple[str, int], dict[str, list[float]]] = {which: {} for which in loads}
+    with contextlib.ExitStack() as stack:
+        running: dict[tuple[str, int], tuple[Lan, Server]] = {}
+        for kind, count in loads:
+            lan = Lan(2, 1)
+            stack.callback(lan.close)
+            near, far = lan.hosts
+            with contextlib.closing(Sniffer(far)) as sniffer:
+                server = start(kind, near, count, cores[0])
+                stack.callback(server.close)
+                watch_announcements(sniffer, server, count, near.ipv4())
+            running[kind, count] = lan, server
+        time.sleep(2.0)  # a third announcement, if any, and what follows it
+        for turn in range(rounds):
+            for load in LOADS:
+                order = [which for which, titles in loads.items() if load.title in titles]
+                for which in order[:: -1 if turn % 2 else 1]:
+                    lan, server = running[which]
+                    with queries_file(load, which[1]) as path:
+                        run = saturate(lan, server, cores[1], load, path, seconds, load.windows[-1])
+                    if run["read"]:  # on a busy machine it may get no time at all in a round
+                        read[which].setdefault(load.title, []).append(run["read"])
+    return read
+
+
 def measure(
     lan: Lan, kind: str, count: int, seconds: float, cores: tuple[int, int], figures: Figures
 ) -> None:
     """Run one responder once, and add to its figures."""
     near, far = lan.hosts
     sniffer = Sniffer(far)
-    everywhere = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cores[0]})  # children inherit it
-    try:
-        server = Server(kind, near, count)
-    finally:
-        os.sched_setaffinity(0, everywhere)
+    server = start(kind, near, count, cores[0])
     try:
         announced, packets = watch_announcements(sniffer, server, count, near.ipv4())
         sniffer.close()
@@ -250,18 +333,11 @@ def measure(
         time.sleep(2.0)  # a third announcement, if any, and what follows it
         figures.memory.append(server.memory)
         for load in LOADS:
-            with tempfile.NamedTemporaryFile(suffix=".queries") as file:
-                for one in load.questions(count):
-                    file.write(len(one).to_bytes(2, "big") + one)
-                file.flush()
-                path = Path(file.name)
+            with queries_file(load, count) as path:
                 calm = generate(far, cores[1], load, path, seconds / 2, 16384, LATENCY_RATE)
-                runs = []
-                for window in load.windows:
-                    read, spent = received(near), server.cpu
-                    run = generate(far, cores[1], load, path, seconds, window, 0)
-                    run["read"] = (received(near) - read) / max(server.cpu - spent, 0.01)
-                    runs.append(run)
+                runs = [
+                    saturate(lan, server, cores[1], load, path, seconds, window) for window in load.windows
+                ]
             busy = max(runs, key=lambda run: run["rate"])
             figures.read.setdefault(load.title, []).append(busy["read"])
             figures.rate.setdefault(load.title, []).append(busy["rate"])

@@ -133,13 +133,22 @@ def has_valid(records: Iterable[CachedRecord], rtype: int, now: float) -> bool:
     return any(one.type == rtype and one.received_at + one.ttl > now for one in records)
 
 
-def lasting(
-    owner: Name, known: Sequence[CachedRecord], types: Collection[int], now: float, whole: bool
+def answering(
+    owner: Name,
+    known: Sequence[CachedRecord],
+    types: Collection[int],
+    now: float,
+    *,
+    flushed: bool = False,
+    whole: bool = False,
 ) -> list[Record]:
-    """Return the valid records that answer questions for types, but for those that newer ones have replaced.
+    """Return the valid records that answer questions for types, with the TTL that is left, rounded up.
 
-    Each has the TTL that is left, rounded up, or with ``whole`` the one that it came with.
+    :param owner: the name that they are of.
+    :param flushed: also those that newer ones have replaced, and that end within a second.
+    :param whole: with the TTL that each came with.
     """
+    hidden = 0 if flushed else FLUSHED
     # Made at once, as `as_record` makes it: a record with another TTL is one more object.
     return [
         Record(
@@ -152,7 +161,7 @@ def lasting(
         )
         for one in known
         if (one.type in types or one.type == CNAME or ANY in types)
-        and not one.flags & FLUSHED
+        and not one.flags & hidden
         and one.received_at + one.ttl > now
     ]
 

@@ -19,7 +19,6 @@ from mcast.mdns.events import RecordRemoved, Types
 from mcast.mdns.querier.cache import Cache
 from mcast.mdns.querier.cache_cells import (
     CONFIRMED,
-    FLUSHED,
     LEAVING,
     REPEATED_AFTER,
     UNIQUE,
@@ -33,12 +32,12 @@ from mcast.mdns.querier.cache_table import as_record
 from mcast.mdns.querier.known_records import (
     NSEC,
     about,
+    answering,
     denials_among,
     denials_of,
     has_valid,
     is_final,
     known_records,
-    lasting,
     lifetimes_of,
     settled_answer,
     settled_records,
@@ -164,10 +163,10 @@ class Querier:
                 # What `_begin` comes to: a service that comes complete has four such questions.
                 series.is_denied = answer.type == NSEC
                 series.review_at = max(series.refresh_at(answer.ttl, answer.received_at), now + REST)
-                self._timers.arm(series, series.review_at)
             elif self._context.is_up:
                 self._begin(series, [lifetime_of(one) for one in answers], now)
-        return lasting(self._cache.owner(key), known, types, now, whole) if known else [], denied
+        self._arm_first(key)
+        return answering(self._cache.owner(key), known, types, now, whole=whole) if known else [], denied
 
     def depend(self, service: Name, now: float) -> None:
         """Have answers asked for again for as long as an SRV record leads to them.
@@ -188,6 +187,7 @@ class Querier:
         ended = self._questions.cancel(question, asker)
         if ended is not None:
             self._timers.disarm(ended)
+            self._arm_first(ended.key)
 
     def records(
         self, question: Question, now: float, *, flushed: bool = True, whole: bool = False
@@ -197,14 +197,9 @@ class Querier:
         :param flushed: also those that newer ones have replaced, and that end within a second.
         :param whole: with the TTL that each had when it was heard.
         """
-        key, rtype = question.name.key, question.type
-        owner = self._known(key).owner(key)
-        return [
-            as_record(owner, cached).with_ttl(cached.ttl if whole else -int(now - cached.expires_at))
-            for cached in self._cache.lookup(key, RecordType.ANY, now)
-            if rtype in (cached.type, RecordType.ANY) or cached.type == RecordType.CNAME
-            if flushed or not cached.flags & FLUSHED
-        ]
+        key = question.name.key
+        known = self._known(key).records(key, RecordType.ANY)
+        return answering(self._cache.owner(key), known, (question.type,), now, flushed=flushed, whole=whole)
 
     def _waits(self, key: bytes) -> bool:
         return key in self._unasked
@@ -383,6 +378,15 @@ class Querier:
         if at is not None:
             self._timers.arm(series, at)
 
+    def _arm_first(self, key: bytes) -> None:
+        """See to it that of the series of a name the one is armed that is due first.
+
+        The others need not be: each time that one of them is woken, this is done again.
+        """
+        first = self._questions.first_due(key)
+        if first is not None:
+            self._timers.arm(first[1], first[0])
+
     def _ask_now(self, series: QuestionSeries, now: float) -> None:
         is_unicast = series.is_unicast
         # A question that has just left serves this asker too, as another host's would (RFC 6762 §7.3).
@@ -421,7 +425,7 @@ class Querier:
             series.review_at = found.next_at(series, now)
             if refreshes and put_off_until is not None:
                 series.review_at = min(put_off_until, series.review_at or put_off_until)
-        self._arm(series)
+        self._arm_first(series.key)
         return work
 
     def _may_repeat(self, series: QuestionSeries, refreshes: Iterable[Lifetime], now: float) -> bool:

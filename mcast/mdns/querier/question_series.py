@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from math import floor, frexp, inf
 from typing import Final
 
@@ -34,6 +33,11 @@ Our choice: responders send both in one message, or in several that leave within
 """
 
 
+# The members of an enumeration are slower to compare.
+_ANY: Final = int(RecordType.ANY)
+_CNAME: Final = int(RecordType.CNAME)
+
+
 def refresh_time(earliest: float, at: float, latest: float) -> float:
     """Return when a refresh query drawn for ``at`` leaves, so that it shares packets (see `REFRESH_GRID`).
 
@@ -61,7 +65,6 @@ class QuestionSeries:
     __slots__ = (
         "_interval",
         "_stepped_at",
-        "answer_types",
         "ask_at",
         "asked_at",
         "askers",
@@ -79,14 +82,11 @@ class QuestionSeries:
         "wake_at",
     )
 
-    def __init__(self, name: Name, rtype: int, asker: Hashable, variation: float) -> None:
+    def __init__(self, name: Name, rtype: int, askers: Askers, variation: float) -> None:
         self.name: Final = name
         self.key: Final = name.key
         self.type: Final = rtype
-        # An alias answers every question (RFC 1034 §3.6.2).
-        self.answer_types: Final = None if rtype == RecordType.ANY else (rtype, RecordType.CNAME)
-        """The types of the records that answer it; None for all."""
-        self.askers: Askers = (asker,)
+        self.askers: Askers = askers
         self.wake_at: float | None = None
         """When the timer of the series goes off, if it is armed."""
         self.ask_at: float | None = None
@@ -114,7 +114,14 @@ class QuestionSeries:
 
     def is_answered_by(self, rtype: int) -> bool:
         """Whether a record of this type answers the question."""
-        return self.answer_types is None or rtype in self.answer_types
+        own = self.type
+        return rtype in (own, _CNAME) or own == _ANY
+
+    @property
+    def answer_types(self) -> tuple[int, int] | None:
+        """The types of the records that answer it; None for all."""
+        # An alias answers every question (RFC 1034 §3.6.2).
+        return None if self.type == _ANY else (self.type, _CNAME)
 
     # Asking
 

@@ -11,20 +11,23 @@ from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.mdns.constants import REFRESH_VARIATION
+from mcast.mdns.events import Askers
 from mcast.mdns.querier.question_series import QuestionSeries
 
-_DESCRIBING: Final = (RecordType.TXT,)
-_ADDRESSES: Final = (RecordType.A, RecordType.AAAA)
+_DESCRIBING: Final = (int(RecordType.TXT),)
+_ADDRESSES: Final = (int(RecordType.A), int(RecordType.AAAA))
 
 
 class Questions:
     """The series of each question, by name."""
 
-    __slots__ = ("by_name",)
+    __slots__ = ("_alone", "by_name")
 
     def __init__(self) -> None:
         self.by_name: Final[dict[bytes, list[QuestionSeries]]] = {}
         """By the key of the name; those of one name in a list, since they are few."""
+        self._alone: Askers = ()
+        """The last one that asked a question alone: whoever browses asks thousands, and shares one tuple."""
 
     def __len__(self) -> int:
         """How many questions are asked."""
@@ -50,12 +53,15 @@ class Questions:
 
         All questions about a name go by the same variation: thus those for A and AAAA share packets.
         """
+        alone = self._alone
+        if not alone or alone[0] is not asker:
+            alone = self._alone = (asker,)
         among = self.by_name.get(name.key)
         if among is None:
-            series = QuestionSeries(name, rtype, asker, rng.uniform(0, REFRESH_VARIATION))
+            series = QuestionSeries(name, rtype, alone, rng.uniform(0, REFRESH_VARIATION))
             self.by_name[name.key] = [series]
         else:
-            series = QuestionSeries(name, rtype, asker, among[0].variation)
+            series = QuestionSeries(name, rtype, alone, among[0].variation)
             among.append(series)
         return series
 
@@ -65,6 +71,8 @@ class Questions:
         series = self.get(key, question.type)
         if series is None or asker not in series.askers:
             return None
+        # Who asks no more may be gone, and is not kept.
+        self._alone = ()
         place = series.askers.index(asker)
         series.askers = series.askers[:place] + series.askers[place + 1 :]
         if series.askers:
@@ -75,16 +83,28 @@ class Questions:
             del self.by_name[key]
         return series
 
-    def depending_on(self, service: bytes, target: bytes) -> Iterator[QuestionSeries]:
-        """Yield the questions whose answers are of use only together with an SRV record.
+    def first_due(self, key: bytes) -> tuple[float, QuestionSeries] | None:
+        """Return the series of a name of which something is to be done first, and when; None for none."""
+        first: QuestionSeries | None = None
+        first_at = inf
+        for series in self.of_name(key):
+            at = series.next_at()
+            if at is not None and at < first_at:
+                first, first_at = series, at
+        return None if first is None else (first_at, first)
+
+    def depending_on(self, service: bytes, target: bytes) -> list[QuestionSeries]:
+        """Return the questions whose answers are of use only together with an SRV record.
 
         :param service: the key of its name.
         :param target: the key of the name of the host that it leads to.
         """
-        for key, types in ((service, _DESCRIBING), (target, _ADDRESSES)):
-            for series in self.of_name(key):
-                if series.needed_until < inf and series.type in types:
-                    yield series
+        return [
+            series
+            for key, types in ((service, _DESCRIBING), (target, _ADDRESSES))
+            for series in self.of_name(key)
+            if series.needed_until < inf and series.type in types
+        ]
 
     def is_wanted(self, key: bytes, rtype: int) -> bool:
         """Whether a record of this name and type answers a question, or may deny that there is an answer."""

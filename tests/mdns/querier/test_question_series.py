@@ -301,7 +301,7 @@ class RefreshTests(SynchronousTestCase):
 
     def late_refreshes(self, ttl: int, late: float) -> list[float]:
         """Return the parts of a TTL at which one question refreshes, each query being late by so much."""
-        series = QuestionSeries(FAR, A, "user", 0.0)
+        series = QuestionSeries(FAR, A, ("user",), 0.0)
         lifetime = Lifetime(b"", received_at=100.0, ttl=ttl, flags=0, source=0)
         series.asked_at = 100.0
         now, asked = 100.0, []

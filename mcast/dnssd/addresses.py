@@ -55,7 +55,7 @@ class HostAddresses:
     :param types: the types of the addresses that are looked for.
     """
 
-    __slots__ = ("_denied", "_heard_at", "_seen", "_types", "_view", "elsewhere")
+    __slots__ = ("_denied", "_heard_at", "_seen", "_types", "_view", "_viewed", "elsewhere")
 
     def __init__(self, types: Sequence[int] = ADDRESS_TYPES) -> None:
         self._types: Final = types
@@ -65,8 +65,10 @@ class HostAddresses:
         """When the first address that is still known was heard, or else the first denial."""
         self.elsewhere: Collection[bytes] | None = None
         """What the system's resolver knows of a host that is not multicast DNS's; None until it was asked."""
-        self._view: tuple[tuple[str, ...] | None, tuple[FoundAddress, ...]] | None = None
-        """The interfaces that `found` was last called with, and what it returned."""
+        self._view: tuple[FoundAddress, ...] | None = None
+        """What `found` returned last, while that is true."""
+        self._viewed: tuple[str, ...] | None = None
+        """The interfaces that it was called with."""
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -114,8 +116,8 @@ class HostAddresses:
 
         :param interfaces: only those on these interfaces; None for all.
         """
-        if self._view is not None and self._view[0] == interfaces:
-            return self._view[1]
+        if self._view is not None and self._viewed == interfaces:
+            return self._view
         if interfaces != () and self._is_simple(interfaces):
             link, rdata = self._seen[0]
             found: tuple[FoundAddress, ...] = (FoundAddress.from_rdata(rdata, link.interface),)
@@ -128,7 +130,7 @@ class HostAddresses:
             }
             distinct |= {("", len(rdata), rdata) for rdata in self.elsewhere or () if len(rdata) in sizes}
             found = tuple([FoundAddress.from_rdata(rdata, where) for where, _, rdata in sorted(distinct)])
-        self._view = (interfaces, found)
+        self._view, self._viewed = found, interfaces
         return found
 
     def _is_simple(self, interfaces: Iterable[str] | None) -> bool:

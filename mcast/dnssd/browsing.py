@@ -73,6 +73,7 @@ class Browser(ServiceTracker):
             else:
                 name, label = service_type.subtype_in_domain(subtype, domain), subtype_label(subtype)
             self._lists[name.key] = (name, label)
+        self._last_listing: tuple[tuple[LinkId, bytes], ...] = ()
         self._has_subtypes: Final = any(label is not None for _, label in self._lists.values())
 
     @property
@@ -146,10 +147,17 @@ class Browser(ServiceTracker):
             instance = self._instances[target] = Instance(name)
         elif entry in instance.pointers:
             return
-        instance.pointers += (entry,)
+        instance.pointers = (*instance.pointers, entry) if instance.pointers else self._alone_in(entry)
         self._changed[target] = instance
         if link not in instance.links:
             self._begin_following(instance, link, now)
+
+    def _alone_in(self, entry: tuple[LinkId, bytes]) -> tuple[tuple[LinkId, bytes], ...]:
+        """Return where an instance is listed that is listed once: the same object for thousands of them."""
+        last = self._last_listing
+        if not last or last[0][0] is not entry[0] or last[0][1] != entry[1]:
+            last = self._last_listing = (entry,)
+        return last
 
     def _unlisted(self, link: LinkId, record: Record, now: float) -> None:
         target = record.rdata.lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +35,11 @@ def interfaces_of(links: Sequence[LinkId]) -> tuple[str, ...]:
     """Return the names of the interfaces of these links, each once and in order."""
     if len(links) == 1:
         # Nearly always, and asked for several times for each service that comes.
-        return () if links[0] is BEYOND else (links[0].interface,)
+        return () if links[0] is BEYOND else _alone(links[0].interface)
     return tuple(sorted({link.interface for link in links if link is not BEYOND}))
+
+
+@lru_cache(maxsize=64)
+def _alone(interface: str) -> tuple[str, ...]:
+    """Return one interface as `interfaces_of` does: the same object for thousands of services."""
+    return (interface,)

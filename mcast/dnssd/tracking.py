@@ -113,6 +113,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         self._changed: dict[bytes, Instance] = {}
         """Instances that `changes` has to look at; some of them are no longer followed."""
         self._changed_hosts: dict[bytes, Host] = {}
+        self._last_link: tuple[LinkId, ...] = ()
         self._due: list[tuple[float, bytes]] = []
         """A heap of when to look at instances again; an entry whose instance has another ``due`` is void."""
 
@@ -189,9 +190,15 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         return instance
 
     def _begin_following(self, instance: Instance, link: LinkId, now: float) -> None:
-        instance.links += (link,)
+        instance.links = (*instance.links, link) if instance.links else self._alone_on(link)
         self._changed[instance.name.key] = instance
         self._ask_about(instance, link, now)
+
+    def _alone_on(self, link: LinkId) -> tuple[LinkId, ...]:
+        """Return the links of an instance that is followed on one: the same object for thousands of them."""
+        if not self._last_link or self._last_link[0] is not link:
+            self._last_link = (link,)
+        return self._last_link
 
     def _ask_about(self, instance: Instance, link: LinkId, now: float) -> None:
         if instance.host is not None:

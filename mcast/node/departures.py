@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 
@@ -36,8 +37,11 @@ class Departures:
         self._clock = clock
         self._calling = calling
         self._leave = leave
-        self._waiting: dict[Item, tuple[Name | None, Deferred[None]]] = {}
-        """The names of those that are withdrawn, and what tells that each has left."""
+        self._waiting: OrderedDict[Item, tuple[Name | None, Deferred[None]]] = OrderedDict()
+        """The names of those that are withdrawn, and what tells that each has left.
+
+        No plain dict, whose first entry is found the more slowly the more were deleted before it.
+        """
         self._by_name: dict[Name, list[Item]] = {}
         self._until = 0.0
         self._next: IDelayedCall | None = None
@@ -73,7 +77,7 @@ class Departures:
         :returns: how many these were.
         """
         count = len(self._waiting)
-        waiting, self._waiting = self._waiting, {}
+        waiting, self._waiting = self._waiting, OrderedDict()
         self._by_name.clear()
         if self._next is not None:
             self._next.cancel()

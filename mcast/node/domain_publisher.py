@@ -157,7 +157,7 @@ class DomainPublisher:
             # Hosts of a link come and go without end.
             del self.hosts[name]
         item.is_claimed = False
-        self.lives.tell(self._log, WITHDREW, str(item.full_name))
+        self.lives.tell(self._log, WITHDREW, item.full_name)
         item.observer.withdrawn()
         self._tell_updated(item)
         if self._updater is None or item not in self._claimed:

@@ -8,6 +8,8 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from mcast.dns.names import Name
+
 MAX_LINES = 500
 """Lines in `INTERVAL` seconds about names; further ones are counted.
 
@@ -31,7 +33,7 @@ class Lives:
         self._told = 0
         self._untold: Counter[str] = Counter()
 
-    def tell(self, log: Logger, what: str, name: str) -> None:
+    def tell(self, log: Logger, what: str, name: Name) -> None:
         """Tell one thing of a name: `PUBLISHED` or `WITHDREW`."""
         now = self._clock.seconds()
         if now - self._began_at >= INTERVAL:
@@ -39,7 +41,7 @@ class Lives:
             self._began_at, self._told = now, 0
         if self._told < MAX_LINES:
             self._told += 1
-            log.info(what, name=name)
+            log.info(what, name=str(name))
             return
         if not self._untold:
             log.warn(

@@ -137,7 +137,7 @@ class Publisher:
         drivers = list(item.drivers)
         self._forget(item)
         left = self._departures.add(item)
-        self.lives.tell(self._log, WITHDREW, str(item.full_name))
+        self.lives.tell(self._log, WITHDREW, item.full_name)
         item.observer.withdrawn()
         self._tell_updated(item)
         return left.addCallback(lambda _: _goodbyes_of(drivers))

@@ -336,7 +336,7 @@ class _Notices:
         registration = self.registration
         if self._logged != registration.full_name:
             self._logged = registration.full_name
-            self._lives.tell(self._log, PUBLISHED, str(registration.full_name))
+            self._lives.tell(self._log, PUBLISHED, registration.full_name)
         self._was_claimed = True
         for each in self._take_waiting():
             each.callback(None)

@@ -93,6 +93,11 @@ _MEMBER: Final = struct.Struct("<dIBHB")
 _unpack_member = _MEMBER.unpack_from
 _pack_member = _MEMBER.pack
 _MEMBER_SIZE: Final = _MEMBER.size
+_unpack_lifetime = struct.Struct("<dIBH").unpack_from
+"""The same without where the rdata is."""
+
+_new = tuple.__new__
+"""Makes a named tuple in half of the time, where thousands are made."""
 
 _FOLDED, _CAPITALS, _WHOLE = range(3)
 """Where the rdata of a member is: in its key; in its key but for some capital letters; in the member."""
@@ -438,10 +443,10 @@ class LargeCell:
         """
         members = self.members.items()
         if types is None:
-            return [Lifetime(key, *_unpack_member(member)[:4]) for key, member in members if member]
+            return [_new(Lifetime, (key, *_unpack_lifetime(member))) for key, member in members if member]
         prefixes = frozenset([rtype.to_bytes(2, "big") for rtype in types])
         return [
-            Lifetime(key, *_unpack_member(member)[:4])
+            _new(Lifetime, (key, *_unpack_lifetime(member)))
             for key, member in members
             if member and key[:2] in prefixes
         ]

@@ -17,6 +17,13 @@ _T = TypeVar("_T")
 Proposal = tuple[Question, Sequence[Record]]
 """The question of a probe, and the records proposed in it, in the order of the tie-break."""
 
+FULL_AFTER = 16
+"""Additional sets in a row for which there was no room, after which a message counts as full.
+
+Our choice: a host has fewer. Of a thousand services all would be written and taken out again, which was
+two thirds of the time that a response with them took.
+"""
+
 _HEADER = 12
 """Octets of a message header (RFC 1035 §4.1.1)."""
 
@@ -73,7 +80,16 @@ def pack_response(
         if not packets.put(_add_answers, records):
             for record in records:
                 packets.put(_add_answers, (record,))
-    room = [extra for extra in additionals if add_additionals(packets.last, extra.records)]
+    room: list[RecordSet] = []
+    misses = 0
+    for extra in additionals:
+        if add_additionals(packets.last, extra.records):
+            room.append(extra)
+            misses = 0
+        else:
+            misses += 1
+            if misses >= FULL_AFTER:
+                break
     return packets.build(), room
 
 

@@ -17,9 +17,11 @@ from mcast.dns.records import (
     raw,
     text,
 )
-from mcast.mdns.context import LinkSettings
+from mcast.mdns.context import LinkSettings, Sizes
 from mcast.mdns.events import RecordOversized
+from mcast.mdns.responder.message_sizes import FULL_AFTER, pack_response
 from mcast.mdns.responder.record_group import RecordGroup
+from mcast.mdns.responder.record_set import RecordSet
 from mcast.neighbours import SocketAddress
 from mcast.testing import Capture
 from tests.mdns.lab import (
@@ -279,6 +281,28 @@ class AdditionalTests(SynchronousTestCase):
         self.assertLessEqual(len(sent.payload), 1472)
         self.assertNotIn(AAAA, kinds)
         self.assertIn(A, kinds)
+
+
+class FullTests(SynchronousTestCase):
+    """What becomes of additional sets when the message is full."""
+
+    def pack(self, large: int) -> tuple[list[RecordSet], list[RecordSet]]:
+        """Pack an answer, large additional sets and a small one; return what fitted, and what was left."""
+        names = [Name.parse(f"{number}.local") for number in range(large)]
+        sets = [RecordSet((text(name, [bytes(200)] * 6, 120),), True) for name in names]
+        extras = iter([*sets, RecordSet((HOST_A,), True)])
+        room = pack_response([(WEB_PTR,)], extras, Sizes.of_link(1500, ipv6=False))[1]
+        return room, list(extras)
+
+    def test_smaller_one_later(self) -> None:
+        """One large set takes the room, the next ones are left out, and a small one fits in."""
+        room, rest = self.pack(FULL_AFTER)
+        self.assertEqual(([one.type for one in room], rest), ([TXT, A], []))
+
+    def test_many(self) -> None:
+        """When as many in a row found no room, the others are not tried."""
+        room, rest = self.pack(1000)
+        self.assertEqual(([one.type for one in room], len(rest)), ([TXT], 1000 - FULL_AFTER))
 
 
 class SizeTests(SynchronousTestCase):

@@ -77,6 +77,8 @@ def addresses_by_unicast() -> None:
         return find
 
     wrap(answerer.Answerer, "_find_answers", around)
+    # Our own querier would miss the answers, and ask again (RFC 6762 §10.5): those are multicast.
+    replace(link.Link, "_observe_query", lambda *_: None)
 
 
 @mutant("answers-repeat-questions", "answers.no-question")

@@ -264,7 +264,7 @@ def link_not_watched() -> None:
 def new_link_not_probed() -> None:
     def reset(self: Any, now: float) -> None:
         self._is_suspended = False
-        for probed in self._names.values():
+        for probed in self.names.values():
             probed.is_held = True
             self._stop(probed)
 

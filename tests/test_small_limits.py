@@ -258,10 +258,11 @@ class SendingLimitTests(SynchronousTestCase):
     def test_arrivals(self) -> None:
         reader: Any = object.__new__(Reader)
         reader._seen = {}
+        reader._way_of = lambda arrival: (print, arrival, 2)
         reader._options = SimpleNamespace(read_arrival=lambda key: (2, "224.0.0.251", 255))
         reader._seat = SimpleNamespace(covers=lambda arrival: True)
         for number in range(2 * MAX_ARRIVALS):
-            reader._arrival(((0, 8, b"%d" % number),))
+            reader._turn_to([(0, 8, b"%d" % number)])
         self.assertLessEqual(len(reader._seen), MAX_ARRIVALS)
 
     def test_messages_of_the_kernel(self) -> None:

@@ -22,6 +22,8 @@ def statistics(
     beyond: Beyond,
 ) -> dict[str, Any]:
     """Return what `Node.statistics` returns."""
+    for driver in links:
+        driver.link.querier.take_in_unasked()
     items = list(publisher)
     return {
         "node": {

@@ -102,6 +102,7 @@ class CableTests(LanTestCase):
         judge, device = self.lan.hosts
         responder = Responder(device, "--hostname=device", "--service=Some Device:_ipp._tcp:631")
         self.addCleanup(responder.close)
+        responder.wait_for("published Some Device")
         words = ("-I", "eth0", "--host", "device.local", "--service", "Some Device._ipp._tcp", "--no-ask")
         found, process = judged_by(
             judge.command(*MCAST, *words, "--only", "answers", "--only", "probing/claim", "--json")
@@ -116,6 +117,7 @@ class CableTests(LanTestCase):
         judge, device = self.lan.hosts
         responder = Responder(device, "--hostname=device", "--service=Some Device:_ipp._tcp:631")
         self.addCleanup(responder.close)
+        responder.wait_for("published Some Device")
         words = ("-I", "eth0", "--host", "device.local", "--service", "Some Device._ipp._tcp", "--no-ask")
         only = ("--only", "probing/claim", "--only", "answers/address")
         hook = ("--hook", "restart=ip link del eth0")

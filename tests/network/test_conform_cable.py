@@ -153,13 +153,14 @@ class ResponderByPersonTests(DeviceOnCable):
     def test_checks(self) -> None:
         write_services(self.folder / "services.toml", "Some Device")
         self.start()
+        self.responder.wait_for("published Some Device")
         words = ("-I", "eth0", "--host", "device.local", "--service", "Some Device._ipp._tcp", "--json")
         only = ("--only", "probing/claim", "--only", "changes/link", "--only", "changes/rename")
         text, asked, screen = run_with_person(
             self.judge.command(*CONFORM, "responder", *words, *only), self.folder, self.does
         )
         found = verdicts(text)
-        self.assertEqual(bad(found), {}, screen)
+        self.assertEqual(bad(found), {}, screen + text)
         self.assertIn("changes.rename-goodbye", found)
         self.assertIn("give the device the name “Some Device”", asked)
 

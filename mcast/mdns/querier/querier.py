@@ -103,8 +103,12 @@ class Querier:
     @property
     def cache(self) -> Cache:
         """All that was heard."""
-        self._unasked.read_all()
+        self.take_in_unasked()
         return self._cache
+
+    def take_in_unasked(self) -> None:
+        """Take in what waits since nobody asks for it, so that it is counted."""
+        self._unasked.read_all()
 
     # Questions of the callers
 

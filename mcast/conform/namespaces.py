@@ -47,7 +47,8 @@ def going_first() -> Iterator[None]:
     """Run this program, and what it starts, before other programs for a while.
 
     Linux shares processors out between sessions first, where it has autogroups, and between the programs of a
-    session by their niceness then: the session is given the priority too, and loses it in the end.
+    session by their niceness then: the session is given the priority too, and loses it in the end. It keeps
+    what it had before: of several labs in a session, only the first has that to give back.
     """
     if sys.platform == "linux":
         with suppress(OSError):  # a container may not be allowed to
@@ -57,7 +58,7 @@ def going_first() -> Iterator[None]:
     try:
         yield
     finally:
-        if before is not None:
+        if before is not None and before != PRIORITY:
             set_session_niceness(before)
 
 

@@ -70,6 +70,13 @@ class PriorityTests(SynchronousTestCase):
             self.assertEqual(self.file.read_text(encoding="ascii"), "0")
         self.assertEqual(self.file.read_text(encoding="ascii"), "3")
 
+    def test_another_lab(self) -> None:
+        """What another lab of the session has set is not kept when that lab has given it back."""
+        self.file.write_text("/autogroup-17 nice 0\n", encoding="ascii")
+        with namespaces.going_first():
+            self.file.write_text("3", encoding="ascii")
+        self.assertEqual(self.file.read_text(encoding="ascii"), "3")
+
     def test_none(self) -> None:
         with namespaces.going_first():
             pass

@@ -22,8 +22,9 @@ def statistics(
     beyond: Beyond,
 ) -> dict[str, Any]:
     """Return what `Node.statistics` returns."""
-    for driver in links:
-        driver.link.querier.take_in_unasked()
+    with links.calling():
+        for driver in links:
+            driver.link.querier.take_in_unasked()
     items = list(publisher)
     return {
         "node": {

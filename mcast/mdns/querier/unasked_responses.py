@@ -68,7 +68,7 @@ class UnaskedResponses:
     Most of what a link carries concerns nobody here, and is said again and again. So the records of a name
     that is neither asked for nor in the cache wait until somebody looks for it, and are taken in then with
     the times when they were heard: the cache holds what it would hold if none had waited. When a response is
-    heard again meanwhile, only its time is noted: a third of the work.
+    heard again meanwhile, only its time is noted: with repeated traffic that is about half of the work.
 
     Either all records that were heard of a name wait, or none.
 

@@ -122,7 +122,7 @@ class StatisticsTests(NodeTestCase):
     def test_what_follows_from_a_look(self) -> None:
         """What waits is taken in as by any call of a link: what that makes due is sent, and told, at once."""
         hall = self.settled("hall")
-        (link,) = [driver.link for driver in hall._links]
+        link = next(driver.link for driver in hall._links)
         self.patch(link.querier, "take_in_unasked", lambda: link._context.outbox.multicast(bytes(12)))
         hall.statistics()
         self.assertEqual(link.transmissions(), [])

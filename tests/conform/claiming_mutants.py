@@ -229,7 +229,7 @@ def _defend_late(delay: Any) -> None:
     def defend(self: Any, defences: dict[Any, bool], source: Any, now: float) -> None:
         wait = delay({answer.name.key for answer in defences})
         direct = [answer for answer, unicast in defences.items() if unicast]
-        if direct and self.unicast.reaches(source[0]):
+        if direct and self.unicast.allowances.reaches(source[0]):
             self.unicast.delayed.add(source, direct, now + wait, b"")
         else:
             for answer in defences:

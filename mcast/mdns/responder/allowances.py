@@ -60,10 +60,14 @@ class Allowances:
         if share is None:
             if len(self.shares) >= MAX_SOURCES:
                 return self._further
-            neighbours = self._context.neighbours
-            is_on_link = neighbours.classify(host) is SourceKind.ON_LINK
-            share = self.shares[host] = self._new(is_on_link, is_on_link and not neighbours.is_own(host))
+            is_on_link = self._context.neighbours.classify(host) is SourceKind.ON_LINK
+            share = self.shares[host] = self._new(is_on_link, self.reaches(host))
         return share
+
+    def reaches(self, host: str) -> bool:
+        """Whether a unicast response reaches the program on port 5353 of this host."""
+        neighbours = self._context.neighbours
+        return neighbours.classify(host) is SourceKind.ON_LINK and not neighbours.is_own(host)
 
     def forget(self) -> None:
         """Begin a new window, since other hosts may be on the link now."""

@@ -136,7 +136,7 @@ class Answerer:
 
     def _defend(self, defences: _Wanted, source: SocketAddress, now: float) -> None:
         """Answer a probe for our name without delay (RFC 6762 §8.1)."""
-        may_be_direct = self.unicast.reaches(source[0])
+        may_be_direct = self.unicast.allowances.reaches(source[0])
         direct = [answer for answer, unicast in defences.items() if unicast and may_be_direct]
         if direct:
             # RFC 6762 §5.4: "the responder should always generate the requested unicast response".
@@ -166,7 +166,7 @@ class Answerer:
         :param answers: the sets, and whether a unicast response is wanted.
         :param at: when the answers are due; now, or after their random delay.
         """
-        may_be_direct = self.unicast.reaches(source[0])
+        may_be_direct = self.unicast.allowances.reaches(source[0])
         direct: list[RecordSet] = []
         for answer, unicast in answers.items():
             if unicast and may_be_direct and now < answer.unicast_until:

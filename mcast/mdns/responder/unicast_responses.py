@@ -14,7 +14,7 @@ from mcast.mdns.responder.delayed_responses import DelayedResponses
 from mcast.mdns.responder.message_sizes import pack_response
 from mcast.mdns.responder.record_set import RecordSet
 from mcast.mdns.responder.zone import Zone
-from mcast.neighbours import SocketAddress, SourceKind
+from mcast.neighbours import SocketAddress
 
 
 class UnicastResponses:
@@ -30,11 +30,6 @@ class UnicastResponses:
         self._zone: Final = zone
         self.allowances: Final = Allowances(context)
         """Who gets them, and how many."""
-
-    def reaches(self, host: str) -> bool:
-        """Whether a unicast response reaches the program on port 5353 of this host; see `Allowances`."""
-        neighbours = self._context.neighbours
-        return neighbours.classify(host) is SourceKind.ON_LINK and not neighbours.is_own(host)
 
     def may_send(self, source: SocketAddress, now: float) -> bool:
         """Whether a source on the link gets one more unicast answer; if so, count it."""

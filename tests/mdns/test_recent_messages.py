@@ -61,3 +61,12 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(counters["datagrams with opcode or rcode"], 3)
         self.assertEqual(counters["malformed datagrams"], 3)
         self.assertEqual(counters["queries received"], 3)
+
+    def test_decoded_once(self) -> None:
+        """What is a message is remembered, and nothing else."""
+        lab = Lab()
+        lab.feed(b"no message")
+        self.assertEqual(len(lab.link._recent), 0)
+        lab.ask(HTTP)
+        lab.ask(HTTP)
+        self.assertEqual(len(lab.link._recent), 1)

@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 from mcast.sockets import reading
-from mcast.sockets.arrival import Arrival
+from mcast.sockets.arrival import Arrival, Way
 from mcast.sockets.group import Group
 from mcast.sockets.reading import LOOK_EVERY, READ_BATCH
 from tests.network.reactors import ReactorLanTestCase, Recorder, group_sender
@@ -52,6 +52,29 @@ class ReceivingTests(ReactorLanTestCase):
             data: arrival.interface for data, arrival in zip(recorder.data, recorder.arrivals, strict=True)
         }
         self.assertEqual(told, {b"zero": self.here.index("eth0"), b"one": self.here.index("eth1")})
+
+    def test_ways(self) -> None:
+        """A protocol is asked once for each kind of arrival where such go, and again when it says so."""
+
+        class Choosy(Recorder):
+            asked: list[Arrival] = []  # noqa: RUF012
+
+            def way_of(self, arrival: Arrival) -> Way:
+                self.asked.append(arrival)
+                return self.take, len(self.asked), 0
+
+            def take(self, data: bytes, address: tuple[Any, ...], told: int) -> None:
+                self.data.append(b"%s by way %d" % (data, told))
+
+        recorder = Choosy()
+        port = self.open(PORT, recorder, ipv6=False)
+        port.join(IPV4, "eth0")
+        self.send(IPV4, "eth0", b"one")
+        self.send(IPV4, "eth0", b"two")
+        self.heard(recorder, b"one by way 1", b"two by way 1")
+        port.forget_ways()
+        self.send(IPV4, "eth0", b"three")
+        self.heard(recorder, b"one by way 1", b"two by way 1", b"three by way 2")
 
     def test_ipv6_destination(self) -> None:
         """G-3542-6.2-1: a unicast datagram is told apart from one to the group."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from ipaddress import IPv4Address
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from mcast.node.strain import NOBODY
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface, InterfaceAddress
+from mcast.sockets.port import GroupPort
 from mcast.sockets.sending import SendResult
 
 
@@ -159,6 +161,24 @@ class ReceivingTests(PortTestCase):
         self.port.leave(self.port._joined[2])
         self.arrive(b"x", 0, "224.0.0.251")
         self.assertEqual((len(self.heard), self.port.counters["elsewhere"]), (1, 1))
+
+    def test_joined_anew(self) -> None:
+        """The port below asks again when another receiver, or another address, has taken effect."""
+        ways: list[tuple[bytes | None, int]] = []
+
+        class Below(GroupPort):
+            def __init__(below) -> None:
+                below.counters = Counter()
+
+            def forget_ways(below) -> None:
+                for destination in ("224.0.0.251", "10.1.0.255"):
+                    taken, told, _ = self.port.way_of(Arrival(2, destination, None))
+                    ways.append((taken(b"X", ("10.1.0.9", 5353), told), self.port.counters["elsewhere"]))
+
+        self.port._port = Below()
+        addresses = (InterfaceAddress(IPv4Address("10.1.0.1"), 24),)
+        self.port.join(Interface("eth0", 2, addresses), lambda data, source, multicast: b"anew")
+        self.assertEqual(ways, [(b"anew", 0), (None, 1)])
 
     def test_answer(self) -> None:
         self.arrive(b"one", 2, "224.0.0.251")

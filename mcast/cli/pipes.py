@@ -1,4 +1,4 @@
-"""Pipes and terminals that are read while the reactor stands still, and that a signal ends all the same."""
+"""Reading from a pipe or a terminal while the reactor stands still: a signal ends it all the same."""
 
 from __future__ import annotations
 

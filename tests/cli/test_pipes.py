@@ -36,6 +36,13 @@ class PipeTests(PipeTestCase):
         super().setUp()
         for number in (signal.SIGINT, signal.SIGTERM):
             self.addCleanup(signal.signal, number, signal.signal(number, signal.SIG_DFL))
+        # A wait that no signal ends must fail, and not last for ever.
+        self.addCleanup(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, self.waited_too_long))
+        self.addCleanup(signal.alarm, 0)
+        signal.alarm(int(PATIENCE))
+
+    def waited_too_long(self, number: int, frame: object) -> None:
+        self.fail(f"nothing ended the waiting within {PATIENCE:.0f} s")
 
     def test_nobody_writes(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):

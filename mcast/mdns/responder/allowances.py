@@ -1,4 +1,4 @@
-"""How much each source gets by unicast, and whether it gets anything: one look-up for each query."""
+"""What each source may get by unicast: one look-up for each query."""
 
 from __future__ import annotations
 

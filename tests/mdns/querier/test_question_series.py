@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
 from itertools import pairwise
 from random import Random
 
@@ -80,22 +78,6 @@ class FirstQueryTests(SynchronousTestCase):
         lab.want(TYPE_PTR)
         (packet,) = lab.pass_time(0.5)
         self.assertEqual(packet.payload[:4], b"\0\0\0\0")
-
-
-class AskerTests(SynchronousTestCase):
-    def test_let_go(self) -> None:
-        """Nothing is left of one that asks no more."""
-
-        class Asker:
-            pass
-
-        lab, asker = AskingLab(), Asker()
-        lab.querier.ask(TYPE_PTR, lab.now, asker)
-        lab.querier.cancel(TYPE_PTR, lab.now, asker)
-        gone = weakref.ref(asker)
-        del asker
-        gc.collect()
-        self.assertIsNone(gone())
 
 
 class IntervalTests(SynchronousTestCase):

@@ -37,7 +37,11 @@ ENVIRONMENT = {"PYTHONPATH": ""}
 BARE = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
 """Runs a program without a capability, and without a way to get one."""
 
-LEFT_OUT = (".git", "__pycache__", "*.egg-info", "build", "_trial_temp*", ".mypy_cache", ".ruff_cache")
+LEFT_OUT = (
+    *(".git", "__pycache__", "*.egg-info", "build", "dropin.cache"),
+    *("_trial_temp*", ".mypy_cache", ".ruff_cache", ".hypothesis"),
+    ".venv",  # the programs of a copy would go on installing into the one that was copied
+)
 
 
 class OperatingTests(LanTestCase):
@@ -88,6 +92,8 @@ class OperatingTests(LanTestCase):
         shown = block("README.md", "pip install . &&")
         *installing, run = shown.script.split(" && ")
         self.install(shown._replace(text=" && ".join(installing)))
+        installed = list(self.source.glob(".venv/lib/python*/site-packages/mcast"))
+        self.assertEqual(len(installed), 1, "it was installed elsewhere")
         here, there = self.lan.hosts
         line = f"cd '{self.source}'; exec {run}"
         responder = Program(here.command("bash", "-c", line), environment=ENVIRONMENT)

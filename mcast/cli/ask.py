@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Hashable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError
@@ -27,9 +26,10 @@ from mcast.cli.command import (
 )
 from mcast.cli.groups import add_sending_arguments, parse_group
 from mcast.cli.payload import read_payload
-from mcast.echo.asking import ASKING, Replies, ask
+from mcast.echo.asking import Replies, ask
 from mcast.echo.gathering import Reply, same_datagram
 from mcast.showing import shown
+from mcast.sockets.settings import PortSettings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +74,7 @@ async def run(reactor: Any, arguments: argparse.Namespace, output: Output) -> in
             repeats=repeats,
             expect=arguments.expect,
             key=same_host if arguments.once else same_datagram,
-            settings=replace(ASKING, hop_limit=arguments.ttl, loopback=not arguments.no_loopback),
+            settings=PortSettings(hop_limit=arguments.ttl, loopback=not arguments.no_loopback),
         )
     except ValueError as error:
         raise CommandError(str(error)) from None

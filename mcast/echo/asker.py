@@ -21,6 +21,11 @@ from mcast.sockets.listen import listen_multicast
 from mcast.sockets.sending import SendResult
 from mcast.sockets.settings import DEFAULT_SETTINGS, PortSettings
 
+RECEIVE_BUFFER = 4 * 1024 * 1024
+"""Octets of receive buffer asked for where the settings say nothing; the system gives what it allows. Our
+choice: a thousand hosts that answer within 100 ms fill the usual 200 kB when we are kept from reading for
+30 ms, and so do two answers of the largest size."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -32,7 +37,8 @@ class Target:
     source: str = ""
     """Send from this address of ours; "" lets the system choose."""
     settings: PortSettings = DEFAULT_SETTINGS
-    """Of the port that questions are sent from; it is never shared."""
+    """Of the port that questions are sent from; it is never shared, and has `RECEIVE_BUFFER` unless they say
+    otherwise."""
 
     @property
     def is_on_link_only(self) -> bool:
@@ -70,13 +76,16 @@ class Asker(DatagramProtocol):
 
         :raises OSError: the system refuses.
         """
+        settings = replace(self.target.settings, shared=False)
+        if settings.receive_buffer is None:
+            settings = replace(settings, receive_buffer=RECEIVE_BUFFER)
         self._port = listen_multicast(
             self._reactor,
             0,
             self,
             interface=self.target.source,
             ipv6=self.target.group.ipv6,
-            settings=replace(self.target.settings, shared=False),
+            settings=settings,
         )
 
     def join(self) -> None:

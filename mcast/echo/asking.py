@@ -23,20 +23,13 @@ from mcast.sockets.interface import checked_selectors, interface_name, select_in
 from mcast.sockets.interface import interfaces as all_interfaces
 from mcast.sockets.places import sending_interfaces
 from mcast.sockets.sending import SendResult
-from mcast.sockets.settings import PortSettings
+from mcast.sockets.settings import DEFAULT_SETTINGS, PortSettings
 
 _log = Logger()
-
-RECEIVE_BUFFER = 4 * 1024 * 1024
-"""Octets of receive buffer asked for; the system gives what it allows. Our choice: a thousand hosts that
-answer within 100 ms fill the usual 200 kB when we are kept from reading for 30 ms."""
 
 LAST_LOOK = 0.1
 """Seconds after the wait in which what arrived before its end, and was not read yet, is still taken. Our
 choice: a busy program reads late; the answers were in time."""
-
-ASKING = PortSettings(receive_buffer=RECEIVE_BUFFER)
-"""How a port that asks is set when nothing else is said."""
 
 
 def ask(
@@ -50,7 +43,7 @@ def ask(
     expect: int | None = None,
     quorum: Quorum | None = None,
     key: Key = same_datagram,
-    settings: PortSettings = ASKING,
+    settings: PortSettings = DEFAULT_SETTINGS,
 ) -> Replies:
     """Put a question to a group, and gather what its hosts answer.
 

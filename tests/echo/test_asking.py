@@ -13,7 +13,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo import asker, asking
-from mcast.echo.asker import Asker
+from mcast.echo.asker import RECEIVE_BUFFER, Asker
 from mcast.echo.asking import ask
 from mcast.echo.gathering import Reply
 from mcast.sockets.arrival import Arrival
@@ -108,9 +108,17 @@ class QuestionTests(AskTestCase):
         self.assertIn("[ff02::c]:1900: no IPv6 address on eth1", [each.get("problem") for each in events])
         del replies
 
-    def test_port_is_not_shared(self) -> None:
+    def test_settings_of_the_port(self) -> None:
+        """The port is our own, and has room for many answers at once where nobody says how much."""
         replies = self.ask(settings=PortSettings(hop_limit=3))
-        self.assertEqual(self.settings, [PortSettings(hop_limit=3, shared=False)])
+        self.assertEqual(
+            self.settings, [PortSettings(hop_limit=3, shared=False, receive_buffer=RECEIVE_BUFFER)]
+        )
+        del replies
+
+    def test_receive_buffer(self) -> None:
+        replies = self.ask(settings=PortSettings(receive_buffer=100_000))
+        self.assertEqual(self.settings, [PortSettings(shared=False, receive_buffer=100_000)])
         del replies
 
 

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo import asker
-from mcast.echo.asker import Asker, Target
+from mcast.echo.asker import RECEIVE_BUFFER, Asker, Target
 from mcast.echo.client import EchoClient, Pace
 from mcast.echo.counters import Drop
 from mcast.echo.probe import Probe, ProbeKind, marked
@@ -116,7 +116,7 @@ class PaceTests(ClientTestCase):
                     "port": 0,
                     "interface": "192.0.2.1",
                     "ipv6": False,
-                    "settings": PortSettings(shared=False, hop_limit=7),
+                    "settings": PortSettings(shared=False, hop_limit=7, receive_buffer=RECEIVE_BUFFER),
                 }
             ],
         )

@@ -91,7 +91,8 @@ async def play_once(bench: Bench, scenario: Scenario, lateness: Lateness) -> Try
     missing = scenario.needs - bench.subject.actions
     if missing:
         words = ", ".join(sorted(action.value for action in missing))
-        judge.skip_rest(f"the subject cannot be made to {words} here; --hook tells how it is done")
+        here = "in a lab" if bench.is_lab else "here; --hook tells how it is done"
+        judge.skip_rest(f"the subject cannot be made to {words} {here}")
         return Try(judge, ())
     trouble = bench.link.trouble
     if trouble:
@@ -102,7 +103,7 @@ async def play_once(bench: Bench, scenario: Scenario, lateness: Lateness) -> Try
         await scenario.play(bench, judge)
     except NotRunError as reason:
         judge.skip_rest(str(reason))
-    judge.skip_rest("nothing that could be judged was seen")
+    judge.skip_rest(_nothing_seen(judge))
     lost = bench.link.lost - lost
     seen = bench.view.since(mark)
     worst = lateness.take()
@@ -113,6 +114,13 @@ async def play_once(bench: Bench, scenario: Scenario, lateness: Lateness) -> Try
     if lost:
         spoiled = f"{lost} packets of our own were lost"
     return Try(judge, tuple(seen), bench.link.trouble or spoiled, late)
+
+
+def _nothing_seen(judge: Judge) -> str:
+    """Return why a check was not decided; often it is what another one has found."""
+    broken = ", ".join(check.id for check in judge.broken)
+    also = f"; what is broken in the same scenario: {broken}" if broken else ""
+    return f"nothing that could be judged was seen{also}"
 
 
 def _spoiled(bench: Bench, seen: Sequence[Packet], seconds: float) -> str:

@@ -46,7 +46,9 @@ def text(value: str) -> str:
 LEGEND = (
     "A fail breaks a MUST, or a rule that the RFC states without such a word and that others rely on. A "
     "warning breaks a SHOULD. What is not run could not be judged here, and the reason stands below. What is "
-    "broken was seen to be broken twice."
+    "broken was seen to be broken twice. In the lists of packets we are whatever has the sender “us”, the "
+    "judge and other hosts that it plays; times are seconds since the first packet of the scenario, and (+) "
+    "since the packet before."
 )
 
 
@@ -68,7 +70,7 @@ def page_of(result: Result) -> str:
         _table(result),
         f"<p>{LEGEND}</p>",
         f"<h2>What to mend</h2><ul>{index}</ul>" if index else "<p>Nothing is broken.</p>",
-        *(_section(each, result.role) for each in broken),
+        *(_section(each, result.again) for each in broken),
         _not_run(result),
         _passed(result),
         "</body></html>\n",
@@ -107,7 +109,7 @@ def _table(result: Result) -> str:
     return f"<table><tr>{first}</tr>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
 
 
-def _section(finding: Finding, role: str) -> str:
+def _section(finding: Finding, again: str) -> str:
     check = finding.check
     rows_of = f"({check.level.value}; {', '.join(check.rows)} of our table of requirements)"
     pairs = [
@@ -118,7 +120,7 @@ def _section(finding: Finding, role: str) -> str:
         ("tolerance", text(check.tolerance)),
         ("seen", f"<b>{text(finding.seen)}</b>"),
         ("scenario", f"{text(finding.scenario)}, tried {finding.runs} times"),
-        ("to see it again", f"<code>mcast conform {text(role)} … --only {text(check.id)}</code>"),
+        ("to see it again", f"<code>{text(f'sudo {again} --only {check.id}')}</code>"),
     ]
     described_by = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in pairs if value)
     return (

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import gmtime, strftime
 from typing import Any
 
 from mcast.clock import clock_of
@@ -29,6 +30,7 @@ from mcast.conform.scenarios import Catalogue, Scenario
 from mcast.conform.subjects import Names
 from mcast.conform.verdicts import Finding, Result
 from mcast.showing import one_line
+from mcast.version import version
 
 CATALOGUES = {each.role: each for each in (RESPONDER, QUERIER, PROXY)}
 """What can be judged, by role."""
@@ -79,6 +81,8 @@ class Plan:
     hooks: Mapping[str, str] = field(default_factory=dict)
     shows: str = ""
     """How the output of the hook ``browse`` is read, if it is."""
+    again: str = ""
+    """The command that judges the same again."""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Plan:
@@ -96,6 +100,8 @@ class Plan:
             raise ValueError(f"--subject {preset}: not known as a {given['role']}; known are {known}")
         names = _names(given)
         hooks = Hooks.parse(given["hook"])
+        if hooks and not interface:
+            raise ValueError("--hook: a lab runs none; it is for a device, with -I IF")
         if names.browses and interface:
             subject = f"what browses for {names.type} on {interface}"
         else:
@@ -126,7 +132,20 @@ class Plan:
             launch=launch,
             hooks=hooks,
             shows=given["shows"] or "",
+            again=_again(given),
         )
+
+
+def _again(given: Mapping[str, Any]) -> str:
+    """Return the command that judges the same again: its options that say what is judged, and how."""
+    words = ["mcast", "conform", given["role"]]
+    for name in ("interface", "subject", "command", "host", "service", "type", "shows", "subtype"):
+        if given[name]:
+            words += [f"--{name}", given[name]]
+    for action, command in given["hook"]:
+        words += ["--hook", f"{action}={command}"]
+    words += [f"--{name.replace('_', '-')}" for name in ("no_ask", "ipv6") if given[name]]
+    return shlex.join(words)
 
 
 def _names(given: Mapping[str, Any]) -> Names:
@@ -201,10 +220,24 @@ def result_of(plan: Plan, findings: list[Finding], seconds: float, lost: int) ->
     :param lost: packets of our own that were lost.
     """
     where = f" -I {plan.interface}" if plan.interface else ""
-    notes = [f"{len(findings)} checks in {seconds:.0f} s{where}, seed {plan.seed}"]
+    made = f"by mcast {version()}, {strftime('%Y-%m-%d %H:%M', gmtime())} UTC"
+    notes = [f"{len(findings)} checks in {seconds:.0f} s{where}, seed {plan.seed}, {made}"]
+    words = _words(plan)
+    if words:
+        notes.append(words)
     if lost:
         notes.append(f"the run lost {lost} packets of its own")
-    return Result(plan.subject, plan.role, findings, seconds, notes)
+    return Result(plan.subject, plan.role, findings, seconds, notes, plan.again)
+
+
+def _words(plan: Plan) -> str:
+    """Return what the words in capitals mean that stand for names; empty where there are none."""
+    if plan.role != RESPONDER.role:
+        return ""
+    names = plan.names
+    pairs = {"INSTANCE": names.service, "TYPE": names.type, "SUBTYPE": names.subtype_name}
+    others = [f", {word} {name}" for word, name in pairs.items() if name is not None]
+    return f"HOST is {names.host}{''.join(others)}"
 
 
 def report(result: Result, given: Any) -> Iterator[str]:

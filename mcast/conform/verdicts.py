@@ -127,6 +127,12 @@ class Judge:
             self.verdicts[check] = (Verdict.PASS if holds else broken, seen, shown)
         return holds
 
+    @property
+    def broken(self) -> list[Check]:
+        """Those that were seen to be broken."""
+        worse = (Verdict.WARNING, Verdict.FAIL)
+        return [check for check, (verdict, *_) in self.verdicts.items() if verdict in worse]
+
     def skip(self, check: Check, why: str) -> None:
         """Take down that nothing can be said, unless something was."""
         self.verdicts.setdefault(check, (Verdict.NOT_RUN, why, ()))
@@ -147,6 +153,8 @@ class Result:
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     """What a reader must know, such as that the link was noisy."""
+    again: str = ""
+    """The command that judges the same again, without what was chosen and written."""
     changed: list[Finding] | None = None
     """Those with another verdict than in an earlier result; None where there is none."""
 

@@ -73,6 +73,11 @@ class PlanTests(SynchronousTestCase):
         with self.assertRaisesRegex(ValueError, "--hook dance"):
             plan("-I", "eth0", "--host", "a.local", "--hook", "dance=x")
 
+    def test_a_lab_runs_no_hooks(self) -> None:
+        """It has its own ways to do all that; a hook that nobody runs is refused."""
+        with self.assertRaisesRegex(ValueError, "^--hook: a lab runs none; it is for a device, with -I IF$"):
+            plan("--subject", "mcast", "--hook", "restart=true")
+
     def test_names(self) -> None:
         names = Names.parse("a.local", "1.2 Dots._http._tcp.local", "_x")
         assert names.service is not None
@@ -84,6 +89,23 @@ class PlanTests(SynchronousTestCase):
         for bad in ("x", "_http._tcp", "a.http._tcp"):
             with self.assertRaisesRegex(ValueError, "a service is written"):
                 Names.parse("a.local", bad)
+
+
+class AgainTests(SynchronousTestCase):
+    """The command that judges the same again stands beside each finding."""
+
+    def test_a_lab(self) -> None:
+        words = ("--subject", "avahi", "--ipv6")
+        self.assertEqual(
+            plan(*words, "--html", "x", "--repeat", "3").again, f"mcast conform responder {' '.join(words)}"
+        )
+
+    def test_a_device(self) -> None:
+        made = plan("-I", "eth1", "--host", "a.local", "--hook", "stop=ssh a halt", "--no-ask", "--seed", "3")
+        self.assertEqual(
+            made.again,
+            "mcast conform responder --interface eth1 --host a.local --hook 'stop=ssh a halt' --no-ask",
+        )
 
 
 class ListTests(SynchronousTestCase):

@@ -13,7 +13,7 @@ from mcast.conform.engine import Lateness, play, play_group, repeated, run_group
 from mcast.conform.packets import Packet, Sender
 from mcast.conform.runs import Plan, result_of
 from mcast.conform.scenarios import Catalogue, Scenario
-from mcast.conform.subjects import Action
+from mcast.conform.subjects import Action, Names
 from mcast.conform.verdicts import Check, Finding, Judge, Level, NotRunError, Verdict, agreed
 from mcast.dns.codes import RESPONSE_FLAGS
 from mcast.dns.messages import Message
@@ -83,6 +83,24 @@ class TryingTests(SynchronousTestCase):
     def test_broken_now_and_then(self) -> None:
         self.assertEqual(self.play(False, True, False).verdict, Verdict.FAIL)
 
+    def test_what_hangs_on_another_check(self) -> None:
+        """A person is told where to look first."""
+        lab = BenchLab()
+        first, second = check("some.answer"), check("some.form")
+
+        async def play_it(bench: Bench, judge: Judge) -> None:
+            bench.respond(ADDRESS)
+            await bench.sleep(1)
+            judge.decide(first, False, "no answer")
+
+        made = Scenario("some/one", (first, second), play_it, "something", 1.0, frozenset())
+        _, found = lab.run(play(lab.bench, made, Lateness(lab.clock)))
+        self.assertEqual(found.verdict, Verdict.NOT_RUN)
+        self.assertEqual(
+            found.seen,
+            "nothing that could be judged was seen; what is broken in the same scenario: some.answer",
+        )
+
     def test_not_run_is_tried_again(self) -> None:
         found = self.play("no link", "no link")
         self.assertEqual((found.verdict, found.seen), (Verdict.NOT_RUN, "no link"))
@@ -92,7 +110,10 @@ class TryingTests(SynchronousTestCase):
         one = scenario([True], check(), frozenset({Action.KILL}))
         (found,) = lab.run(play(lab.bench, one, Lateness(lab.clock)))
         self.assertEqual(found.verdict, Verdict.NOT_RUN)
-        self.assertIn("cannot be made to kill", found.seen)
+        self.assertIn("cannot be made to kill here; --hook tells", found.seen)
+        lab.bench.is_lab = True
+        (found,) = lab.run(play(lab.bench, one, Lateness(lab.clock)))
+        self.assertEqual(found.seen, "the subject cannot be made to kill in a lab")
 
 
 class SpoiledTests(SynchronousTestCase):
@@ -349,9 +370,31 @@ class LossTests(SynchronousTestCase):
     """What a run lost itself is told with its result."""
 
     def test_told(self) -> None:
-        plan = Plan("responder", "device", NAMES)
-        self.assertEqual(len(result_of(plan, [], 1.0, 0).notes), 1)
+        plan = Plan("proxy", "device", NAMES)
+        (note,) = result_of(plan, [], 1.0, 0).notes
+        self.assertRegex(note, r"^0 checks in 1 s, seed 0, by mcast \S.*, \d{4}-\d\d-\d\d \d\d:\d\d UTC$")
         self.assertEqual(result_of(plan, [], 1.0, 3).notes[1:], ["the run lost 3 packets of its own"])
+
+
+class WordsTests(SynchronousTestCase):
+    """What stands for the names of the subject in a result is told with it."""
+
+    def told(self, names: Names, role: str = "responder") -> str:
+        (_, *notes) = result_of(Plan(role, "device", names), [], 1.0, 0).notes
+        return "; ".join(notes)
+
+    def test_all(self) -> None:
+        self.assertEqual(
+            self.told(NAMES),
+            "HOST is device.local., INSTANCE Some Device._ipp._tcp.local., TYPE _ipp._tcp.local., "
+            "SUBTYPE _printer._sub._ipp._tcp.local.",
+        )
+
+    def test_a_device_without_a_service(self) -> None:
+        self.assertEqual(self.told(Names.parse("device.local")), "HOST is device.local.")
+
+    def test_a_querier_has_none(self) -> None:
+        self.assertEqual(self.told(NAMES, "querier"), "")
 
 
 class StartTests(SynchronousTestCase):

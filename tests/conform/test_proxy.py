@@ -110,7 +110,7 @@ class AnswerTests(SynchronousTestCase):
         self.assertTrue(empty.is_negative)
 
 
-GIVEN = {
+GIVEN: dict[str, object] = {
     "role": "proxy",
     "interface": None,
     "subject": "mcast",
@@ -120,6 +120,9 @@ GIVEN = {
     "subtype": "",
     "type": None,
     "shows": None,
+    "hook": [],
+    "no_ask": False,
+    "ipv6": False,
 }
 
 

@@ -165,13 +165,20 @@ class PageTests(SynchronousTestCase):
     def test_what_to_do(self) -> None:
         """What was sent, what was expected and seen, and how to see it again."""
         found = Finding(check("some.bad"), Verdict.FAIL, "late", "some/one", runs=2, sends="A question.")
-        page = page_of(Result("device", "querier", [found]))
+        again = "mcast conform querier --command 'a <b>'"
+        page = page_of(Result("device", "querier", [found], again=again))
         for wanted in (
             "A question.",
             "seen: late",
-            "mcast conform querier … --only some.bad",
+            "<code>sudo mcast conform querier --command &#x27;a &lt;b&gt;&#x27; --only some.bad</code>",
             "tried 2 times",
         ):
+            self.assertIn(wanted, page)
+
+    def test_who_sent_a_packet(self) -> None:
+        """A reader knows neither our words nor where the times begin."""
+        page = page_of(result())
+        for wanted in ("whatever has the sender “us”", "since the first packet of the scenario"):
             self.assertIn(wanted, page)
 
     def test_all_packets_are_open_where_none_stands_out(self) -> None:

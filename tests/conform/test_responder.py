@@ -10,6 +10,7 @@ from mcast.conform.responder.octets import raw_records
 from mcast.conform.verdicts import Judge, Verdict
 from mcast.dns.codes import RESPONSE_FLAGS, RecordType
 from mcast.dns.messages import Message, Question, encode
+from mcast.dns.names import Name
 from mcast.dns.records import Record, address, pointer, service, text
 from tests.conform.bench_lab import NAMES, BenchLab, probe, response
 
@@ -27,7 +28,7 @@ def probe_at(at: float) -> Packet:
     return probe(at, *QUESTIONS, proposed=[ADDRESS, SRV, TXT])
 
 
-def verdicts(name: str, *packets: Packet) -> dict[str, Verdict]:
+def judged(name: str, *packets: Packet) -> Judge:
     """Return what a scenario says of a subject that sends these packets."""
     (scenario,) = RESPONDER.chosen([name])
     lab = BenchLab()
@@ -35,7 +36,20 @@ def verdicts(name: str, *packets: Packet) -> dict[str, Verdict]:
     lab.play(*packets)
     lab.run(scenario.play(lab.bench, judge))
     judge.skip_rest("nothing")
-    return {check.id.partition(".")[2]: verdict for check, (verdict, _, _) in judge.verdicts.items()}
+    return judge
+
+
+def verdicts(name: str, *packets: Packet) -> dict[str, Verdict]:
+    """Return the verdicts of a scenario."""
+    found = judged(name, *packets).verdicts
+    return {check.id.partition(".")[2]: verdict for check, (verdict, _, _) in found.items()}
+
+
+def seen(name: str, check: str, *packets: Packet) -> str:
+    """Return what a scenario says to one of its checks."""
+    found = judged(name, *packets).verdicts
+    (said,) = (said for each, (_, said, _) in found.items() if each.id == check)
+    return said
 
 
 class ProbingTests(SynchronousTestCase):
@@ -155,6 +169,16 @@ class TieBreakTests(SynchronousTestCase):
         probes = [probe_at(1 + 0.25 * number) for number in range(3)]
         plain = response(1.75, *(each.with_cache_flush(False) for each in ALL))
         self.assertEqual(verdicts("tie-breaks/won", *probes, plain)["won"], Verdict.PASS)
+
+    def test_another_name_at_once(self) -> None:
+        """A person sees what the subject did in place of waiting."""
+        name = Name.parse("device-2.local")
+        proposed = [address(name, "10.0.0.2", 120)]
+        other = probe(7.0, Question(name, RecordType.ANY), proposed=proposed)
+        said = seen("tie-breaks/lost", "tie-breaks.lost-tries-again", probe_at(1.0), probe_at(6.0), other)
+        self.assertEqual(
+            said, "0 probes for the same name after a second; probed for device-2.local. instead"
+        )
 
     def test_waits(self) -> None:
         probes = [probe_at(at) for at in (1.0, 2.01, 2.26, 2.51)]

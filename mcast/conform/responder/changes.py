@@ -141,8 +141,8 @@ async def _judge_change(bench: Bench, judge: Judge) -> tuple[int, bool]:
     burst = burst_of(found, bench.theirs(mark))
     told = {one.identity for each in burst for one in each.answers_of(host, rtype)}
     flushes = any(one.cache_flush for one in found.answers_of(host, rtype) if one.identity not in before)
-    said = f"{len(told & before)} of {len(before)} earlier addresses beside the new one"
-    said += ", with the cache-flush bit" if flushes else ", without the cache-flush bit"
+    said = f"a new address {'with' if flushes else 'without'} the cache-flush bit"
+    said += f", and {len(told & before)} of {len(before)} earlier ones of its family beside it"
     return len(before), judge.decide(WHOLE_SET, before <= told or not flushes, said, burst)
 
 

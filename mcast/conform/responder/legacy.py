@@ -112,4 +112,6 @@ def _judge_answer(
     judge.decide(FROM_PORT, port == 5353, f"from port {port}", packets)
     for raw in raw_records(answer.datagram.data):
         if raw.type == RecordType.SRV:
-            judge.decide(PLAIN_SRV, not raw.ends_in_pointer, f"rdata of {raw.length} octets", packets)
+            how = "compressed" if raw.ends_in_pointer else "in full"
+            said = f"the target is {how}, the rdata has {raw.length} octets"
+            judge.decide(PLAIN_SRV, not raw.ends_in_pointer, said, packets)

@@ -119,7 +119,7 @@ async def sent(bench: Bench, judge: Judge) -> None:
 
 
 def _judge_header(judge: Judge, packet: Packet, message: Message) -> None:
-    flags = f"flags {message.flags:#06x}"
+    flags = f"a {'response' if packet.is_response else 'query'} with flags {message.flags:#06x}"
     if packet.is_response and packet.is_multicast:
         judge.decide(ID, message.id == 0, f"ID {message.id}", [packet])
         judge.decide(NO_TC, not message.truncated, flags, [packet])

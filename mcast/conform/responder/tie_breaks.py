@@ -89,6 +89,8 @@ class Contest:
     after: list[Packet]
     """Those that count as sent after it has read ours."""
     announced: Packet | None
+    instead: list[str]
+    """Other host names that it probed for afterwards."""
 
     @property
     def packets(self) -> list[Packet | None]:
@@ -136,7 +138,12 @@ async def contest(bench: Bench, rival: Rival) -> Contest:
         None,
     )
     after = [each for each in probes if each.at > ours.at + 0.02]
-    return Contest(ours, probes, after, announced)
+    asked = [
+        each.name for packet in seen if packet.is_probe and packet.at > ours.at for each in packet.questions
+    ]
+    # Of two labels, unlike those of services and reverse names.
+    others = dict.fromkeys(str(name) for name in asked if len(name.labels) == 2 and name != host)
+    return Contest(ours, probes, after, announced, list(others))
 
 
 def _order(record: Record) -> tuple[int, int, bytes]:
@@ -195,6 +202,8 @@ async def lost(bench: Bench, judge: Judge) -> None:
         judge.decide(LOST, found.waited >= DEFERRED, found.said, found.packets)
     again = [each for each in found.after if each.at > found.ours.at + DEFERRED]
     said = f"{len(again)} probes for the same name after a second"
+    if found.instead:
+        said += f"; probed for {', '.join(found.instead)} instead"
     judge.decide(RETRIED, bool(again), said, found.packets)
 
 

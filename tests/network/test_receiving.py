@@ -263,6 +263,7 @@ class ReceivingTests(ReactorLanTestCase):
     def test_reads_a_batch_at_most(self) -> None:
         """One wake-up delivers no more than a batch, so that timers get their turn."""
         self.patch(reading, "READ_SLICE", 3600.0)
+        self.patch(reading, "LONE_INTERVAL", 3600.0)
         recorder = Recorder()
         port = self.open(PORT, recorder, ipv6=False, receive_buffer=1 << 20)
         port.join(IPV4, "eth0")
@@ -272,25 +273,28 @@ class ReceivingTests(ReactorLanTestCase):
         membership = struct.pack("=4s4si", socket.inet_aton(IPV4), bytes(4), self.here.index("eth0"))
         witness.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
         sender = group_sender(self.there, False, "eth0")
-        for _ in range(READ_BATCH + 1):
+        for _ in range(READ_BATCH + 2):
             sender.sendto(b"x", (IPV4, PORT))
-        for _ in range(READ_BATCH + 1):
+        for _ in range(READ_BATCH + 2):
             witness.recv(100)
+        port.doRead()  # after a pause, so it reads one
         port.doRead()
-        self.assertEqual(len(recorder.data), READ_BATCH)
+        self.assertEqual(len(recorder.data), 1 + READ_BATCH)
 
     def test_reads_a_moment_at_most(self) -> None:
         """Where each datagram costs much, fewer of them make a turn, for either way to read."""
         self.patch(reading, "READ_SLICE", 0.0)
+        self.patch(reading, "LONE_INTERVAL", 3600.0)
         for arrivals in (False, True):
             recorder = Recorder()
             port = self.open(PORT + arrivals, recorder, ipv6=False, arrivals=arrivals)
             port.join(IPV4, "eth0")
             sender = group_sender(self.there, False, "eth0")
-            for _ in range(LOOK_EVERY + 1):
+            for _ in range(LOOK_EVERY + 2):
                 sender.sendto(b"x", (IPV4, PORT + arrivals))
+            port.doRead()  # after a pause, so it reads one
             port.doRead()
-            self.assertEqual(len(recorder.data), LOOK_EVERY)
+            self.assertEqual(len(recorder.data), 1 + LOOK_EVERY)
 
     def test_failing_protocol(self) -> None:
         """A protocol that raises is logged, and the next datagram still comes."""

@@ -141,9 +141,9 @@ class InterfaceTests(PortTestCase):
                 heard.append((data, interface))
 
         port = self.open(Guide(), hop_limits=False)
-        self.send_to(port, b"one")
-        self.send_to(port, b"two")
-        port.doRead()
+        for data in (b"one", b"two"):
+            self.send_to(port, data)
+            port.doRead()
         self.assertEqual(heard, [(b"one", 1), (b"ONE", 7), (b"two", 1), (b"TWO", 7)])
         port.forget_ways()
         self.send_to(port, b"three")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 from xml.dom.minidom import parseString
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks.soak import WARM_UP, Sample, Watched, drawing
+from benchmarks.soak import WARM_UP, Course, Sample, Watched, drawing
 
 
 def watched(per_minute: float) -> Watched:
@@ -37,3 +38,21 @@ class SlopeTests(SynchronousTestCase):
         """It is XML, with a line for each program."""
         lines = parseString(drawing([watched(0), watched(10)])).getElementsByTagName("polyline")
         self.assertEqual(len(lines), 2)
+
+
+class CourseTests(SynchronousTestCase):
+    """What fills tables and empties them comes at the same times in each round."""
+
+    def test_rounds(self) -> None:
+        done: list[str] = []
+        kept, others = [
+            [lambda each=each: done.append(each) for each in names] for names in ("ABC", "uvwxyz")
+        ]
+        course = Course(kept, others, Random(1))
+        for happen in [*course.next_round(), *course.next_round()]:
+            happen()
+        rounds = done[:9], done[9:]
+        places = [[place for place, each in enumerate(one) if each.isupper()] for one in rounds]
+        self.assertEqual([sorted(one) for one in rounds], [sorted("ABCuvwxyz")] * 2)
+        self.assertEqual(places[0], places[1])
+        self.assertNotEqual(rounds[0], rounds[1])

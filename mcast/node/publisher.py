@@ -176,8 +176,9 @@ class Publisher:
             elif change is LinkChange.READDRESSED:
                 for item in tuple(self._items):
                     self._readdress(item, driver)
+        working = self._working()
         for item in [each for each in self._items if each.drivers or each.is_claimed]:
-            self._check(item)
+            self._check(item, working)
 
     def handle(self, driver: LinkDriver, events: Sequence[Event]) -> None:
         """Take in what a link reports."""
@@ -200,7 +201,7 @@ class Publisher:
         if isinstance(event, GroupClaimed):
             if driver not in item.claimed_on:
                 item.claimed_on += (driver,)
-            self._check(item)
+            self._check(item, self._working())
         elif isinstance(event, GroupReprobing):
             _discard(item, driver)
             item.is_claimed = False
@@ -310,10 +311,16 @@ class Publisher:
         if isinstance(item, HostItem) and self.hosts.get(host_name(item.wanted)) is item:
             del self.hosts[host_name(item.wanted)]
 
-    def _check(self, item: Item) -> None:
-        working = [each for each in self._links if each.is_working and item.wants(each.interface)]
+    def _working(self) -> list[LinkDriver]:
+        return [driver for driver in self._links if driver.is_working]
+
+    def _check(self, item: Item, working: list[LinkDriver]) -> None:
+        """Find out whether an item is in use on all of the working links that it wants."""
+        if item.interfaces:
+            working = [each for each in working if item.wants(each.interface)]
         was_claimed = item.is_claimed
-        item.is_claimed = bool(working) and all(each in item.claimed_on for each in working)
+        missing = [each for each in working if each not in item.claimed_on]
+        item.is_claimed = bool(working) and not missing
         if item.is_claimed and not was_claimed:
             self._claimed(item)
         self._check_updates(item)

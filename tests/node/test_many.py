@@ -12,9 +12,10 @@ from mcast.dns.names import Name
 from mcast.dns.records import service
 from mcast.dnssd.hosts import Host
 from mcast.dnssd.service import Service
+from mcast.node.link_driver import LinkChange
 from mcast.node.node import Node
 from mcast.node.registrations import Registration
-from tests.node.node_lab import SETTLED, WEB, NodeTestCase
+from tests.node.node_lab import SETTLED, WEB, NodeTestCase, drivers
 
 FEW, MANY = 60, 240
 
@@ -119,3 +120,14 @@ class ManyTests(NodeTestCase):
 
     def test_lose(self) -> None:
         self.assert_linear(*[self.losing(number) for number in (FEW, MANY)])
+
+    def following_a_link(self, number: int) -> int:
+        node = self.settled(f"node{number}")
+        self.services(node, number)
+        self.lan.advance(SETTLED)
+        return work(partial(node._publisher.link_changed, drivers(node)[0], LinkChange.WORKS))
+
+    def test_a_link_that_works_again(self) -> None:
+        """Which links work is found out once, and not for each service."""
+        few, many = [self.following_a_link(number) for number in (FEW, MANY)]
+        self.assertLess((many - few) / (MANY - FEW), 10)

@@ -113,13 +113,19 @@ class Prober:
         """Want a name for the group of ``owner``; a name that is ours already needs no second probing."""
         probed = self.names.get(name.key)
         if probed is None:
-            probed = self.names[name.key] = ProbedName(name, verified, started_at=now)
-            probed.is_held = verified and not self._is_suspended
-            if not verified and not self._is_suspended:
-                self._start(probed, now)
+            probed = self.names[name.key] = ProbedName(name, verified)
         else:
             probed.verified = probed.verified and verified
         probed.owners[owner] = None
+        if not (probed.is_held or self._is_suspended or name.key in self._active):
+            self._begin(probed, now)
+
+    def _begin(self, probed: ProbedName, now: float) -> None:
+        """Begin with a name that is new, or that was ours when `reset` was called."""
+        if probed.verified:
+            probed.is_held = True
+        else:
+            self.reprobe(probed, now)
 
     def release(self, name_key: bytes, owner: Hashable) -> None:
         """Want a name no longer for the group of ``owner``; when no group wants it, it is free for others."""
@@ -141,15 +147,10 @@ class Prober:
                 probed.probes = 0
                 self.timers.rearm(probed, now + PROBE_INTERVAL)
 
-    def reset(self, now: float) -> None:
-        """Probe for all names again, as on a new link; the verified ones are ours at once (RFC 6762 §8)."""
+    def reset(self) -> None:
+        """Hold nothing, as on a new link; what is wanted anew is probed for again (RFC 6762 §8)."""
+        self.suspend()
         self._is_suspended = False
-        for probed in self.names.values():
-            if probed.verified:
-                probed.is_held = True
-                self._stop(probed)
-            else:
-                self.reprobe(probed, now)
 
     def suspend(self) -> None:
         """Hold nothing and probe for nothing until `reset`."""

@@ -26,6 +26,7 @@ from mcast.mdns.responder.prepared_answers import ReadyAnswers
 from mcast.mdns.responder.prober import ProbedName, Prober
 from mcast.mdns.responder.publication import Pointing, Publication
 from mcast.mdns.responder.record_group import RecordGroup
+from mcast.mdns.responder.restarts import Restarts
 from mcast.mdns.responder.zone import NO_ENTRIES, Entries, FormerRecord, Zone
 from mcast.mdns.schedule import Timers
 
@@ -46,6 +47,8 @@ class Publications:
         self.goodbyes: Final = Goodbyes()
         self.updates: Final[Timers[Publication]] = Timers()
         """When to call `try_updates`."""
+        self.restarts: Final = Restarts()
+        """When to call `restart`."""
         self._context: Final = context
         self._events: Final = context.events
         self._ready: Final = ready
@@ -379,18 +382,28 @@ class Publications:
     # Time and the state of the link
 
     def set_up(self, now: float) -> None:
-        """The link works (again): probe for everything, then announce it (RFC 6762 §8, §10.2)."""
+        """The link works (again): probe for everything, then announce it (RFC 6762 §8, §10.2).
+
+        Some groups begin at once and the others later, by `restart`. Until then those that were in use are
+        answered for, and no name is ours.
+        """
         self.goodbyes.clear()
         self.announcer.clear()
-        for publication in self._publications.values():
+        self.prober.reset()
+        self.restarts.start(self._publications.values(), now)
+        self.restart(now)
+
+    def restart(self, now: float) -> None:
+        """Begin anew with some of the groups for which `set_up` asked."""
+        some = [each for each in self.restarts.take() if self._publications.get(each.owner) is each]
+        for publication in some:
             if publication.is_published:
                 self._hide(publication, now)
                 for name in publication.group.probed_names.values():
                     self._events.append(GroupReprobing(publication.owner, name, contested=False))
             publication.lost_names = publication.lost_targets = frozenset()
             self._want(publication, now)
-        self.prober.reset(now)
-        self._publish_ready(list(self._publications.values()), now)
+        self._publish_ready(some, now)
 
     def set_down(self, now: float) -> None:
         """The link carries nothing: fall silent, and keep the groups for when it works again."""
@@ -404,6 +417,7 @@ class Publications:
             if publication.update is not None:
                 self._adopt(publication)
         self.prober.suspend()
+        self.restarts.clear()
         self.goodbyes.clear()
         self.announcer.clear()
 
@@ -445,10 +459,11 @@ class Publications:
     def try_updates(self, now: float) -> None:
         """Bring updates into force whose time has come."""
         for publication in self.updates.due(now, MAX_UPDATES):
-            if publication.is_published:
-                self._try_update(publication, now)
-            else:
+            if not publication.is_published:
                 self._publish_ready([publication], now)
+            elif publication.update is not None:
+                self._try_update(publication, now)
+            # What waited for its target may have been published by a name of its own that was won since.
         self.report_announced()
 
     def _take_over(self, won: Iterable[ProbedName], now: float) -> None:

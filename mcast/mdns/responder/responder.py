@@ -58,6 +58,7 @@ class Responder:
     def _schedule(self, schedule: Schedule) -> None:
         """Register what wants to be woken, in the order in which it is done when all of it is due."""
         publications = self._publications
+        schedule.add(publications.restarts.next_at, publications.restart)
         schedule.add(self._prober.timers.next_at, self._probe)
         schedule.add(self._prober.failure_at, publications.report_failure)
         schedule.add(publications.updates.next_at, publications.try_updates)

@@ -129,14 +129,18 @@ class Zone:
         return changes
 
     def clear(self, now: float) -> None:
-        """Take everything out without a word, as when the link is down: thousands of records in one go."""
+        """Take everything out without a word, as when the link is down: thousands of records in one go.
+
+        What was multicast long ago needs no remembering: no echo of it is on its way.
+        """
         self._forget(now)
         for of_name in self.names.values():
             self._drop_negative(of_name, now)
             for one in of_name:
                 one.is_current = False
-                for record in one.records:
-                    self._former[record.identity] = (one.multicast_at, now)
+                if one.multicast_at > now - ECHO_MEMORY:
+                    for record in one.records:
+                        self._former[record.identity] = (one.multicast_at, now)
         self.names.clear()
         for uses in self._uses.values():
             uses.clear()

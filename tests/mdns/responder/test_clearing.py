@@ -43,3 +43,9 @@ class ClearingTests(SynchronousTestCase):
         """RFC 6762 §6: a record is not multicast twice in a second, whatever happened in between."""
         (again,) = self.zone.apply([], [(HOST_A, True)], 6.1).announce
         self.assertEqual(again.multicast_at, 5.0)
+
+    def test_what_was_said_long_ago(self) -> None:
+        """Of that no echo can come, and it may be said at once."""
+        self.zone.apply([], [(HOST_A, True)], 20.0)
+        self.zone.clear(20.0 + ECHO_MEMORY)
+        self.assertFalse(self.zone.was_ours(HOST_A, 20.0 + ECHO_MEMORY))

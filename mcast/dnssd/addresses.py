@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from mcast.dns.codes import RecordType
@@ -44,6 +45,12 @@ def take_in(seen: Seen, link: LinkId, change: RecordChange) -> Seen:
 def without(seen: Seen, link: LinkId) -> Seen:
     """Return what has been seen on other links."""
     return tuple([entry for entry in seen if entry[0] != link])
+
+
+@lru_cache(maxsize=64)
+def _alone(link: LinkId, rtype: int) -> tuple[tuple[LinkId, int]]:
+    """Return that a type is denied on a link: the same object for thousands of hosts."""
+    return ((link, rtype),)
 
 
 class HostAddresses:
@@ -90,7 +97,9 @@ class HostAddresses:
 
     def deny(self, link: LinkId, rtype: int, now: float) -> None:
         """Take in that the host has no addresses of a type, as it says on a link."""
-        if (link, rtype) not in self._denied:
+        if not self._denied:
+            self._denied = _alone(link, rtype)
+        elif (link, rtype) not in self._denied:
             self._denied += ((link, rtype),)
         if self._heard_at is None:
             self._heard_at = now

@@ -42,26 +42,79 @@ CHANGES = 500
 Our choice: about five milliseconds, when the host of thousands of instances gets another address.
 """
 
+FEW_USERS = 8
+"""Instances of a host that are kept in a tuple, and no set. Our choice: of most hosts there are fewer; a set
+takes 200 octets, and from there on to copy a tuple takes longer than to add to a set."""
+
 _SRV: Final = int(RecordType.SRV)
 _TXT: Final = int(RecordType.TXT)
 _DESCRIPTION: Final = {_SRV: False, _TXT: True}
 _ADDRESSES: Final = dict.fromkeys(ADDRESS_TYPES, True)
 
 
-class Host:
-    """A host that services are on."""
+class Host(HostAddresses):
+    """A host that services are on, with what is known of its addresses.
 
-    __slots__ = ("addresses", "is_elsewhere", "links", "name", "users")
+    One object, and tuples that hosts share: where each service has a host of its own, that is half of the time
+    to make one, and a quarter of the memory.
+    """
+
+    __slots__ = ("_counts", "is_elsewhere", "links", "name", "users")
 
     def __init__(self, name: Name, is_elsewhere: bool) -> None:
+        super().__init__()
         self.name: Final = name
-        self.users: Final[set[bytes]] = set()
-        """The keys of the instances on this host."""
-        self.links: Final[dict[LinkId, int]] = {}
-        """The links on which its addresses are asked for, with the number of instances that need them."""
-        self.addresses: Final = HostAddresses()
+        self.users: tuple[bytes, ...] | set[bytes] = ()
+        """The keys of the instances on this host; a set when they are many."""
+        self.links: tuple[LinkId, ...] = ()
+        """The links on which its addresses are asked for."""
+        self._counts: tuple[int, ...] = ()
+        """How many instances need them on each of these links."""
         self.is_elsewhere: Final = is_elsewhere
         """Whether its addresses are not asked for where the services are."""
+
+    def add_user(self, key: bytes) -> None:
+        """Take note of an instance that is on this host."""
+        users = self.users
+        if isinstance(users, set):
+            users.add(key)
+        else:
+            self.users = (*users, key) if len(users) < FEW_USERS else {*users, key}
+
+    def remove_user(self, key: bytes) -> None:
+        """Take note that an instance is on this host no more."""
+        users = self.users
+        if isinstance(users, set):
+            users.discard(key)
+        else:
+            self.users = tuple([one for one in users if one != key])
+
+    def use_on(self, alone: tuple[LinkId]) -> bool:
+        """Take note that one more instance needs the addresses on a link; return whether it is the first.
+
+        :param alone: the link, in a tuple that hosts share.
+        """
+        link = alone[0]
+        if link in self.links:
+            self._count(link, 1)
+            return False
+        self.links = (*self.links, link) if self.links else alone
+        self._counts = (*self._counts, 1)
+        return True
+
+    def leave_on(self, link: LinkId) -> bool:
+        """Undo `use_on`; return whether no instance needs the addresses there any more."""
+        self._count(link, -1)
+        if 0 not in self._counts:
+            return False
+        self.links = tuple([one for one in self.links if one != link])
+        self._counts = tuple([count for count in self._counts if count])
+        return True
+
+    def _count(self, link: LinkId, more: int) -> None:
+        place = self.links.index(link)
+        counts = self._counts
+        self._counts = (*counts[:place], counts[place] + more, *counts[place + 1 :])
 
 
 class Instance:
@@ -113,7 +166,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         self._changed: dict[bytes, Instance] = {}
         """Instances that `changes` has to look at; some of them are no longer followed."""
         self._changed_hosts: dict[bytes, Host] = {}
-        self._last_link: tuple[LinkId, ...] = ()
+        self._last_link: tuple[LinkId] | None = None
         self._due: list[tuple[float, bytes]] = []
         """A heap of when to look at instances again; an entry whose instance has another ``due`` is void."""
 
@@ -194,11 +247,12 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         self._changed[instance.name.key] = instance
         self._ask_about(instance, link, now)
 
-    def _alone_on(self, link: LinkId) -> tuple[LinkId, ...]:
+    def _alone_on(self, link: LinkId) -> tuple[LinkId]:
         """Return the links of an instance that is followed on one: the same object for thousands of them."""
-        if not self._last_link or self._last_link[0] is not link:
-            self._last_link = (link,)
-        return self._last_link
+        last = self._last_link
+        if last is None or last[0] is not link:
+            last = self._last_link = (link,)
+        return last
 
     def _ask_about(self, instance: Instance, link: LinkId, now: float) -> None:
         if instance.host is not None:
@@ -234,7 +288,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
             if target is not None and target.lower() == old.name.key:
                 return
             instance.host = None
-            old.users.discard(instance.name.key)
+            old.remove_user(instance.name.key)
             for link in instance.links:
                 self._leave_host(old, link, now)
         if target is None:
@@ -247,28 +301,25 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
             if host.is_elsewhere and self.asks_servers:
                 # No server can tell the address of a host in .local, and nobody is asked for it.
                 self.counters["hosts in multicast DNS"] += 1
-                host.addresses.learn(())
+                host.learn(())
             elif host.is_elsewhere:
                 self._want_elsewhere(host.name)
         instance.host = host
-        host.users.add(instance.name.key)
+        host.add_user(instance.name.key)
         for link in instance.links:
             self._use_host(instance, host, link, now)
 
     def _use_host(self, instance: Instance, host: Host, link: LinkId, now: float) -> None:
-        users = host.links[link] = host.links.get(link, 0) + 1
-        if users == 1 and not host.is_elsewhere:
+        if host.use_on(self._alone_on(link)) and not host.is_elsewhere:
             self._ask(link, host.name, _ADDRESSES, now)
         self._links[link].depend(instance.name, now)
 
     def _leave_host(self, host: Host, link: LinkId, now: float) -> None:
-        host.links[link] -= 1
-        if host.links[link]:
+        if not host.leave_on(link):
             return
-        del host.links[link]
         for rtype in ADDRESS_TYPES:
             self._cancel(link, Question(host.name, rtype), now)
-        host.addresses.forget(link)
+        host.forget(link)
         if not host.links:
             self._hosts.pop(host.name.key, None)
             self.elsewhere.pop(host.name.key, None)
@@ -279,7 +330,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         key = host.key
         known = self._hosts.get(key)
         if known is not None:
-            known.addresses.learn(addresses)
+            known.learn(addresses)
             self._changed_hosts[key] = known
 
     def _begin_on(self, link: LinkId, now: float) -> None:
@@ -296,9 +347,9 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         if rtype in _ADDRESSES:
             host = self._hosts.get(key)
             if host is not None and link in host.links:
-                host.addresses.hear(link, change, now)
+                host.hear(link, change, now)
                 self._changed_hosts[key] = host
-                if not host.addresses and isinstance(change, RecordRemoved):
+                if not host and isinstance(change, RecordRemoved):
                     self._reconfirm_services(host, link, now)
             return
         instance = self._instances.get(key)
@@ -325,7 +376,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         if question.type in ADDRESS_TYPES:
             host = self._hosts.get(key)
             if host is not None and link in host.links:
-                host.addresses.deny(link, question.type, now)
+                host.deny(link, question.type, now)
                 self._changed_hosts[key] = host
         elif question.type == _TXT:
             instance = self._instances.get(key)
@@ -357,7 +408,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         if service is None or host is None:
             return None
         interfaces = interfaces_of(instance.links)
-        addresses = host.addresses.found(interfaces)
+        addresses = host.found(interfaces)
         due = self._due_at(instance, host, bool(addresses), now)
         if due > now:
             if instance.due is None or instance.due > due:
@@ -372,9 +423,9 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         """Return when to show a service though something is missing; in the past when nothing is."""
         services = instance.services
         seen_on = interfaces_of([link for link, _ in services] if len(services) > 1 else services[0][:1])
-        settles_at = host.addresses.settles_at(seen_on)
+        settles_at = host.settles_at(seen_on)
         has_text = bool(instance.texts or instance.without_text)
-        is_denied = not has_addresses and host.addresses.is_complete(seen_on)
+        is_denied = not has_addresses and host.is_complete(seen_on)
         shown = self.table.get(instance.name.key)
         has_lost = shown is not None and bool(shown.addresses) and shown.host == host.name
         if has_text and settles_at is not None and (has_addresses or (is_denied and not has_lost)):

@@ -55,8 +55,8 @@ _ADDRESSES: Final = dict.fromkeys(ADDRESS_TYPES, True)
 class Host(HostAddresses):
     """A host that services are on, with what is known of its addresses.
 
-    One object, and tuples that hosts share: where each service has a host of its own, that is half of the time
-    to make one, and a quarter of the memory.
+    One object, and tuples that hosts share: where each service has a host of its own, that is half of the
+    time to make one, and a quarter of the memory.
     """
 
     __slots__ = ("_counts", "is_elsewhere", "links", "name", "users")

@@ -32,7 +32,7 @@ from mcast.mdns.querier.cache_cells import (
     find_entry,
     member_times,
     pack_head,
-    pack_one,
+    pack_new,
     record_key,
     unpack_cell,
     with_times,
@@ -122,8 +122,7 @@ class Cache:
             return self._store_in_cell(key, known, record, source, now)
         if not record.ttl:
             return _IGNORED, False
-        cached = CachedRecord(now, record.ttl, record.type, int(record.cache_flush), source, record.rdata)
-        cell = pack_head(capitals(record.name.wire, key)) + pack_one(cached)
+        cell = pack_head(capitals(record.name.wire, key)) + pack_new(record, source, now)
         self._table.add_name(key, cell)
         if not self._make_room(key, record.type, now):
             self._table.take(key, [record_key(record.type, record.rdata)])
@@ -153,8 +152,7 @@ class Cache:
         ):
             large = self._table.enlarge(key, cell, unpack_cell(cell))
             return self._store_in_large_cell(key, large, record, source, now)
-        cached = CachedRecord(now, record.ttl, rtype, int(record.cache_flush), source, rdata)
-        self._table.append(key, cell, cached)
+        self._table.append(key, cell, pack_new(record, source, now))
         if not self._make_room(key, rtype, now):
             # The cell may be another one than before: eviction may have looked at it.
             self._table.take(key, [record_key(rtype, rdata)])

@@ -18,6 +18,7 @@ from zlib import crc32
 
 from mcast.dns.codes import RecordType
 from mcast.dns.rdata import fold_rdata
+from mcast.dns.records import Record
 
 UNIQUE: Final = 1
 """The record came with the cache-flush bit: it is of a set that only one host has (RFC 6762 §10.2)."""
@@ -102,7 +103,16 @@ _new = tuple.__new__
 _FOLDED, _CAPITALS, _WHOLE = range(3)
 """Where the rdata of a member is: in its key; in its key but for some capital letters; in the member."""
 
-SPELLED_TYPES: Final = frozenset({RecordType.PTR, RecordType.CNAME, RecordType.NS, RecordType.DNAME})
+# The members of an enumeration are slower to compare.
+_ANY: Final = int(RecordType.ANY)
+_SRV: Final = int(RecordType.SRV)
+
+_NO_CAPITALS: Final = b"\0"
+"""The beginning of a cell of a name in lower case."""
+
+SPELLED_TYPES: Final[frozenset[int]] = frozenset(
+    map(int, (RecordType.PTR, RecordType.CNAME, RecordType.NS, RecordType.DNAME))
+)
 """Types whose rdata is one name and nothing else."""
 
 
@@ -110,7 +120,7 @@ def fold(rtype: int, rdata: bytes) -> bytes:
     """Return rdata such that equal octets mean the same record."""
     if rtype in SPELLED_TYPES:
         return rdata.lower()
-    if rtype == RecordType.SRV:
+    if rtype == _SRV:
         return rdata[:6] + rdata[6:].lower()
     return fold_rdata(rtype, rdata)
 
@@ -146,13 +156,21 @@ def spell(key: bytes, places: bytes) -> bytes:
 
 def pack_head(places: bytes) -> bytes:
     """Return the beginning of a cell: where the owner name has capital letters."""
-    return bytes((len(places),)) + places
+    return bytes((len(places),)) + places if places else _NO_CAPITALS
 
 
 def pack_one(cached: CachedRecord) -> bytes:
     """Return what a cell holds of one record."""
     received_at, ttl, rtype, flags, source, rdata = cached
     return _pack(received_at, ttl, rtype, flags, source, len(rdata)) + rdata
+
+
+def pack_new(record: Record, source: int, now: float) -> bytes:
+    """Return what a cell holds of a record that was heard just now."""
+    rdata = record.rdata
+    return (
+        _pack(now, record.ttl, record.type, UNIQUE if record.cache_flush else 0, source, len(rdata)) + rdata
+    )
 
 
 def pack_cell(head: bytes, records: Iterable[CachedRecord]) -> Cell:
@@ -168,16 +186,16 @@ def cell_head(cell: Cell) -> bytes:
 def unpack_cell(cell: Cell, wanted: int = RecordType.ANY) -> list[CachedRecord]:
     """Return the records of a type in a cell, or of all types, oldest first."""
     records = []
-    takes_all = wanted == RecordType.ANY
+    takes_all = wanted == _ANY
     position = 1 + cell[0]
     size = len(cell)
     while position < size:
         received_at, ttl, rtype, flags, source, length = _unpack(cell, position)
         position += _SIZE
+        end = position + length
         if takes_all or rtype == wanted:
-            rdata = cell[position : position + length]
-            records.append(CachedRecord(received_at, ttl, rtype, flags, source, rdata))
-        position += length
+            records.append(_new(CachedRecord, (received_at, ttl, rtype, flags, source, cell[position:end])))
+        position = end
     return records
 
 

@@ -22,7 +22,6 @@ from mcast.mdns.querier.cache_cells import (
     cell_types,
     fold,
     pack_cell,
-    pack_one,
     record_key,
     spell,
     unpack_cell,
@@ -124,8 +123,10 @@ class CacheTable:
         known = self.names.get(key)
         if not known:
             return intern_wire(key)
-        head = known.head if isinstance(known, LargeCell) else cell_head(known)
-        return intern_wire(spell(key, head[1:]))
+        if isinstance(known, LargeCell):
+            return intern_wire(spell(key, known.head[1:]))
+        count = known[0]
+        return intern_wire(spell(key, known[1 : 1 + count]) if count else key)
 
     # Adding and changing
 
@@ -164,9 +165,8 @@ class CacheTable:
         for rkey in large.forget_empty():
             self.octets -= len(rkey) + OVERHEAD
 
-    def append(self, key: bytes, cell: Cell, added: CachedRecord) -> None:
-        """Add a record to a cell."""
-        packed = pack_one(added)
+    def append(self, key: bytes, cell: Cell, packed: bytes) -> None:
+        """Add a record to a cell, as that holds it."""
         self.names[key] = cell + packed
         self.count += 1
         self.octets += len(packed)

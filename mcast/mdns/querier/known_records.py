@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from math import ceil
 from typing import Final
 
 from mcast.dns.codes import RecordClass, RecordType
@@ -34,6 +35,12 @@ def known_records(cache: Cache, questions: Questions, key: bytes, now: float) ->
     They were reported to nobody, and must not count as known now.
     """
     known = cache.records(key, ANY)
+    # Nearly always none has expired, which a loop finds out in a third of the time.
+    for one in known:
+        if one.received_at + one.ttl <= now:
+            break
+    else:
+        return known
     unreported = [
         record_key(one.type, one.rdata)
         for one in known
@@ -149,21 +156,19 @@ def answering(
     :param whole: with the TTL that each came with.
     """
     hidden = 0 if flushed else FLUSHED
-    # Made at once, as `as_record` makes it: a record with another TTL is one more object.
-    return [
-        Record(
-            owner,
-            one.type,
-            _IN,
-            one.ttl if whole else -int(now - one.received_at - one.ttl),
-            one.rdata,
-            bool(one.flags & UNIQUE),
-        )
-        for one in known
-        if (one.type in types or one.type == CNAME or ANY in types)
-        and not one.flags & hidden
-        and one.received_at + one.ttl > now
-    ]
+    found = []
+    # No comprehension: for one or two records, to make its function takes longer than the loop.
+    for received_at, ttl, rtype, flags, _, rdata in known:
+        left = received_at + ttl - now
+        if left <= 0 or flags & hidden:
+            continue
+        if rtype in types or rtype == CNAME or ANY in types:
+            # Made at once, as `as_record` makes it: a record with another TTL is one more object. What was
+            # heard within the last second has its whole TTL, and no more however the times were rounded.
+            if not whole and left <= ttl - 1:
+                ttl = ceil(left)
+            found.append(Record(owner, rtype, _IN, ttl, rdata, flags & UNIQUE != 0))
+    return found
 
 
 def is_final(series: QuestionSeries, lifetime: Lifetime, now: float) -> bool:

@@ -54,6 +54,8 @@ from mcast.mdns.querier.unicast_questions import asks_for_unicast, note_asked
 from mcast.mdns.schedule import Timers
 from mcast.neighbours import SocketAddress
 
+_SRV: Final = int(RecordType.SRV)
+
 WORK = 250
 """Timers and records dealt with in one wake-up; the rest waits for the next.
 
@@ -141,7 +143,10 @@ class Querier:
         """
         key = name.key
         self._unasked.read(key)
-        known = known_records(self._cache, self._questions, key, now)
+        questions = self._questions
+        is_up = self._context.is_up
+        are_asked = key in questions.by_name
+        known = known_records(self._cache, questions, key, now)
         settled = settled_records(known, now)
         denied = []
         for rtype, depends in types.items():
@@ -154,20 +159,20 @@ class Querier:
                 answers = answers or said
             elif answer.type != rtype:
                 denied.append(rtype)
-            series = self._questions.get(key, rtype)
+            series = questions.get(key, rtype) if are_asked else None
             if series is not None:
                 series.askers += (asker,)
                 if not depends:
                     series.needed_until = inf
                 continue
-            series = self._questions.add(name, rtype, asker, self._context.rng)
+            series = questions.add(name, rtype, asker, self._context.rng)
             if depends:
                 series.needed_until = 0.0
-            if answer is not None and self._context.is_up:
+            if answer is not None and is_up:
                 # What `_begin` comes to: a service that comes complete has four such questions.
                 series.is_denied = answer.type == NSEC
                 series.review_at = max(series.refresh_at(answer.ttl, answer.received_at), now + REST)
-            elif self._context.is_up:
+            elif is_up:
                 self._begin(series, [lifetime_of(one) for one in answers], now)
         self._arm_first(key)
         return answering(self._cache.owner(key), known, types, now, whole=whole) if known else [], denied
@@ -183,8 +188,9 @@ class Querier:
         To be called once such a question is asked; SRV records that are heard later are noticed.
         """
         key = service.key
-        for cached in self._known(key).lookup(key, RecordType.SRV, now):
-            self._responses.depend(key, cached.rdata, cached.ttl, cached.received_at, now)
+        for received_at, ttl, _, _, _, rdata in self._known(key).records(key, _SRV):
+            if received_at + ttl > now:
+                self._responses.depend(key, rdata, ttl, received_at, now)
 
     def cancel(self, question: Question, now: float, asker: Hashable) -> None:
         """Withdraw what `ask` was called for with these values; do nothing if it was not called."""

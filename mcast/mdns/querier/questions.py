@@ -14,7 +14,7 @@ from mcast.mdns.constants import REFRESH_VARIATION
 from mcast.mdns.events import Askers
 from mcast.mdns.querier.question_series import QuestionSeries
 
-_DESCRIBING: Final = (int(RecordType.TXT),)
+_TXT: Final = int(RecordType.TXT)
 _ADDRESSES: Final = (int(RecordType.A), int(RecordType.AAAA))
 
 
@@ -24,8 +24,8 @@ class Questions:
     __slots__ = ("_alone", "by_name")
 
     def __init__(self) -> None:
-        self.by_name: Final[dict[bytes, list[QuestionSeries]]] = {}
-        """By the key of the name; those of one name in a list, since they are few."""
+        self.by_name: Final[dict[bytes, tuple[QuestionSeries, ...]]] = {}
+        """By the key of the name; those of one name in a tuple, since they are few."""
         self._alone: Askers = ()
         """The last one that asked a question alone: whoever browses asks thousands, and shares one tuple."""
 
@@ -56,13 +56,10 @@ class Questions:
         alone = self._alone
         if not alone or alone[0] is not asker:
             alone = self._alone = (asker,)
-        among = self.by_name.get(name.key)
-        if among is None:
-            series = QuestionSeries(name, rtype, alone, rng.uniform(0, REFRESH_VARIATION))
-            self.by_name[name.key] = [series]
-        else:
-            series = QuestionSeries(name, rtype, alone, among[0].variation)
-            among.append(series)
+        among = self.by_name.get(name.key, ())
+        variation = among[0].variation if among else rng.uniform(0, REFRESH_VARIATION)
+        series = QuestionSeries(name, rtype, alone, variation)
+        self.by_name[name.key] = (*among, series)
         return series
 
     def cancel(self, question: Question, asker: Hashable) -> QuestionSeries | None:
@@ -77,9 +74,10 @@ class Questions:
         series.askers = series.askers[:place] + series.askers[place + 1 :]
         if series.askers:
             return None
-        among = self.by_name[key]
-        among.remove(series)
-        if not among:
+        left = tuple([one for one in self.by_name[key] if one is not series])
+        if left:
+            self.by_name[key] = left
+        else:
             del self.by_name[key]
         return series
 
@@ -87,8 +85,11 @@ class Questions:
         """Return the series of a name of which something is to be done first, and when; None for none."""
         first: QuestionSeries | None = None
         first_at = inf
-        for series in self.of_name(key):
-            at = series.next_at()
+        for series in self.by_name.get(key, ()):
+            # As `QuestionSeries.next_at`, whose call takes longer than that: two thousand times in a flood.
+            at, ask_at = series.review_at, series.ask_at
+            if ask_at is not None and (at is None or ask_at < at):
+                at = ask_at
             if at is not None and at < first_at:
                 first, first_at = series, at
         return None if first is None else (first_at, first)
@@ -99,12 +100,11 @@ class Questions:
         :param service: the key of its name.
         :param target: the key of the name of the host that it leads to.
         """
-        return [
-            series
-            for key, types in ((service, _DESCRIBING), (target, _ADDRESSES))
-            for series in self.of_name(key)
-            if series.needed_until < inf and series.type in types
-        ]
+        found = [one for one in self.of_name(target) if one.needed_until < inf and one.type in _ADDRESSES]
+        for one in self.of_name(service):
+            if one.needed_until < inf and one.type == _TXT:
+                found.append(one)
+        return found
 
     def is_wanted(self, key: bytes, rtype: int) -> bool:
         """Whether a record of this name and type answers a question, or may deny that there is an answer."""

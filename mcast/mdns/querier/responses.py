@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
 from typing import Final
 
 from mcast.dns.codes import PSEUDO_TYPES, RecordClass, RecordType
@@ -96,7 +95,7 @@ class ResponseHandler:
             # RFC 6762 §6: "MUST only accept unicast responses if they answer a recently sent query".
             self._context.counters["unsolicited unicast responses"] += 1
             return
-        sections = (message.answers, message.authorities, message.additionals)
+        records = [*message.answers, *message.authorities, *message.additionals]
         may_wait = multicast and bool(datagram)
         if may_wait:
             one = self.unasked.find(datagram, source[0])
@@ -105,7 +104,7 @@ class ResponseHandler:
                 if one.taken:
                     self._take_in(one.taken, source, one.mark, now)
                 return
-        names = {record.name.key for section in sections for record in section}
+        names = {record.name.key for record in records}
         mark = source_mark(source[0])
         if may_wait and len(names) <= MAX_NAMES and not self._is_asked(names):
             waiting = {key for key in names if key not in self._cache.names}
@@ -117,7 +116,7 @@ class ResponseHandler:
         if len(self.unasked):
             for key in names:
                 self.unasked.read(key)
-        self._take_in(chain(*sections), source, mark, now)
+        self._take_in(records, source, mark, now)
 
     def _is_asked(self, names: Iterable[bytes]) -> bool:
         asked = self._questions.by_name

@@ -11,6 +11,7 @@ from mcast.mdns.querier.cache_cells import FLUSHED, UNIQUE, CachedRecord
 from mcast.mdns.querier.known_records import (
     CNAME,
     NSEC,
+    answering,
     denies,
     listed_types,
     settled_answer,
@@ -65,3 +66,20 @@ class SettledTests(SynchronousTestCase):
             self.assertIsNone(self.answer(A, *known), known)
         self.assertIsNone(self.answer(AAAA, held(NSEC, ONLY_A, at=-100.0)))
         self.assertIsNone(self.answer(ANY, held(A, bytes(4)), denial))
+
+
+class LeftTests(SynchronousTestCase):
+    """The TTL that is left of a record that is given out."""
+
+    def left(self, age: float, heard_at: float = 1000.7) -> int:
+        known = held(A, bytes(4), at=heard_at)
+        (record,) = answering(FAR, [known], (A,), heard_at + age)
+        return record.ttl
+
+    def test_rounded_up(self) -> None:
+        """A record in its last second is no goodbye."""
+        self.assertEqual([self.left(age) for age in (0.5, 1.0, 60.25, 119.5)], [120, 119, 60, 1])
+
+    def test_never_more_than_heard(self) -> None:
+        for step in range(200):
+            self.assertEqual(self.left(0.0, 0.1 * step), 120)

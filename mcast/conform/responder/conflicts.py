@@ -331,7 +331,9 @@ async def defence(bench: Bench, judge: Judge) -> None:
     if delays:
         judge.decide(DEFENDS_AT_ONCE, min(delays) < AT_ONCE, f"delays of {listed(delays)}", packets)
         unicast = [each for each in packets if not each.is_multicast]
-        judge.decide(DEFENDS_UNICAST, bool(unicast), f"{len(unicast)} unicast responses", packets)
+        others = sum(each.is_response for each in packets) - len(unicast)
+        said = f"{len(unicast)} unicast responses, {others} by multicast"
+        judge.decide(DEFENDS_UNICAST, bool(unicast), said, packets)
     service, _ = service_of(bench.names)
     delays, packets = await _probed(bench, [host, service])
     holds = bool(delays) and min(delays) < 0.25

@@ -59,7 +59,7 @@ async def one_second(bench: Bench, judge: Judge) -> None:
     if not answers:
         raise NotRunError("the subject does not answer")
     gaps = [after.at - before.at for before, after in pairwise(answers)]
-    said = f"{len(answers)} answers to six questions, {listed(gaps) if gaps else ''} apart"
+    said = f"{len(answers)} answers to six questions{f', {listed(gaps)} apart' if gaps else ''}"
     judge.decide(ONE_SECOND, all(gap >= 0.95 for gap in gaps), said, answers)
     await bench.rest()
     mark = bench.ask(question)

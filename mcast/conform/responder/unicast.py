@@ -62,7 +62,8 @@ async def question(bench: Bench, judge: Judge) -> None:
         return
     datagram = one.answer.datagram
     to_us = datagram.destination == bench.address() and datagram.destination_port == MDNS_PORT
-    judge.decide(QU, to_us, f"to {datagram.destination} port {datagram.destination_port}", one.packets)
+    said = f"a response to {datagram.destination} port {datagram.destination_port}"
+    judge.decide(QU, to_us, said, one.packets)
     judge.decide(QU_PORT, datagram.source_port == MDNS_PORT, f"from {datagram.source_port}", one.packets)
     if to_us:
         flushes = [each.cache_flush for each in answers_to(one.answer, asked)]

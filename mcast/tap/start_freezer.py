@@ -44,6 +44,7 @@ class StartFreezer:
         self._timer: IDelayedCall | None = None
         self._until = 0.0
         self._number = -1
+        self._has_frozen = False
 
     def start(self) -> None:
         """Begin to look."""
@@ -58,15 +59,20 @@ class StartFreezer:
             self._timer = None
 
     def thaw(self) -> None:
-        """Have the collector look at everything again: much may be dropped now."""
+        """Have the collector look at everything again: much may be dropped now.
+
+        Of few names little is, and what the program has loaded stays frozen (see `mcast.tap.tap`).
+        """
         self.stop()
-        gc.unfreeze()
+        if self._has_frozen:
+            gc.unfreeze()
 
     def _look(self) -> None:
         self._timer = None
         published = self._published()
         if len(published) >= MANY:
             gc.freeze()
+            self._has_frozen = True
         is_over = len(published) == self._number and all(each.is_claimed for each in published)
         self._number = len(published)
         if not is_over and self._clock.seconds() < self._until:

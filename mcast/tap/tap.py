@@ -5,6 +5,7 @@ Without a sub-command it is the echo responder. Each sub-command has a module of
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -122,6 +123,9 @@ def makeService(options: Options) -> IService:
     # The reactor is chosen by `twist --reactor`, and installed when this is called.
     from twisted.internet import reactor
 
+    # What is loaded stays: each full pass of the collector would look at all of it again, some 30 ms. Where
+    # the reactor runs already, the program is another one, and this its own affair.
+    reactor.addSystemEventTrigger("after", "startup", gc.freeze)
     service = McastService(reactor)
     if options.subCommand is None:
         child = make_echo_service(reactor, options)

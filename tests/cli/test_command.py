@@ -101,6 +101,16 @@ class MainTests(SynchronousTestCase):
         done = os.popen(f'"{sys.executable}" -c "{program}"').read()
         self.assertEqual(done.splitlines()[-1], "[]")
 
+    def test_collector(self) -> None:
+        """It looks no more at what was loaded when the reactor starts."""
+        program = (
+            "import argparse, gc, sys\n"
+            "from mcast.cli.command import Output, run_command\n"
+            "async def run(reactor, arguments, output): return gc.get_freeze_count() > 10000\n"
+            "print(run_command('test', run, argparse.Namespace(), Output(sys.stdout, json_lines=False)))\n"
+        )
+        self.assertEqual(os.popen(f'{sys.executable} -c "{program}"').read(), "True\n")
+
     @skipUnless(os.path.exists("/dev/full"), "there is no /dev/full here")
     def test_full_disk(self) -> None:
         """One line, and the status of a failure."""

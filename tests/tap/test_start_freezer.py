@@ -63,6 +63,13 @@ class StartFreezerTests(SynchronousTestCase):
         self.published = [Published() for _ in range(MANY - 1)]
         self.assertEqual(self.looks(4), 0)
 
+    def test_few_read_again(self) -> None:
+        """What the program has loaded stays frozen."""
+        self.published = [Published()]
+        self.looks(4)
+        self.freezer.thaw()
+        self.assertEqual(self.collector.calls, [])
+
     def test_never_claimed(self) -> None:
         """Without a link for example: after a while the start is over."""
         self.published = [Published() for _ in range(MANY)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
@@ -353,3 +354,19 @@ class PluginTests(SynchronousTestCase):
 
     def test_service(self) -> None:
         self.assertTrue(IService.providedBy(tap.makeService(parsed())))
+
+    def test_collector(self) -> None:
+        """It looks no more at what is loaded once the reactor of the program has started."""
+        program = (
+            "import gc\n"
+            "from twisted.internet import reactor\n"
+            "from mcast.tap import tap\n"
+            "options = tap.Options()\n"
+            "options.parseOptions([])\n"
+            "tap.makeService(options)\n"
+            "before = gc.get_freeze_count()\n"
+            "reactor.callWhenRunning(reactor.stop)\n"
+            "reactor.run()\n"
+            "print(before, gc.get_freeze_count() > 10000)\n"
+        )
+        self.assertEqual(os.popen(f'{sys.executable} -c "{program}"').read(), "0 True\n")

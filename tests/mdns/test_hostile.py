@@ -12,6 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, next_secure, text
+from mcast.mdns.events import RecordFlushed
+from mcast.mdns.querier.cache_cells import MAX_FLUSHED
 from mcast.mdns.responder.prepared_answers import MAX_READY
 from mcast.mdns.responder.record_group import RecordGroup
 from mcast.neighbours import MAX_REMEMBERED, Neighbours, SocketAddress
@@ -253,6 +255,28 @@ class FloodTests(SynchronousTestCase):
         lab.pass_time(2.0)
         known = lab.link.querier.records(Question(HTTP, PTR), lab.now)
         self.assertEqual(len(known), 50)
+
+    def test_flush_in_parts(self) -> None:
+        """Of thousands of records some are flushed at a time, and all of them are."""
+        lab = Lab()
+        lab.link.querier.ask_about(HTTP, {PTR: False}, lab.now, "somebody")
+        names = [HTTP.prefixed(f"x{number}") for number in range(3 * MAX_FLUSHED)]
+        for first in range(0, len(names), 100):
+            records = [Record(HTTP, PTR, 1, 4500, name.wire) for name in names[first : first + 100]]
+            lab.feed(encode(response(*records)))
+        lab.pass_time(10.0)
+        late = Record(HTTP, PTR, 1, 4500, HTTP.prefixed("late").wire)
+        lab.link.events()
+        lab.link.receive(encode(response(flushed(late))), PEER, True, lab.now)
+        parts = [lab.link.events()]
+        while (at := lab.link.next_wakeup()) is not None and at <= lab.now:
+            lab.link.advance(lab.now)
+            parts.append(lab.link.events())
+        counts = [sum(isinstance(event, RecordFlushed) for event in part) for part in parts]
+        self.assertEqual([count for count in counts if count], [MAX_FLUSHED] * 3)
+        lab.pass_time(2.0)
+        known = lab.link.querier.records(Question(HTTP, PTR), lab.now)
+        self.assertEqual([record.rdata for record in known], [late.rdata])
 
     def test_distinct_spellings(self) -> None:
         """Answers are kept ready for a bounded number of queries."""

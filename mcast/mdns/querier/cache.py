@@ -16,6 +16,7 @@ from mcast.mdns.querier.cache_cells import (
     FLUSHED,
     GOODBYE,
     LEAVING,
+    MAX_FLUSHED,
     NO_SOURCE,
     RECONFIRMING,
     RECORD_OVERHEAD,
@@ -181,15 +182,16 @@ class Cache:
             return Outcome.REFUSED
         return _ADDED
 
-    def flush(self, key: bytes, rtype: int, now: float) -> list[CachedRecord]:
+    def flush(self, key: bytes, rtype: int, heard_at: float, now: float) -> tuple[list[CachedRecord], bool]:
         """Let the records of a set that are older than a second end in a second (RFC 6762 §10.2).
 
         Called when the whole datagram with the newer ones has been stored, so that what it repeats is not
         flushed.
 
-        :returns: those that are newly flushed.
+        :param heard_at: when the datagram came.
+        :returns: those that are newly flushed, and whether there are more: then it is to be called again.
         """
-        limit = now - FLUSH_AGE
+        limit = heard_at - FLUSH_AGE
         flushed = []
         changed = []
         known = self.names.get(key)
@@ -211,7 +213,7 @@ class Cache:
             flushed.append(cached)
         if changed:
             self._table.replace(key, changed)
-        return flushed
+        return flushed, len(records) >= MAX_FLUSHED
 
     def mark_reconfirming(self, key: bytes, rkeys: Iterable[bytes]) -> None:
         """Mark records as reconfirmed, until they are heard again (RFC 6762 §10.4)."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -343,6 +344,10 @@ GONE: Final = b""
 """What remains of a cell or a member without records, until its turn in the order of eviction comes."""
 
 
+MAX_FLUSHED = 1000
+"""Records of a name that are flushed in one go. Our choice: some milliseconds of work."""
+
+
 class Unflushed(NamedTuple):
     """The keys of records of one type that no flush has looked at since they were heard."""
 
@@ -407,7 +412,7 @@ class LargeCell:
         """Return the records of a type that were heard before a time, or that a goodbye was said to.
 
         Each is returned once, until it is heard again: a stranger may flush a set of thousands with each of
-        his packets. The first call looks at all of the cell.
+        his packets. The first call looks at all of the cell; none returns more than `MAX_FLUSHED`.
         """
         if self._unflushed is None:
             self._unflushed = {}
@@ -417,9 +422,9 @@ class LargeCell:
         of_type = self._unflushed.get(rtype)
         if of_type is None:
             return []
-        taken = list(of_type.leaving)
-        for key in of_type.heard:
-            if _unpack_member(self.members[key])[0] >= limit:
+        taken = []
+        for key in islice(chain(of_type.leaving, of_type.heard), MAX_FLUSHED):
+            if _unpack_member(self.members[key])[0] >= limit and key not in of_type.leaving:
                 break
             taken.append(key)
         for key in taken:

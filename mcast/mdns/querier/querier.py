@@ -350,7 +350,7 @@ class Querier:
         for series in self._questions:
             series.rest()
         self._cache.clear()
-        self._unasked.clear()
+        self._responses.clear()
         self._reconfirmations.clear()
         self._observations.clear()
         self._timers.clear()

@@ -69,7 +69,7 @@ class ResponseHandler:
     :param answered: called when a question of ours was answered.
     """
 
-    __slots__ = ("_answered", "_arm", "_cache", "_context", "_questions", "unasked")
+    __slots__ = ("_answered", "_arm", "_cache", "_context", "_flushing", "_questions", "unasked")
 
     def __init__(
         self,
@@ -86,6 +86,9 @@ class ResponseHandler:
         self._answered: Final = answered
         self.unasked: Final = UnaskedResponses(self._take_in_unasked)
         """What waits until somebody asks."""
+        self._flushing: Final[dict[tuple[bytes, int], float]] = {}
+        """The sets of which thousands are still to be flushed, by name and type; and when that was heard."""
+        context.schedule.add(self._flush_at, self._flush_more)
 
     def handle(
         self, message: Message, source: SocketAddress, multicast: bool, now: float, datagram: bytes
@@ -164,7 +167,7 @@ class ResponseHandler:
             if count and counter:
                 counters[counter] += count
         for key, rtype in flushing:
-            self._flush(key, rtype, now)
+            self._flush(key, rtype, now, now)
         if self._cache.evicted:
             for record in self._cache.evicted:
                 self.report(RecordRemoved, record)
@@ -249,8 +252,24 @@ class ResponseHandler:
             series.stop()
             self._review_at(series, series.refresh_at(record.ttl, now))
 
-    def _flush(self, key: bytes, rtype: int, now: float) -> None:
-        flushed = self._cache.flush(key, rtype, now)
+    def clear(self) -> None:
+        """Forget what was to be done about records."""
+        self.unasked.clear()
+        self._flushing.clear()
+
+    def _flush_at(self) -> float | None:
+        return next(iter(self._flushing.values()), None)
+
+    def _flush_more(self, now: float) -> None:
+        (key, rtype), heard_at = next(iter(self._flushing.items()))
+        self._flush(key, rtype, heard_at, now)
+
+    def _flush(self, key: bytes, rtype: int, heard_at: float, now: float) -> None:
+        flushed, is_more = self._cache.flush(key, rtype, heard_at, now)
+        if is_more:
+            self._flushing[key, rtype] = heard_at
+        else:
+            self._flushing.pop((key, rtype), None)
         among = self._questions.of_name(key)
         if not flushed or not among:
             return

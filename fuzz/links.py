@@ -114,7 +114,7 @@ class Pair:
     def hear(self, number: int, payload: bytes, source: SocketAddress, multicast: bool) -> None:
         """Give a packet to a link."""
         answer = self.links[number].receive(payload, source, multicast, self.now)
-        if answer is not None:
+        if answer:
             decode(answer)
 
     def pass_time(self, seconds: float) -> None:

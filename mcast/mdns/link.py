@@ -13,6 +13,7 @@ from math import inf
 from random import Random
 from typing import Final
 
+from mcast.dns.codes import OPCODE_MASK, RCODE_MASK, Flag
 from mcast.dns.messages import Message, decode
 from mcast.errors import MalformedMessage
 from mcast.mdns.constants import MAX_PACKET, MDNS_PORT
@@ -28,6 +29,14 @@ __all__ = ["Event", "Link", "LinkSettings", "OtherLinks", "Transmission"]
 
 _ONE_QUESTION = bytes((0, 1, 0, 0, 0, 0, 0, 0))
 """The counts of a query with one question and no records."""
+
+_NONE = bytes(2)
+"""A count of no records."""
+
+# As numbers of their own: a property of the message would be a call for each datagram.
+_RESPONSE: Final = int(Flag.RESPONSE)
+_TRUNCATED: Final = int(Flag.TRUNCATED)
+_OPCODE_AND_RCODE: Final = OPCODE_MASK | RCODE_MASK
 
 _IS_RESPONSE = 0x80
 """The QR bit, in the third octet of a message (RFC 1035 §4.1.1)."""
@@ -75,8 +84,9 @@ class Link:
         :param source: the address it came from; ``source[0]`` is the host, ``source[1]`` the port.
         :param multicast: it was sent to the group, and not to an address of ours.
         :returns: what goes back to the source at once, for a plain query whose answer was ready; empty where
-            that is nothing, since the answer waits already. Then nothing else has changed: there is nothing
-            to send, to report or to wait for that was not there before.
+            that is nothing, since the answer waits already, or since the datagram concerns nobody here. Then
+            nothing else has changed: there is nothing to send, to report or to wait for that was not there
+            before, and no limit was reached. None says that something may have changed.
         """
         key = datagram[2:]
         ready = self._ready(key)
@@ -92,21 +102,30 @@ class Link:
                 return None
         if self._is_ending and len(datagram) > 2 and datagram[2] & _IS_RESPONSE:
             return None
-        if multicast and self.responder.is_own_probe(datagram, source):
+        # The first octets are looked at here: only a probe has records in its second section.
+        if multicast and datagram[8:10] != _NONE and self.responder.is_own_probe(datagram, source):
             self.counters["own probes heard"] += 1
             return None
         message = self._decode(datagram)
-        if message is not None:
-            # A timer that is late must not let this datagram overtake what should have happened before it.
-            # What one `advance` does not finish is left to the timer: hundreds of datagrams may come at once.
-            if now >= self._idle_until and not self._context.schedule.is_behind:
-                self.advance(now)
-            self._idle_until = -inf
-            if message.is_response:
-                self._receive_response(message, datagram, source, multicast, now)
-            else:
-                self._receive_query(message, datagram, source, multicast, now)
-        return None
+        if message is None:
+            return None
+        idle_until = self._idle_until
+        has_news = now >= idle_until
+        # A timer that is late must not let this datagram overtake what should have happened before it.
+        # What one `advance` does not finish is left to the timer: hundreds of datagrams may come at once.
+        if has_news and not self._context.schedule.is_behind:
+            self.advance(now)
+        self._idle_until = -inf
+        if message.flags & _RESPONSE:
+            has_news = self._receive_response(message, datagram, source, multicast, now) or has_news
+        else:
+            has_news = self._receive_query(message, datagram, source, multicast, now) or has_news
+        if has_news:
+            return None
+        # So it is with nearly all that is heard. To look for what has changed takes 20 µs of the 150 of a
+        # datagram that comes alone.
+        self._idle_until = idle_until
+        return b""
 
     def _decode(self, datagram: bytes) -> Message | None:
         """Return the message in a datagram, or None when it is to be dropped."""
@@ -126,7 +145,7 @@ class Link:
             self._recent.keep(datagram, message)
         if message.skipped:
             self.counters["malformed records"] += message.skipped
-        if message.opcode or message.rcode:
+        if message.flags & _OPCODE_AND_RCODE:
             # RFC 6762 §18.3, §18.11: "silently ignored".
             self.counters["datagrams with opcode or rcode"] += 1
             return None
@@ -134,22 +153,24 @@ class Link:
 
     def _receive_response(
         self, message: Message, datagram: bytes, source: SocketAddress, multicast: bool, now: float
-    ) -> None:
+    ) -> bool:
+        """Take in a response; return whether anything may have changed for whoever waits for the link."""
         if source[1] != MDNS_PORT:
             # RFC 6762 §6: "MUST silently ignore".
             self.counters["responses from another port"] += 1
-            return
+            return False
         if not multicast and self._context.neighbours.classify(source[0]) is not SourceKind.ON_LINK:
             # RFC 6762 §11: it may come from anywhere in the world.
             self.counters["responses from off the link"] += 1
-            return
+            return False
         self.counters["responses received"] += 1
-        self.responder.handle_response(message, source, multicast, now, datagram)
-        self.querier.handle_response(message, source, multicast, now, datagram)
+        is_ours = self.responder.handle_response(message, source, multicast, now, datagram)
+        return self.querier.handle_response(message, source, multicast, now, datagram) or is_ours
 
     def _receive_query(
         self, message: Message, datagram: bytes, source: SocketAddress, multicast: bool, now: float
-    ) -> None:
+    ) -> bool:
+        """Take in a query; return whether anything may have changed for whoever waits for the link."""
         if not multicast or source[1] != MDNS_PORT:
             # What is answered by unicast is answered for the link only. RFC 6762 §5.5 says so of direct
             # queries; a legacy query with a forged source would have us send to anywhere in the world.
@@ -159,19 +180,23 @@ class Link:
                     "unanswerable sources" if kind is SourceKind.NO_HOST else "queries from off the link"
                 )
                 self.counters[counter] += 1
-                return
+                return False
         self.counters["queries received"] += 1
-        is_plain = datagram[4:12] == _ONE_QUESTION and not message.truncated
-        self.responder.handle_query(message, source, multicast, now, datagram[2:] if is_plain else b"")
-        self._observe_query(datagram, message, source, multicast, now)
+        is_plain = datagram[4:12] == _ONE_QUESTION and not message.flags & _TRUNCATED
+        key = datagram[2:] if is_plain else b""
+        is_ours = self.responder.handle_query(message, source, multicast, now, key)
+        return self._observe_query(datagram, message, source, multicast, now) or is_ours
 
     def _observe_query(
         self, datagram: bytes, message: Message, source: SocketAddress, multicast: bool, now: float
-    ) -> None:
-        """Let the querier learn from what others ask, and not from the echo of what it has asked itself."""
-        is_ours = self._context.neighbours.is_own(source[0]) and self.querier.was_sent(datagram, now)
-        if not is_ours:
-            self.querier.observe_query(message, source, multicast, now)
+    ) -> bool:
+        """Let the querier learn from what others ask, and not from the echo of what it has asked itself.
+
+        :returns: whether anything may have changed for whoever waits for the link.
+        """
+        if self._context.neighbours.is_own(source[0]) and self.querier.was_sent(datagram, now):
+            return False
+        return self.querier.observe_query(message, source, multicast, now)
 
     @property
     def unicast_responses(self) -> bool:

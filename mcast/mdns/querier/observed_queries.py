@@ -43,14 +43,18 @@ class ObservedQueries:
         self._unasked: Final = unasked
         self._observations: Final = observations
 
-    def handle(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
-        """Take in another host's query."""
+    def handle(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> bool:
+        """Take in another host's query.
+
+        :returns: whether there may be anything to report, or to do at another time than before.
+        """
         if not multicast or source[1] != MDNS_PORT:
             # The answers go to that host alone, so we cannot tell whether it gets any.
-            return
+            return False
         if message.truncated:
             # More known answers follow (RFC 6762 §7.2), so it is not known yet what will be answered.
-            return
+            return False
+        has_news = False
         # A probe is a question too, but it hopes for no answer.
         hopes = not message.authorities
         mark = 0
@@ -60,7 +64,8 @@ class ObservedQueries:
             if question.unicast or question.rclass not in _CLASSES:
                 continue
             series = self._questions.get(key, rtype)
-            self._unasked.read(key)
+            if self._unasked.read(key):
+                has_news = True
             is_observed = hopes and rtype != _ANY and self._observations.concerns(key, rtype)
             if (series is None and not is_observed) or (key, rtype) in seen:
                 continue
@@ -68,9 +73,11 @@ class ObservedQueries:
             known = [record for record in message.answers if record.type == rtype and record.name.key == key]
             mark = mark or source_mark(source[0])
             if series is not None:
+                has_news = True
                 self._spare(series, known, mark, now)
-            if is_observed:
-                self._observations.note(key, rtype, known, mark, now)
+            if is_observed and self._observations.note(key, rtype, known, mark, now):
+                has_news = True
+        return has_news
 
     def _spare(self, series: QuestionSeries, known: Iterable[Record], source: int, now: float) -> None:
         """Count another host's question as ours, if it will bring all the answers that ours would."""

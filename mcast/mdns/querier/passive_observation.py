@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 from random import Random
 from typing import Final
@@ -72,19 +72,19 @@ class FailureObservation:
         self.type: Final = rtype
         self.wake_at: float | None = None
         """When the timer of the observation goes off, if it is armed."""
-        self._queries: list[tuple[float, frozenset[bytes], int]] = []
+        self._queries: list[tuple[float, Sequence[Record], int]] = []
 
-    def note(self, listed: Iterable[bytes], source: int, now: float) -> float | None:
+    def note(self, known: Sequence[Record], source: int, now: float) -> float | None:
         """Take note of a query; return when to call `failed`, or None while one query more is needed.
 
-        :param listed: the record keys of the known answers to this question that came with it.
+        :param known: the known answers to this question that came with it.
         :param source: the mark of the host that asks.
         """
         self._forget(now)
         if len(self._queries) == MAX_QUERIES:
             # The last is replaced and not the first, so that repeated questions do not put the end off.
             self._queries.pop()
-        self._queries.append((now, frozenset(listed), source))
+        self._queries.append((now, known, source))
         return now + RECONFIRM_PERIOD - self._lead if len(self._queries) >= OBSERVED_QUERIES else None
 
     def failed(self, lifetimes: Iterable[Lifetime], now: float) -> tuple[list[bytes], list[bytes]]:
@@ -92,13 +92,18 @@ class FailureObservation:
 
         :param lifetimes: of all records of the name and type.
         """
+        # Made here and not for each query, of which few come to this.
+        queries = [
+            (at, {record_key(self.type, record.rdata) for record in known}, source)
+            for at, known, source in self._queries
+        ]
         doubtful, failed = [], []
         for lifetime in lifetimes:
             if lifetime.expires_at <= now:
                 continue
             unanswered = [
                 at
-                for at, listed, source in self._queries
+                for at, listed, source in queries
                 if at > lifetime.received_at and source != lifetime.source and lifetime.key not in listed
             ]
             if len(unanswered) < OBSERVED_QUERIES:
@@ -125,7 +130,8 @@ class FailureObservation:
 
     def _forget(self, now: float) -> None:
         limit = now - OBSERVATION_PERIOD
-        self._queries = [query for query in self._queries if query[0] > limit]
+        if self._queries and self._queries[0][0] <= limit:
+            self._queries = [query for query in self._queries if query[0] > limit]
 
 
 class FailureObservations:
@@ -157,24 +163,27 @@ class FailureObservations:
         """Whether a question tells anything: it is observed, or there may be a record that answers it."""
         return (key, rtype) in self._running or self._cache.has(key, rtype)
 
-    def note(self, key: bytes, rtype: int, known: Iterable[Record], source: int, now: float) -> None:
+    def note(self, key: bytes, rtype: int, known: Sequence[Record], source: int, now: float) -> bool:
         """Take note of another host's question, and what it lists as known.
 
         :param source: the mark of that host.
+        :returns: whether there is anything to do at another time than before, or a limit was reached.
         """
         observation = self._running.get((key, rtype))
         if observation is None:
             if not self._cache.has(key, rtype):
-                return
+                return False
             if self._cache.count_of(key) > MAX_OBSERVED_NAME or not self._make_room(now):
                 self._counters["queries not observed"] += 1
-                return
+                return True
             observation = self._running[key, rtype] = FailureObservation(
                 key, rtype, self._rng.uniform(*LAST_QUERY_LEAD)
             )
-        at = observation.note([record_key(rtype, record.rdata) for record in known], source, now)
-        if at is not None:
-            self.timers.arm(observation, at)
+        at = observation.note(known, source, now)
+        if at is None or (observation.wake_at is not None and observation.wake_at <= at):
+            return False
+        self.timers.arm(observation, at)
+        return True
 
     def _make_room(self, now: float) -> bool:
         """Forget the oldest observation when there are too many, if it is over."""

@@ -270,21 +270,22 @@ class Querier:
 
     def handle_response(
         self, message: Message, source: SocketAddress, multicast: bool, now: float, datagram: bytes = b""
-    ) -> None:
+    ) -> bool:
         """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18).
 
         :param datagram: by which it is known when it comes again; empty when it is not to wait.
+        :returns: whether there may be anything to report, or to do at another time than before.
         """
-        if self._context.is_up:
-            self._responses.handle(message, source, multicast, now, datagram)
+        return self._context.is_up and self._responses.handle(message, source, multicast, now, datagram)
 
-    def observe_query(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> None:
+    def observe_query(self, message: Message, source: SocketAddress, multicast: bool, now: float) -> bool:
         """Take in another host's query, which may take the place of ours or show that a record is wrong.
 
         RFC 6762 §7.3, §10.5.
+
+        :returns: whether there may be anything to report, or to do at another time than before.
         """
-        if self._context.is_up:
-            self._observed.handle(message, source, multicast, now)
+        return self._context.is_up and self._observed.handle(message, source, multicast, now)
 
     def was_sent(self, datagram: bytes, now: float) -> bool:
         """Whether this is a query that we have sent just now, and that comes back to us."""

@@ -69,7 +69,7 @@ class ResponseHandler:
     :param answered: called when a question of ours was answered.
     """
 
-    __slots__ = ("_answered", "_arm", "_cache", "_context", "_flushing", "_questions", "unasked")
+    __slots__ = ("_answered", "_arm", "_cache", "_context", "_flushing", "_has_news", "_questions", "unasked")
 
     def __init__(
         self,
@@ -84,6 +84,8 @@ class ResponseHandler:
         self._cache: Final = cache
         self._arm: Final = arm
         self._answered: Final = answered
+        self._has_news = False
+        """Whether what was taken in may give anything to report or to do."""
         self.unasked: Final = UnaskedResponses(self._take_in_unasked)
         """What waits until somebody asks."""
         self._flushing: Final[dict[tuple[bytes, int], float]] = {}
@@ -92,13 +94,16 @@ class ResponseHandler:
 
     def handle(
         self, message: Message, source: SocketAddress, multicast: bool, now: float, datagram: bytes
-    ) -> None:
-        """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18)."""
+    ) -> bool:
+        """Take in a response that has passed the checks of the link (RFC 6762 §6, §11, §18).
+
+        :returns: whether there may be anything to report, or to do at another time than before.
+        """
+        self._has_news = False
         if not multicast and not self._awaits(message, now):
             # RFC 6762 §6: "MUST only accept unicast responses if they answer a recently sent query".
             self._context.counters["unsolicited unicast responses"] += 1
-            return
-        records = [*message.answers, *message.authorities, *message.additionals]
+            return False
         may_wait = multicast and bool(datagram)
         if may_wait:
             one = self.unasked.find(datagram, source[0])
@@ -106,7 +111,8 @@ class ResponseHandler:
                 self.unasked.hear_again(one, now)
                 if one.taken:
                     self._take_in(one.taken, source, one.mark, now)
-                return
+                return self._has_news
+        records = [*message.answers, *message.authorities, *message.additionals]
         names = {record.name.key for record in records}
         mark = source_mark(source[0])
         if may_wait and len(names) <= MAX_NAMES and not self._is_asked(names):
@@ -115,11 +121,12 @@ class ResponseHandler:
                 one = self.unasked.add(datagram, message, (source[0], mark), waiting, now)
                 if len(waiting) < len(names):
                     self._take_in(one.take(names - waiting), source, mark, now)
-                return
+                return self._has_news
         if len(self.unasked):
             for key in names:
                 self.unasked.read(key)
         self._take_in(records, source, mark, now)
+        return self._has_news
 
     def _is_asked(self, names: Iterable[bytes]) -> bool:
         asked = self._questions.by_name
@@ -159,16 +166,21 @@ class ResponseHandler:
                 flushing.add((key, rtype))
             among = series_of(key)
             if among is not None and outcome is not _IGNORED:
+                self._has_news = True
                 is_answer = is_answer or outcome in _ANSWERED
                 self._heard(among, record, outcome, source, now)
+        if tally[_ADDED] or tally[_REFUSED]:
+            self._has_news = True  # a limit may have been reached
         if is_answer:
             self._answered()
         for counter, count in zip(_COUNTED, tally, strict=True):
             if count and counter:
                 counters[counter] += count
         for key, rtype in flushing:
+            self._has_news = True
             self._flush(key, rtype, now, now)
         if self._cache.evicted:
+            self._has_news = True
             for record in self._cache.evicted:
                 self.report(RecordRemoved, record)
             self._cache.evicted.clear()

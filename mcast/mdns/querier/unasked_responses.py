@@ -130,11 +130,14 @@ class UnaskedResponses:
                 self.read(key)
         return one
 
-    def read(self, key: bytes) -> None:
-        """Have all records of a name taken in that wait, in the order in which they were heard."""
+    def read(self, key: bytes) -> bool:
+        """Have all records of a name taken in that wait, in the order in which they were heard.
+
+        :returns: whether there were any.
+        """
         among = self._by_name.pop(key, None)
         if among is None:
-            return
+            return False
         told: list[tuple[float, int, list[Record]]] = []
         for one in among:
             records = one.take((key,))
@@ -148,6 +151,7 @@ class UnaskedResponses:
         told.sort(key=_time)
         for at, mark, records in told:
             self._take_in(records, mark, at)
+        return True
 
     def read_all(self) -> None:
         """Have everything taken in that waits."""

@@ -59,18 +59,22 @@ class Watcher:
             if not all(map(self._is_own, theirs)):
                 self._publications.lose_verified(probed, now)
 
-    def watch_response(self, message: Message, multicast: bool, now: float) -> None:
+    def watch_response(self, message: Message, multicast: bool, now: float) -> bool:
         """Watch for conflicts, for answers that need not be given twice, and for records to be rescued.
 
         A unicast response counts only while we probe with questions that ask for one (RFC 6762 §6).
+
+        :returns: whether it says anything about a name that is ours or wanted.
         """
-        if not multicast and not (self._context.unicast_responses and self._prober.is_active):
-            return
-        if self._prober.is_active:
+        is_probing = self._prober.is_active
+        if not multicast and not (self._context.unicast_responses and is_probing):
+            return False
+        if is_probing:
             self.seen.note([record for record in message.answers if record.cache_flush and record.ttl])
         names, zone = self._prober.names, self._zone.names
         if not names and not zone:
-            return
+            return False
+        is_ours = False
         opposed: dict[Identity, Record] = {}
         contested: dict[bytes, ProbedName] = {}
         copies: dict[RecordSet, dict[Identity, int]] = {}
@@ -79,6 +83,7 @@ class Watcher:
             if key not in names and key not in zone:
                 # Neither ours nor wanted, as nearly all that is heard.
                 continue
+            is_ours = True
             if self._prober.probing(key):
                 opposed[record.identity] = record
             elif not multicast:
@@ -92,7 +97,9 @@ class Watcher:
         for probed in contested.values():
             self._counters["conflicts"] += 1
             self._publications.reprobe(probed, now)
-        drop_duplicates(copies, self._plan, self._counters)
+        if copies:
+            drop_duplicates(copies, self._plan, self._counters)
+        return is_ours
 
     def _lose_names(self, records: Iterable[Record], now: float) -> None:
         """Give up the names for which another host has answered our probe (RFC 6762 §8.1)."""

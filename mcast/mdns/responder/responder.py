@@ -209,30 +209,39 @@ class Responder:
 
     def handle_query(
         self, message: Message, source: SocketAddress, multicast: bool, now: float, key: bytes = b""
-    ) -> None:
+    ) -> bool:
         """Answer a query, or plan to.
 
         :param key: see `Answerer.handle`.
+        :returns: whether it may concern any name of ours; if not, nothing has changed.
         """
-        if message.authorities and source[1] == MDNS_PORT:
+        is_ours = bool(message.authorities)
+        if is_ours and source[1] == MDNS_PORT:
             self._watcher.watch_probe(message, now)
-        self._answerer.handle(message, source, multicast, now, key)
-        self._send_due(now)
+        is_ours = self._answerer.handle(message, source, multicast, now, key) or is_ours
+        if is_ours:
+            self._send_due(now)
+        return is_ours
 
     def handle_response(
         self, message: Message, source: SocketAddress, multicast: bool, now: float, datagram: bytes = b""
-    ) -> None:
+    ) -> bool:
         """Watch for conflicts, for answers that need not be given twice, and for records to be rescued.
 
         :param datagram: tells our own packet, when it comes back, from another program's of our host.
+        :returns: whether it may concern any name of ours; if not, nothing has changed.
         """
+        is_ours = False
         if multicast and self._context.neighbours.is_own(source[0]):
             if self._siblings.is_echo(datagram):
                 # Our own packet, from which nothing can be learned about our records.
-                return
+                return False
             self._hear_sibling(message, now)
-        self._watcher.watch_response(message, multicast, now)
-        self._send_due(now)
+            is_ours = True
+        is_ours = self._watcher.watch_response(message, multicast, now) or is_ours
+        if is_ours:
+            self._send_due(now)
+        return is_ours
 
     def _hear_sibling(self, message: Message, now: float) -> None:
         """Take the multicast of another program of our host for ours, since others do so."""

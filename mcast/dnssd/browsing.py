@@ -270,7 +270,9 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
     def key_of(change: TypeChange) -> ServiceType:
         return change.type
 
-    compare = staticmethod(type_change)
+    @staticmethod
+    def compare(old: ServiceType | None, new: ServiceType | None) -> TypeChange | None:
+        return type_change(old, new)
 
     def _begin_on(self, link: LinkId, now: float) -> None:
         self._ask(link, self._question.name, {_PTR: False}, now)

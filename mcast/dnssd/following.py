@@ -146,7 +146,11 @@ class Follower:
         if not (self.asks_for_any_name or self._may_ask_for(name)):
             outside = "names in multicast DNS" if self.asks_servers else "names outside of multicast DNS"
             self.counters[outside] += len(types)
-            return
+        else:
+            self._ask_about_any(link, name, types, now)
+
+    def _ask_about_any(self, link: LinkId, name: Name, types: Types, now: float) -> None:
+        """Do as `_ask` with a name of which it is known that it may be asked for."""
         found, denied = self._links[link].ask_about(name, types, now, self, whole=self.wants_times)
         for record in found:
             self._record(link, RecordAdded(record, (self,)), now)

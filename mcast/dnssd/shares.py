@@ -81,7 +81,10 @@ class _Holdings(Generic[_K]):
     def add(self, key: _K, holder: Hashable) -> None:
         """Add an entry, the last of its holder."""
         self._holders[key] = holder
-        self._held.setdefault(holder, {})[key] = None
+        held = self._held.get(holder)
+        if held is None:
+            held = self._held[holder] = {}
+        held[key] = None
         self._rank(holder)
 
     def remove(self, key: _K) -> Hashable:
@@ -222,7 +225,7 @@ class Shares(Generic[_K]):
         """
         self._settle(now)
         displaced: _K | None = None
-        if len(self) >= self._limit:
+        if len(self._since) >= self._limit:
             displaced = self._new.least(self._worth)
             self.remove(displaced)
         self._since[key] = self._waiting[key] = now

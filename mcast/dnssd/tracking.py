@@ -215,7 +215,9 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
     def key_of(change: Change) -> bytes:
         return change.service.full_name.key
 
-    compare = staticmethod(service_change)
+    @staticmethod
+    def compare(old: FoundService | None, new: FoundService | None) -> Change | None:
+        return service_change(old, new)
 
     def reconfirm(self, name: Name, now: float) -> None:
         """Have the records of a service reconfirmed that cannot be reached (RFC 6762 §10.4)."""
@@ -311,7 +313,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
 
     def _use_host(self, instance: Instance, host: Host, link: LinkId, now: float) -> None:
         if host.use_on(self._alone_on(link)) and not host.is_elsewhere:
-            self._ask(link, host.name, _ADDRESSES, now)
+            self._ask_about_any(link, host.name, _ADDRESSES, now)
         self._links[link].depend(instance.name, now)
 
     def _leave_host(self, host: Host, link: LinkId, now: float) -> None:

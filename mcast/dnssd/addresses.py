@@ -53,7 +53,7 @@ def without(seen: Seen, link: LinkId) -> Seen:
 
 
 @lru_cache(maxsize=64)
-def _alone(link: LinkId, rtype: int) -> tuple[tuple[LinkId, int]]:
+def _alone(link: LinkId, rtype: int) -> tuple[tuple[LinkId, int], ...]:
     """Return that a type is denied on a link: the same object for thousands of hosts."""
     return ((link, rtype),)
 

@@ -172,7 +172,9 @@ class _Holdings(Generic[_K]):
         """Return the place of who holds most; of several, of the one that was looked at longest ago."""
         while True:
             place = self._ranking[0]
-            if self._places.get(place[2]) is place:
+            current = self._places.get(place[2])
+            # By the serial number: a compiler keeps the numbers, and makes a new tuple of them.
+            if current is not None and current[1] == place[1]:
                 return place
             heapq.heappop(self._ranking)
 

@@ -89,7 +89,7 @@ class Host(HostAddresses):
         else:
             self.users = tuple([one for one in users if one != key])
 
-    def use_on(self, alone: tuple[LinkId]) -> bool:
+    def use_on(self, alone: tuple[LinkId, ...]) -> bool:
         """Take note that one more instance needs the addresses on a link; return whether it is the first.
 
         :param alone: the link, in a tuple that hosts share.
@@ -166,7 +166,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         self._changed: dict[bytes, Instance] = {}
         """Instances that `changes` has to look at; some of them are no longer followed."""
         self._changed_hosts: dict[bytes, Host] = {}
-        self._last_link: tuple[LinkId] | None = None
+        self._last_link: tuple[LinkId, ...] | None = None
         self._due: list[tuple[float, bytes]] = []
         """A heap of when to look at instances again; an entry whose instance has another ``due`` is void."""
 
@@ -249,7 +249,7 @@ class ServiceTracker(Listing[bytes, FoundService, Change]):
         self._changed[instance.name.key] = instance
         self._ask_about(instance, link, now)
 
-    def _alone_on(self, link: LinkId) -> tuple[LinkId]:
+    def _alone_on(self, link: LinkId) -> tuple[LinkId, ...]:
         """Return the links of an instance that is followed on one: the same object for thousands of them."""
         last = self._last_link
         if last is None or last[0] is not link:

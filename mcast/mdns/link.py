@@ -106,7 +106,7 @@ class Link:
         if multicast and datagram[8:10] != _NONE and self.responder.is_own_probe(datagram, source):
             self.counters["own probes heard"] += 1
             return None
-        message = self._decode(datagram)
+        message = self._decode(datagram, source)
         if message is None:
             return None
         idle_until = self._idle_until
@@ -127,7 +127,7 @@ class Link:
         self._idle_until = idle_until
         return b""
 
-    def _decode(self, datagram: bytes) -> Message | None:
+    def _decode(self, datagram: bytes, source: SocketAddress) -> Message | None:
         """Return the message in a datagram, or None when it is to be dropped."""
         if not self._context.is_up:
             self.counters["received while down"] += 1
@@ -142,7 +142,9 @@ class Link:
             except MalformedMessage:
                 self.counters["malformed datagrams"] += 1
                 return None
-            self._recent.keep(datagram, message)
+            # What we multicast comes back once or twice: to keep that would take more than the services do.
+            if not self._context.neighbours.is_own(source[0]):
+                self._recent.keep(datagram, message)
         if message.skipped:
             self.counters["malformed records"] += message.skipped
         if message.flags & _OPCODE_AND_RCODE:

@@ -142,8 +142,8 @@ class DomainPublisher:
             except ValueError:
                 undo()
                 raise
-        done: Deferred[None] = Deferred(item.updates.remove)
-        item.updates.append(done)
+        done: Deferred[None] = Deferred(item.forget_update)
+        item.updates += (done,)
         self._change(item)
         return done
 
@@ -316,12 +316,12 @@ class DomainPublisher:
             self._updater.registrar.withdraw(item, self._updater.now())
         item.is_lost = True
         item.observer.lost()
-        waiting, item.updates = item.updates, []
+        waiting, item.updates = item.updates, ()
         for each in waiting:
             each.errback(NameTaken(str(item.full_name)))
 
     def _tell_updated(self, item: Item) -> None:
-        waiting, item.updates = item.updates, []
+        waiting, item.updates = item.updates, ()
         for each in waiting:
             each.callback(None)
 

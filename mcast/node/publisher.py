@@ -125,8 +125,8 @@ class Publisher:
                 undo()
                 self._refresh_everywhere(item)
                 raise
-        announced: Deferred[None] = Deferred(item.updates.remove)
-        item.updates.append(announced)
+        announced: Deferred[None] = Deferred(item.forget_update)
+        item.updates += (announced,)
         self._check_updates(item)
         return announced
 
@@ -240,7 +240,8 @@ class Publisher:
             if item.begun_at is None and driver.is_working:
                 item.begun_at = now
             driver.link.responder.register(item, group, now)
-        item.drivers[driver] = None
+        if driver not in item.drivers:
+            item.drivers += (driver,)
 
     def _register_late(self, item: Item, driver: LinkDriver) -> None:
         """Register on a link that was not there when the item was added, so that nobody can be told."""
@@ -273,7 +274,7 @@ class Publisher:
 
     def _leave(self, item: Item, driver: LinkDriver) -> None:
         """Forget that an item is on a link."""
-        item.drivers.pop(driver, None)
+        item.drivers = tuple([each for each in item.drivers if each is not driver])
         _discard(item, driver)
 
     def _say_goodbye(self, item: Item) -> None:
@@ -343,7 +344,7 @@ class Publisher:
             self._tell_updated(item)
 
     def _tell_updated(self, item: Item) -> None:
-        waiting, item.updates = item.updates, []
+        waiting, item.updates = item.updates, ()
         for each in waiting:
             each.callback(None)
 
@@ -362,7 +363,7 @@ class Publisher:
         self.claiming.failures += 1
         item.is_lost = True
         item.observer.lost()
-        waiting, item.updates = item.updates, []
+        waiting, item.updates = item.updates, ()
         for each in waiting:
             each.errback(NameTaken(str(lost)))
 

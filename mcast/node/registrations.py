@@ -101,6 +101,8 @@ class Registration:
     waits.
     """
 
+    __slots__ = ("__weakref__", "_item", "_notices", "_publisher")
+
     def __init__(self, publisher: Keeper, item: Item) -> None:
         self._publisher = publisher
         self._item = item
@@ -144,17 +146,19 @@ class Registration:
         """Call ``listener`` with `Claimed`, `Renamed` and `Lost` from now on."""
         if not callable(listener):
             raise TypeError(f"listener {listener!r}: it cannot be called")
-        self._notices.listeners.append(listener)
+        self._notices.listeners += (listener,)
 
     def remove_listener(self, listener: RegistrationListener) -> None:
         """Call ``listener`` no more.
 
         :raises ValueError: it is no listener of this registration.
         """
+        listeners = list(self._notices.listeners)
         try:
-            self._notices.listeners.remove(listener)
+            listeners.remove(listener)
         except ValueError:
             raise ValueError(f"listener {listener!r}: it is none of {self!r}") from None
+        self._notices.listeners = tuple(listeners)
 
     def update(self, **changes: Any) -> Deferred[None]:
         """Publish changed data under the same name, without probing (RFC 6762 §8.4).
@@ -214,6 +218,8 @@ class ServiceRegistration(Registration):
     ``more_txt``, each as `Service` has it; what is not named stays.
     """
 
+    __slots__ = ()
+
     _item: ServiceItem
     _changeable = SERVICE_DETAILS
 
@@ -258,6 +264,8 @@ class HostRegistration(Registration):
     `update` takes ``addresses``, as `Host` has them.
     """
 
+    __slots__ = ()
+
     _item: HostItem
     _changeable = frozenset(["addresses"])
 
@@ -279,6 +287,8 @@ class HostRegistration(Registration):
 class AliasRegistration(Registration):
     """A further name of the node's own host; `update` can change nothing of it. Made by `Node.publish`."""
 
+    __slots__ = ()
+
     _item: AliasItem
 
 
@@ -288,6 +298,8 @@ class RecordRegistration(Registration):
     `update` takes ``record``: another one of the same name and type. When another host has the name, a record
     that is not shared is lost: only the caller can choose another name.
     """
+
+    __slots__ = ()
 
     _item: RecordItem
     _changeable = frozenset(["record"])
@@ -314,23 +326,29 @@ class RecordRegistration(Registration):
 class _Notices:
     """Tells the program what becomes of a registration; the `Observer` of its item."""
 
+    __slots__ = ("_lives", "_logged", "_waiting", "_was_claimed", "listeners", "registration")
+
     _log = Logger()
 
     def __init__(self, registration: Registration, lives: Lives) -> None:
         self._lives = lives
-        self.listeners: list[RegistrationListener] = []
+        # Tuples, since a service has at most one of them: an empty list takes 56 octets.
+        self.listeners: tuple[RegistrationListener, ...] = ()
         self.registration = registration
         self._was_claimed = False
         self._logged: Name | None = None
-        self._waiting: list[Deferred[None]] = []
+        self._waiting: tuple[Deferred[None], ...] = ()
 
     def when_claimed(self) -> Deferred[None]:
         """Return what fires when the name is claimed, or was claimed already."""
         if self._was_claimed:
             return succeed(None)
-        waiting: Deferred[None] = Deferred(self._waiting.remove)
-        self._waiting.append(waiting)
+        waiting: Deferred[None] = Deferred(self._forget_waiting)
+        self._waiting += (waiting,)
         return waiting
+
+    def _forget_waiting(self, cancelled: Deferred[None]) -> None:
+        self._waiting = tuple([one for one in self._waiting if one is not cancelled])
 
     def claimed(self) -> None:
         registration = self.registration
@@ -356,12 +374,12 @@ class _Notices:
         for each in self._take_waiting():
             each.errback(CancelledError())
 
-    def _take_waiting(self) -> list[Deferred[None]]:
-        waiting, self._waiting = self._waiting, []
+    def _take_waiting(self) -> tuple[Deferred[None], ...]:
+        waiting, self._waiting = self._waiting, ()
         return waiting
 
     def _tell(self, event: RegistrationEvent) -> None:
-        for listener in tuple(self.listeners):
+        for listener in self.listeners:
             try:
                 listener(event)
             except Exception:

@@ -120,6 +120,11 @@ class ServiceRecordTests(SynchronousTestCase):
         group = service_records(Service(None, "_http._tcp", 8080), host)
         self.assertEqual(group.unique[0].name.labels[0], "caf\ufffd".encode())
 
+    def test_leads_to_its_host(self) -> None:
+        """The type, to which a pointer leads too, is not a name that somebody claims for himself."""
+        group = service_records(Service("My Web", "_http._tcp", 80), KITCHEN)
+        self.assertEqual(group.targets, (KITCHEN.key,))
+
 
 class FlagshipTests(SynchronousTestCase):
     """The name is claimed under the flagship type too (RFC 6763 §8)."""
@@ -136,7 +141,7 @@ class FlagshipTests(SynchronousTestCase):
 
     def test_one_claim(self) -> None:
         """S-8-3: a conflict on the placeholder is a conflict of the group, under all its types."""
-        names = service_records(self.SERVICE, KITCHEN).probed_names.values()
+        names = service_records(self.SERVICE, KITCHEN).probed_names
         self.assertEqual(
             {str(one) for one in names}, {"Sales._ipp._tcp.local.", "Sales._printer._tcp.local."}
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.dns.messages import Message, encode
+from mcast.dns.messages import Message, Question, encode
 from mcast.mdns.recent_messages import MAX_OCTETS, OVERHEAD, RecentMessages
-from tests.mdns.lab import HTTP, Lab
+from tests.mdns.lab import HTTP, PTR, Lab
 
 SIZE = 1000
 ROOM = MAX_OCTETS // (SIZE + OVERHEAD)
@@ -70,3 +70,9 @@ class LinkTests(SynchronousTestCase):
         lab.ask(HTTP)
         lab.ask(HTTP)
         self.assertEqual(len(lab.link._recent), 1)
+
+    def test_own(self) -> None:
+        """What comes from our own host, as the echo of what we announce, is not remembered."""
+        lab = Lab()
+        lab.feed(Message(questions=[Question(HTTP, PTR)]), ("192.168.1.2", 5353))
+        self.assertEqual(len(lab.link._recent), 0)

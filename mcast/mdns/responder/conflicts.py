@@ -144,7 +144,8 @@ class Watcher:
             # What is not among ours is our host's on another link, and with it the whole set.
             if told <= ours and not self._context.others.has_whole(members):
                 # A set that no packet holds comes in several.
-                probed.missing.setdefault(kind[0], ours).difference_update(told)
+                missing = probed.missing = {} if probed.missing is None else probed.missing
+                missing.setdefault(kind[0], ours).difference_update(told)
                 self._prober.doubt(probed)
 
     def weigh_missing(self, now: float) -> None:
@@ -154,11 +155,12 @@ class Watcher:
         address a moment after us. After a second we probe again, and only an owner that says so again counts.
         """
         for probed in self._prober.finishing(now):
-            if not any(probed.missing.values()):
+            missing = probed.missing or {}
+            if not any(missing.values()):
                 continue
             if probed.was_incomplete:
                 self._counters["names lost"] += 1
-                self._publications.lose_name(probed, probed.missing.keys(), now)
+                self._publications.lose_name(probed, missing.keys(), now)
             else:
                 self._counters["probes deferred"] += 1
                 probed.was_incomplete = True

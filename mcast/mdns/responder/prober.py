@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Final
 
@@ -43,8 +43,8 @@ class ProbedName:
     name: Name
     verified: bool
     """Whether it is ours without probing, as long as no other host wants it."""
-    owners: dict[Hashable, None] = field(default_factory=dict)
-    """The owners of the record groups that want the name, oldest first."""
+    owners: tuple[Hashable, ...] = ()
+    """The owners of the record groups that want the name, oldest first; nearly always one."""
     is_held: bool = False
     """Whether the name is ours."""
     probes: int = 0
@@ -55,10 +55,10 @@ class ProbedName:
     """When the next probe leaves or, after the last one, the name is ours."""
     started_at: float = 0.0
     """When the first attempt began."""
-    missing: dict[int, set[Identity]] = field(default_factory=dict)
+    missing: dict[int, set[Identity]] | None = None
     """What another host lacks that answered these probes with records identical to ours.
 
-    By type: the records of ours that it was not heard to have.
+    By type: the records of ours that it was not heard to have. None when nobody did so, as nearly always.
     """
     was_incomplete: bool = False
     """Whether records of ours were missing when the last probes ended."""
@@ -116,7 +116,8 @@ class Prober:
             probed = self.names[name.key] = ProbedName(name, verified)
         else:
             probed.verified = probed.verified and verified
-        probed.owners[owner] = None
+        if owner not in probed.owners:
+            probed.owners += (owner,)
         if not (probed.is_held or self._is_suspended or name.key in self._active):
             self._begin(probed, now)
 
@@ -131,7 +132,7 @@ class Prober:
         """Want a name no longer for the group of ``owner``; when no group wants it, it is free for others."""
         probed = self.names.get(name_key)
         if probed is not None:
-            probed.owners.pop(owner, None)
+            probed.owners = tuple([one for one in probed.owners if one != owner])
             if not probed.owners:
                 self.drop(probed)
 
@@ -165,7 +166,7 @@ class Prober:
     def _start(self, probed: ProbedName, now: float) -> None:
         probed.is_held = probed.was_incomplete = probed.was_deferred = False
         probed.probes = 0
-        probed.missing.clear()
+        probed.missing = None
         self.timers.rearm(probed, self._first_probe_at(now))
         self._active[probed.name.key] = probed
 
@@ -193,7 +194,7 @@ class Prober:
         """Wait a second for a host that won the tie-break, then probe for the name again (RFC 6762 §8.2)."""
         probed.probes = 0
         probed.was_deferred = True
-        probed.missing.clear()
+        probed.missing = None
         self.timers.rearm(probed, now + DEFER_DELAY)
         self._struggle(now)
 

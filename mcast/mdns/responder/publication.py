@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from mcast.dns.names import Name
@@ -26,54 +26,55 @@ class Publication:
     is_published: bool = False
     published: Entries = NO_ENTRIES
     """What the zone has of it."""
-    former: list[FormerRecord] = field(default_factory=list)
+    former: tuple[FormerRecord, ...] = ()
     """What others still have in their caches while the group is out of use."""
     lost_names: frozenset[bytes] = frozenset()
     """Verified names that another host turned out to have."""
     lost_targets: frozenset[bytes] = frozenset()
     """Names of ours that it pointed to and that another host turned out to have."""
-    limit: UpdateLimit = field(default_factory=UpdateLimit)
-    announcing: dict[RecordSet, float] = field(default_factory=dict)
+    pointing_to: tuple[bytes, ...] = ()
+    """What `Pointing` has noted of it."""
+    # Made when needed, since most groups are never updated: three objects for each of thousands.
+    limit: UpdateLimit | None = None
+    announcing: dict[RecordSet, float] | None = None
     """Sets that an update has changed, and when each was last multicast before that."""
 
     @property
     def is_announced(self) -> bool:
         """Whether the group as it was asked for last is in use, and what an update changed was multicast."""
-        return (
-            self.is_published
-            and self.update is None
-            and not any(each.is_current and each.multicast_at == at for each, at in self.announcing.items())
-        )
+        if not self.is_published or self.update is not None:
+            return False
+        announcing = (self.announcing or {}).items()
+        return not any(each.is_current and each.multicast_at == at for each, at in announcing)
 
     @property
     def wanted(self) -> RecordGroup:
         """The group as it was asked for last."""
         return self.update or self.group
 
-    def probed_names(self) -> dict[bytes, Name]:
-        """The names that the group needs, those of a pending update included."""
+    def probed_names(self) -> tuple[Name, ...]:
+        """The names that the group needs, each once, those of a pending update included."""
         names = self.group.probed_names
-        return {**names, **self.update.probed_names} if self.update else names
+        return tuple(dict.fromkeys(names + self.update.probed_names)) if self.update else names
 
-    def verified_names(self) -> dict[bytes, Name]:
+    def verified_names(self) -> tuple[Name, ...]:
         """The same for the names that need no probing."""
         names = self.group.verified_names
-        return {**names, **self.update.verified_names} if self.update else names
+        return tuple(dict.fromkeys(names + self.update.verified_names)) if self.update else names
 
-    def targets(self) -> frozenset[bytes]:
-        """The names that it points to, with those of a pending update."""
+    def targets(self) -> tuple[bytes, ...]:
+        """The keys of the names that it points to, with those of a pending update."""
         targets = self.group.targets
-        return targets | self.update.targets if self.update else targets
+        return tuple(dict.fromkeys(targets + self.update.targets)) if self.update else targets
 
 
 class Pointing:
     """Which groups have records that point to a name, as an SRV record does to its host."""
 
-    __slots__ = ("_by_target", "_targets")
+    __slots__ = ("_by_target",)
 
     def __init__(self) -> None:
         self._by_target: Final[dict[bytes, dict[Publication, None]]] = {}
-        self._targets: Final[dict[Publication, frozenset[bytes]]] = {}
 
     def at(self, name_key: bytes) -> list[Publication]:
         """Return the groups that point to a name, oldest first."""
@@ -81,17 +82,18 @@ class Pointing:
 
     def note(self, publication: Publication) -> None:
         """Take note of what a group points to now."""
-        before, after = self._targets.get(publication, frozenset()), publication.targets()
+        before, after = publication.pointing_to, publication.targets()
         if before == after:
             return
-        self._drop(publication, before - after)
+        self._drop(publication, [key for key in before if key not in after])
         for key in after:
             self._by_target.setdefault(key, {})[publication] = None
-        self._targets[publication] = after
+        publication.pointing_to = after
 
     def forget(self, publication: Publication) -> None:
         """Take note that a group is no more."""
-        self._drop(publication, self._targets.pop(publication, frozenset()))
+        self._drop(publication, publication.pointing_to)
+        publication.pointing_to = ()
 
     def _drop(self, publication: Publication, keys: Iterable[bytes]) -> None:
         for key in keys:

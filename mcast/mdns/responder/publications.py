@@ -19,7 +19,7 @@ from mcast.mdns.events import (
     NameLost,
     RecordOversized,
 )
-from mcast.mdns.responder.announcer import Announcer
+from mcast.mdns.responder.announcer import Announcer, UpdateLimit
 from mcast.mdns.responder.goodbyes import Goodbyes
 from mcast.mdns.responder.message_sizes import pack_probes, size_alone
 from mcast.mdns.responder.prepared_answers import ReadyAnswers
@@ -77,12 +77,12 @@ class Publications:
         publication = self._publications[owner]
         self._check_sizes(group, owner)
         self._unannounced[owner] = publication
-        before = {**publication.probed_names(), **publication.verified_names()}
+        before = publication.probed_names() + publication.verified_names()
         publication.update = group
         self._want(publication, now)
-        after = {**publication.probed_names(), **publication.verified_names()}
+        after = publication.probed_names() + publication.verified_names()
         # Those of an earlier update that never came into force.
-        self._release(publication, [key for key in before if key not in after])
+        self._release(publication, [name for name in before if name not in after])
         if publication.is_published:
             self._try_update(publication, now)
         else:
@@ -103,7 +103,7 @@ class Publications:
         for publication in tuple(self._unannounced.values()):
             if publication.is_announced:
                 del self._unannounced[publication.owner]
-                publication.announcing.clear()
+                publication.announcing = None
                 self._events.append(GroupUpdated(publication.owner))
 
     def withdraw(self, owner: Hashable, now: float, *, goodbye: bool) -> None:
@@ -115,8 +115,8 @@ class Publications:
             return
         contested = self._contested(publication)
         former = self._remove(publication, now)
-        for key in publication.probed_names():
-            for waiting in self._pointing.at(key):
+        for name in publication.probed_names():
+            for waiting in self._pointing.at(name.key):
                 if not waiting.is_published:
                     # Its owner may have another target for it, in the same breath.
                     self.updates.arm(waiting, now)
@@ -151,15 +151,15 @@ class Publications:
     # Names
 
     def _want(self, publication: Publication, now: float) -> None:
-        for name in publication.probed_names().values():
+        for name in publication.probed_names():
             self.prober.want(name, publication.owner, now)
-        for name in publication.verified_names().values():
+        for name in publication.verified_names():
             self.prober.want(name, publication.owner, now, verified=True)
         self._pointing.note(publication)
 
-    def _release(self, publication: Publication, names: Iterable[bytes]) -> None:
-        for key in names:
-            self.prober.release(key, publication.owner)
+    def _release(self, publication: Publication, names: Iterable[Name]) -> None:
+        for name in names:
+            self.prober.release(name.key, publication.owner)
 
     def _is_ready(self, publication: Publication, group: RecordGroup) -> bool:
         """Whether a group may be in use: its names are ours, and so are those that it points to.
@@ -167,7 +167,7 @@ class Publications:
         What would point to a name that we only probe for might lead to the host that has it. A name that no
         group here wants is that of another host, and may be pointed to.
         """
-        if not self._context.is_up or not all(map(self.prober.holds, group.probed_names)):
+        if not self._context.is_up or not all(self.prober.holds(name.key) for name in group.probed_names):
             return False
         return not any(self._is_uncertain(key, publication) for key in group.targets)
 
@@ -181,10 +181,9 @@ class Publications:
         """The names of a group that are not ours at the moment."""
         holds = self.prober.holds
         return {
-            key
-            for names in (publication.probed_names(), publication.verified_names())
-            for key in names
-            if not holds(key)
+            name.key
+            for name in publication.probed_names() + publication.verified_names()
+            if not holds(name.key)
         }
 
     def proposals(self, probed: ProbedName) -> list[Record]:
@@ -219,7 +218,9 @@ class Publications:
         self.announcer.start(changes.announce, now)
         self._ready.clear()
         if publication.owner in self._unannounced:
-            publication.announcing.update((each, each.multicast_at) for each in changes.announce)
+            announcing = publication.announcing or {}
+            announcing.update([(each, each.multicast_at) for each in changes.announce])
+            publication.announcing = announcing
         return changes.gone
 
     def _publish_ready(self, publications: Iterable[Publication], now: float) -> None:
@@ -230,19 +231,19 @@ class Publications:
                 for former in publication.former:
                     # Left from before the group was out of use, and not part of it any more.
                     self._say_goodbye(former, now)
-                publication.former.clear()
+                publication.former = ()
                 self._events.append(GroupClaimed(publication.owner))
 
     def _hide(self, publication: Publication, now: float) -> None:
         """Take a group out of use without a word to the network."""
         if publication.is_published:
             publication.is_published = False
-            publication.former += self._sync(publication, now)
+            publication.former += tuple(self._sync(publication, now))
 
-    def _remove(self, publication: Publication, now: float) -> list[FormerRecord]:
+    def _remove(self, publication: Publication, now: float) -> tuple[FormerRecord, ...]:
         """Forget a group, and return what others know of it."""
         self._hide(publication, now)
-        self._release(publication, [*publication.probed_names(), *publication.verified_names()])
+        self._release(publication, publication.probed_names() + publication.verified_names())
         del self._publications[publication.owner]
         self._pointing.forget(publication)
         self.updates.disarm(publication)
@@ -259,20 +260,21 @@ class Publications:
 
     def _adopt(self, publication: Publication) -> None:
         """Make the update the group, and give up the names that it does not have."""
-        old = {**publication.group.probed_names, **publication.group.verified_names}
+        old = publication.group.probed_names + publication.group.verified_names
         assert publication.update is not None
         publication.group = publication.update
         publication.update = None
         self.updates.disarm(publication)
-        new = {**publication.group.probed_names, **publication.group.verified_names}
-        self._release(publication, [key for key in old if key not in new])
+        new = publication.group.probed_names + publication.group.verified_names
+        self._release(publication, [name for name in old if name not in new])
         self._pointing.note(publication)
 
     def _try_update(self, publication: Publication, now: float) -> None:
         update = publication.update
         assert update is not None
         self.updates.disarm(publication)
-        at = max(publication.limit.earliest(now), self._goodbyes_possible_at(publication, update, now))
+        limit = publication.limit = publication.limit or UpdateLimit()
+        at = max(limit.earliest(now), self._goodbyes_possible_at(publication, update, now))
         if at > now:
             self.updates.arm(publication, at)
             return
@@ -283,7 +285,7 @@ class Publications:
         self._adopt(publication)
         if set(self._entries(publication)) == before:
             return
-        publication.limit.count(now)
+        limit.count(now)
         # RFC 6762 §8.4: a shared record's goodbye comes before the new data, and for a unique one the
         # cache-flush bit does it; goodbyes leave before announcements (see Responder), and only sets that are
         # gone have one.
@@ -317,11 +319,11 @@ class Publications:
         self.prober.count_conflict(now)
         self.prober.reprobe(probed, now)
         for publication in self._wanting(probed):
-            if probed.name.key in publication.probed_names():
+            if probed.name in publication.probed_names():
                 self._hide(publication, now)
                 self._events.append(GroupReprobing(publication.owner, probed.name))
             elif publication.is_published:
-                publication.former += self._sync(publication, now)
+                publication.former += tuple(self._sync(publication, now))
         self._hide_pointing(probed.name, now, is_lost=False)
 
     def lose_name(self, probed: ProbedName, heard: Collection[int], now: float) -> None:
@@ -333,7 +335,7 @@ class Publications:
         publications = self._wanting(probed)
         self.prober.lose(probed, now)
         for publication in publications:
-            if probed.name.key in publication.probed_names():
+            if probed.name in publication.probed_names():
                 contested = self._contested(publication)
                 for former in self._remove(publication, now):
                     self._leave_to_winner(former, probed.name, contested, heard, now)
@@ -357,7 +359,7 @@ class Publications:
         if publication.is_published:
             # Without a goodbye: the records of the other host may look like ours.
             self._sync(publication, now)
-        publication.former = [former for former in publication.former if former.record.name != name]
+        publication.former = tuple([one for one in publication.former if one.record.name != name])
         self._events.append(NameLost(publication.owner, name))
 
     def _leave_to_winner(
@@ -399,7 +401,7 @@ class Publications:
         for publication in some:
             if publication.is_published:
                 self._hide(publication, now)
-                for name in publication.group.probed_names.values():
+                for name in publication.group.probed_names:
                     self._events.append(GroupReprobing(publication.owner, name, contested=False))
             publication.lost_names = publication.lost_targets = frozenset()
             self._want(publication, now)
@@ -413,7 +415,7 @@ class Publications:
             publication.is_published = False
             publication.published = NO_ENTRIES
             # Nothing can be told to hosts that cannot be reached.
-            publication.former.clear()
+            publication.former = ()
             if publication.update is not None:
                 self._adopt(publication)
         self.prober.suspend()
@@ -476,7 +478,7 @@ class Publications:
             else:
                 # A verified name that no other host defended is published again.
                 self._sync(publication, now)
-                publication.former.clear()
+                publication.former = ()
         for publication in dict.fromkeys(
             [one for probed in won for one in self._pointing.at(probed.name.key)]
         ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mcast.dns.codes import PSEUDO_TYPES, RecordType
 from mcast.dns.names import LOCAL, Name
@@ -19,8 +20,10 @@ _TARGET_AT: dict[int, int] = {RecordType.PTR: 0, RecordType.CNAME: 0, RecordType
 """Where in the rdata of a type the name is that it points to: an SRV record has three numbers before it."""
 
 
-_NO_NAMES: dict[bytes, Name] = {}
-"""What groups without such names share."""
+@lru_cache(maxsize=64)
+def _shared(targets: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Return the same object each time: thousands of services lead to one host."""
+    return targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +45,26 @@ class RecordGroup:
     Reverse mappings of our addresses, and records that a proxy took over.
     """
     # Found out once, since they are asked for at each step of a group, on each link.
-    probed_names: dict[bytes, Name] = field(init=False, compare=False, repr=False)
-    """The names to be probed for, by their keys."""
-    verified_names: dict[bytes, Name] = field(init=False, compare=False, repr=False)
-    """The names that are ours without probing, by their keys."""
-    targets: frozenset[bytes] = field(init=False, compare=False, repr=False)
+    # Tuples, which many groups share: one with a set and a dictionary takes 500 octets more.
+    probed_names: tuple[Name, ...] = field(init=False, compare=False, repr=False)
+    """The names to be probed for."""
+    verified_names: tuple[Name, ...] = field(init=False, compare=False, repr=False)
+    """The names that are ours without probing."""
+    targets: tuple[bytes, ...] = field(init=False, compare=False, repr=False)
     """The keys of the names that records point to and that are not owned by the group itself."""
 
     def __post_init__(self) -> None:
         self._check()
+        # By key, of names that are equal the one that was spelled last.
         probed = {record.name.key: record.name for record in self.unique}
+        verified = {record.name.key: record.name for record in self.verified if record.name.key not in probed}
+        owned = {record.name.key for record in self}
         found = {
             record.rdata[_TARGET_AT[record.type] :].lower() for record in self if record.type in _TARGET_AT
         }
-        object.__setattr__(self, "probed_names", probed)
-        verified = {record.name.key: record.name for record in self.verified if record.name.key not in probed}
-        object.__setattr__(self, "verified_names", verified or _NO_NAMES)
-        object.__setattr__(self, "targets", frozenset(found - probed.keys()))
+        object.__setattr__(self, "probed_names", tuple(probed.values()))
+        object.__setattr__(self, "verified_names", tuple(verified.values()))
+        object.__setattr__(self, "targets", _shared(tuple(sorted(found - owned))))
 
     def _check(self) -> None:
         shared = {(record.name, record.type, record.rclass) for record in self.shared}

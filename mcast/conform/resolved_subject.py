@@ -34,6 +34,9 @@ CONFIGURATION = "[Resolve]\nMulticastDNS=yes\nLLMNR=no\n"
 
 SERVICE = "[Service]\nName={instance}\nType={kind}\nPort={port}\nTxtText={text}\n"
 
+# The kernel tells everybody who watches /proc/sys/kernel/hostname when it is set anywhere, in another UTS
+# namespace too: without a file in its place each daemon that starts has all others take their first name
+# again.
 SCRIPT = """\
 mount -t tmpfs tmpfs /run
 mkdir -p /run/dbus /run/systemd/resolve /run/systemd/resolved.conf.d /run/systemd/dnssd
@@ -42,6 +45,7 @@ cp {folder}/subject.dnssd /run/systemd/dnssd
 chown -R 996:996 /run/systemd/resolve
 mount --bind {folder}/passwd /etc/passwd
 mount --bind {folder}/group /etc/group
+mount --bind {folder}/hostname /proc/sys/kernel/hostname
 {bus} --config-file={folder}/bus.conf --nofork --nopidfile &
 i=0
 while [ ! -S /run/dbus/system_bus_socket ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done
@@ -77,6 +81,7 @@ def prepare(folder: Path, host: str, instance: str, kind: str, port: int, text: 
     # A % begins a specifier there.
     service = SERVICE.format(instance=instance.replace("%", "%%"), kind=kind, port=port, text=text)
     (folder / "subject.dnssd").write_text(service, encoding="utf-8")
+    (folder / "hostname").write_text(f"{host}\n", encoding="utf-8")
     for name, rest in (("passwd", "996::/:/usr/sbin/nologin"), ("group", "")):
         users = Path("/etc", name).read_text(encoding="utf-8")
         (folder / name).write_text(f"{users}{USER}{rest}\n", encoding="utf-8")

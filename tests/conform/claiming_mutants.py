@@ -86,6 +86,14 @@ def proposes_another_name() -> None:
     _probes_otherwise(change)
 
 
+@mutant("proposes-with-cache-flush", "probing.no-cache-flush")
+def proposes_with_cache_flush() -> None:
+    def change(question: Question, proposed: Sequence[Record]) -> Any:
+        return question, [one.with_cache_flush(True) for one in proposed]
+
+    _probes_otherwise(change)
+
+
 @mutant("answers-before-claim", "probing.no-answer-before")
 def answers_before_claim() -> None:
     def around(real: Patch) -> Patch:

@@ -32,6 +32,9 @@ class ResolvedTests(SynchronousTestCase):
         self.assertIn(str(self.folder), launch.environment["LD_LIBRARY_PATH"])
         self.assertIn(str(daemon), launch.words[-1])
         self.assertIn("Name=100%% Printer\n", (self.folder / "subject.dnssd").read_text())
+        # Else it is told of each host name that is set in another lab, and takes its first one again.
+        self.assertIn(f"mount --bind {self.folder}/hostname /proc/sys/kernel/hostname\n", launch.words[-1])
+        self.assertEqual((self.folder / "hostname").read_text(), "host\n")
 
     def test_not_here(self) -> None:
         self.patch(os, "environ", {"MCAST_RESOLVED": str(self.folder)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.conform.packets import Packet
+from mcast.conform.packets import Packet, Sender
 from mcast.conform.responder import RESPONDER, changes, tie_breaks
 from mcast.conform.responder.octets import raw_records
 from mcast.conform.verdicts import Judge, Verdict
@@ -21,11 +21,12 @@ SRV = service(NAMES.service, 0, 0, 631, NAMES.host, 120, True)
 TXT = text(NAMES.service, [b"a=b"], 4500, True)
 PTR = pointer(NAMES.type, NAMES.service, 4500)
 ALL = (ADDRESS, SRV, TXT, PTR)
+PROPOSED = [each.with_cache_flush(False) for each in (ADDRESS, SRV, TXT)]
 QUESTIONS = tuple(Question(name, RecordType.ANY, unicast=True) for name in (NAMES.host, NAMES.service))
 
 
 def probe_at(at: float) -> Packet:
-    return probe(at, *QUESTIONS, proposed=[ADDRESS, SRV, TXT])
+    return probe(at, *QUESTIONS, proposed=PROPOSED)
 
 
 def judged(name: str, *packets: Packet) -> Judge:
@@ -92,13 +93,55 @@ class ProbingTests(SynchronousTestCase):
         self.assertEqual(self.broken(*packets), {"no-answer-before"})
 
     def test_proposes_nothing_of_one_name(self) -> None:
-        packets = [probe(1 + 0.25 * number, *QUESTIONS, proposed=[ADDRESS]) for number in range(3)]
+        packets = [probe(1 + 0.25 * number, *QUESTIONS, proposed=PROPOSED[:1]) for number in range(3)]
         self.assertEqual(self.broken(*packets, response(1.75, *ALL)), {"proposes"})
+
+    def test_proposes_with_the_cache_flush_bit(self) -> None:
+        """Elsewhere than in a response the bit is part of the class (RFC 6762 §10.2)."""
+        flushing = [each.with_cache_flush(True) for each in (ADDRESS, SRV, TXT)]
+        probes = [probe(1 + 0.25 * number, *QUESTIONS, proposed=flushing) for number in range(3)]
+        self.assertEqual(self.broken(*probes, response(1.75, *ALL)), {"no-cache-flush"})
 
     def test_of_one_type(self) -> None:
         question = Question(NAMES.host, RecordType.A)
-        packets = [probe(1 + 0.25 * number, question, proposed=[ADDRESS]) for number in range(3)]
+        packets = [probe(1 + 0.25 * number, question, proposed=PROPOSED[:1]) for number in range(3)]
         self.assertEqual(self.broken(*packets, response(1.75, ADDRESS)), {"any", "unicast-question"})
+
+
+class FifteenTests(SynchronousTestCase):
+    """Each attempt is met by a conflict, and those after the fifteenth are slow (RFC 6762 §8.1)."""
+
+    def play(self, *attempts: tuple[float, str]) -> tuple[Verdict, str, list[str]]:
+        """Return the verdict, what was seen, and the names that were refused."""
+        (scenario,) = RESPONDER.chosen(["probing/fifteen"])
+        lab = BenchLab()
+        lab.play(
+            *(
+                probe(at, Question(name, RecordType.ANY), proposed=[address(name, "10.0.0.2", 120)])
+                for at, name in ((at, Name.parse(f"{label}.local")) for at, label in attempts)
+            )
+        )
+        judge = Judge(scenario.checks)
+        lab.run(scenario.play(lab.bench, judge))
+        ((verdict, said, _),) = judge.verdicts.values()
+        ours = [each for each in lab.view.since(0) if each.sender is Sender.JUDGE]
+        return verdict, said, [each.records[0].name.labels[0].decode() for each in ours]
+
+    def test_slows(self) -> None:
+        quick = [(1 + 0.25 * number, f"device-{number}") for number in range(15)]
+        verdict, said, _ = self.play(*quick, (10.0, "device-15"), (15.0, "device-16"))
+        self.assertEqual((verdict, said), (Verdict.PASS, "17 attempts in 40 s"))
+
+    def test_goes_on(self) -> None:
+        verdict, *_ = self.play(*((1 + 0.25 * number, f"device-{number}") for number in range(20)))
+        self.assertEqual(verdict, Verdict.FAIL)
+
+    def test_an_earlier_name_again(self) -> None:
+        """It is refused as well, or the subject has it and makes no further attempt; it is no new one."""
+        attempts = [(1.0, "device"), (1.25, "device-2"), (1.5, "device"), (1.75, "device-3")]
+        _, said, refused = self.play(*attempts)
+        self.assertEqual(refused, [name for _, name in attempts])
+        self.assertEqual(said, "3 attempts in 40 s")
 
 
 class AnnouncingTests(SynchronousTestCase):

@@ -13,7 +13,7 @@ from mcast.conform.verdicts import Judge, NotRunError, must, rule, should
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
-from mcast.dns.records import address
+from mcast.dns.records import address, show_type
 
 PROBES = 3
 """Probes before a name is used (RFC 6762 §8.1)."""
@@ -89,6 +89,13 @@ PROPOSES = rule(
     "A probe carries the records that the host is about to claim, without which nobody can break a tie.",
     "In the Authority Section of each probe there is a record for each name that it asks for.",
 )
+NO_FLUSH = rule(
+    "probing.no-cache-flush",
+    "M-10.2-8",
+    "RFC 6762 §10.2",
+    "The cache-flush bit stands in responses alone: records in a probe are proposed, and put nothing right.",
+    "No record in the Authority Section of a probe has the bit.",
+)
 SILENT = must(
     "probing.no-answer-before",
     "M-2-1",
@@ -102,7 +109,7 @@ SILENT = must(
 
 @RESPONDER.scenario(
     "probing/claim",
-    *(PROBED, THREE, PACE, WAITS, ANY_TYPE, QU, PROPOSES, SILENT),
+    *(PROBED, THREE, PACE, WAITS, ANY_TYPE, QU, PROPOSES, NO_FLUSH, SILENT),
     sends="The subject is started; after its first probe we ask for its names.",
     seconds=7,
     needs=[Action.START],
@@ -176,7 +183,13 @@ def _judge_probes(judge: Judge, probes: list[Packet]) -> None:
     """Judge what stands in probes."""
     asked: set[Name] = set()
     for packet in probes:
-        proposed = {record.name for record in packet.message.authorities} if packet.message else set()
+        authorities = packet.message.authorities if packet.message else ()
+        proposed = {record.name for record in authorities}
+        flushing = dict.fromkeys(
+            f"{each.name} {show_type(each.type)}" for each in authorities if each.cache_flush
+        )
+        said = f"the bit on {', '.join(flushing)}" if flushing else "no record with the bit"
+        judge.decide(NO_FLUSH, not flushing, said, [packet])
         for question in packet.questions:
             kind = f"{question.name}: type {question.type}"
             judge.decide(ANY_TYPE, question.type == RecordType.ANY, kind, [packet])
@@ -232,21 +245,21 @@ async def fifteen(bench: Bench, judge: Judge) -> None:
     host = bench.names.host
     refused: set[Name] = set()
 
-    def is_new(packet: Packet) -> bool:
-        return packet.is_probe and any(
-            _is_like(each.name, host) and each.name not in refused for each in packet.questions
-        )
+    def is_attempt(packet: Packet) -> bool:
+        return packet.is_probe and any(_is_like(each.name, host) for each in packet.questions)
 
-    probe = await bench.awaited(is_new, mark)
+    probe = await bench.awaited(is_attempt, mark)
     end = bench.now + _WATCH
     while probe is not None:
         mark = bench.view.mark
         for question in probe.questions:
-            if _is_like(question.name, host) and question.name not in refused:
-                refused.add(question.name)
-                attempts.append((question.name, probe))
+            if _is_like(question.name, host):
                 bench.respond(address(question.name, "10.77.99.99", 120, True))
-        probe = await bench.next(is_new, end - bench.now, mark)
+                # An earlier name may be tried again, or the probe was sent before ours was read.
+                if question.name not in refused:
+                    refused.add(question.name)
+                    attempts.append((question.name, probe))
+        probe = await bench.next(is_attempt, end - bench.now, mark)
     if not attempts:
         raise NotRunError("the subject does not probe for its host name")
     quick = [

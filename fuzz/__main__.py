@@ -26,7 +26,10 @@ TIMEOUT = 5
 
 def one(name: str, options: list[str]) -> None:
     """Fuzz one target until it fails, or the options say that it is enough."""
-    atheris: Any = import_module("atheris")
+    try:
+        atheris: Any = import_module("atheris")
+    except ModuleNotFoundError:
+        raise SystemExit("fuzz: atheris is not installed; the extra fuzz of this package has it") from None
     with atheris.instrument_imports(include=["mcast"]):
         targets = import_module("fuzz.targets")
     target = targets.TARGETS.get(name)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import ClassVar
 
-from tests.hostile.lab import LATEST, HostileTestCase, Person
+from tests.hostile.lab import LATEST, HostileTestCase, Person, promised
 from tests.interop.peers import AvahiHost
 from tests.interop.probe import Sniffer
 from tests.interop.programs import Program
@@ -33,7 +33,7 @@ class CrowdTests(HostileTestCase):
     """Hosts of one name that start in the same second."""
 
     hosts = 7
-    patience = 60.0
+    patience = promised(20.0, 60.0)
     packets: ClassVar[int] = 40
     """Of each host and family."""
 
@@ -88,7 +88,7 @@ class JoinedNetworksTests(JoinedTestCase):
         self.assertEqual((held_name(left), held_name(right)), ("kitchen.local.", "kitchen.local."))
         self.join()
         # RFC 6762 §9: it is noticed with the next packet that has the records of both.
-        self.eventually(lambda: self.asked_until_unique(left, right), "one to give way")
+        self.eventually(lambda: self.asked_until_unique(left, right), "one to give way", promised(20.0))
         self.assert_well(left)
         self.assert_well(right)
 

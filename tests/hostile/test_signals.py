@@ -7,7 +7,7 @@ import time
 from random import Random
 from typing import ClassVar
 
-from tests.hostile.lab import HostileTestCase
+from tests.hostile.lab import HostileTestCase, promised
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 OTHERS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGCONT, signal.SIGPIPE, signal.SIGWINCH)
@@ -28,7 +28,8 @@ class SignalTests(HostileTestCase):
                 program.send_signal(rng.choice(OTHERS))
             time.sleep(rng.random())
             program.send_signal(rng.choice(ENDING))
-            self.assertIn(program.wait(), (0, -signal.SIGTERM, -signal.SIGINT), program.output)
+            status = program.wait(promised(5.0, 60.0))
+            self.assertIn(status, (0, -signal.SIGTERM, -signal.SIGINT), program.output)
             self.assertNotIn("Traceback", program.output)
 
     def test_storm_of_hangups(self) -> None:

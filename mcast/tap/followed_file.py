@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
-from typing import TypeVar
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,6 +18,7 @@ from mcast.dnssd.types import ServiceType
 from mcast.errors import NameTaken, ServicesFileError
 from mcast.node.node import Node
 from mcast.node.registrations import SERVICE_DETAILS, RecordRegistration, ServiceRegistration
+from mcast.tap.alike import AlikeNumbers
 from mcast.tap.slices import Slices
 
 MAX_NOTES = 50
@@ -126,8 +125,9 @@ class FollowedFile:
             more = len(contents.notes) - MAX_NOTES
             self._log.warn("{path}: {more} more notes like these", path=str(self._path), more=more)
         services: dict[ServiceKey, Service] = {}
+        numbers = AlikeNumbers(services)
         for service in contents.services:
-            services[_free(services, (service.name, service.type, service.domain))] = service
+            services[numbers.free((service.name, service.type, service.domain))] = service
         for key in self._services.keys() - services.keys():
             self._services.pop(key).withdraw()
             yield
@@ -159,8 +159,9 @@ class FollowedFile:
                 changed.append(entry)
             else:
                 wanted[kept] = entry
+        numbers = AlikeNumbers(wanted)
         for entry in changed:
-            wanted[_free(wanted, (entry.record.name, entry.record.type, entry.shared))] = entry
+            wanted[numbers.free((entry.record.name, entry.record.type, entry.shared))] = entry
         for key in self._records.keys() - wanted.keys():
             self._records.pop(key).withdraw()
             yield
@@ -193,11 +194,3 @@ class FollowedFile:
             self._log.error("{path}: {problem}", path=str(self._path), problem=str(reason.value))
             return
         self._log.failure("{path}: an update failed", failure=reason, path=str(self._path))
-
-
-_K = TypeVar("_K")
-
-
-def _free(taken: Container[tuple[_K, int]], key: _K) -> tuple[_K, int]:
-    """Return the key with the lowest number that it is not taken with: a file may say the same twice."""
-    return next((key, number) for number in count() if (key, number) not in taken)

@@ -234,6 +234,11 @@ class LinkDriver:
         # A question that could not be sent is nothing that anybody waits for.
         return self.link.responder.goodbye_done and not any(map(_is_response, self._unsent))
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether all goodbyes are said, and the system refuses to send one of them."""
+        return self.link.responder.goodbye_done and not self._has_said_goodbye
+
     def goodbyes_sent(self) -> Deferred[None]:
         """Fire when every goodbye that the link has to say has left, or never will."""
         if self._has_said_goodbye:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, MutableMapping, Sequence
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.application.service import Service as TwistedService
 from twisted.internet.defer import Deferred, DeferredList, succeed
-from twisted.internet.interfaces import IReactorCore
+from twisted.internet.interfaces import IDelayedCall, IReactorCore
 from twisted.logger import Logger
 
 from mcast.clock import clock_of
@@ -37,6 +37,7 @@ from mcast.node import lookups
 from mcast.node.beyond import Beyond, Where, where, where_of
 from mcast.node.browsers import InstanceBrowser, ServiceBrowser, TypesBrowser
 from mcast.node.domain_publisher import DomainPublishers
+from mcast.node.link_driver import LinkDriver
 from mcast.node.links import SLEEP_LIMIT, Links, LinksSettings
 from mcast.node.lookups import LOOKUP_TIMEOUT
 from mcast.node.network import (
@@ -64,6 +65,15 @@ STOP_LIMIT = 1.0
 
 Our choice: each leaves within a second (RFC 6762 §6), and while a service stops no second SIGTERM is heeded.
 """
+
+REFUSED_LIMIT = 0.5
+"""Seconds of these for which goodbyes that are due wait while the system refuses to send them.
+
+Our choice: a full send buffer has room again within some milliseconds, and SIGTERM ends a program within a
+second whatever the socket says.
+"""
+
+_T = TypeVar("_T")
 
 
 class Node(Publishing, TwistedService):
@@ -404,14 +414,30 @@ class Node(Publishing, TwistedService):
         return self.stopService()
 
     def _await_goodbyes(self, _: None) -> Deferred[None]:
-        sent = DeferredList([driver.goodbyes_sent() for driver in self._links], consumeErrors=True)
-        sent.addTimeout(STOP_LIMIT, clock_of(self._reactor))
+        clock = clock_of(self._reactor)
+        waits = [(driver, driver.goodbyes_sent()) for driver in self._links]
+        sent = DeferredList([wait for _, wait in waits], consumeErrors=True)
+        refused = clock.callLater(REFUSED_LIMIT, _give_up_refused, waits)
+        sent.addTimeout(STOP_LIMIT, clock)
+        sent.addBoth(_pass_after, refused)
         return sent.addCallback(self._said_goodbye)
 
     def _said_goodbye(self, results: list[tuple[bool, None]]) -> Deferred[None]:
         if not all(success for success, _ in results):
-            self._log.warn("not every goodbye left within {limit} s", limit=STOP_LIMIT)
+            self._log.warn("not every goodbye left in time")
         return self._links.close().addCallback(lambda _: self._beyond.closed)
+
+
+def _give_up_refused(waits: Sequence[tuple[LinkDriver, Deferred[None]]]) -> None:
+    for driver, wait in waits:
+        if driver.is_refused:
+            wait.cancel()
+
+
+def _pass_after(result: _T, timer: IDelayedCall) -> _T:
+    if timer.active():
+        timer.cancel()
+    return result
 
 
 def searches_of(node: Node) -> Searches:

@@ -12,7 +12,7 @@ from mcast.dns.records import Identity, address
 from mcast.dnssd.hosts import Host
 from mcast.errors import InvalidService
 from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP
-from mcast.node.node import STOP_LIMIT, Node
+from mcast.node.node import REFUSED_LIMIT, STOP_LIMIT, Node
 from mcast.testing import Capture
 from tests.node.node_lab import (
     CountingHost,
@@ -344,6 +344,26 @@ class StopTests(NodeTestCase):
         began = self.lan.now
         self.lan.result(self.subject.stopService(), within=STOP_LIMIT)
         self.assertLessEqual(self.lan.now - began, STOP_LIMIT)
+
+    def test_a_system_that_refuses_does_not_hold_it_up_for_long(self) -> None:
+        """SIGTERM ends a program within a second, so that nothing is tried for all of it."""
+        for link in drivers(self.subject):
+            link.port.send = lambda *_: False  # type: ignore[method-assign]
+        began = self.lan.now
+        self.lan.result(self.subject.stopService(), within=STOP_LIMIT)
+        self.assertLessEqual(self.lan.now - began, REFUSED_LIMIT)
+
+    def test_a_moment_of_refusal_costs_no_goodbye(self) -> None:
+        """A send buffer that is full has room again soon."""
+        link = drivers(self.subject)[0]
+        send = link.port.send
+        link.port.send = lambda *_: False  # type: ignore[method-assign]
+        stopped = self.subject.stopService()
+        self.lan.advance(REFUSED_LIMIT / 2)
+        link.port.send = send  # type: ignore[method-assign]
+        self.lan.result(stopped, within=STOP_LIMIT)
+        said = [str(record.name) for record in self.lan.packets.goodbyes]
+        self.assertEqual(said.count("Web._http._tcp.local."), 8, "SRV and TXT on four links")
 
     def test_leaves_nothing_behind(self) -> None:
         self.lan.result(self.subject.stopService())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import select
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -138,9 +139,14 @@ class Terminal:
             return
         with _described():
             _see_that_it_is_there(sys.stdin.fileno())
-            columns, lines = self._screen.get_cols_rows()
+            columns, lines = self._size()
             canvas = canvas_of(self._draw(columns, lines), columns)
             self._screen.draw_screen((columns, lines), canvas)
+
+    def _size(self) -> tuple[int, int]:
+        columns, lines = self._screen.get_cols_rows()
+        # A terminal that nobody gave a size, as under script(1), says 0; then it is that of the environment.
+        return (columns, lines) if columns and lines else shutil.get_terminal_size()
 
     def redraw(self) -> None:
         """Draw everything, whatever the terminal shows."""

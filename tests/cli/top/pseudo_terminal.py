@@ -101,6 +101,10 @@ class PseudoTerminal:
     def resize(self, columns: int, lines: int) -> None:
         """Give the terminal another size; the program is told by a signal."""
         self.screen.resize(lines, columns)
+        self.told_size(columns, lines)
+
+    def told_size(self, columns: int, lines: int) -> None:
+        """Tell the program another size than the screen has."""
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def press(self, keys: str) -> None:

@@ -57,6 +57,16 @@ class ViewTests(ScreenTestCase):
         self.assertNotIn(b"\x1b]0;", terminal.output)
         self.assertNotIn("\u202e".encode(), terminal.output)
 
+    def test_no_size(self) -> None:
+        """A terminal that nobody gave a size is taken for one of 80 by 24."""
+        terminal = self.terminal()
+        terminal.shows("q quit")
+        terminal.told_size(0, 0)
+        terminal.press("?")
+        terminal.shows("Colours and marks")
+        terminal.press("?")
+        self.quit(terminal)
+
     def test_120_by_40(self) -> None:
         """What a wide terminal has is used: more columns, details beside the table."""
         terminal = self.terminal(columns=120, lines=40)

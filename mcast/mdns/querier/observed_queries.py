@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from mcast.dns.codes import RecordClass, RecordType
+from mcast.dns.codes import Flag, RecordClass, RecordType
 from mcast.dns.messages import Message
 from mcast.dns.records import Record
 from mcast.mdns.constants import MDNS_PORT
@@ -22,6 +22,7 @@ from mcast.neighbours import SocketAddress
 
 _CLASSES: Final = frozenset({int(RecordClass.IN), int(RecordClass.ANY)})
 _ANY: Final = int(RecordType.ANY)
+_TRUNCATED: Final = int(Flag.TRUNCATED)  # the property of a message would be a call for each query
 
 
 class ObservedQueries:
@@ -51,7 +52,7 @@ class ObservedQueries:
         if not multicast or source[1] != MDNS_PORT:
             # The answers go to that host alone, so we cannot tell whether it gets any.
             return False
-        if message.truncated:
+        if message.flags & _TRUNCATED:
             # More known answers follow (RFC 6762 §7.2), so it is not known yet what will be answered.
             return False
         has_news = False

@@ -80,12 +80,15 @@ class FailureObservation:
         :param known: the known answers to this question that came with it.
         :param source: the mark of the host that asks.
         """
-        self._forget(now)
-        if len(self._queries) == MAX_QUERIES:
+        queries = self._queries
+        if queries and queries[0][0] <= now - OBSERVATION_PERIOD:
+            self._forget(now)
+            queries = self._queries
+        if len(queries) == MAX_QUERIES:
             # The last is replaced and not the first, so that repeated questions do not put the end off.
-            self._queries.pop()
-        self._queries.append((now, known, source))
-        return now + RECONFIRM_PERIOD - self._lead if len(self._queries) >= OBSERVED_QUERIES else None
+            queries.pop()
+        queries.append((now, known, source))
+        return now + RECONFIRM_PERIOD - self._lead if len(queries) >= OBSERVED_QUERIES else None
 
     def failed(self, lifetimes: Iterable[Lifetime], now: float) -> tuple[list[bytes], list[bytes]]:
         """Return the record keys of those that have not been confirmed: to be asked for, and to be dropped.
@@ -130,8 +133,7 @@ class FailureObservation:
 
     def _forget(self, now: float) -> None:
         limit = now - OBSERVATION_PERIOD
-        if self._queries and self._queries[0][0] <= limit:
-            self._queries = [query for query in self._queries if query[0] > limit]
+        self._queries = [query for query in self._queries if query[0] > limit]
 
 
 class FailureObservations:

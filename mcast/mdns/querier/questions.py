@@ -43,7 +43,7 @@ class Questions:
 
     def get(self, key: bytes, rtype: int) -> QuestionSeries | None:
         """Return the series of a question."""
-        for series in self.of_name(key):
+        for series in self.by_name.get(key, ()):
             if series.type == rtype:
                 return series
         return None

@@ -72,9 +72,14 @@ class Answerer:
             changed.
         """
         host = source[0]
-        if not self._is_asked(message) and host not in self.truncated:
-            # So it is with most queries.
-            return False
+        names = self._zone.names
+        for question in message.questions:
+            if question.name.key in names:
+                break
+        else:
+            # Nothing of ours is asked for: so it is with most queries.
+            if host not in self.truncated:
+                return False
         known: KnownAnswers = {record.identity: record.ttl for record in message.answers}
         if source[1] != MDNS_PORT:
             self._legacy.answer(message, known, source, now, key)
@@ -103,14 +108,6 @@ class Answerer:
             if key:
                 self._make_ready(key, message, answers, now)
         return True
-
-    def _is_asked(self, message: Message) -> bool:
-        names = self._zone.names
-        # Three times as fast as any() with a generator, for each datagram.
-        for question in message.questions:  # noqa: SIM110
-            if question.name.key in names:
-                return True
-        return False
 
     def _find_answers(
         self, message: Message, known: KnownAnswers, multicast: bool

@@ -176,6 +176,10 @@ class Publisher:
             elif change is LinkChange.READDRESSED:
                 for item in tuple(self._items):
                     self._readdress(item, driver)
+            elif change is LinkChange.WORKS and not driver.is_working:
+                # When the link is back all is probed for first.
+                for item in self._items:
+                    _discard(item, driver)
         working = self._working()
         for item in [each for each in self._items if each.drivers or each.is_claimed]:
             self._check(item, working)

@@ -165,7 +165,7 @@ class MembershipTests(HostileTestCase):
         wait_until(lambda: refusals.count, "a join to be refused")
         refusals.allow()
         program.wait_for("published kitchen")
-        self.wait_for_answer()
+        self.wait_for_answer(within=promised(15.0))
         self.assert_well(program)
 
 

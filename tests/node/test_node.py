@@ -14,11 +14,7 @@ from mcast.errors import InvalidService
 from mcast.mdns.constants import IPV4_GROUP, IPV6_GROUP
 from mcast.node.node import REFUSED_LIMIT, STOP_LIMIT, Node
 from mcast.testing import Capture
-from tests.node.node_lab import (
-    CountingHost,
-    NodeTestCase,
-    drivers,
-)
+from tests.node.node_lab import SETTLED, CountingHost, NodeTestCase, drivers
 
 A, AAAA, NSEC, PTR = RecordType.A, RecordType.AAAA, RecordType.NSEC, RecordType.PTR
 
@@ -204,6 +200,19 @@ class FollowTests(NodeTestCase):
         self.assertTrue(sizes)
         self.assertLessEqual(max(sizes), 600)
         self.assertEqual(self.lan.packets.on("two"), [])
+
+    def test_claimed_anew_when_the_link_is_back(self) -> None:
+        """M-8-2: what is published is not in use while it is probed for again."""
+        registration = self.register(self.subject)
+        for driver in drivers(self.subject):
+            driver.suspend()
+        self.assertEqual((registration.is_claimed, registration.interfaces), (False, ()))
+        for driver in drivers(self.subject):
+            driver.resume()
+        self.assertFalse(registration.is_claimed)
+        self.lan.advance(SETTLED)
+        self.assertTrue(registration.is_claimed)
+        self.assertTrue(registration.interfaces)
 
     def test_reconnect(self) -> None:
         """M-8-2: a wake from sleep, as the program tells it, has all links probed on anew."""

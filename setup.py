@@ -14,12 +14,17 @@ from setuptools import Extension, find_packages, setup
 COMPILED = (
     *("mcast/dns/building.py", "mcast/dns/codes.py", "mcast/dns/messages.py", "mcast/dns/names.py"),
     *("mcast/dns/rdata.py", "mcast/dns/reading.py", "mcast/dns/records.py", "mcast/dns/writing.py"),
+    # What follows services, and its base classes with all that inherit from them.
+    *("mcast/dnssd/addresses.py", "mcast/dnssd/browsing.py", "mcast/dnssd/collecting.py"),
+    *("mcast/dnssd/enumeration.py", "mcast/dnssd/following.py", "mcast/dnssd/found.py"),
+    *("mcast/dnssd/link_id.py", "mcast/dnssd/resolving.py", "mcast/dnssd/shares.py", "mcast/dnssd/tracking.py"),
+    "mcast/unicast/gathering.py",
     *sorted(
         set(glob("mcast/mdns/**/*.py", recursive=True))
         - set(glob("mcast/mdns/**/__init__.py", recursive=True))
     ),
 )
-"""What is compiled: the modules that handle each packet."""
+"""What is compiled: the modules that handle each packet, or each service that is found."""
 
 is_compiled = os.environ.get("TXMCAST_COMPILE", "0") not in ("", "0")
 

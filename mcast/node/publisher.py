@@ -55,6 +55,8 @@ class Publisher:
         self._state = state
         self._items: dict[Item, None] = {}
         self._names: dict[Name, Item] = {}
+        self._alone: tuple[LinkDriver, ...] = ()
+        """The last link that an item was registered on first."""
         self._chooser = NameChooser(rng, self._is_taken)
         self._departures = Departures(links.clock, links.calling, self._say_goodbye)
 
@@ -170,6 +172,7 @@ class Publisher:
                 for item in tuple(self._items):
                     self._register_late(item, driver)
             elif change is LinkChange.GONE:
+                self._alone = ()
                 for item in (*self._items, *self._departures):
                     if driver in item.drivers:
                         self._leave(item, driver)
@@ -204,7 +207,9 @@ class Publisher:
             return
         if isinstance(event, GroupClaimed):
             if driver not in item.claimed_on:
-                item.claimed_on += (driver,)
+                # Mostly those are all: one object then.
+                claimed_on = (*item.claimed_on, driver)
+                item.claimed_on = item.drivers if claimed_on == item.drivers else claimed_on
             self._check(item, self._working())
         elif isinstance(event, GroupReprobing):
             _discard(item, driver)
@@ -244,7 +249,12 @@ class Publisher:
             if item.begun_at is None and driver.is_working:
                 item.begun_at = now
             driver.link.responder.register(item, group, now)
-        if driver not in item.drivers:
+        if not item.drivers:
+            # The same object for thousands of services.
+            if not self._alone or self._alone[0] is not driver:
+                self._alone = (driver,)
+            item.drivers = self._alone
+        elif driver not in item.drivers:
             item.drivers += (driver,)
 
     def _register_late(self, item: Item, driver: LinkDriver) -> None:

@@ -17,7 +17,12 @@ COMPILED = (
     # What follows services, and its base classes with all that inherit from them.
     *("mcast/dnssd/addresses.py", "mcast/dnssd/browsing.py", "mcast/dnssd/collecting.py"),
     *("mcast/dnssd/enumeration.py", "mcast/dnssd/following.py", "mcast/dnssd/found.py"),
-    *("mcast/dnssd/link_id.py", "mcast/dnssd/resolving.py", "mcast/dnssd/shares.py", "mcast/dnssd/tracking.py"),
+    *(
+        "mcast/dnssd/link_id.py",
+        "mcast/dnssd/resolving.py",
+        "mcast/dnssd/shares.py",
+        "mcast/dnssd/tracking.py",
+    ),
     "mcast/unicast/gathering.py",
     *sorted(
         set(glob("mcast/mdns/**/*.py", recursive=True))

@@ -21,6 +21,7 @@ from mcast.mdns.responder.message_sizes import pack_response
 from mcast.mdns.responder.prepared_answers import ReadyAnswerer, ReadyAnswers
 from mcast.mdns.responder.publications import Publications
 from mcast.mdns.responder.record_group import RecordGroup
+from mcast.mdns.responder.record_set import RecordSet
 from mcast.mdns.responder.response_aggregation import MulticastPlan, Reason
 from mcast.mdns.responder.siblings import Siblings
 from mcast.mdns.schedule import Schedule
@@ -301,13 +302,7 @@ class Responder:
         """Multicast the sets that are due, with what belongs to them, in as few messages as possible."""
         due, answers = self._plan.take(now)
         due = [record_set for record_set in due if record_set.is_current]
-        wanted = self._zone.additionals([answer for answer in answers if answer.is_current])
-        planned = set(due)
-        extras = [
-            extra
-            for extra in dict.fromkeys(wanted + self._zone.companions(due))
-            if extra not in planned and now >= self._answerer.possible_at(extra)
-        ]
+        extras = self._extras(due, [answer for answer in answers if answer.is_current], now)
         payloads, room = pack_response([one.records for one in due], extras, self._sizes)
         for payload in payloads:
             self._outbox.multicast(payload)
@@ -317,6 +312,17 @@ class Responder:
             record_set.mark_multicast(now)
             self._plan.discard(record_set)
         self._publications.report_announced()
+
+    def _extras(self, due: list[RecordSet], answers: list[RecordSet], now: float) -> Iterator[RecordSet]:
+        """Yield what belongs to sets that are multicast now and may be multicast as well, each set once.
+
+        :param answers: those of the sets that answer a question.
+        """
+        planned = set(due)
+        for extra in chain(self._zone.additionals(answers), self._zone.companions(due)):
+            if extra not in planned and now >= self._answerer.possible_at(extra):
+                planned.add(extra)
+                yield extra
 
     def _send_due(self, now: float) -> None:
         """Send what a packet has made due at once: goodbyes first, then everything else."""

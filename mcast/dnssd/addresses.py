@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
 from typing import Final
 
 from mcast.dns.codes import RecordType
@@ -52,10 +51,16 @@ def without(seen: Seen, link: LinkId) -> Seen:
     return tuple([entry for entry in seen if entry[0] != link])
 
 
-@lru_cache(maxsize=64)
+_last_denied: Final[dict[int, tuple[tuple[LinkId, int], ...]]] = {}
+"""What `_alone` returned last for each type of address."""
+
+
 def _alone(link: LinkId, rtype: int) -> tuple[tuple[LinkId, int], ...]:
     """Return that a type is denied on a link: the same object for thousands of hosts."""
-    return ((link, rtype),)
+    last = _last_denied.get(rtype)
+    if last is None or last[0][0] is not link:
+        last = _last_denied[rtype] = ((link, rtype),)
+    return last
 
 
 class HostAddresses:

@@ -48,6 +48,7 @@ takes 200 octets, and from there on to copy a tuple takes longer than to add to 
 
 _SRV: Final = int(RecordType.SRV)
 _TXT: Final = int(RecordType.TXT)
+_ONE: Final = (1,)
 _DESCRIPTION: Final = {_SRV: False, _TXT: True}
 _ADDRESSES: Final = dict.fromkeys(ADDRESS_TYPES, True)
 
@@ -76,7 +77,9 @@ class Host(HostAddresses):
     def add_user(self, key: bytes) -> None:
         """Take note of an instance that is on this host."""
         users = self.users
-        if isinstance(users, set):
+        if not users:
+            self.users = (key,)
+        elif isinstance(users, set):
             users.add(key)
         else:
             self.users = (*users, key) if len(users) < FEW_USERS else {*users, key}
@@ -94,12 +97,15 @@ class Host(HostAddresses):
 
         :param alone: the link, in a tuple that hosts share.
         """
+        if not self.links:
+            self.links, self._counts = alone, _ONE
+            return True
         link = alone[0]
         if link in self.links:
             self._count(link, 1)
             return False
-        self.links = (*self.links, link) if self.links else alone
-        self._counts = (*self._counts, 1)
+        self.links += alone
+        self._counts += _ONE
         return True
 
     def leave_on(self, link: LinkId) -> bool:

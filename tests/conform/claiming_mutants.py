@@ -38,10 +38,11 @@ from tests.conform.mutant import Patch, mutant, replace, wrap
 def no_probes() -> None:
     def around(real: Patch) -> Patch:
         def want(self: Any, name: Name, owner: Any, now: float, *, verified: bool = False) -> None:
+            is_known = name.key in self.names
             real(self, name, owner, now, verified=verified)
             probed = self.get(name.key)
-            # A name that is taken after a lost one is probed for.
-            if self._lost_at is None and not verified and not probed.probes and not self._is_suspended:
+            # A name that is taken after a lost one is probed for, and so are all when the link is back.
+            if self._lost_at is None and not (verified or is_known or probed.probes or self._is_suspended):
                 probed.is_held = True
                 self._stop(probed)
 

@@ -262,7 +262,7 @@ def link_not_watched() -> None:
 
 @mutant("new-link-not-probed", "changes.link-probes")
 def new_link_not_probed() -> None:
-    def reset(self: Any, now: float) -> None:
+    def reset(self: Any) -> None:
         self._is_suspended = False
         for probed in self.names.values():
             probed.is_held = True

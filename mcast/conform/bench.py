@@ -335,10 +335,16 @@ class Bench:
 
         :raises NotRunError: it does not answer.
         """
+
+        def answers(packet: Packet) -> list[Record]:
+            # A late answer to another question may have the same beside its answers.
+            found = packet.answers_of(name, rtype)
+            return [record for record in packet.answers if record in found]
+
         await self.rest()
         mark = self.ask(Question(name, rtype))
-        found = await self.next(lambda each: bool(each.answers_of(name, rtype)), ANSWER_TIMEOUT, mark)
+        found = await self.next(lambda each: bool(answers(each)), ANSWER_TIMEOUT, mark)
         if found is None:
             raise NotRunError(f"the subject does not answer for {name}")
         await self.rest()
-        return [record for record in found.answers if record.name == name and record.ttl]
+        return answers(found)

@@ -119,10 +119,10 @@ def last_question_only() -> None:
     no_ready_answers()
 
     def around(real: Patch) -> Patch:
-        def handle(self: Any, message: Message, *rest: Any) -> None:
+        def handle(self: Any, message: Message, *rest: Any) -> Any:
             if not message.authorities:
                 message.questions = list(message.questions)[-1:]
-            real(self, message, *rest)
+            return real(self, message, *rest)
 
         return handle
 
@@ -258,12 +258,13 @@ def tired_of_questions() -> None:
     asked: list[float] = []
 
     def around(real: Patch) -> Patch:
-        def handle(self: Any, message: Message, source: Any, multicast: bool, now: float, *rest: Any) -> None:
+        def handle(self: Any, message: Message, source: Any, multicast: bool, now: float, *rest: Any) -> Any:
             asked[:] = [at for at in asked if now - at < 4.0]
             recent = sum(now - at < 2.0 for at in asked)
             asked.append(now)
             if len(asked) < 6 or recent > 4:
-                real(self, message, source, multicast, now, *rest)
+                return real(self, message, source, multicast, now, *rest)
+            return None
 
         return handle
 
@@ -293,17 +294,16 @@ def _queries_around(change: Any) -> None:
     wrap(link.Link, "_receive_query", change)
 
 
-def _direct_queries_otherwise(take: Callable[[Any, Message, Any, float], None]) -> None:
+def _direct_queries_otherwise(take: Callable[[Any, Message, Any, float], Any]) -> None:
     """Have what comes by unicast, and is no legacy query, be taken by a function."""
 
     def around(real: Patch) -> Patch:
         def receive(
             self: Any, message: Message, datagram: bytes, source: Any, multicast: bool, now: float
-        ) -> None:
+        ) -> Any:
             if multicast or source[1] != MDNS_PORT:
-                real(self, message, datagram, source, multicast, now)
-            else:
-                take(self, message, source, now)
+                return real(self, message, datagram, source, multicast, now)
+            return take(self, message, source, now)
 
         return receive
 
@@ -325,9 +325,10 @@ def direct_queries_from_anywhere() -> None:
 @mutant("queries-of-the-subnet-only", "unicast.off-link-source")
 def queries_of_the_subnet_only() -> None:
     def around(real: Patch) -> Patch:
-        def receive(self: Any, message: Message, datagram: bytes, source: Any, *rest: Any) -> None:
+        def receive(self: Any, message: Message, datagram: bytes, source: Any, *rest: Any) -> Any:
             if self._context.neighbours.classify(source[0]) is SourceKind.ON_LINK:
-                real(self, message, datagram, source, *rest)
+                return real(self, message, datagram, source, *rest)
+            return None
 
         return receive
 

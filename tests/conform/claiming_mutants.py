@@ -98,7 +98,7 @@ def proposes_with_cache_flush() -> None:
 @mutant("answers-before-claim", "probing.no-answer-before")
 def answers_before_claim() -> None:
     def around(real: Patch) -> Patch:
-        def handle(self: Any, message: Message, source: Any, *rest: Any) -> None:
+        def handle(self: Any, message: Message, source: Any, *rest: Any) -> Any:
             if not message.authorities and not self._context.neighbours.is_own(source[0]):
                 for question in message.questions:
                     probed = self._prober.probing(question.name.key)
@@ -107,7 +107,7 @@ def answers_before_claim() -> None:
                         payload = encode(Message(flags=RESPONSE_FLAGS, answers=early))
                         self._outbox.multicast(payload)
                         self._siblings.note_sent(payload, rest[1])
-            real(self, message, source, *rest)
+            return real(self, message, source, *rest)
 
         return handle
 
@@ -193,11 +193,11 @@ def _on_records_of_others(react: Any) -> None:
     """Have something done with each record that another host says."""
 
     def around(real: Patch) -> Patch:
-        def handle(self: Any, message: Message, source: Any, multicast: bool, now: float, *rest: Any) -> None:
+        def handle(self: Any, message: Message, source: Any, multicast: bool, now: float, *rest: Any) -> Any:
             if multicast and source[1] == MDNS_PORT and not self._context.neighbours.is_own(source[0]):
                 for record in chain(message.answers, message.additionals):
                     react(self, record, now)
-            real(self, message, source, multicast, now, *rest)
+            return real(self, message, source, multicast, now, *rest)
 
         return handle
 

@@ -72,9 +72,9 @@ def spared_by_any_list() -> None:
 @mutant("spared-by-unicast", "questions.other-unicast")
 def spared_by_unicast() -> None:
     def around(real: Patch) -> Patch:
-        def observe(self: Any, message: Message, *rest: Any) -> None:
+        def observe(self: Any, message: Message, *rest: Any) -> Any:
             plain = [Question(each.name, each.type, each.rclass) for each in message.questions]
-            real(self, Message(questions=plain, answers=message.answers), *rest)
+            return real(self, Message(questions=plain, answers=message.answers), *rest)
 
         return observe
 
@@ -105,9 +105,9 @@ def lists_with_flush_bit() -> None:
 @mutant("believes-lists", "listing.not-of-others")
 def believes_lists() -> None:
     def around(real: Patch) -> Patch:
-        def observe(self: Any, message: Message, source: Any, multicast: bool, now: float) -> None:
+        def observe(self: Any, message: Message, source: Any, multicast: bool, now: float) -> Any:
             self.handle_response(message, source, multicast, now)
-            real(self, message, source, multicast, now)
+            return real(self, message, source, multicast, now)
 
         return observe
 
@@ -174,9 +174,11 @@ def lives_twice_as_long() -> None:
         def renewed(record: Any) -> Any:
             return record.with_ttl(2 * record.ttl) if record.ttl == 30 else record
 
-        def handle(self: Any, message: Message, *rest: Any) -> None:
+        def handle(self: Any, message: Message, *rest: Any) -> Any:
             kept = [renewed(one) for one in message.answers]
-            real(self, Message(flags=message.flags, answers=kept, additionals=message.additionals), *rest)
+            return real(
+                self, Message(flags=message.flags, answers=kept, additionals=message.additionals), *rest
+            )
 
         return handle
 
@@ -222,10 +224,11 @@ def respond_around(change: Callable[[Any, Message, Any, bool], Any]) -> None:
     def around(real: Patch) -> Patch:
         def receive(
             self: Any, message: Message, datagram: bytes, source: Any, multicast: bool, now: float
-        ) -> None:
+        ) -> Any:
             changed = change(self, message, source, multicast)
             if changed is not None:
-                real(self, message, datagram, changed, multicast, now)
+                return real(self, message, datagram, changed, multicast, now)
+            return None
 
         return receive
 
@@ -294,9 +297,11 @@ def additionals_ignored() -> None:
 @mutant("case-matters", "responses.case")
 def case_matters() -> None:
     def around(real: Patch) -> Patch:
-        def handle(self: Any, message: Message, *rest: Any) -> None:
+        def handle(self: Any, message: Message, *rest: Any) -> Any:
             kept = [one for one in message.answers if one.type != RecordType.PTR or one.name.wire.islower()]
-            real(self, Message(flags=message.flags, answers=kept, additionals=message.additionals), *rest)
+            return real(
+                self, Message(flags=message.flags, answers=kept, additionals=message.additionals), *rest
+            )
 
         return handle
 
@@ -341,9 +346,10 @@ def denial_ignored() -> None:
 @mutant("next-name-matters", "look-ups.next-name")
 def next_name_matters() -> None:
     def around(real: Patch) -> Patch:
-        def heard(self: Any, among: Any, record: Any, *rest: Any) -> None:
+        def heard(self: Any, among: Any, record: Any, *rest: Any) -> Any:
             if record.data.next_name == record.name:
-                real(self, among, record, *rest)
+                return real(self, among, record, *rest)
+            return None
 
         return heard
 
@@ -386,9 +392,11 @@ def dots_escaped() -> None:
 @mutant("unusual-names-refused", "names.listed", "names.looked-up", "names.shown")
 def unusual_names_refused() -> None:
     def around(real: Patch) -> Patch:
-        def handle(self: Any, message: Message, *rest: Any) -> None:
+        def handle(self: Any, message: Message, *rest: Any) -> Any:
             kept = [one for one in message.answers if b"." not in one.rdata]
-            real(self, Message(flags=message.flags, answers=kept, additionals=message.additionals), *rest)
+            return real(
+                self, Message(flags=message.flags, answers=kept, additionals=message.additionals), *rest
+            )
 
         return handle
 

@@ -171,9 +171,10 @@ def _deaf_to(is_meant: Any) -> None:
     no_ready_answers()
 
     def around(real: Patch) -> Patch:
-        def receive(self: Any, message: Message, datagram: bytes, *rest: Any) -> None:
+        def receive(self: Any, message: Message, datagram: bytes, *rest: Any) -> Any:
             if not is_meant(message, datagram):
-                real(self, message, datagram, *rest)
+                return real(self, message, datagram, *rest)
+            return None
 
         return receive
 
@@ -235,8 +236,8 @@ def complains_of_malformed() -> None:
 @mutant("conflicts-from-off-link", "sources.off-link-unicast")
 def conflicts_from_off_link() -> None:
     def around(real: Patch) -> Patch:
-        def receive(self: Any, message: Message, datagram: bytes, source: Any, *rest: Any) -> None:
-            real(self, message, datagram, source, True, rest[-1])
+        def receive(self: Any, message: Message, datagram: bytes, source: Any, *rest: Any) -> Any:
+            return real(self, message, datagram, source, True, rest[-1])
 
         return receive
 

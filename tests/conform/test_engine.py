@@ -15,9 +15,9 @@ from mcast.conform.runs import Plan, result_of
 from mcast.conform.scenarios import Catalogue, Scenario
 from mcast.conform.subjects import Action, Names
 from mcast.conform.verdicts import Check, Finding, Judge, Level, NotRunError, Verdict, agreed
-from mcast.dns.codes import RESPONSE_FLAGS
+from mcast.dns.codes import RESPONSE_FLAGS, RecordType
 from mcast.dns.messages import Message
-from mcast.dns.records import address
+from mcast.dns.records import Record, address, text
 from tests.conform.bench_lab import NAMES, BenchLab, FakeSubject, check, packet, response
 
 ADDRESS = address(NAMES.host, "10.0.0.2", 120, True)
@@ -395,6 +395,24 @@ class WordsTests(SynchronousTestCase):
 
     def test_a_querier_has_none(self) -> None:
         self.assertEqual(self.told(NAMES, "querier"), "")
+
+
+class RecordsTests(SynchronousTestCase):
+    """What the subject answers when it is asked for records."""
+
+    def asked(self, *packets: Packet) -> list[Record]:
+        lab = BenchLab()
+        lab.play(*packets)
+        return lab.run(lab.bench.records(NAMES.host, RecordType.A))
+
+    def test_an_answer_to_another_question(self) -> None:
+        """It may come late, and have the records beside its answers."""
+        other = Message(flags=RESPONSE_FLAGS, answers=(text(NAMES.host, [b""], 120),), additionals=(ADDRESS,))
+        self.assertEqual(self.asked(packet(1.3, other), response(1.4, ADDRESS)), [ADDRESS])
+
+    def test_none(self) -> None:
+        with self.assertRaisesRegex(NotRunError, "does not answer for device.local."):
+            self.asked()
 
 
 class StartTests(SynchronousTestCase):

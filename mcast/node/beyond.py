@@ -14,7 +14,6 @@ from mcast.clock import clock_of
 from mcast.dns.names import LOCAL, Name
 from mcast.dns_client.client import DnsClient
 from mcast.dns_client.system import FixedServers, Servers, SystemServers
-from mcast.dns_client.zone_driver import ZoneDriver
 from mcast.dnssd.instances import InstanceName
 from mcast.dnssd.sought import SoughtName, sought_name
 from mcast.mdns.domains import is_multicast_name
@@ -23,6 +22,7 @@ from mcast.unicast.servers import ServerAddress, parse_server
 
 if TYPE_CHECKING:
     from mcast.dns_client.push import Connect
+    from mcast.dns_client.zone_driver import ZoneDriver
 
 CLOSE_LIMIT = 1.0
 """Seconds that a node waits for the connections of DNS Push to be closed when it stops.
@@ -110,11 +110,12 @@ class Beyond:
         key = (place.domain.key, place.server)
         driver = self._drivers.get(key)
         if driver is None:
-            others = None if place.server is None else self.system
-            driver = ZoneDriver(self.client, place.domain, self.servers(place), report, others)
             # Only now: TLS takes as long to load as all the rest, and most nodes ask no server.
+            from mcast.dns_client.zone_driver import ZoneDriver
             from mcast.dns_client.zone_push import ZonePush
 
+            others = None if place.server is None else self.system
+            driver = ZoneDriver(self.client, place.domain, self.servers(place), report, others)
             driver.push = ZonePush(
                 self.client, driver.querier, self.servers(place), driver.step, self.authorities, self.connect
             )

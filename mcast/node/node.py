@@ -36,7 +36,7 @@ from mcast.neighbours import SocketAddress
 from mcast.node import lookups
 from mcast.node.beyond import Beyond, Where, where, where_of
 from mcast.node.browsers import InstanceBrowser, ServiceBrowser, TypesBrowser
-from mcast.node.domain_publisher import DomainPublishers
+from mcast.node.domain_publishers import DomainPublishers
 from mcast.node.link_driver import LinkDriver
 from mcast.node.links import SLEEP_LIMIT, Links, LinksSettings
 from mcast.node.lookups import LOOKUP_TIMEOUT

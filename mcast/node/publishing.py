@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from mcast.dns.names import LOCAL, Name
 from mcast.dns.records import Record
-from mcast.dns_client.update_server import UpdateServer
 from mcast.dnssd.hosts import Alias, Host
 from mcast.dnssd.service import Service
 from mcast.dnssd.sought import SoughtName, sought_name
@@ -22,6 +21,9 @@ from mcast.node.registrations import (
     Registrations,
     ServiceRegistration,
 )
+
+if TYPE_CHECKING:
+    from mcast.dns_client.update_server import UpdateServer
 
 
 class Publishing:

@@ -6,23 +6,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from ipaddress import IPv4Address, IPv6Address
 from itertools import chain
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.logger import Logger
 
 from mcast.dns.names import Name
 from mcast.dns.records import Record
-from mcast.dns_client.update_server import UpdateServer
 from mcast.dnssd.hosts import AUTO, Alias, Auto, Host, host_name
 from mcast.dnssd.service import Service
 from mcast.dnssd.types import ServiceType
 from mcast.errors import NameTaken
-from mcast.node.domain_publisher import DomainPublishers
+from mcast.node.domain_publishers import DomainPublishers
 from mcast.node.items import AliasItem, HostItem, Item, RecordItem, ServiceItem
 from mcast.node.lives import PUBLISHED, Lives
 from mcast.node.publisher import Publisher
 from mcast.sockets.interface import checked_selectors
+
+if TYPE_CHECKING:
+    from mcast.dns_client.update_server import UpdateServer
 
 OnConflict = Literal["rename", "fail"]
 """What to do when another host has the name: take the next one, or publish nothing."""

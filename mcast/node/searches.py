@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -13,7 +13,6 @@ from mcast.clock import clock_of
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.dns.records import Identity, Record
-from mcast.dns_client.zone_driver import ZoneDriver
 from mcast.dnssd.following import Follower
 from mcast.dnssd.link_id import BEYOND, LinkId
 from mcast.mdns.events import Denied, Event, RecordChange
@@ -25,6 +24,9 @@ from mcast.node.links import Links
 from mcast.node.strain import SEARCH_LIMITS, Strain
 from mcast.node.troubles import NOT_STARTED
 from mcast.sockets.interface import Interface, checked_selectors, select_interfaces
+
+if TYPE_CHECKING:
+    from mcast.dns_client.zone_driver import ZoneDriver
 
 _F = TypeVar("_F", bound=Follower)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mcast.dns.records import Record, show_type
 from mcast.node.beyond import Beyond
-from mcast.node.domain_publisher import DomainPublishers
+from mcast.node.domain_publishers import DomainPublishers
 from mcast.node.links import Links
 from mcast.node.publisher import Publisher
 from mcast.node.searches import Searches

@@ -41,6 +41,17 @@ class StartTests(SynchronousTestCase):
                 loaded(command, "--help") & {"OpenSSL", "twisted.internet.endpoints"}, set(), command
             )
 
+    def test_links_need_no_servers(self) -> None:
+        """What asks DNS servers, and what registers there, is for other domains."""
+        for command in ("browse", "resolve", "query", "publish"):
+            modules = loaded(command, "--help")
+            servers = {
+                "mcast.node.domain_publisher",
+                "mcast.dns_client.updates",
+                "mcast.dns_client.zone_driver",
+            }
+            self.assertEqual(modules & servers, set(), command)
+
     def test_no_command_imports_what_draws(self) -> None:
         for command in ("ping", "browse", "resolve"):
             drawing = {each for each in loaded(command, "--help") if each.startswith("mcast.cli.pictures")}

@@ -145,8 +145,12 @@ class Terminal:
 
     def _size(self) -> tuple[int, int]:
         columns, lines = self._screen.get_cols_rows()
+        if columns and lines:
+            return columns, lines
         # A terminal that nobody gave a size, as under script(1), says 0; then it is that of the environment.
-        return (columns, lines) if columns and lines else shutil.get_terminal_size()
+        told = shutil.get_terminal_size()
+        # Before Python 3.11 that is 0, too.
+        return told.columns or 80, told.lines or 24
 
     def redraw(self) -> None:
         """Draw everything, whatever the terminal shows."""

@@ -44,11 +44,9 @@ from mcast.node.network import (
     Network,
     SocketNetwork,
 )
+from mcast.node.published import Registrations
 from mcast.node.publisher import Publisher
 from mcast.node.publishing import Publishing
-from mcast.node.registrations import (
-    Registrations,
-)
 from mcast.node.searches import Searches, link_id_of
 from mcast.node.statistics import statistics
 from mcast.rate_limit import MAX_RATE

@@ -10,6 +10,7 @@ from mcast.dns.records import Record
 from mcast.dnssd.hosts import Alias, Host
 from mcast.dnssd.service import Service
 from mcast.dnssd.sought import SoughtName, sought_name
+from mcast.node.published import Registrations
 from mcast.node.registrations import (
     AliasRegistration,
     HostRegistration,
@@ -18,7 +19,6 @@ from mcast.node.registrations import (
     RecordRegistration,
     Registration,
     RegistrationListener,
-    Registrations,
     ServiceRegistration,
 )
 

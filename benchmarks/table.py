@@ -2,7 +2,7 @@
 
 Ratios of medians, ours to python-zeroconf's and avahi-daemon's, of few rounds, in at most ten minutes (root,
 Linux, two cores, gcc, avahi-daemon). It measures the form that is installed and says which: pure, or compiled
-(``TXMCAST_COMPILE=1 python setup.py build_ext --inplace`` in a copy of the tree). ``--merge FILE`` puts what
+(``TXMCAST_COMPILE=1 pip install -e .`` in a copy of the tree). ``--merge FILE`` puts what
 ``--save FILE`` kept of the other form into the other column.
 """
 

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mcast.clock import clock_of
-from mcast.echo.asker import Asker, Target, source_host
+from mcast.echo.asker import LAST_LOOK, Asker, Target, source_host
 from mcast.echo.gathering import Enough, Gathering, Key, Quorum, Reply, same_datagram
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
@@ -26,10 +26,6 @@ from mcast.sockets.sending import SendResult
 from mcast.sockets.settings import DEFAULT_SETTINGS, PortSettings
 
 _log = Logger()
-
-LAST_LOOK = 0.1
-"""Seconds after the wait in which what arrived before its end, and was not read yet, is still taken. Our
-choice: a busy program reads late; the answers were in time."""
 
 
 def ask(

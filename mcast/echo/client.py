@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from mcast.clock import clock_of
-from mcast.echo.asker import Asker, Target, source_host
+from mcast.echo.asker import LAST_LOOK, Asker, Target, source_host
 from mcast.echo.counters import Drop
 from mcast.echo.probe import DEFAULT_PROBE_SIZE, ProbeKind
 from mcast.echo.session import EchoReply, Session
@@ -74,6 +74,7 @@ class EchoClient:
         self._timer: IDelayedCall | None = None
         self._next_number = 0
         self._next_at = 0.0
+        self._read = 0
         self._done: Deferred[None] = Deferred(self._cancelled)
 
     @property
@@ -125,10 +126,21 @@ class EchoClient:
             # From when it was due, not from now: or each delay of ours would slow the pace.
             self._next_at += self._pace.interval
         if self._is_last_sent():
-            self._timer = clock_of(self._reactor).callLater(self._pace.wait, self.stop)
+            self._timer = clock_of(self._reactor).callLater(self._pace.wait, self._wait_over)
         else:
             delay = max(0.0, self._next_at - self._clock())
             self._timer = clock_of(self._reactor).callLater(delay, self._send_due)
+
+    def _wait_over(self) -> None:
+        self._look_again(-1, self._clock() + LAST_LOOK)
+
+    def _look_again(self, before: int, until: float) -> None:
+        """Let the reactor read once more, for as long as there was something to read."""
+        # A reactor that was kept from running calls what is due before it reads what has come meanwhile.
+        if self._read == before or self._clock() >= until:
+            self.stop()
+        else:
+            self._timer = self._reactor.callLater(0, self._look_again, self._read, until)
 
     def _is_last_sent(self) -> bool:
         return self._pace.count is not None and self._next_number >= self._pace.count
@@ -148,6 +160,7 @@ class EchoClient:
 
     def _heard(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         now = self._clock()
+        self._read += 1
         if arrival.destination is not None:
             by_group = ip_address(arrival.destination).is_multicast
             if by_group is not data.startswith(ProbeKind.GROUP.value):

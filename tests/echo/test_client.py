@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo import asker
-from mcast.echo.asker import RECEIVE_BUFFER, Asker, Target
+from mcast.echo.asker import LAST_LOOK, RECEIVE_BUFFER, Asker, Target
 from mcast.echo.client import EchoClient, Pace
 from mcast.echo.counters import Drop
 from mcast.echo.probe import Probe, ProbeKind, marked
@@ -138,6 +138,34 @@ class EndTests(ClientTestCase):
         self.clock.advance(0.01)
         self.assertIsNone(self.successResultOf(done))
         self.assertEqual((self.numbers(), self.port.stopped), ([0, 1], True))
+
+    def read_late(self, number: int, seconds: float) -> Deferred[int]:
+        """Let answers be read in the turns after the one in which the wait is over, one in each.
+
+        :param seconds: that each of them takes.
+        :returns: fires at the end, with how many were read until then.
+        """
+        done = self.start(count=1, wait=0.5).addCallback(lambda _: len(self.answers))
+
+        def read(left: int) -> None:
+            self.asker.datagram_arrived(
+                self.port.sent[0][0], ("192.0.2.9", 7000 + left), Arrival(2, "192.0.2.1", 64)
+            )
+            self.clock.rightNow += seconds
+            if left > 1:
+                self.clock.callLater(0, read, left - 1)
+
+        self.clock.callLater(0.5, read, number)
+        self.clock.advance(0.5)
+        return done
+
+    def test_last_look(self) -> None:
+        """What has arrived before the end is read before it, however late this process is."""
+        self.assertEqual(self.successResultOf(self.read_late(3, 0.0)), 3)
+
+    def test_last_look_is_short(self) -> None:
+        """A flood does not put off the end."""
+        self.assertEqual(self.successResultOf(self.read_late(3, LAST_LOOK)), 1)
 
     def test_cancelled(self) -> None:
         done = self.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mcast.conform.proxy import PROXY
@@ -60,13 +61,29 @@ def mutant(
     return add
 
 
+_put_back: list[Callable[[], None]] = []
+
+
 def replace(owner: Any, name: str, value: object) -> None:
     """Put something else in the place of what is there.
 
     :raises AttributeError: nothing is there, so that the mutant would break nothing.
     """
     getattr(owner, name)
+    own = vars(owner)
+    if name in own:
+        _put_back.append(partial(setattr, owner, name, own[name]))
+    else:
+        _put_back.append(partial(delattr, owner, name))
     setattr(owner, name, value)
+
+
+def restore() -> int:
+    """Break nothing any more, and return how much was replaced."""
+    number = len(_put_back)
+    while _put_back:
+        _put_back.pop()()
+    return number
 
 
 def wrap(owner: Any, name: str, around: Callable[[Patch], Patch]) -> None:

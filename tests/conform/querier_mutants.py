@@ -13,6 +13,7 @@ from mcast.dns.names import Name
 from mcast.mdns import link
 from mcast.mdns.querier import (
     cache,
+    observed_queries,
     querier,
     query_packets,
     query_queue,
@@ -61,12 +62,12 @@ def always_unicast() -> None:
 
 @mutant("spares-nothing", "questions.duplicate")
 def spares_nothing() -> None:
-    replace(querier.Querier, "_spare", lambda *_: None)
+    replace(observed_queries.ObservedQueries, "_spare", lambda *_: None)
 
 
 @mutant("spared-by-any-list", "questions.other-list")
 def spared_by_any_list() -> None:
-    replace(querier, "brings_as_much", lambda *_: True)
+    replace(observed_queries, "brings_as_much", lambda *_: True)
 
 
 @mutant("spared-by-unicast", "questions.other-unicast")
@@ -436,9 +437,7 @@ def forgets_in_floods() -> None:
             nonlocal count
             count += 1
             if count == 2500:
-                self.querier._empty()
-                for series in self.querier._questions:
-                    self.querier._begin(series, now)
+                self.querier.set_up(now)
             return real(self, datagram, source, multicast, now)
 
         return receive

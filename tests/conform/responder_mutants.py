@@ -9,12 +9,12 @@ from mcast.dns.codes import RecordClass, RecordType
 from mcast.dns.names import Name
 from mcast.dns.records import Record, pack_bitmaps
 from mcast.mdns.responder import (
+    allowances,
     announcer,
     answerer,
     conflicts,
     negative_responses,
     record_set,
-    unicast_responses,
     zone,
 )
 from tests.conform.mutant import Patch, mutant, replace, wrap
@@ -95,7 +95,7 @@ def says_what_was_said() -> None:
     follows={"conflicts.defends-by-unicast": "a defence by unicast is a unicast response as well"},
 )
 def never_unicast() -> None:
-    replace(unicast_responses.UnicastResponses, "reaches", lambda *_: False)
+    replace(allowances.Allowances, "reaches", lambda *_: False)
 
 
 @mutant("conflicts-from-any-port", "sources.port")

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mcast.conform.proxy import PROXY
 from mcast.conform.querier import QUERIER
 from mcast.conform.responder import RESPONDER
-from tests.conform.mutant import MUTANTS, replace
+from tests.conform.mutant import MUTANTS, replace, restore
 from tests.conform.mutants import Reversed, called, never_broken, recorded
 
 
@@ -48,6 +48,32 @@ class MutantTests(SynchronousTestCase):
     def test_what_is_not_there_cannot_be_broken(self) -> None:
         with self.assertRaises(AttributeError):
             replace(self, "nothing_of_this_name", 1)
+
+    def test_what_each_replaces_is_there(self) -> None:
+        """What moved is broken no more by a mutant that looks for it where it was."""
+        self.addCleanup(restore)
+        gone = {}
+        for name, mutant in MUTANTS.items():
+            try:
+                mutant.apply()
+            except AttributeError as error:
+                gone[name] = str(error)
+            if restore() == 0:
+                gone.setdefault(name, "it replaces nothing")
+        self.assertEqual(gone, {})
+
+    def test_restored(self) -> None:
+        class Base:
+            value = 1
+
+        class Derived(Base):
+            pass
+
+        for owner, name, value in ((Base, "value", 2), (Base, "value", 3), (Derived, "value", 4)):
+            replace(owner, name, value)
+        self.assertEqual((Base.value, Derived.value, restore()), (3, 4, 3))
+        self.assertEqual((Base.value, Derived.value, restore()), (1, 1, 0))
+        self.assertNotIn("value", vars(Derived))
 
     def test_reversed(self) -> None:
         self.assertLess(Reversed([2]), Reversed([1]))

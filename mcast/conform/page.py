@@ -48,7 +48,7 @@ LEGEND = (
     "warning breaks a SHOULD. What is not run could not be judged here, and the reason stands below. What is "
     "broken was seen to be broken twice. In the lists of packets we are whatever has the sender “us”, the "
     "judge and other hosts that it plays; times are seconds since the first packet of the scenario, and (+) "
-    "since the packet before."
+    "since the packet before. Packets of the other IP version are in the lists as well, and are not judged."
 )
 
 
@@ -132,7 +132,7 @@ def _section(finding: Finding, again: str) -> str:
 def _packets(finding: Finding) -> str:
     """Return the packets that show a finding, and all others behind a word to press."""
     if not finding.packets:
-        return ""
+        return "<p>No packet was seen in the scenario, neither of the subject nor of ours.</p>"
     start = min(packet.at for packet in finding.packets)
     shown_ones = [each for place, each in enumerate(finding.packets) if place in finding.marked]
     found = _packet_table(finding, start, shown_ones)
@@ -174,14 +174,19 @@ def _not_run(result: Result) -> str:
     found = result.of(Verdict.NOT_RUN)
     if not found:
         return ""
-    lines = "".join(f"<tr><td>{text(each.check.id)}</td><td>{text(each.seen)}</td></tr>" for each in found)
-    return f"<h2>Not run</h2><div class=wide><table>{lines}</table></div>"
+    return f"<h2>Not run</h2>{_list(found, 'why not')}"
 
 
 def _passed(result: Result) -> str:
+    return f"<h2>Passed</h2>{_list(result.of(Verdict.PASS), 'seen')}"
+
+
+def _list(findings: list[Finding], last: str) -> str:
+    """Return a table with a line for each finding, whose last column has what was seen."""
+    head = "".join(f"<th>{each}</th>" for each in ("check", "section", "asks for", last))
     lines = "".join(
-        f"<tr><td>{text(each.check.id)}</td><td>{text(each.check.section)}</td>"
+        f"<tr><td>{text(each.check.id)}</td><td>{_rfc(each.check.section)}</td>"
         f"<td>{text(each.check.says)}</td><td>{text(each.seen)}</td></tr>"
-        for each in result.of(Verdict.PASS)
+        for each in findings
     )
-    return f"<h2>Passed</h2><div class=wide><table>{lines}</table></div>"
+    return f"<div class=wide><table><tr>{head}</tr>{lines}</table></div>"

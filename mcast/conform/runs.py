@@ -221,7 +221,8 @@ def result_of(plan: Plan, findings: list[Finding], seconds: float, lost: int) ->
     """
     where = f" -I {plan.interface}" if plan.interface else ""
     made = f"by mcast {version()}, {strftime('%Y-%m-%d %H:%M', gmtime())} UTC"
-    notes = [f"{len(findings)} checks in {seconds:.0f} s{where}, seed {plan.seed}, {made}"]
+    family = "IPv6" if plan.ipv6 else "IPv4"
+    notes = [f"{len(findings)} checks over {family} in {seconds:.0f} s{where}, seed {plan.seed}, {made}"]
     words = _words(plan)
     if words:
         notes.append(words)

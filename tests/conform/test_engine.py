@@ -372,8 +372,13 @@ class LossTests(SynchronousTestCase):
     def test_told(self) -> None:
         plan = Plan("proxy", "device", NAMES)
         (note,) = result_of(plan, [], 1.0, 0).notes
-        self.assertRegex(note, r"^0 checks in 1 s, seed 0, by mcast \S.*, \d{4}-\d\d-\d\d \d\d:\d\d UTC$")
+        wanted = r"^0 checks over IPv4 in 1 s, seed 0, by mcast \S.*, \d{4}-\d\d-\d\d \d\d:\d\d UTC$"
+        self.assertRegex(note, wanted)
         self.assertEqual(result_of(plan, [], 1.0, 3).notes[1:], ["the run lost 3 packets of its own"])
+
+    def test_which_family(self) -> None:
+        (note,) = result_of(Plan("proxy", "device", NAMES, ipv6=True), [], 1.0, 0).notes
+        self.assertIn("0 checks over IPv6 in 1 s", note)
 
 
 class WordsTests(SynchronousTestCase):

@@ -185,6 +185,25 @@ class PageTests(SynchronousTestCase):
         found = Finding(check("some.bad"), Verdict.FAIL, "none came", "some/one", PACKETS)
         self.assertIn("<details open>", page_of(Result("device", "querier", [found])))
 
+    def test_no_packet(self) -> None:
+        """As of a subject that takes no notice of a cable that is pulled."""
+        found = Finding(check("some.bad"), Verdict.FAIL, "none came", "some/one")
+        page = page_of(Result("device", "querier", [found]))
+        self.assertIn("<p>No packet was seen in the scenario", page)
+        self.assertNotIn("<details", page)
+
+    def test_what_is_not_run_and_what_holds(self) -> None:
+        """A reader who does not know our words for checks sees there what they ask for, too."""
+        page = page_of(result())
+        link = "<td><a href='https://www.rfc-editor.org/rfc/rfc6762.html#section-6'>RFC 6762 §6</a></td>"
+        for name, last, seen in (
+            ("other.none", "why not", "nobody is there"),
+            ("other.good", "seen", "fine"),
+        ):
+            head = f"<th>check</th><th>section</th><th>asks for</th><th>{last}</th>"
+            row = f"<tr><td>{name}</td>{link}<td>It says.</td><td>{seen}</td></tr>"
+            self.assertIn(f"{head}</tr>{row}", page)
+
 
 class CaptureTests(SynchronousTestCase):
     """A capture for each finding that is broken."""

@@ -238,6 +238,8 @@ class TieBreakTests(SynchronousTestCase):
     def test_waits_and_takes_another_name(self) -> None:
         found = verdicts("tie-breaks/lost", probe_at(1.0), probe_at(6.0))
         self.assertEqual(found, {"lost": Verdict.PASS, "lost-tries-again": Verdict.FAIL})
+        said = seen("tie-breaks/lost", "tie-breaks.lost", probe_at(1.0), probe_at(6.0))
+        self.assertEqual(said, "no further probe; a single probe; not announced")
 
 
 class ChangeTests(SynchronousTestCase):

@@ -37,7 +37,7 @@ ANNOUNCES = must(
     "changes.link-announces",
     "M-8-2 M-10.2-2",
     "RFC 6762 §8",
-    "Then it announces everything again.",
+    "Whenever the link may be another one, the host announces all its records again.",
     "A response with the host's address within twelve seconds after the link has come back.",
 )
 

@@ -36,7 +36,7 @@ RENAMES = should(
     "conflicts.new-name",
     "M-8.1-11 M-3-2",
     "RFC 6762 §8.1",
-    "After that a host chooses another name.",
+    "A host that hears a conflict while it probes chooses another name.",
     "A probe for another host name.",
 )
 ANY_TYPE = must(
@@ -127,14 +127,14 @@ KEEPS = must(
     "conflicts.kept-when-unopposed",
     "M-9-3",
     "RFC 6762 §9",
-    "Where nobody objects to these probes, the subject keeps its name.",
+    "Where a conflict is heard and nobody objects to the new probes, the subject keeps its name.",
     "An answer for the host name with the subject's own address afterwards.",
 )
 YIELDS = must(
     "conflicts.lost-after-claim",
     "M-9-4 M-3-1",
     "RFC 6762 §9",
-    "Who loses the new probing ceases to use the name.",
+    "Who probes again after a conflict, and is refused, ceases to use the name.",
     "No answer with the subject's own address for the host name afterwards.",
 )
 YIELDS_NEW = should(

@@ -110,7 +110,7 @@ REVERSE_TTL = should(
     "discovery.reverse-ttl",
     "M-10-1",
     "RFC 6762 §10",
-    "It has a host name in its data, and lives for 120 seconds.",
+    "The reverse name of an address has a host name in its data, and lives for 120 seconds.",
     "A TTL of 120.",
     "Not asked of a subject that publishes no reverse names.",
 )

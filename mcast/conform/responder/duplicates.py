@@ -25,7 +25,7 @@ AGAIN = must(
     "duplicates.answered-again",
     "M-6-3",
     "RFC 6762 §6",
-    "After that second questions are answered again.",
+    "One second after a record was multicast, questions for it are answered again.",
     "An answer to a question 1.2 seconds after the last multicast of the record.",
 )
 PROBE = must(

@@ -24,7 +24,7 @@ UNIQUE = should(
     "goodbyes.unique",
     "M-10.1-1",
     "RFC 6762 §10.1",
-    "That goes for records of a service itself and of its host, too.",
+    "The SRV, TXT and address records of a service are taken back by a response with TTL 0, too.",
     "Goodbyes for SRV and TXT of the service, and an address of the host.",
 )
 SAME_DATA = should(

@@ -44,7 +44,7 @@ HALF = must(
     "known-answers.half",
     "M-7.1-2",
     "RFC 6762 §7.1",
-    "Exactly half the TTL is enough.",
+    "An answer that is listed with exactly half its TTL is not given either.",
     "No answer with the record, listed with half its TTL.",
 )
 LOW = must(
@@ -58,7 +58,7 @@ OTHER = must(
     "known-answers.other-data",
     "M-7.1-2",
     "RFC 6762 §7.1",
-    "Only the very record counts as known.",
+    "Only the very record that is listed counts as known, and not another one of its name and type.",
     "An answer with the record where a PTR to another instance is listed.",
 )
 UNIQUE = must(

@@ -113,7 +113,8 @@ class Contest:
         gaps = [after.at - before.at for before, after in pairwise(self.probes)]
         what = "announced" if self.announced is not None else "not announced"
         wait = "no further probe" if self.waited > 900 else f"went on {in_ms(self.waited)} after ours"
-        return f"{wait}; {len(self.probes)} probes at intervals of {listed(gaps) if gaps else '-'}; {what}"
+        probes = f"{len(self.probes)} probes at intervals of {listed(gaps)}" if gaps else "a single probe"
+        return f"{wait}; {probes}; {what}"
 
 
 async def contest(bench: Bench, rival: Rival) -> Contest:

@@ -65,10 +65,16 @@ Our choice: each leaves within a second (RFC 6762 §6), and while a service stop
 """
 
 REFUSED_LIMIT = 0.5
-"""Seconds of these for which goodbyes that are due wait while the system refuses to send them.
+"""Seconds after `Node.stopService` is called when goodbyes that the system refuses to send are given up.
 
 Our choice: a full send buffer has room again within some milliseconds, and SIGTERM ends a program within a
 second whatever the socket says.
+"""
+
+REFUSED_LEAST = 0.1
+"""Seconds that goodbyes wait for a system that refuses to send them, however long the withdrawing took.
+
+Our choice: withdrawing thousands of services takes most of a second, and a full buffer still gets its moment.
 """
 
 _T = TypeVar("_T")
@@ -396,10 +402,11 @@ class Node(Publishing, TwistedService):
                 driver.link.end()
             unregistered = self._registrations.domains.stop()
             clock = clock_of(self._reactor)
+            give_up_at = clock.seconds() + REFUSED_LIMIT
             withdrawing = clock.callLater(WITHDRAW_LIMIT, self._publisher.abandon_goodbyes)
             self._stopping = self._publisher.say_goodbye()
             self._stopping.addCallback(lambda _: withdrawing.active() and withdrawing.cancel())
-            self._stopping.addCallback(self._await_goodbyes)
+            self._stopping.addCallback(self._await_goodbyes, give_up_at)
             self._stopping.addCallback(lambda _: unregistered)
         if self._stopping is None:
             return succeed(None)
@@ -411,11 +418,12 @@ class Node(Publishing, TwistedService):
         self._shutdown = None
         return self.stopService()
 
-    def _await_goodbyes(self, _: None) -> Deferred[None]:
+    def _await_goodbyes(self, _: None, give_up_at: float) -> Deferred[None]:
         clock = clock_of(self._reactor)
         waits = [(driver, driver.goodbyes_sent()) for driver in self._links]
         sent = DeferredList([wait for _, wait in waits], consumeErrors=True)
-        refused = clock.callLater(REFUSED_LIMIT, _give_up_refused, waits)
+        patience = max(give_up_at - clock.seconds(), REFUSED_LEAST)
+        refused = clock.callLater(patience, _give_up_refused, waits)
         sent.addTimeout(STOP_LIMIT, clock)
         sent.addBoth(_pass_after, refused)
         return sent.addCallback(self._said_goodbye)

@@ -38,7 +38,7 @@ def promised(seconds: float, otherwise: float = PATIENCE) -> float:
 LATEST = promised(QUIET)
 """Seconds until the view must be right."""
 
-LAST_WORDS = promised(2.0, QUIET)
+LAST_WORDS = promised(1.0, 4.0)
 """Seconds after SIGTERM until a program must have ended."""
 
 

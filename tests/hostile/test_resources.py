@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterable
 
-from tests.hostile.lab import HostileTestCase, Person, promised
+from tests.hostile.lab import QUIET, HostileTestCase, Person, promised
 from tests.hostile.machine import Refusals, descriptors, processor_time
 from tests.interop.programs import Program
 from tests.network.lan import wait_until
@@ -95,15 +95,27 @@ class SendErrorTests(HostileTestCase):
         # The goodbyes, among others: the buffer was full to the end.
         self.assertGreater(refusals.count, before)
 
-    def test_filtered(self) -> None:
-        """A packet filter says EPERM (nftables); when it is gone the person is answered."""
-        program = self.kitchen()
+    def filtered(self, *words: str) -> Program:
+        """Start our host, and have a packet filter say EPERM (nftables) to all that it sends."""
+        program = self.kitchen(*words)
         self.wait_for_answer()
         rules = (
             "table inet hostile { chain out { type filter hook output priority 0; udp sport 5353 drop; }; }"
         )
         self.ours.run("nft", rules)
         self.assertEqual(self.person.ask("kitchen.local", within=1.0), ())
+        return program
+
+    def test_end_of_many_while_filtered(self) -> None:
+        """A thousand services that cannot say goodbye do not hold it up."""
+        services = self.folder / "services.toml"
+        entry = '[[service]]\nname = "s{}"\ntype = "_ipp._tcp"\nport = 80\n'
+        services.write_text("".join(entry.format(number) for number in range(1_000)))
+        self.assert_ends(self.filtered("--services", str(services)), promised(1.0, QUIET))
+
+    def test_filtered(self) -> None:
+        """When the packet filter is gone the person is answered."""
+        program = self.filtered()
         self.ours.run("nft", "delete table inet hostile")
         self.wait_for_answer()
         self.assert_well(program)

@@ -8,7 +8,7 @@ from twisted.logger import LogLevel, capturedLogs
 
 from mcast.dnssd.service import Service
 from mcast.node.departures import SLICE
-from mcast.node.node import STOP_LIMIT, WITHDRAW_LIMIT
+from mcast.node.node import REFUSED_LEAST, REFUSED_LIMIT, STOP_LIMIT, WITHDRAW_LIMIT
 from tests.node.node_lab import SETTLED, WEB, NodeTestCase, drivers
 
 
@@ -92,6 +92,22 @@ class DepartureTests(NodeTestCase):
         self.lan.advance(1.1)
         self.successResultOf(ended)
         self.assertEqual(len(drivers(self.subject)), 0)
+
+    def test_stop_of_many_with_a_system_that_refuses(self) -> None:
+        """What the withdrawing takes is not added to how long a full send buffer is waited for."""
+        for driver in drivers(self.subject):
+            driver.port.send = lambda *_: False  # type: ignore[method-assign]
+        before = self.subject._publisher._departures._leave
+
+        def very_slowly(item: Any) -> None:
+            self.lan.clock.rightNow += REFUSED_LIMIT / self.services
+            before(item)
+
+        self.subject._publisher._departures._leave = very_slowly
+        began = self.lan.now
+        self.lan.result(self.subject.stopService(), within=WITHDRAW_LIMIT)
+        self.assertEqual(self.left, self.services + 1)
+        self.assertLess(self.lan.now - began, REFUSED_LIMIT + 2 * REFUSED_LEAST)
 
     def test_stop_takes_too_long(self) -> None:
         """What is not withdrawn in time goes without a goodbye, is counted, and told in one line."""

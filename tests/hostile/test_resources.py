@@ -103,6 +103,8 @@ class SendErrorTests(HostileTestCase):
             "table inet hostile { chain out { type filter hook output priority 0; udp sport 5353 drop; }; }"
         )
         self.ours.run("nft", rules)
+        # The hosts are those of the next test too.
+        self.addCleanup(self.ours.run, "nft", "flush ruleset")
         self.assertEqual(self.person.ask("kitchen.local", within=1.0), ())
         return program
 
@@ -116,7 +118,7 @@ class SendErrorTests(HostileTestCase):
     def test_filtered(self) -> None:
         """When the packet filter is gone the person is answered."""
         program = self.filtered()
-        self.ours.run("nft", "delete table inet hostile")
+        self.ours.run("nft", "flush ruleset")
         self.wait_for_answer()
         self.assert_well(program)
 

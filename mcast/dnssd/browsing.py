@@ -252,6 +252,11 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
         """Whether there may be types in the cache that had to give way."""
         self._listed: dict[ServiceType, list[tuple[LinkId, bytes]]] = {}
         """The links on which each type is listed, with the rdata; the same type in several domains is one."""
+        self._untold: Final[dict[ServiceType, None]] = {}
+        """What is listed and not in the table, or the other way round.
+
+        In a flood of inventions each is news, and a look at a thousand others for it takes most of the time.
+        """
 
     def interfaces(self, service_type: ServiceType) -> tuple[str, ...]:
         """Return the names of the interfaces on which there are services of a type."""
@@ -259,11 +264,13 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
 
     @property
     def has_news(self) -> bool:
-        return self._listed.keys() != self.table.keys()
+        return bool(self._untold)
 
     def changes(self, now: float) -> list[TypeChange]:
-        removed = [self._put(one, None) for one in list(self.table) if one not in self._listed]
-        added = [self._put(one, one) for one in self._listed if one not in self.table]
+        untold = list(self._untold)
+        self._untold.clear()
+        removed = [self._put(one, None) for one in untold if one not in self._listed]
+        added = [self._put(one, one) for one in untold if one in self._listed]
         return [change for change in (*removed, *added) if change is not None]
 
     @staticmethod
@@ -306,6 +313,14 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
             self._make_place(service_type, None if change.source is None else change.source[0], now)
         entries.append(entry)
         self._listed[service_type] = entries
+        self._note(service_type)
+
+    def _note(self, service_type: ServiceType) -> None:
+        """Take note that a type came or went."""
+        if (service_type in self._listed) is (service_type in self.table):
+            self._untold.pop(service_type, None)
+        else:
+            self._untold[service_type] = None
 
     def _make_place(self, service_type: ServiceType, source: str | None, now: float) -> None:
         """Make room for a type; perhaps another one gives way."""
@@ -314,9 +329,11 @@ class TypeBrowser(Listing[ServiceType, ServiceType, TypeChange]):
             self.counters["types displaced"] += 1
             self._has_left_out = True
             self._listed.pop(displaced, None)
+            self._note(displaced)
 
     def _drop(self, service_type: ServiceType) -> None:
         self._listed.pop(service_type, None)
+        self._note(service_type)
         self._shares.remove(service_type)
 
     def _take_in_again(self, now: float) -> None:

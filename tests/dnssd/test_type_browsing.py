@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.names import Name
 from mcast.dns.records import pointer
-from mcast.dnssd.browsing import TypeBrowser
+from mcast.dnssd.browsing import MAX_TYPES, TypeBrowser
 from mcast.dnssd.found import TypeAdded, TypeRemoved
 from mcast.dnssd.types import ServiceType, type_enumeration_name
 from tests.dnssd.following_lab import (
@@ -18,6 +20,7 @@ from tests.dnssd.following_lab import (
     host,
     keys,
 )
+from tests.effort import effort
 from tests.mdns.lab import PTR
 
 
@@ -58,6 +61,36 @@ class TypeBrowserTests(SynchronousTestCase):
         self.lab.hear(pointer(self.all, LIST, 0))
         self.lab.pass_time(2)
         self.assertEqual(self.browser.changes(self.lab.now), [TypeRemoved(HTTP)])
+
+    def test_there_for_a_moment(self) -> None:
+        """What came and went before the owner has looked is no news, and neither is what went and came."""
+        self.lab.hear(pointer(self.all, LIST, 4500))
+        self.lab.hear(pointer(self.all, LIST, 0))
+        self.lab.pass_time(2)
+        self.assertFalse(self.browser.has_news)
+        self.assertEqual(self.browser.changes(self.lab.now), [])
+        self.lab.hear(pointer(self.all, LIST, 4500))
+        self.browser.changes(self.lab.now)
+        self.lab.hear(pointer(self.all, LIST, 0))
+        self.lab.pass_time(2)
+        self.lab.hear(pointer(self.all, LIST, 4500))
+        self.assertFalse(self.browser.has_news)
+        self.assertEqual(self.browser.changes(self.lab.now), [])
+        self.assertEqual(self.names(), ["_http._tcp"])
+
+    def invent(self, first: int, last: int) -> None:
+        """Have types of a flood heard, and the owner look after each."""
+        for number in range(first, last):
+            self.lab.hear(pointer(self.all, Name.parse(f"_t{number}._tcp.local"), 4500))
+            self.assertTrue(self.browser.has_news)
+            self.browser.changes(self.lab.now)
+            self.assertFalse(self.browser.has_news)
+
+    def test_one_more_of_a_thousand(self) -> None:
+        """One more type costs the same whether there are many or few: others come while it is looked at."""
+        self.invent(0, MAX_TYPES)
+        self.assertLess(effort(partial(self.invent, MAX_TYPES, MAX_TYPES + 100)), 15)
+        self.assertEqual(len(self.names()), MAX_TYPES)
 
     def test_two_links(self) -> None:
         self.lab.hear(pointer(self.all, LIST, 4500), link=ETH0)

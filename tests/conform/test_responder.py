@@ -8,7 +8,7 @@ from mcast.conform.packets import Packet, Sender
 from mcast.conform.responder import RESPONDER, changes, tie_breaks
 from mcast.conform.responder.octets import raw_records
 from mcast.conform.verdicts import Judge, Verdict
-from mcast.dns.codes import RESPONSE_FLAGS, RecordType
+from mcast.dns.codes import RESPONSE_FLAGS, RecordClass, RecordType
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
 from mcast.dns.records import Record, address, pointer, service, text
@@ -206,6 +206,12 @@ class TieBreakTests(SynchronousTestCase):
         self.assertEqual(verdicts("tie-breaks/equal", *packets)["equal"], Verdict.PASS)
         found = verdicts("tie-breaks/lost", *packets)
         self.assertEqual(set(found.values()), {Verdict.FAIL})
+
+    def test_data_without_an_octet(self) -> None:
+        """What a subject proposes may be anything; data of ours are later all the same."""
+        nothing = Record(NAMES.host, 10, RecordClass.IN, 120, b"")
+        probes = [probe(at, *QUESTIONS, proposed=[nothing]) for at in (1.0, 6.0)]
+        self.assertEqual(verdicts("tie-breaks/lost", *probes)["lost"], Verdict.PASS)
 
     def test_announced_without_the_cache_flush_bit(self) -> None:
         """It is announced all the same; the bit is a matter of announcing.cache-flush."""

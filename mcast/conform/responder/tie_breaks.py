@@ -165,7 +165,7 @@ def earlier(proposed: Sequence[Record]) -> list[Record]:
 
 def later(proposed: Sequence[Record]) -> list[Record]:
     """Return data that win, and would lose where octets are compared as signed numbers."""
-    return _changed(proposed, 200 if min(proposed, key=_order).rdata[0] < 128 else 255)
+    return _changed(proposed, 200 if min(proposed, key=_order).rdata[:1] < b"\x80" else 255)
 
 
 def longer(proposed: Sequence[Record]) -> list[Record]:

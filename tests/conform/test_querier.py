@@ -38,6 +38,11 @@ class SeriesTests(SynchronousTestCase):
 
     def test_too_soon(self) -> None:
         self.assertEqual(self.broken(*map(query, (1.0, 1.5, 2.5, 4.5))), {"first-interval"})
+        self.assertEqual(self.broken(*map(query, (1.0, 1.9, 3.8, 7.6))), {"first-interval"})
+
+    def test_the_first_was_held_up(self) -> None:
+        """A subject that is still starting sends it some time after it took the time for its next one."""
+        self.assertEqual(self.broken(*map(query, (1.04, 2.0, 4.0, 8.0))), set())
 
     def test_does_not_grow(self) -> None:
         self.assertEqual(self.broken(*map(query, (1.0, 2.0, 4.0, 6.0))), {"growth"})

@@ -21,6 +21,7 @@ from mcast.dnssd.hosts import checked_host_label
 from mcast.dnssd.service import Service
 from mcast.errors import InvalidService
 from mcast.node.node import Node
+from mcast.node.registrations import Lost, OnConflict, RegistrationListener
 from mcast.proxy.choosing import MAX_WAITING, Choice, Quota
 from mcast.showing import shown
 from mcast.unicast.registration import usable_addresses
@@ -30,6 +31,9 @@ Addresses = tuple[IPv4Address | IPv6Address, ...]
 
 class Published(Protocol):
     """A registration, as far as it is needed here."""
+
+    def add_listener(self, listener: RegistrationListener) -> None:
+        """Tell what becomes of its name."""
 
     def update(self, **changes: Any) -> Deferred[None]:
         """Publish it changed."""
@@ -41,10 +45,10 @@ class Published(Protocol):
 class Target(Protocol):
     """Where services are carried to."""
 
-    def publish_host(self, label: str, addresses: Addresses) -> Published:
+    def publish_host(self, label: str, addresses: Addresses, on_conflict: OnConflict) -> Published:
         """Publish a host."""
 
-    def publish_service(self, service: Service) -> Published:
+    def publish_service(self, service: Service, on_conflict: OnConflict) -> Published:
         """Publish a service on such a host; its ``host`` is named as on the link it comes from."""
 
 
@@ -104,7 +108,7 @@ class Carrier:
     def start(self) -> None:
         """Begin to browse."""
         self._browser = self._source.browse(*self._types)
-        self._browser.add_listener(self._changed)
+        self._browser.add_listener(self.changed)
 
     def stop(self) -> None:
         """Browse no more; what is published goes with its node."""
@@ -120,14 +124,16 @@ class Carrier:
         services = () if self._browser is None else self._browser.snapshot()
         return next((one for one in services if one.full_name == full_name), None)
 
-    def _changed(self, change: Change) -> None:
+    def changed(self, change: Change) -> None:
+        """Follow what happened to a service on the link."""
         self._waiting.pop(change.service.full_name, None)
-        self._consider(change.service, is_gone=isinstance(change, Removed))
+        self.consider(change.service, is_gone=isinstance(change, Removed))
         if self._has_let_go:
             self._has_let_go = False
             self._let_in()
 
-    def _consider(self, found: FoundService, *, is_gone: bool = False) -> None:
+    def consider(self, found: FoundService, *, is_gone: bool = False) -> None:
+        """Carry a service as it is now, or no longer."""
         wanted = None if is_gone else self._described(found)
         carried = self._carried.get(found.full_name)
         if carried is not None and (wanted is None or wanted.host != carried.service.host):
@@ -201,12 +207,14 @@ class Carrier:
                 )
             return
         host = self._hosts.get(wanted.host)
+        on_conflict = self.on_conflict(found.full_name)
         try:
             if host is None:
                 label = wanted.host.labels[0].decode("utf-8")
-                host = _Host(self._target.publish_host(label, addresses), addresses)
+                host = _Host(self._target.publish_host(label, addresses, on_conflict), addresses)
                 self._hosts[wanted.host] = host
-            published = self._target.publish_service(wanted)
+                self._listen(host.published, wanted.host)
+            published = self._target.publish_service(wanted, on_conflict)
         except ValueError as error:
             self.counters["cannot be published"] += 1
             self._log.warn(
@@ -216,6 +224,29 @@ class Carrier:
             return
         host.services += 1
         self._carried[found.full_name] = _Carried(published, wanted)
+        self._listen(published, found.full_name)
+
+    def on_conflict(self, full_name: Name) -> OnConflict:
+        """Return what becomes of a service whose name, or whose host's, another host has at the target."""
+        return "rename"
+
+    def lost(self, full_name: Name) -> None:
+        """Hear that another host has the name of a service or its host, which is carried no more."""
+
+    def _listen(self, published: Published, name: Name) -> None:
+        published.add_listener(lambda event: self._lost(name, published) if isinstance(event, Lost) else None)
+
+    def _lost(self, name: Name, published: Published) -> None:
+        """Carry no more what was published under a name of the link, or on a host of this name."""
+        host = self._hosts.get(name)
+        if host is not None and host.published is published:
+            names = [one for one, carried in self._carried.items() if carried.service.host == name]
+        else:
+            carried = self._carried.get(name)
+            names = [name] if carried is not None and carried.published is published else []
+        for each in names:
+            self._drop(each)
+            self.lost(each)
 
     def _has_room(self, host: Name) -> bool:
         there = self._hosts.get(host)
@@ -228,7 +259,7 @@ class Carrier:
                 return
             if found.host is not None and self._has_room(found.host):
                 del self._waiting[full_name]
-                self._consider(found)
+                self.consider(found)
 
     def _drop(self, full_name: Name) -> None:
         carried = self._carried.pop(full_name)

@@ -24,7 +24,7 @@ from mcast.dnssd.service import Service
 from mcast.node.domain_publisher import DomainHost, DomainPlace, DomainPublisher
 from mcast.node.network import Network, SocketNetwork
 from mcast.node.node import Node
-from mcast.node.registrations import HostRegistration, ServiceRegistration
+from mcast.node.registrations import HostRegistration, OnConflict, ServiceRegistration
 from mcast.proxy.bridge import MARK
 from mcast.proxy.carrying import Addresses, Carrier, Published
 from mcast.proxy.choosing import Choice, Quota
@@ -116,7 +116,7 @@ class _Domain:
     def __init__(self, publisher: DomainPublisher) -> None:
         self._publisher = publisher
 
-    def publish_host(self, label: str, addresses: Addresses) -> Published:
+    def publish_host(self, label: str, addresses: Addresses, on_conflict: OnConflict) -> Published:
         publisher = self._publisher
         item = DomainHost(label, publisher.place.domain, host=Host(label, addresses))
         publisher.hosts[Name.from_labels((label, *LOCAL.labels))] = item
@@ -124,9 +124,11 @@ class _Domain:
         publisher.add(item)
         return registration
 
-    def publish_service(self, service: Service) -> Published:
+    def publish_service(self, service: Service, on_conflict: OnConflict) -> Published:
         publisher = self._publisher
-        item = publisher.service(replace(service, domain=publisher.place.domain), renames=True)
+        item = publisher.service(
+            replace(service, domain=publisher.place.domain), renames=on_conflict == "rename"
+        )
         registration = ServiceRegistration(publisher, item)
         publisher.add(item)
         return registration

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+from random import Random
 from typing import Any
 
 from twisted.python.usage import UsageError
 
 from mcast.dns.codes import RecordType
+from mcast.dnssd.found import Removed
+from mcast.dnssd.hosts import Host
 from mcast.dnssd.service import Service
 from mcast.mdns.constants import MDNS_PORT
 from mcast.node.node import Node
 from mcast.proxy.bridge import MARK, Bridge, BridgeSettings
 from mcast.proxy.choosing import Choice, Pattern, Quota
+from mcast.proxy.lost_names import ATTEMPTS, COUNTED
 from mcast.sockets.interface import Interface
 from mcast.tap.bridge import Options
 from mcast.testing import SimulatedHost
@@ -26,6 +31,7 @@ class BridgeTestCase(NodeTestCase):
         self.left, self.right = self.lan.link("left"), self.lan.link("right")
         self.device = self.settled(self.lan.host("printer", self.left))
         self.bridges: list[Bridge] = []
+        self.random = Random(3)
 
     def bridge(self, name: str = "bridge", **settings: Any) -> Bridge:
         host: SimulatedHost = self.lan.host(name, self.left, self.right)
@@ -34,6 +40,7 @@ class BridgeTestCase(NodeTestCase):
             self.lan.clock,
             BridgeSettings(first.name, second.name, **{"types": (IPP,), **settings}),
             (host, host),
+            self.random,
         )
         made.startService()
         self.bridges.append(made)
@@ -161,6 +168,119 @@ class SideBySideTests(BridgeTestCase):
         self.lan.advance(300.0)
         probes = [packet for packet in self.lan.packets if packet.message.authorities]
         self.assertEqual(probes, [])
+
+
+class ApartTests(BridgeTestCase):
+    """Two bridges that know different things of a device for a while publish one service in the end."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.host = self.device.publish(Host("press", (ip_address("10.0.1.50"),)))
+        self.lan.result(self.host.when_claimed())
+        self.print_service(host="press.local")
+
+    def addresses(self) -> list[str]:
+        watcher = self.node(self.lan.host("watcher", "right"), hostname=None)
+        service = self.lan.result(watcher.resolve("Printer", IPP))
+        self.assertEqual(str(service.host), "press.local.")
+        return sorted(str(each.address) for each in service.addresses)
+
+    def count(self, counter: str) -> int:
+        return sum(one.counters[counter] for bridge in self.bridges for one in bridge._crossings)
+
+    def test_addresses_that_one_hears_of_first(self) -> None:
+        """However often, nobody on the other side loses the service for a moment."""
+        self.bridge("one", both_ways=True)
+        self.bridge("two", both_ways=True)
+        self.lan.advance(20.0)
+        watcher = self.node(self.lan.host("viewer", "right"), hostname=None)
+        watched: list[Any] = []
+        watcher.browse(IPP).add_listener(watched.append)
+        self.lan.advance(2.0)
+        for number in range(51, 55):
+            self.left.partition((self.lan.host("printer"), self.lan.host("one")))
+            self.host.update(addresses=(ip_address(f"10.0.1.{number}"),))
+            self.lan.advance(0.9)
+            self.left.heal()
+            self.lan.advance(COUNTED + 1)
+        self.assertEqual(self.seen("right"), ["Printer"])
+        self.assertEqual(self.seen("left"), ["Printer"])
+        self.assertEqual(self.addresses(), ["10.0.1.54"])
+        self.assertTrue(watched)
+        self.assertFalse([change for change in watched if isinstance(change, Removed)])
+        self.assertEqual(self.count("left to another bridge"), 1)
+
+    def start_one_that_knows_less(self) -> Bridge:
+        """A responder may send its addresses of each family by themselves, in packets of their own."""
+        addresses = (ip_address("10.0.1.50"), ip_address("fd00::50"))
+        self.lan.result(self.host.update(addresses=addresses))
+        self.bridge("one")
+        self.lan.advance(5.0)
+        two = self.bridge("two")
+        crossing = two._crossings[0]
+        carry = crossing._carry
+        self.patch(crossing, "_carry", lambda found, wanted, _: carry(found, wanted, addresses[1:]))
+        self.lan.advance(20.0)
+        return two
+
+    def test_one_that_starts_later_and_knows_less(self) -> None:
+        two = self.start_one_that_knows_less()
+        self.assertEqual(len(two._crossings[0]), 0)
+        self.assertEqual((self.count("names lost"), self.count("left to another bridge")), (1, 1))
+        self.assertEqual(self.seen("right"), ["Printer"])
+        self.assertEqual(self.addresses(), ["10.0.1.50", "fd00::50"])
+
+    def test_takes_over(self) -> None:
+        two = self.start_one_that_knows_less()
+        self.lan.result(self.bridges[0].stopService())
+        self.lan.advance(5.0)
+        self.assertEqual(len(two._crossings[0]), 1)
+        self.assertEqual(self.seen("right"), ["Printer"])
+        self.assertEqual(self.addresses(), ["fd00::50"])
+
+    def test_both_lose(self) -> None:
+        """They do not try again at the same time, and nobody takes another name."""
+        self.test_one_that_starts_later_and_knows_less()
+        for crossing in (bridge._crossings[0] for bridge in self.bridges):
+            for name in tuple(crossing._carried):
+                crossing._drop(name)
+                crossing.lost(name)
+        self.lan.advance(20.0)
+        self.assertGreaterEqual(sum(len(bridge._crossings[0]) for bridge in self.bridges), 1)
+        self.assertEqual(self.seen("right"), ["Printer"])
+
+    def test_a_name_of_somebody_else(self) -> None:
+        """The next one is taken soon."""
+        other = self.settled(self.lan.host("other", "right"))
+        self.print_service(node=other)
+        self.bridge()
+        self.lan.advance(6.0)
+        self.assertEqual(self.seen("right"), ["Printer", "Printer (2)"])
+        self.assertEqual((self.count("names lost"), self.count("left to another bridge")), (1, 0))
+
+    def test_a_host_name_of_somebody_else(self) -> None:
+        """Nothing tells that it is no bridge's, so it is tried some times."""
+        other = self.settled(self.lan.host("other", "right"))
+        self.lan.result(other.publish(Host("press", (ip_address("10.0.2.9"),))).when_claimed())
+        self.bridge()
+        self.lan.advance(20.0)
+        self.assertEqual(self.seen("right"), ["Printer"])
+        self.assertEqual(self.count("names lost"), ATTEMPTS)
+        watcher = self.node(self.lan.host("watcher", "right"), hostname=None)
+        self.assertEqual(str(self.lan.result(watcher.resolve("Printer", IPP)).host), "press-2.local.")
+
+    def test_gone_while_it_waits(self) -> None:
+        other = self.settled(self.lan.host("other", "right"))
+        self.print_service(node=other)
+        self.patch(self.random, "uniform", lambda _, most: most)
+        made = self.bridge()
+        self.lan.advance(1.0)
+        self.assertEqual((self.count("names lost"), len(made._crossings[0])), (1, 0))
+        self.lan.result(self.device.stopService())
+        self.lan.advance(10.0)
+        self.assertEqual(self.count("names lost"), 1)
+        self.assertEqual(self.seen("right"), ["Printer"])
+        self.lan.result(made.stopService())
 
 
 class ChoiceTests(BridgeTestCase):

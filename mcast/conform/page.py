@@ -71,8 +71,8 @@ def page_of(result: Result) -> str:
         f"<p>{LEGEND}</p>",
         f"<h2>What to mend</h2><ul>{index}</ul>" if index else "<p>Nothing is broken.</p>",
         *(_section(each, result.again) for each in broken),
-        _not_run(result),
-        _passed(result),
+        _list("Not run", result.of(Verdict.NOT_RUN), "why not"),
+        _list("Passed", result.of(Verdict.PASS), "seen"),
         "</body></html>\n",
     ]
     return "\n".join(parts)
@@ -115,7 +115,7 @@ def _section(finding: Finding, again: str) -> str:
     pairs = [
         ("the RFC", f"{_rfc(check.section)} {text(rows_of)}"),
         ("asks for", text(check.says)),
-        ("we sent", text(finding.sends)),
+        ("we sent or did", text(finding.sends)),
         ("expected", text(check.expects)),
         ("tolerance", text(check.tolerance)),
         ("seen", f"<b>{text(finding.seen)}</b>"),
@@ -170,23 +170,14 @@ def _lines(said: str) -> str:
     return "\n".join(text(line) for line in said.split("\n"))
 
 
-def _not_run(result: Result) -> str:
-    found = result.of(Verdict.NOT_RUN)
-    if not found:
+def _list(title: str, findings: list[Finding], last: str) -> str:
+    """Return a table with a line for each finding, whose last column has what was seen; empty for none."""
+    if not findings:
         return ""
-    return f"<h2>Not run</h2>{_list(found, 'why not')}"
-
-
-def _passed(result: Result) -> str:
-    return f"<h2>Passed</h2>{_list(result.of(Verdict.PASS), 'seen')}"
-
-
-def _list(findings: list[Finding], last: str) -> str:
-    """Return a table with a line for each finding, whose last column has what was seen."""
     head = "".join(f"<th>{each}</th>" for each in ("check", "section", "asks for", last))
     lines = "".join(
         f"<tr><td>{text(each.check.id)}</td><td>{_rfc(each.check.section)}</td>"
         f"<td>{text(each.check.says)}</td><td>{text(each.seen)}</td></tr>"
         for each in findings
     )
-    return f"<div class=wide><table><tr>{head}</tr>{lines}</table></div>"
+    return f"<h2>{title}</h2><div class=wide><table><tr>{head}</tr>{lines}</table></div>"

@@ -190,6 +190,7 @@ class PageTests(SynchronousTestCase):
         found = Finding(check("some.bad"), Verdict.FAIL, "none came", "some/one")
         page = page_of(Result("device", "querier", [found]))
         self.assertIn("<p>No packet was seen in the scenario", page)
+        self.assertNotIn("Passed", page)
         self.assertNotIn("<details", page)
 
     def test_what_is_not_run_and_what_holds(self) -> None:

@@ -147,6 +147,14 @@ class Bench:
     def group(self) -> str:
         return GROUP_IPV6 if self.ipv6 else GROUP_IPV4
 
+    @property
+    def address_type(self) -> RecordType:
+        """The type of addresses of the family that the subject is judged by.
+
+        It need not say the others there: Avahi does not, unless it is told to.
+        """
+        return RecordType.AAAA if self.ipv6 else RecordType.A
+
     def address(self, host: int = 0) -> str:
         """Return the address of one of our hosts.
 
@@ -291,7 +299,7 @@ class Bench:
         """
         end = self.now + START_TIMEOUT
         name = self.names.service or self.names.host
-        rtype = RecordType.SRV if self.names.service else RecordType.A
+        rtype = RecordType.SRV if self.names.service else self.address_type
         while self.now < end:
             mark = self.ask(Question(name, rtype))
             found = await self.view.first(

@@ -238,7 +238,8 @@ def _words(plan: Plan) -> str:
     names = plan.names
     pairs = {"INSTANCE": names.service, "TYPE": names.type, "SUBTYPE": names.subtype_name}
     others = [f", {word} {name}" for word, name in pairs.items() if name is not None]
-    return f"HOST is {names.host}{''.join(others)}"
+    family = "; its type AAAA takes the place of type A" if plan.ipv6 else ""
+    return f"HOST is {names.host}{family}{''.join(others)}"
 
 
 def report(result: Result, given: Any) -> Iterator[str]:

@@ -398,6 +398,12 @@ class WordsTests(SynchronousTestCase):
     def test_a_device_without_a_service(self) -> None:
         self.assertEqual(self.told(Names.parse("device.local")), "HOST is device.local.")
 
+    def test_over_ipv6(self) -> None:
+        """What a check says of type A is done with type AAAA."""
+        plan = Plan("responder", "device", Names.parse("device.local"), ipv6=True)
+        (_, note) = result_of(plan, [], 1.0, 0).notes
+        self.assertEqual(note, "HOST is device.local.; its type AAAA takes the place of type A")
+
     def test_a_querier_has_none(self) -> None:
         self.assertEqual(self.told(NAMES, "querier"), "")
 

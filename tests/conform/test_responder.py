@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.conform.packets import Packet, Sender
 from mcast.conform.responder import RESPONDER, changes, tie_breaks
+from mcast.conform.responder.exchanges import other_address
 from mcast.conform.responder.octets import raw_records
-from mcast.conform.verdicts import Judge, Verdict
+from mcast.conform.verdicts import Judge, NotRunError, Verdict
 from mcast.dns.codes import RESPONSE_FLAGS, RecordClass, RecordType
 from mcast.dns.messages import Message, Question, encode
 from mcast.dns.names import Name
@@ -51,6 +54,48 @@ def seen(name: str, check: str, *packets: Packet) -> str:
     found = judged(name, *packets).verdicts
     (said,) = (said for each, (_, said, _) in found.items() if each.id == check)
     return said
+
+
+class FamilyTests(SynchronousTestCase):
+    """Over IPv6 it is asked for what a subject says there, which need not be its IPv4 addresses."""
+
+    def lab(self) -> BenchLab:
+        lab = BenchLab()
+        lab.bench.ipv6 = lab.subject.is_running = True
+        lab.bench.meet(probe_at(0.0))
+        return lab
+
+    def asked_of_host(self, name: str) -> set[int]:
+        """Return the types that a scenario asks a silent subject for by its host name."""
+        (scenario,) = RESPONDER.chosen([name])
+        lab = self.lab()
+        with contextlib.suppress(NotRunError):
+            lab.run(scenario.play(lab.bench, Judge(scenario.checks)))
+        asked = [question for each in lab.bench.ours(0) for question in each.questions]
+        return {int(question.type) for question in asked if question.name == NAMES.host}
+
+    def test_questions(self) -> None:
+        for name in (
+            *("answers/address", "answers/several", "answers/matching", "duplicates/one-second"),
+            *("legacy/query", "malformed/messages", "messages/heard", "unicast/question", "unicast/direct"),
+        ):
+            self.assertEqual(self.asked_of_host(name), {int(RecordType.AAAA)}, name)
+
+    def test_conflicts(self) -> None:
+        lab = self.lab()
+        self.assertEqual(other_address(lab.bench, NAMES.host).type, RecordType.AAAA)
+        lab.bench.ipv6 = False
+        self.assertEqual(other_address(lab.bench, NAMES.host).type, RecordType.A)
+
+    def test_a_later_type(self) -> None:
+        """Whose data sort before those of the address, so that the type is what tells."""
+        for value in ("10.0.0.2", "fd00::2"):
+            mine = address(NAMES.host, value, 120)
+            (other,) = tie_breaks.later_type([mine])
+            self.assertGreater(other.type, mine.type)
+            self.assertLess(other.rdata, mine.rdata)
+        with self.assertRaises(NotRunError):
+            tie_breaks.later_type([SRV])
 
 
 class ProbingTests(SynchronousTestCase):

@@ -81,13 +81,14 @@ OTHER_FAMILY = should(
 async def host_address(bench: Bench, judge: Judge) -> None:
     """Ask for the address of the host."""
     await bench.up()
-    question = Question(bench.names.host, RecordType.A)
+    question = Question(bench.names.host, bench.address_type)
     try:
         exchanges = await delays(bench, question)
     except NotRunError:
         judge.decide(ANSWERED, False, "five questions, and no answer")
         return
     judge.decide(ANSWERED, True, f"{len(exchanges)} answers")
+    other = RecordType.A if bench.ipv6 else RecordType.AAAA
     for each in exchanges:
         answer = each.answer
         assert answer is not None
@@ -99,9 +100,9 @@ async def host_address(bench: Bench, judge: Judge) -> None:
             FROM_PORT, datagram.source_port == MDNS_PORT, f"from port {datagram.source_port}", each.packets
         )
         judge.decide(NO_QUESTION, not answer.questions, f"{len(answer.questions)} questions", each.packets)
-        others = answer.answers_of(bench.names.host, RecordType.AAAA)
+        others = answer.answers_of(bench.names.host, other)
         others += answer.answers_of(bench.names.host, RecordType.NSEC)
-        said = ", ".join(show_type(one.type) for one in others) or "neither AAAA nor NSEC"
+        said = ", ".join(show_type(one.type) for one in others) or f"neither {other.name} nor NSEC"
         judge.decide(OTHER_FAMILY, bool(others), said, each.packets)
     best = shortest(exchanges)
     said = f"delays of {listed(each.delay for each in exchanges)}"
@@ -198,7 +199,7 @@ async def several(bench: Bench, judge: Judge) -> None:
     """Ask two questions at once."""
     service, _ = service_of(bench.names)
     await bench.up()
-    questions = (Question(bench.names.host, RecordType.A), Question(service, RecordType.SRV))
+    questions = (Question(bench.names.host, bench.address_type), Question(service, RecordType.SRV))
     exchanges = []
     for _ in range(5):
         one = await ask(
@@ -277,15 +278,15 @@ async def matching(bench: Bench, judge: Judge) -> None:
         types = {record.type for each in packets for record in each.answers if record.name == service}
         said = ", ".join(map(show_type, sorted(types))) or "no answer"
         judge.decide(ANY, {RecordType.SRV, RecordType.TXT} <= types, said, (one.asked, *packets))
-    one = await ask(bench, Question(host, RecordType.A, RecordClass.ANY))
+    one = await ask(bench, Question(host, bench.address_type, RecordClass.ANY))
     judge.decide(ANY_CLASS, one.answer is not None, _answer(one.answer), one.packets)
-    one = await ask(bench, Question(host, RecordType.A, 3), within=NO_ANSWER)
+    one = await ask(bench, Question(host, bench.address_type, 3), within=NO_ANSWER)
     judge.decide(OTHER_CLASS, one.answer is None, _answer(one.answer), one.packets)
     turned = Name.from_labels(label.swapcase() for label in host.labels)
-    one = await ask(bench, Question(turned, RecordType.A))
+    one = await ask(bench, Question(turned, bench.address_type))
     judge.decide(CASE, one.answer is not None, _answer(one.answer), one.packets)
     for question in (
-        Question(bench.random_name(), RecordType.A),
+        Question(bench.random_name(), bench.address_type),
         Question(bench.random_name("_tcp"), RecordType.PTR),
     ):
         one = await ask(bench, question, wanted=lambda each: each.is_response, within=NO_ANSWER)
@@ -338,8 +339,7 @@ async def service_records(bench: Bench, judge: Judge) -> None:
         data = one.answer.answers_of(service, RecordType.SRV)[0].data
         target = getattr(data, "target", None)
         assert target is not None
-        wanted = RecordType.AAAA if bench.ipv6 else RecordType.A
-        two = await ask(bench, Question(target, wanted))
+        two = await ask(bench, Question(target, bench.address_type))
         judge.decide(SRV_TARGET, two.answer is not None, f"{target}: {_answer(two.answer)}", two.packets)
     one = await ask(bench, Question(service, RecordType.TXT))
     records = [] if one.answer is None else one.answer.answers_of(service, RecordType.TXT)

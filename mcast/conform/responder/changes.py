@@ -10,7 +10,6 @@ from mcast.conform.responder.catalogue import RESPONDER
 from mcast.conform.responder.exchanges import ask
 from mcast.conform.subjects import Action
 from mcast.conform.verdicts import Judge, must
-from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 
 REACTION = 12.0
@@ -104,7 +103,7 @@ async def address(bench: Bench, judge: Judge) -> None:
             return
         if not number:
             await bench.sleep(3)
-            rtype = RecordType.AAAA if bench.ipv6 else RecordType.A
+            rtype = bench.address_type
             one = await ask(bench, Question(bench.names.host, rtype))
             found = [] if one.answer is None else one.answer.answers_of(bench.names.host, rtype)
             told = {each.identity for each in found}
@@ -121,7 +120,7 @@ async def _judge_change(bench: Bench, judge: Judge) -> tuple[int, bool]:
     await bench.start()
     await bench.until_up()
     host = bench.names.host
-    rtype = RecordType.AAAA if bench.ipv6 else RecordType.A
+    rtype = bench.address_type
     before = {each.identity for each in await bench.records(host, rtype)}
     # What it still announces of its start would be taken for news of the change.
     await bench.view.quiet(SETTLED)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from mcast.conform.bench import ANSWER_TIMEOUT, Bench
 from mcast.conform.packets import Packet
 from mcast.conform.responder.catalogue import RESPONDER
-from mcast.conform.responder.exchanges import AT_ONCE, NO_ANSWER, ask, in_ms, listed, service_of
+from mcast.conform.responder.exchanges import (
+    AT_ONCE,
+    NO_ANSWER,
+    ask,
+    in_ms,
+    listed,
+    other_address,
+    service_of,
+)
 from mcast.conform.subjects import Action
 from mcast.conform.verdicts import Check, Judge, NotRunError, must, rule, should
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question
 from mcast.dns.names import Name
-from mcast.dns.records import Record, address, pointer, text
-
-OTHER = "10.77.99.99"
-"""The address that we say the host has."""
+from mcast.dns.records import Record, pointer, text
 
 SETTLED = 7.0
 """Seconds in which a conflict is over: probes, a new name, its probes and announcements."""
@@ -93,7 +99,7 @@ async def _answer_probes(bench: Bench, mark: int, answer: Callable[[Name], Recor
 )
 async def while_probing(bench: Bench, judge: Judge) -> None:
     """Have the name that the subject wants."""
-    announced, others, mark = await _refuse(bench, lambda host: address(host, OTHER, 120, True))
+    announced, others, mark = await _refuse(bench, partial(other_address, bench))
     said = f"{len(announced)} announcements of {bench.names.host}"
     packets = bench.view.since(mark)[:8]
     judge.decide(DEFERS, not announced, said, (*packets, *announced))
@@ -161,8 +167,8 @@ async def after_claim(bench: Bench, judge: Judge) -> None:
     said = "no probe" if probe is None else f"a probe after {in_ms(probe.at - asked.at)}"
     judge.decide(REPROBES, probe is not None, said, (asked, probe))
     await bench.sleep(4)
-    one = await ask(bench, Question(host, RecordType.A))
-    found = [] if one.answer is None else one.answer.answers_of(host, RecordType.A)
+    one = await ask(bench, Question(host, bench.address_type))
+    found = [] if one.answer is None else one.answer.answers_of(host, bench.address_type)
     holds = any(each.identity == mine.identity for each in found)
     judge.decide(KEEPS, holds, f"{len(found)} addresses afterwards", (asked, probe, *one.packets))
 
@@ -178,14 +184,14 @@ async def after_claim(bench: Bench, judge: Judge) -> None:
 async def lost_after_claim(bench: Bench, judge: Judge) -> None:
     """Take the name away."""
     host, mine, mark = await _contradicted(bench)
-    await _answer_probes(bench, mark, lambda name: address(name, OTHER, 120, True), SETTLED)
+    await _answer_probes(bench, mark, partial(other_address, bench), SETTLED)
     others = [
         each
         for each in bench.theirs(mark)
         if each.is_probe and any(len(one.name.labels) == 2 and one.name != host for one in each.questions)
     ]
-    one = await ask(bench, Question(host, RecordType.A))
-    found = [] if one.answer is None else one.answer.answers_of(host, RecordType.A)
+    one = await ask(bench, Question(host, bench.address_type))
+    found = [] if one.answer is None else one.answer.answers_of(host, bench.address_type)
     holds = not any(each.identity == mine.identity for each in found)
     said = "an answer with its own address" if not holds else "no answer with its own address"
     judge.decide(YIELDS, holds, said, (bench.ours(mark)[0], *one.packets))
@@ -200,9 +206,9 @@ async def _contradicted(bench: Bench) -> tuple[Name, Record, int]:
     await bench.start()
     await bench.until_up()
     host = bench.names.host
-    mine = (await bench.records(host, RecordType.A))[0]
+    mine = (await bench.records(host, bench.address_type))[0]
     bench.is_renamed = True
-    return host, mine, bench.respond(address(host, OTHER, 120, True))
+    return host, mine, bench.respond(other_address(bench, host))
 
 
 IDENTICAL = rule(
@@ -250,7 +256,7 @@ async def same_data(bench: Bench, judge: Judge) -> None:
     """Say what the subject says."""
     await bench.up()
     host = bench.names.host
-    mine = (await bench.records(host, RecordType.A))[0]
+    mine = (await bench.records(host, bench.address_type))[0]
     await _no_reaction(bench, judge, IDENTICAL, mine)
     if bench.names.type is not None:
         kind = bench.names.type

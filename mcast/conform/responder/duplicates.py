@@ -49,7 +49,7 @@ PROBE = must(
 async def one_second(bench: Bench, judge: Judge) -> None:
     """Ask too often."""
     await bench.up()
-    question = Question(bench.names.host, RecordType.A)
+    question = Question(bench.names.host, bench.address_type)
     mark = bench.view.mark
     for _ in range(6):
         bench.ask(question)

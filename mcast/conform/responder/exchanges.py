@@ -13,7 +13,7 @@ from mcast.conform.verdicts import NotRunError
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
-from mcast.dns.records import Record
+from mcast.dns.records import Record, address
 
 EARLY = 0.005
 """Seconds that a timer may be early: clocks of milliseconds, and two stamps of the kernel. Load never makes a
@@ -118,6 +118,11 @@ async def delays(bench: Bench, *questions: Question, **how: Any) -> list[Exchang
 def shortest(exchanges: Sequence[Exchange]) -> Exchange:
     """Return the exchange with the shortest delay."""
     return min(exchanges, key=lambda each: each.delay)
+
+
+def other_address(bench: Bench, name: Name) -> Record:
+    """Return an address that the subject does not have, of the family that it is judged by."""
+    return address(name, "fd77::99:99" if bench.ipv6 else "10.77.99.99", 120, True)
 
 
 def in_ms(seconds: float) -> str:

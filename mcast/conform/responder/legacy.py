@@ -76,7 +76,7 @@ PLAIN_SRV = must(
 async def query(bench: Bench, judge: Judge) -> None:
     """Ask as a simple resolver does."""
     await bench.up()
-    questions = [Question(bench.names.host, RecordType.A)]
+    questions = [Question(bench.names.host, bench.address_type)]
     if bench.names.service is not None:
         service, kind = service_of(bench.names)
         questions += [Question(service, RecordType.SRV), Question(kind, RecordType.PTR)]

@@ -84,7 +84,7 @@ def messages(host: Name) -> dict[str, bytes]:
 async def malformed(bench: Bench, judge: Judge) -> None:
     """Send what makes no sense."""
     await bench.up()
-    question = Question(bench.names.host, RecordType.A)
+    question = Question(bench.names.host, bench.address_type)
     await require_answer(bench, question)
     for wrong, octets in messages(bench.names.host).items():
         await bench.rest()

@@ -189,7 +189,7 @@ POINTERS = must(
 async def heard(bench: Bench, judge: Judge) -> None:
     """Send unusual headers."""
     await bench.up()
-    question = Question(bench.names.host, RecordType.A)
+    question = Question(bench.names.host, bench.address_type)
     await require_answer(bench, question)
     for flags in (0x0400, 0x0100, 0x0080, 0x0040, 0x0020, 0x0010):
         await _sent(bench, judge, BITS, Message(flags=flags, questions=[question]), True)
@@ -200,7 +200,7 @@ async def heard(bench: Bench, judge: Judge) -> None:
     first = b"".join(bytes((len(label),)) + label for label in other.labels) + b"\0"
     label = bench.names.host.labels[0]
     pointer = struct.pack("!H", 0xC000 | (12 + 1 + len(other.labels[0])))
-    tail = struct.pack("!HH", RecordType.A, 1)
+    tail = struct.pack("!HH", bench.address_type, 1)
     octets = (
         struct.pack("!6H", 0, 0, 2, 0, 0, 0) + first + tail + bytes((len(label),)) + label + pointer + tail
     )
@@ -209,7 +209,7 @@ async def heard(bench: Bench, judge: Judge) -> None:
 
 async def _sent(bench: Bench, judge: Judge, check: Check, message: Message | bytes, answered: bool) -> None:
     """Send a question for the host, and judge whether it is answered."""
-    question = Question(bench.names.host, RecordType.A)
+    question = Question(bench.names.host, bench.address_type)
     await bench.rest()
     mark = bench.send(message)
     await bench.sent_at(mark)

@@ -59,7 +59,7 @@ def _denies(name: Name, packet: Packet) -> bool:
 async def missing(bench: Bench, judge: Judge) -> None:
     """Ask for what is not there."""
     await bench.up()
-    asked = [(bench.names.host, RecordType.LOC, {int(RecordType.AAAA if bench.ipv6 else RecordType.A)})]
+    asked = [(bench.names.host, RecordType.LOC, {int(bench.address_type)})]
     if bench.names.service is not None:
         asked.append((bench.names.service, RecordType.A, {int(RecordType.SRV), int(RecordType.TXT)}))
     for name, rtype, has in asked:

@@ -7,13 +7,13 @@ from itertools import pairwise
 from mcast.conform.bench import Bench
 from mcast.conform.packets import Packet
 from mcast.conform.responder.catalogue import RESPONDER
-from mcast.conform.responder.exchanges import in_ms, listed
+from mcast.conform.responder.exchanges import in_ms, listed, other_address
 from mcast.conform.subjects import Action
 from mcast.conform.verdicts import Judge, NotRunError, must, rule, should
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
-from mcast.dns.records import address, show_type
+from mcast.dns.records import show_type
 
 PROBES = 3
 """Probes before a name is used (RFC 6762 §8.1)."""
@@ -132,7 +132,7 @@ async def claim(bench: Bench, judge: Judge) -> None:
 
 
 def _questions(bench: Bench) -> list[Question]:
-    questions = [Question(bench.names.host, RecordType.A)]
+    questions = [Question(bench.names.host, bench.address_type)]
     if bench.names.service is not None:
         questions.append(Question(bench.names.service, RecordType.SRV))
     return questions
@@ -254,7 +254,7 @@ async def fifteen(bench: Bench, judge: Judge) -> None:
         mark = bench.view.mark
         for question in probe.questions:
             if _is_like(question.name, host):
-                bench.respond(address(question.name, "10.77.99.99", 120, True))
+                bench.respond(other_address(bench, question.name))
                 # An earlier name may be tried again, or the probe was sent before ours was read.
                 if question.name not in refused:
                     refused.add(question.name)

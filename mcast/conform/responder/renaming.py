@@ -53,7 +53,7 @@ async def rename(bench: Bench, judge: Judge) -> None:
     await bench.view.quiet(SETTLED)
     names = bench.names
     old = names.service or names.host
-    rtype = RecordType.SRV if names.service is not None else RecordType.AAAA if bench.ipv6 else RecordType.A
+    rtype = RecordType.SRV if names.service is not None else bench.address_type
     label = bench.random_name().labels[0]
     new = Name.from_labels((label, *(old.parent or LOCAL).labels))
     mark = bench.view.mark

@@ -8,9 +8,8 @@ from typing import Any
 from mcast.conform.bench import Bench
 from mcast.conform.packets import Packet
 from mcast.conform.responder.catalogue import RESPONDER
-from mcast.conform.responder.exchanges import in_ms
+from mcast.conform.responder.exchanges import in_ms, other_address
 from mcast.conform.verdicts import Judge, NotRunError, must, should
-from mcast.dns.records import address
 
 REACTION = 2.0
 """Seconds in which a subject would have reacted. Our choice."""
@@ -78,7 +77,7 @@ async def _conflict(bench: Bench, **where: Any) -> Reaction:
     """Say that the host has another address; where, see `Bench.send`."""
     host = bench.names.host
     await bench.up()
-    mark = bench.respond(address(host, "10.77.99.99", 120, True), **where)
+    mark = bench.respond(other_address(bench, host), **where)
     await bench.sent_at(mark)
     probe = await bench.next(lambda each: each.is_probe and each.asks_for(host), REACTION, mark)
     if probe is not None:

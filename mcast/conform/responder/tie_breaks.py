@@ -177,9 +177,11 @@ def longer(proposed: Sequence[Record]) -> list[Record]:
 def later_type(proposed: Sequence[Record]) -> list[Record]:
     """Return a record of a later type than the first one, with data that sort early."""
     first = min(proposed, key=_order)
-    if first.type >= RecordType.TXT:
-        raise NotRunError("the subject proposes no address")
-    return [text(first.name, [b""], 120)]
+    if first.type < RecordType.TXT:
+        return [text(first.name, [b""], 120)]
+    if first.type < RecordType.SRV:
+        return [service(first.name, 0, 0, 0, first.name, 120)]
+    raise NotRunError("the subject proposes no address")
 
 
 _STARTS = "The subject is started; its first probe for HOST is answered at once by a probe of ours with "
@@ -231,7 +233,11 @@ async def longer_list(bench: Bench, judge: Judge) -> None:
 
 
 @RESPONDER.scenario(
-    "tie-breaks/type", BY_TYPE, sends=_STARTS + "a TXT record.", seconds=7, needs=[Action.START]
+    "tie-breaks/type",
+    BY_TYPE,
+    sends=_STARTS + "a TXT record, or over IPv6 an SRV record.",
+    seconds=7,
+    needs=[Action.START],
 )
 async def by_type(bench: Bench, judge: Judge) -> None:
     """Win by the type."""

@@ -7,7 +7,6 @@ from mcast.conform.packets import MDNS_PORT, Packet
 from mcast.conform.responder.catalogue import RESPONDER
 from mcast.conform.responder.exchanges import NO_ANSWER, answers_to, ask, require_answer
 from mcast.conform.verdicts import Judge, NotRunError, must, rule, should
-from mcast.dns.codes import RecordType
 from mcast.dns.messages import Question
 
 QUARTER = 33.0
@@ -54,8 +53,8 @@ STALE = should(
 async def question(bench: Bench, judge: Judge) -> None:
     """Ask for a unicast response."""
     await bench.up()
-    await require_answer(bench, Question(bench.names.host, RecordType.A))
-    asked = Question(bench.names.host, RecordType.A, unicast=True)
+    await require_answer(bench, Question(bench.names.host, bench.address_type))
+    asked = Question(bench.names.host, bench.address_type, unicast=True)
     one = await ask(bench, asked)
     if one.answer is None:
         judge.decide(QU, False, "no answer", one.packets)
@@ -117,12 +116,12 @@ GROUP_OFF_LINK = should(
 async def direct(bench: Bench, judge: Judge) -> None:
     """Send queries by unicast."""
     await bench.up()
-    await require_answer(bench, Question(bench.names.host, RecordType.A))
-    asked = Question(bench.names.host, RecordType.A)
+    await require_answer(bench, Question(bench.names.host, bench.address_type))
+    asked = Question(bench.names.host, bench.address_type)
     one = await ask(bench, asked, to=bench.subject_address)
     judge.decide(DIRECT, one.answer is not None, _answer(one.answer), one.packets)
     far = OFF_LINK_IPV6 if bench.ipv6 else OFF_LINK_IPV4
-    unicast = Question(bench.names.host, RecordType.A, unicast=True)
+    unicast = Question(bench.names.host, bench.address_type, unicast=True)
     one = await ask(bench, unicast, source=far, within=ANSWER_TIMEOUT)
     holds = one.answer is not None and one.answer.is_multicast
     judge.decide(GROUP_OFF_LINK, holds, _answer(one.answer), one.packets)

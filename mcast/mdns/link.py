@@ -70,9 +70,8 @@ class Link:
         self._context: Final = context
         self.responder: Final = Responder(context)
         self.querier: Final = Querier(context)
-        self._ready = self.responder.ready.get
-        self._answer_ready = self.responder.answer_ready
-        self._is_planned = self.responder.is_planned
+        self._ready: Final = self.responder.ready.by_query
+        self._ready_answerer: Final = self.responder.ready_answerer
         self._recent: Final = RecentMessages()
         self._is_ending = False
         self._idle_until = -inf
@@ -89,11 +88,11 @@ class Link:
             before, and no limit was reached. None says that something may have changed.
         """
         key = datagram[2:]
-        ready = self._ready(key)
+        ready = self._ready.get(key)
         if ready is not None:
-            if ready.answers and self._is_planned(ready, key, source, now):
+            if ready.answers and self._ready_answerer.is_planned(ready, key, source, now):
                 return b""
-            answer = self._answer_ready(ready, datagram, source, multicast, now)
+            answer = self._ready_answerer.answer_ready(ready, datagram, source, multicast, now)
             if answer is not None:
                 return answer or None
             if multicast and now < ready.quiet_until and source[1] == MDNS_PORT:

@@ -52,31 +52,30 @@ class ReadyAnswer:
 class ReadyAnswers:
     """The answers by query."""
 
-    __slots__ = ("_answers", "get")
+    __slots__ = ("by_query",)
 
     def __init__(self) -> None:
-        self._answers: dict[bytes, ReadyAnswer] = {}
-        self.get = self._answers.get
-        """Return the answer to a datagram without its ID, or None."""
+        self.by_query: Final[dict[bytes, ReadyAnswer]] = {}
+        """The answers by the datagrams without their IDs; the dictionary stays the same one."""
 
     def __len__(self) -> int:
-        return len(self._answers)
+        return len(self.by_query)
 
     def make(self, key: bytes, message: Message) -> ReadyAnswer:
         """Return the answer to a query, a new one if there is none, to be filled in by the caller.
 
         :param key: the datagram without its ID.
         """
-        answer = self._answers.get(key)
+        answer = self.by_query.get(key)
         if answer is None:
-            if len(self._answers) >= MAX_READY:
-                self._answers.clear()
-            answer = self._answers[key] = ReadyAnswer(message)
+            if len(self.by_query) >= MAX_READY:
+                self.by_query.clear()
+            answer = self.by_query[key] = ReadyAnswer(message)
         return answer
 
     def clear(self) -> None:
         """Forget all answers, since they may be wrong now."""
-        self._answers.clear()
+        self.by_query.clear()
 
 
 class ReadyAnswerer:

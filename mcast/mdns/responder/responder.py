@@ -37,7 +37,7 @@ class Responder:
 
     def __init__(self, context: LinkContext) -> None:
         self.ready: Final = ReadyAnswers()
-        """For `answer_ready`."""
+        """For `ready_answerer`."""
         self._context: Final = context
         self._outbox: Final = context.outbox
         self._sizes: Final = context.sizes
@@ -49,11 +49,7 @@ class Responder:
         self._siblings: Final = Siblings()
         self._watcher: Final = Watcher(context, self._publications, self._plan)
         self._answerer: Final = Answerer(context, self._zone, self._plan, self.ready, self._siblings)
-        answerer = ReadyAnswerer(context, self._answerer.unicast)
-        self.answer_ready: Final = answerer.answer_ready
-        """See `ReadyAnswerer.answer_ready`."""
-        self.is_planned: Final = answerer.is_planned
-        """See `ReadyAnswerer.is_planned`."""
+        self.ready_answerer: Final = ReadyAnswerer(context, self._answerer.unicast)
         self._schedule(context.schedule)
 
     def _schedule(self, schedule: Schedule) -> None:

@@ -285,10 +285,7 @@ class SocketPort(DatagramProtocol):
 
     def send(self, payload: bytes, interface: int, destination: SocketAddress | None) -> bool:
         if destination is not None:
-            # The routing table might choose another interface than the one whose addresses we gave; with only
-            # one in use it is left the choice, since naming one costs a third of the time of a send.
-            named = interface if self._unicast_needs_interface else 0
-            return self._send_unicast(payload, destination, named)
+            return self.send_answer(payload, destination, self._named(interface))
         if self._backlog:
             return self._keep(payload, interface)
         return self._send_to_group(payload, interface)
@@ -325,7 +322,7 @@ class SocketPort(DatagramProtocol):
         received = self._receivers.get(interface)
         if received is None or destination in self._not_ours:
             return self._arrived_elsewhere, multicast, interface
-        return received, multicast, interface
+        return received, multicast, self._named(interface)
 
     def _arrived_elsewhere(self, data: bytes, address: SocketAddress, multicast: bool) -> None:
         self._elsewhere += 1
@@ -336,11 +333,15 @@ class SocketPort(DatagramProtocol):
         received = self._receivers.get(interface, self._arrived_elsewhere)
         answer = received(data, address, multicast)
         if answer is not None:
-            self.send_answer(answer, address, interface)
+            self.send_answer(answer, address, self._named(interface))
 
-    def send_answer(self, payload: bytes, destination: SocketAddress, interface: int) -> None:
-        """Send what a receiver has returned (called by `GroupPort`)."""
-        self._send_unicast(payload, destination, interface if self._unicast_needs_interface else 0)
+    def _named(self, interface: int) -> int:
+        """Return the interface that a unicast datagram is told to leave by; 0 for none.
+
+        The routing table might choose another interface than the one whose addresses we gave; with only one
+        in use it is left the choice, since naming one costs a third of the time of a send.
+        """
+        return interface if self._unicast_needs_interface else 0
 
     def _joined_changed(self) -> None:
         self._unicast_needs_interface = len(self._joined) > 1
@@ -360,7 +361,11 @@ class SocketPort(DatagramProtocol):
                 return index
         return 0
 
-    def _send_unicast(self, payload: bytes, destination: SocketAddress, interface: int) -> bool:
+    def send_answer(self, payload: bytes, destination: SocketAddress, interface: int) -> bool:
+        """Send by unicast, also what a receiver has returned (called by `GroupPort`).
+
+        :param interface: what `_named` makes of it.
+        """
         if self._answers is None:
             return bool(self._send(payload, destination, interface))
         try:

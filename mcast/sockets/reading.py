@@ -157,6 +157,8 @@ class Reader:
         seconds = self._seconds
         count = 0
         for first in range(0, most, LOOK_EVERY):
+            if first and seconds() >= until:
+                break
             for count in range(first, min(most, first + LOOK_EVERY)):
                 try:
                     data, address = receive(size)
@@ -183,8 +185,6 @@ class Reader:
                             self._failures.send_failed(problem, self._sockets.pinned)
                 if self.stopped:
                     return count + 1
-            if seconds() >= until:
-                break
         return count + 1
 
     def _read_with_arrivals(self, most: int, until: float) -> int:
@@ -198,6 +198,8 @@ class Reader:
         seconds = self._seconds
         count = 0
         for first in range(0, most, LOOK_EVERY):
+            if first and seconds() >= until:
+                break
             for count in range(first, min(most, first + LOOK_EVERY)):
                 try:
                     data, ancillary, _, address = receive(size, _ANCILLARY_SIZE)
@@ -226,8 +228,6 @@ class Reader:
                     answer(reply, address, interface)
                 if self.stopped:
                     return count + 1
-            if seconds() >= until:
-                break
         return count + 1
 
     def _pinned_arrival(self) -> Arrival:

@@ -99,14 +99,19 @@ def name_span(layout: Layout, rdata: bytes) -> tuple[int, int]:
 
 
 def fold_rdata(rtype: int, rdata: bytes) -> bytes:
-    """Return uncompressed rdata with the ASCII letters of its names, and of nothing else, in lower case."""
+    """Return uncompressed rdata with the ASCII letters of its names, and of nothing else, in lower case.
+
+    That is the very object where nothing changes, so that a record keeps its rdata once.
+    """
     layout = LAYOUTS.get(rtype)
     if layout is None:
         return rdata
     if layout is _NAME:
-        return rdata.lower()
-    try:
-        start, end = name_span(layout, rdata)
-    except ValueError:
-        return rdata
-    return rdata[:start] + rdata[start:end].lower() + rdata[end:]
+        folded = rdata.lower()
+    else:
+        try:
+            start, end = name_span(layout, rdata)
+        except ValueError:
+            return rdata
+        folded = rdata[:start] + rdata[start:end].lower() + rdata[end:]
+    return rdata if folded == rdata else folded

@@ -177,6 +177,11 @@ class IdentityTests(SynchronousTestCase):
         self.assertIs(goodbye.with_cache_flush(True), goodbye)
         self.assertIs(goodbye.with_ttl(0), goodbye)
 
+    def test_rdata_in_lower_case_is_kept_once(self) -> None:
+        lower = Name.parse("target.local")
+        for record in (records.pointer(HOST, lower, 120), records.service(HOST, 0, 0, 80, lower, 120)):
+            self.assertIs(record.identity[3], record.rdata)
+
     def test_shown(self) -> None:
         record = records.address(HOST, "192.0.2.1", 120, cache_flush=True)
         self.assertEqual(

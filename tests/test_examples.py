@@ -112,7 +112,7 @@ class DaemonTests(ExampleTestCase):
         """The Node works after the fork."""
         starter = self.twistd()
         self.assertEqual(starter.wait(), 0, starter.output)
-        wait_until(self.pid_file.exists, "the pid file")
+        wait_until(lambda: self.pid_file.exists() and self.pid_file.read_text(), "the pid file")
         process = int(self.pid_file.read_text())
         self.addCleanup(self.end_daemon, process)
         self.assertNotEqual(process, starter.pid)

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol, Factory
 from twisted.internet.task import Clock
 from twisted.protocols.basic import Int16StringReceiver
@@ -227,9 +228,14 @@ class LoopbackServer:
             return protocol
 
         factory.buildProtocol = build  # type: ignore[method-assign]
-        self._tcp = reactor.listenTCP(0, factory, interface="127.0.0.1")
-        self.port: int = self._tcp.getHost().port
-        self._udp = reactor.listenUDP(self.port, _UDP(self), interface="127.0.0.1")
+        self._udp: Any = None
+        while self._udp is None:
+            self._tcp = reactor.listenTCP(0, factory, interface="127.0.0.1")
+            self.port: int = self._tcp.getHost().port
+            try:
+                self._udp = reactor.listenUDP(self.port, _UDP(self), interface="127.0.0.1")
+            except CannotListenError:  # another program has that UDP port
+                self._tcp.stopListening()
 
     @property
     def address(self) -> ServerAddress:

@@ -6,10 +6,11 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from tests.interop.programs import Program, require_programs
-from tests.network.lan import PATIENCE, REPOSITORY, Host, LanTestCase
+from tests.network.lan import PATIENCE, REPOSITORY, Host, LanTestCase, wait_until
 
 DOCS = REPOSITORY / "docs"
 PROGRAMS = {
@@ -49,6 +50,26 @@ class Page:
         return command
 
 
+def run_until(start: Callable[[], Program], text: str, statuses: Collection[int] = (0,)) -> str:
+    """Start a program again and again until it ends well, and what it printed matches; return that.
+
+    :param statuses: with which it may end.
+    """
+    said: list[str] = []
+
+    def has_said() -> bool:
+        program = start()
+        status = program.wait(2 * PATIENCE)
+        said.append(program.output)
+        return status in statuses and re.search(text, program.output) is not None
+
+    try:
+        wait_until(has_said, text)
+    except AssertionError as error:
+        raise AssertionError(f"{error}, but:\n{said[-1]}") from None
+    return said[-1]
+
+
 class PageTestCase(LanTestCase):
     """A reader with two hosts, a terminal on each, and a folder that both see."""
 
@@ -80,6 +101,13 @@ class PageTestCase(LanTestCase):
     def typed(self, script: str) -> list[str]:
         """Return the command that does what a reader types, in the folder of the test."""
         return ["bash", "-c", f"cd '{self.folder}' && PATH=\"$PWD/bin:$PATH\" && {script}"]
+
+    def run_until(self, host: Host, command: str, text: str) -> str:
+        """Type a command again and again until it ends well, and what it prints matches; return that.
+
+        Programs need time to start, and on a busy machine they answer later than a command waits.
+        """
+        return run_until(lambda: self.start(host, command), text)
 
     def run_whole(self, host: Host, command: str) -> str:
         """Type a command, wait for its end, which must be a good one, and return what it printed."""

@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,18 @@ class AvahiHost:
 
     def resolve(self, *arguments: str) -> str:
         """Run avahi-resolve and return its output without the final newline."""
-        return self.room.run("avahi-resolve", *arguments).stdout.strip()
+        return self._succeeded("avahi-resolve", *arguments)
+
+    def _succeeded(self, *command: str) -> str:
+        """Run a command until it succeeds, and return its output; the last one when it never does.
+
+        The daemon waits five seconds for an answer: on a busy machine that is not always enough.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            done = self.room.run(*command)
+            if done.returncode == 0 or time.monotonic() > deadline:
+                return done.stdout.strip()
 
     def publish(self, *arguments: str) -> Program:
         """Start avahi-publish; what it publishes is withdrawn when it ends."""
@@ -149,7 +161,7 @@ class AvahiHost:
 
     def getent(self, database: str, key: str) -> str:
         """Look a name or address up as programs of the C library do, by libnss-mdns; "" when not found."""
-        return self.room.run("getent", database, key).stdout.strip()
+        return self._succeeded("getent", database, key)
 
     def kill(self) -> None:
         """End the daemon without a goodbye."""

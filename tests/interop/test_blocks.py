@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from typing import ClassVar
 
 from tests.blocks import Block, block
 from tests.cli.top.pseudo_terminal import PseudoTerminal
-from tests.interop.pages import ENVIRONMENT, PageTestCase
+from tests.interop.pages import ENVIRONMENT, PageTestCase, run_until
 from tests.interop.programs import Program, Room
 from tests.network.lan import REPOSITORY, Host, wait_until
 
@@ -25,19 +26,6 @@ class BlockTestCase(PageTestCase):
         path = self.folder / f"{shown.line}-{shown.page.replace('/', '-')}.py"
         path.write_text(before + shown.text + after, encoding="utf-8")
         return self.start(host, " ".join(("python", str(path), *words)))
-
-    def run_until(self, host: Host, command: str, text: str) -> str:
-        """Type a command again and again until it prints some text: programs need time to start."""
-        said: list[str] = []
-
-        def has_said() -> bool:
-            program = self.start(host, command)
-            program.wait()
-            said.append(program.output)
-            return text in program.output
-
-        wait_until(has_said, f"{text!r} of {command}")
-        return said[-1]
 
     def start_script(self, host: Host, script: str) -> Program:
         """Type several commands, of which none may fail."""
@@ -56,7 +44,7 @@ class FirstPageTests(BlockTestCase):
     def test_four_commands(self) -> None:
         echo, ping, publish, browse = block("docs/index.md", "$ twist mcast").commands
         self.start(self.here, echo).wait_for("ff02::123")
-        self.assertIn("1 responder", self.run_whole(self.there, ping))
+        self.run_until(self.there, ping, "1 responder")
         self.start(self.here, publish)
         self.assertIn(self.here.ipv4(), self.run_until(self.there, browse, "My Web"))
 
@@ -90,9 +78,8 @@ class FirstPageTests(BlockTestCase):
     def test_ask(self) -> None:
         self.example("ssdp_device.py")
         self.start(self.here, "python ssdp_device.py http://192.0.2.7/").wait_for("ready")
-        program = self.program(self.there, block("README.md", "ssdp:discover"))
-        self.assertEqual(program.wait(), 0, program.output)
-        self.assertIn(f"{self.here.ipv4()} on eth0 after", program.output)
+        search = block("README.md", "ssdp:discover")
+        run_until(lambda: self.program(self.there, search), f"{self.here.ipv4()} on eth0 after")
 
     def test_listens_by_itself(self) -> None:
         """docs/howto/frameworks.md."""
@@ -117,7 +104,7 @@ class ResolverPageTests(BlockTestCase):
         shown = block(self.PAGE, "install(reactor).reverse").text.replace("fe80::1", self.here.link_local())
         path = self.folder / "reverse.py"
         path.write_text(IN_A_PROGRAM.format(shown.replace("\n", "\n    ")), encoding="utf-8")
-        self.assertIn("names are printer.local", self.run_whole(self.there, "python reverse.py"))
+        self.run_until(self.there, "python reverse.py", "names are printer.local")
 
 
 CONNECT = """
@@ -147,14 +134,13 @@ class GroupPageTests(BlockTestCase):
     def test_ask(self) -> None:
         self.example("coap_resource.py")
         self.start(self.here, "python coap_resource.py ff02::fd%eth0").wait_for("ready")
-        program = self.program(self.there, block(self.PAGE, "CoAP: GET"))
+        shown = block(self.PAGE, "CoAP: GET")
         _, command = block(self.PAGE, "mcast ask 'ff02::fd%eth0:5683'").commands
-        asking = self.start(self.there, command)
-        for each in (program, asking):
-            self.assertEqual(each.wait(), 0, each.output)
-        self.assertIn(f"{self.here.link_local()}%eth0 eth0", program.output)
-        answers = [json.loads(line) for line in asking.lines]
-        self.assertIn(f"{self.here.link_local()}%eth0", [each.get("source") for each in answers])
+        source = f"{self.here.link_local()}%eth0"
+        run_until(lambda: self.program(self.there, shown), f"{source} eth0")
+        asking = self.run_until(self.there, command, source)
+        answers = [json.loads(line) for line in asking.splitlines()]
+        self.assertIn(source, [each.get("source") for each in answers])
 
     def test_answer(self) -> None:
         self.program(self.here, block(self.PAGE, "answering = answer("), after=RUN)
@@ -178,14 +164,14 @@ class GroupPageTests(BlockTestCase):
     def test_both_ways(self) -> None:
         respond, ping = block(self.PAGE, "twist mcast --answer-group").commands
         self.start(self.here, respond).wait_for("ff02::123")
-        self.assertRegex(self.run_whole(self.there, ping), rf"{self.here.ipv4()} +eth0 +3 +3 +0\.0")
+        self.run_until(self.there, ping, rf"{self.here.ipv4()} +eth0 +3 +3 +0\.0")
 
     def test_is_there_multicast(self) -> None:
         check, joined, listen, ping = block("docs/explanation/multicast.md", "interfaces --check").commands
         self.start(self.here, "twist mcast").wait_for("ff02::123")
-        self.assertIn("IPv4: works", self.run_whole(self.there, check))
+        self.run_until(self.there, check, "IPv4: works")
         self.assertIn("224.0.0.123", self.run_whole(self.here, joined))
-        self.assertIn("1 responder", self.run_whole(self.there, ping))
+        self.run_until(self.there, ping, "1 responder")
         listener = self.start(self.there, listen)
 
         def is_heard() -> bool:
@@ -237,12 +223,18 @@ class ElsewhereTestCase(BlockTestCase):
     def publish(self, host: Host) -> None:
         self.start(host, "mcast publish 'Color Printer' _ipp._tcp 631").wait_for("published")
 
-    def look(self, command: str) -> Program:
-        """Type a command there, where names are looked up by the proxy, and wait for its end."""
-        program = self.room.start(*self.typed(f"exec {command}"), environment=ENVIRONMENT)
-        self.addCleanup(program.end)
-        program.wait()
-        return program
+    def look(self, command: str, text: str = "") -> str:
+        """Type a command there, where names are looked up by the proxy, as `run_until` does.
+
+        A check may find something wrong here, and ends with 1 then.
+        """
+
+        def started() -> Program:
+            program = self.room.start(*self.typed(f"exec {command}"), environment=ENVIRONMENT)
+            self.addCleanup(program.end)
+            return program
+
+        return run_until(started, text, statuses=(0, 1))
 
 
 class ProxyPageTests(ElsewhereTestCase):
@@ -252,17 +244,16 @@ class ProxyPageTests(ElsewhereTestCase):
         proxy, browse = block("README.md", "twist mcast proxy").commands
         self.publish(self.here)
         self.start(self.here, proxy).wait_for(SERVER)
-        self.assertIn("Color Printer", self.run_whole(self.there, browse))
+        self.run_until(self.there, browse, "Color Printer")
 
     def test_beyond(self) -> None:
         self.publish(self.here)
         self.start(self.here, block("docs/beyond.md", "--host-zone").script).wait_for(SERVER)
         dig, browse = block("docs/beyond.md", "dig _ipp").commands
-        self.assertIn(r"Color\032Printer._ipp._tcp.Building\0321.example.com.", self.look(dig).output)
-        self.assertIn("Color Printer", self.look(browse).output)
-        checked = self.look(block("docs/beyond.md", "domains --check").commands[0])
-        self.assertIn("proxy.example.com.", checked.output)
-        self.assertNotIn("Traceback", checked.output)
+        self.look(dig, re.escape(r"Color\032Printer._ipp._tcp.Building\0321.example.com."))
+        self.look(browse, "Color Printer")
+        checked = self.look(block("docs/beyond.md", "domains --check").commands[0], "proxy.example.com.")
+        self.assertNotIn("Traceback", checked)
         self.look(block("docs/beyond.md", "$ mcast domains\n").commands[0])
         self.find_in_a_program()
 
@@ -270,9 +261,7 @@ class ProxyPageTests(ElsewhereTestCase):
         shown = block("docs/beyond.md", "async for change in node.browse")
         path = self.folder / "find.py"
         path.write_text(FIND.replace("BLOCK", shown.text.replace("\n", "\n    ")), encoding="utf-8")
-        program = self.look("python find.py")
-        self.assertIn("Added Color Printer", program.output)
-        self.assertIn("resolved Color Printer", program.output)
+        self.look("python find.py", "(?s)Added Color Printer.*resolved Color Printer")
 
     def test_kubernetes(self) -> None:
         """What a pod types whose resolver forwards to the proxy."""
@@ -280,7 +269,7 @@ class ProxyPageTests(ElsewhereTestCase):
         proxy = f"twist mcast proxy --zone building.example.com=eth0 --listen {SERVER} --ns proxy.example.com"
         self.start(self.here, proxy).wait_for(SERVER)
         shown = block("docs/howto/kubernetes.md", "mcast browse --domain")
-        self.assertIn("Color Printer", self.look(shown.script).output)
+        self.look(shown.script, "Color Printer")
 
 
 FIND = """
@@ -325,7 +314,7 @@ class VlanPageTests(ElsewhereTestCase):
         self.publish(office)
         proxy = self.start(trunk, block(self.PAGE, "twist mcast proxy").script)
         proxy.wait_for(SERVER)
-        self.assertIn("Color Printer", self.run_whole(office, block(self.PAGE, "--server").script))
+        self.run_until(office, block(self.PAGE, "--server").script, "Color Printer")
         self.start(trunk, block(self.PAGE, "twist mcast bridge").script)
         self.assertIn("631", self.run_until(lab, "mcast browse _ipp._tcp --resolve", "Color Printer"))
 

@@ -69,11 +69,15 @@ class RegistrationTestCase(LanTestCase):
         said = self.subject.run("dig", "+short", "+tcp", f"@{self.machine.ipv4()}", name, rtype)
         return sorted(said.lower().split("\n"))[1:]
 
-    def wait_for_types(self, *instances: str) -> None:
+    def wait_for(self, name: str, rtype: str, *said: str) -> None:
+        """Wait until this is what there is."""
         wait_until(
-            lambda: self.dig("_http._tcp.example.com", "PTR") == sorted(each.lower() for each in instances),
-            f"{instances} in the zone",
+            lambda: self.dig(name, rtype) == sorted(each.lower() for each in said),
+            f"{said} in the zone",
         )
+
+    def wait_for_types(self, *instances: str) -> None:
+        self.wait_for("_http._tcp.example.com", "PTR", *instances)
 
     def one_line(self, program: Program, wanted: str) -> None:
         """A trouble is told once, and names no secret."""
@@ -91,21 +95,17 @@ class Registering:
         """U-2.5.1-1, T-5.1-1: registered, read back, left by SIGKILL, replaced, and removed at the end."""
         first = self.register("--service", "My Web:_http._tcp:80:path=/", "--service", "Old:_http._tcp:81")
         self.wait_for_types("My\\032Web._http._tcp.example.com.", "Old._http._tcp.example.com.")
-        found = self.dig("My\\032Web._http._tcp.example.com", "SRV")
-        self.assertEqual(found, ["0 0 80 kitchen.example.com."])
-        self.assertEqual(self.dig("kitchen.example.com", "A"), [self.subject.ipv4()])
-        self.assertEqual(self.dig("kitchen.example.com", "AAAA"), ["fd77::2"])
-        self.assertEqual(self.dig("My\\032Web._http._tcp.example.com", "TXT"), ['"path=/"'])
-        types = self.dig("_services._dns-sd._udp.example.com", "PTR")
-        self.assertEqual(types, ["_http._tcp.example.com."])
+        self.wait_for("My\\032Web._http._tcp.example.com", "SRV", "0 0 80 kitchen.example.com.")
+        self.wait_for("kitchen.example.com", "A", self.subject.ipv4())
+        self.wait_for("kitchen.example.com", "AAAA", "fd77::2")
+        self.wait_for("My\\032Web._http._tcp.example.com", "TXT", '"path=/"')
+        self.wait_for("_services._dns-sd._udp.example.com", "PTR", "_http._tcp.example.com.")
         first.send_signal(signal.SIGKILL)
         first.wait()
         second = self.register("--service", "My Web:_http._tcp:90")
         self.wait_for_types("My\\032Web._http._tcp.example.com.")
-        self.assertEqual(
-            self.dig("My\\032Web._http._tcp.example.com", "SRV"), ["0 0 90 kitchen.example.com."]
-        )
-        self.assertEqual(self.dig("Old._http._tcp.example.com", "ANY"), [])
+        self.wait_for("My\\032Web._http._tcp.example.com", "SRV", "0 0 90 kitchen.example.com.")
+        self.wait_for("Old._http._tcp.example.com", "ANY")
         second.end()
         self.wait_for_types()
         self.assertEqual(self.dig("kitchen.example.com", "ANY"), [])
@@ -148,11 +148,11 @@ class Registering:
         target = ["--update", f"example.com@{self.machine.ipv4()}", "--update-key", self.key_file()]
         exporter = self.twist(self.subject, "export", "-I", "eth0", "--type", "_http._tcp", *target)
         self.wait_for_types("Printer._http._tcp.example.com.")
-        self.assertEqual(self.dig("Printer._http._tcp.example.com", "SRV"), ["0 0 80 printer.example.com."])
-        self.assertEqual(self.dig("printer.example.com", "A"), [self.machine.ipv4()])
+        self.wait_for("Printer._http._tcp.example.com", "SRV", "0 0 80 printer.example.com.")
+        self.wait_for("printer.example.com", "A", self.machine.ipv4())
         device.end()
         self.wait_for_types()
-        wait_until(lambda: self.dig("printer.example.com", "A") == [], "the host to go")
+        self.wait_for("printer.example.com", "A")
         self.assertTrue(exporter.is_running)
 
 

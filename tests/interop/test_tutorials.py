@@ -20,28 +20,18 @@ class EchoGroupTests(PageTestCase):
 
         responder = self.start(self.here, page.take("twist mcast"))
         responder.wait_for("ff02::123")
-        told = self.run_whole(self.there, page.take("mcast ping 224.0.0.123:7645"))
+        ping = page.take("mcast ping 224.0.0.123:7645")
+        told = self.run_until(self.there, ping, "3 probes sent, 1 responder")
         self.assertIn(f"{self.here.ipv4()}: if=eth0 seq=0", told)
-        self.assertIn("3 probes sent, 1 responder", told)
-        told = self.run_whole(self.there, page.take("mcast ping 'ff02::123%eth0'"))
-        self.assertIn("3 probes sent, 1 responder", told)
+        self.run_until(self.there, page.take("mcast ping 'ff02::123%eth0'"), "3 probes sent, 1 responder")
 
         parrot = self.start(self.here, page.take("python parrot.py"))
         # It prints nothing: ask until it has joined.
         command = page.take("mcast ask 239.1.2.3:9000")
-        told = self.ask_until_answered(command)
+        told = self.run_until(self.there, command, ": HELLO")
         self.assertIn(f"{self.here.ipv4()} port 9000: if=eth0", told)
-        self.assertIn(": HELLO", told)
         self.assertTrue(parrot.is_running)
         self.assertEqual(page.commands, [])
-
-    def ask_until_answered(self, command: str) -> str:
-        """Return what a command prints when it has an answer; a second each time."""
-        for _ in range(60):
-            program = self.start(self.there, command)
-            if program.wait() == 0:
-                return program.output
-        raise AssertionError(program.output)
 
 
 class WebSiteTests(PageTestCase):
@@ -51,10 +41,9 @@ class WebSiteTests(PageTestCase):
         page = self.read("tutorials/discoverable-web-site.md")
         web = self.start(self.here, page.take("twist web --listen 'mdns:"))
         web.wait_for('"name": "Docs._http._tcp.local."')  # it is published
-        found = self.run_whole(self.there, page.take("mcast browse _http._tcp --resolve"))
-        self.assertIn("docs.local:8080", found)
-        found = self.run_whole(self.there, page.take("mcast resolve Docs _http._tcp"))
-        self.assertIn(f"{self.here.ipv4()} on eth0", found)
+        self.run_until(self.there, page.take("mcast browse _http._tcp --resolve"), "docs.local:8080")
+        resolve = page.take("mcast resolve Docs _http._tcp")
+        self.run_until(self.there, resolve, f"{self.here.ipv4()} on eth0")
         web.end()
 
         site, follow = page.take("python site.py"), page.take("python follow.py")

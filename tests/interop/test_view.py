@@ -34,6 +34,9 @@ HOSTILE = (
 )
 GROUP = ("224.0.0.251", 5353)
 
+TRIPS = 10
+"""Our choice: how often a browser could be asked, and answer, while it shows a change; 20 ms in all."""
+
 CONTRAST = """() => {
   const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((each) => each / 255)
@@ -166,9 +169,13 @@ class PageTests(ViewTestCase):
     def test_comes_changes_and_goes_within_a_second(self) -> None:
         page = self.open("services")
         page.get_by_role("button", name="Laser").wait_for()
-        came, changed, went = [], [], []
-        # The quickest counts: the machine of a test run is busy.
+        came, changed, went, trips = [], [], [], []
+        # The quickest counts: the machine of a test run is busy. A slow one is given what its browser takes.
         for number in range(10):
+            began = time.monotonic()
+            page.evaluate("document.body.offsetHeight")
+            trips.append(time.monotonic() - began)
+            limit = 1.0 + TRIPS * min(trips)
             name = f"Timed {number}"
             button = page.get_by_role("button", name=name, exact=True)
             began = self.announce(name)
@@ -182,11 +189,11 @@ class PageTests(ViewTestCase):
             page.locator("tr.gone").get_by_role("button", name=name, exact=True).wait_for()
             # A goodbye counts after a second (RFC 6762 §10.1).
             went.append(time.monotonic() - began - 1.0)
-            if number >= 2 and max(min(came), min(changed), min(went)) < 1.0:
+            if number >= 2 and max(min(came), min(changed), min(went)) < limit:
                 break
-        self.assertLess(min(came), 1.0)
-        self.assertLess(min(changed), 1.0)
-        self.assertLess(min(went), 1.0)
+        self.assertLess(min(came), limit)
+        self.assertLess(min(changed), limit)
+        self.assertLess(min(went), limit)
 
     def test_hostile_names_are_text(self) -> None:
         page = self.open("services")

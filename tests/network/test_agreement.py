@@ -148,7 +148,6 @@ class AgreementTests(ReactorLanTestCase):
                         for diary, events in zip(diaries, wanted, strict=True)
                     ),
                     "as many events",
-                    10.0,
                 )
             self.turn(0.05)
 

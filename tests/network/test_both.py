@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.network.lan import LanTestCase
-from tests.network.test_commands import command, objects
+from tests.network.test_commands import WAIT, command, objects
 from tests.network.test_echo import Program, responder
 
 GROUP = "224.0.0.123"
@@ -26,7 +26,7 @@ class BothTests(LanTestCase):
 
     def ping(self, group: str = GROUP) -> list[dict[str, Any]]:
         """Ping three times, and return what is told of each responder's multicast, by its address."""
-        words = ("--both", "-c", "3", "-i", "0.1", "-w", "2", "--json")
+        words = ("--both", "-c", "3", "-i", "0.1", "-w", WAIT, "--json")
         done = command(self.client, "ping", group, *words)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual([each["received"] for each in objects(done.stdout, "summary")], [3, 3])

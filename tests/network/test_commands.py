@@ -19,6 +19,9 @@ from tests.network.test_echo import HELLO, IPV4, Program, ready, responder, resp
 
 MCAST = (sys.executable, "-m", "mcast.cli")
 
+WAIT = "5"
+"""Seconds to wait for the last answers. Our choice: a busy machine may keep all of us waiting for 2 s."""
+
 
 def command(host: Host, *words: str, data: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run `mcast` on a host to its end."""
@@ -74,15 +77,15 @@ class PingTests(SceneTestCase):
         )
 
     def test_ipv4(self) -> None:
-        done = self.ping("224.0.0.123:7645", *["-c", "3", "-i", "0.1", "-w", "2", "--json"])
+        done = self.ping("224.0.0.123:7645", *["-c", "3", "-i", "0.1", "-w", WAIT, "--json"])
         self.assert_both(done, [each.ipv4() for each in self.servers], 3)
 
     def test_ipv6(self) -> None:
-        done = self.ping("[ff02::123%eth0]:7645", *["-c", "3", "-i", "0.1", "-w", "2", "--json"])
+        done = self.ping("[ff02::123%eth0]:7645", *["-c", "3", "-i", "0.1", "-w", WAIT, "--json"])
         self.assert_both(done, [f"{each.link_local()}%eth0" for each in self.servers], 3)
 
     def test_table(self) -> None:
-        done = self.ping("224.0.0.123", *["-c", "2", "-i", "0.1", "-w", "2", "-q"])
+        done = self.ping("224.0.0.123", *["-c", "2", "-i", "0.1", "-w", WAIT, "-q"])
         title, headings, *rows = done.stdout.splitlines()[1:]
         self.assertEqual(title, "--- 2 probes sent, 2 responders")
         self.assertEqual(headings.split()[:5], ["responder", "if", "sent", "recv", "loss%"])
@@ -93,37 +96,37 @@ class PingTests(SceneTestCase):
 
     def test_pace(self) -> None:
         """A thousand probes a second take a second; with timers of 10 ms they would take ten."""
-        took = []
-        for _ in range(3):
-            times = [self.seconds_for(count) for count in (1, 1000)]
-            took.append(times[1] - times[0])
-            if took[-1] < 9.9:  # the best counts: the machine may be busy
-                break
-        self.assertLess(min(took), 9.9)
+        measured = []
+        for _ in range(10):
+            (one, answered), (many, all_answered) = self.seconds_for(1), self.seconds_for(1000)
+            self.assertEqual(answered, [1, 1])
+            measured.append((many - one, all_answered))
+            # The best counts: a busy machine is late, and what it does not read in time it may lose.
+            if many - one < 9.9 and all_answered == [1000, 1000]:
+                return
+        self.fail(f"not a thousand answers of each within a second or so: {measured}")
 
-    def seconds_for(self, count: int) -> float:
-        """Send so many probes, all of which are answered by both; return how long that took."""
+    def seconds_for(self, count: int) -> tuple[float, list[int]]:
+        """Send so many probes; return how long that took, and how many each responder has answered."""
         began = time.monotonic()
-        done = self.ping("224.0.0.123", *["-c", str(count), "-i", "0.001", "-w", "2", "-q", "--json"])
+        done = self.ping("224.0.0.123", *["-c", str(count), "-i", "0.001", "-w", WAIT, "-q", "--json"])
         took = time.monotonic() - began
-        received = [each["received"] for each in objects(done.stdout, "summary")]
-        self.assertEqual(received, [count, count])
-        return took
+        return took, [each["received"] for each in objects(done.stdout, "summary")]
 
     def test_as_many_as_expected(self) -> None:
-        self.assertEqual(self.ping("224.0.0.123", *["-c", "1", "-w", "2", "--expect", "2"]).returncode, 0)
+        self.assertEqual(self.ping("224.0.0.123", *["-c", "1", "-w", WAIT, "--expect", "2"]).returncode, 0)
 
     def test_two_on_one_host(self) -> None:
         """They are two responders, and nothing is a duplicate."""
         self.addCleanup(responder(self.servers[0], joined=2).end)
-        done = self.ping("ff02::123%eth0", *["-c", "2", "-i", "0.1", "-w", "2", "--expect", "3", "--json"])
+        done = self.ping("ff02::123%eth0", *["-c", "2", "-i", "0.1", "-w", WAIT, "--expect", "3", "--json"])
         summary = objects(done.stdout, "summary")
         self.assertEqual([(each["received"], each["duplicates"]) for each in summary], [(2, 0)] * 3)
         self.assertEqual(len({each["responder"] for each in summary}), 3)
         self.assertEqual(done.returncode, 0)
 
     def test_fewer_than_expected(self) -> None:
-        self.assertEqual(self.ping("224.0.0.123", *["-c", "1", "-w", "2", "--expect", "3"]).returncode, 1)
+        self.assertEqual(self.ping("224.0.0.123", *["-c", "1", "-w", WAIT, "--expect", "3"]).returncode, 1)
 
     def test_nobody(self) -> None:
         done = self.ping("224.0.0.124", *["-c", "1", "-w", "0.2"])
@@ -131,7 +134,7 @@ class PingTests(SceneTestCase):
         self.assertIn("--- 1 probe sent, no responders", done.stdout)
 
     def test_largest(self) -> None:
-        done = self.ping("224.0.0.123", *["-c", "1", "-w", "2", "-s", "65507", "--json"])
+        done = self.ping("224.0.0.123", *["-c", "1", "-w", WAIT, "-s", "65507", "--json"])
         self.assertEqual([each["size"] for each in objects(done.stdout, "answer")], [65507, 65507])
 
     def test_source(self) -> None:
@@ -177,7 +180,7 @@ class LoopbackTests(LanTestCase):
         """Linux sends IPv4 multicast there from 0.0.0.0, which nobody can answer, unless told otherwise."""
         (host,) = self.lan.hosts
         self.addCleanup(responder(host, "--group", IPV4, "--interface", "lo", joined=1).end)
-        done = command(host, "ping", IPV4, "-I", "lo", *["-c", "1", "-w", "2", "--json"])
+        done = command(host, "ping", IPV4, "-I", "lo", *["-c", "1", "-w", WAIT, "--json"])
         self.assertEqual(
             [(each["responder"], each["interface"]) for each in objects(done.stdout, "answer")],
             [("127.0.0.1", "lo")],

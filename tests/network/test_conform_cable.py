@@ -102,7 +102,9 @@ class QuerierByHookTests(DeviceOnCable):
 
     def test_a_hook_that_fails(self) -> None:
         words = ("querier", "-I", "eth0", "--hook", "browse=echo no such device; exit 3", "--only", "floods")
-        done = self.judge.python("-m", "mcast.cli", "conform", *words, "--json", timeout=60, check=False)
+        done = self.judge.python(
+            "-m", "mcast.cli", "conform", *words, "--json", timeout=PATIENCE, check=False
+        )
         self.assertIn("--hook browse: no such device", done)
 
 

@@ -260,6 +260,19 @@ class ReceivingTests(ReactorLanTestCase):
         self.until(lambda: len(recorder.data) == count, "all of them")
         self.assertEqual(recorder.data, [b"%d" % number for number in range(count)])
 
+    def send_all(self, port: int, count: int) -> None:
+        """Send so many datagrams to a port that has joined, and return when it has them all."""
+        # A socket that has them shows that the port has, too: what was sent is not there at once.
+        witness = self.here.udp_socket(port=port)
+        witness.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        membership = struct.pack("=4s4si", socket.inet_aton(IPV4), bytes(4), self.here.index("eth0"))
+        witness.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        sender = group_sender(self.there, False, "eth0")
+        for _ in range(count):
+            sender.sendto(b"x", (IPV4, port))
+        for _ in range(count):
+            witness.recv(100)
+
     def test_reads_a_batch_at_most(self) -> None:
         """One wake-up delivers no more than a batch, so that timers get their turn."""
         self.patch(reading, "READ_SLICE", 3600.0)
@@ -267,16 +280,7 @@ class ReceivingTests(ReactorLanTestCase):
         recorder = Recorder()
         port = self.open(PORT, recorder, ipv6=False, receive_buffer=1 << 20)
         port.join(IPV4, "eth0")
-        # A socket that has it all shows that the port has, too: what was sent is not there at once.
-        witness = self.here.udp_socket(port=PORT)
-        witness.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        membership = struct.pack("=4s4si", socket.inet_aton(IPV4), bytes(4), self.here.index("eth0"))
-        witness.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
-        sender = group_sender(self.there, False, "eth0")
-        for _ in range(READ_BATCH + 2):
-            sender.sendto(b"x", (IPV4, PORT))
-        for _ in range(READ_BATCH + 2):
-            witness.recv(100)
+        self.send_all(PORT, READ_BATCH + 2)
         port.doRead()  # after a pause, so it reads one
         port.doRead()
         self.assertEqual(len(recorder.data), 1 + READ_BATCH)
@@ -289,9 +293,7 @@ class ReceivingTests(ReactorLanTestCase):
             recorder = Recorder()
             port = self.open(PORT + arrivals, recorder, ipv6=False, arrivals=arrivals)
             port.join(IPV4, "eth0")
-            sender = group_sender(self.there, False, "eth0")
-            for _ in range(LOOK_EVERY + 2):
-                sender.sendto(b"x", (IPV4, PORT + arrivals))
+            self.send_all(PORT + arrivals, LOOK_EVERY + 2)
             port.doRead()  # after a pause, so it reads one
             port.doRead()
             self.assertEqual(len(recorder.data), 1 + LOOK_EVERY)

@@ -209,6 +209,8 @@ class SendingTests(ReactorLanTestCase):
         self.open(PORT, recorder, ipv6=ipv6).join(group, "eth0")
         self.open(0, ipv6=ipv6, loopback=loopback).send(b"loop", (group, PORT), self.here.index("eth0"))
         self.assertEqual(remote.recvfrom(100)[0], b"loop")
+        if loopback:
+            self.heard(recorder, b"loop")
         self.turn(0.05)
         return recorder.data
 

@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 
+from mcast.node.link_driver import FAILING_LIMIT
 from tests.interop.peers import Responder
 from tests.interop.probe import Packet, Prober
 from tests.interop.programs import Program
@@ -14,6 +15,9 @@ from tests.interop.wire import A, Question, labels, query
 from tests.network.lan import LanTestCase, wait_until
 
 HOST = labels("kitchen.local")
+
+TIMES = 10
+"""Our choice: how often it is tried, at most, to allow again in time what was refused."""
 
 
 def descriptors(program: Program) -> int:
@@ -62,10 +66,16 @@ class RefusalTests(LanTestCase):
         self.here, self.there = self.lan.hosts
         self.prober = Prober(self.there)
         self.addCleanup(self.prober.close)
-        self.responder = Responder(self.here, "--hostname", "kitchen", "--no-ipv6")
-        self.addCleanup(self.responder.close)
-        self.responder.wait_for("published kitchen")
-        self.prober.sniffer.wait_until_calm(lambda each: bool(each.message.answers_for(HOST, A)), 2)
+
+    def serve(self) -> Responder:
+        """Start a responder that has announced its host."""
+        start = self.prober.sniffer.mark()
+        responder = Responder(self.here, "--hostname", "kitchen", "--no-ipv6")
+        self.addCleanup(responder.close)
+        responder.wait_for("published kitchen")
+        wait_until(lambda: len(self.answers(start)) >= 2, "two announcements")
+        self.prober.sniffer.wait_until_calm(lambda each: not each.outgoing)
+        return responder
 
     def refuse(self) -> None:
         self.here.run("nft", "add table inet refusing")
@@ -79,16 +89,26 @@ class RefusalTests(LanTestCase):
     def packets(self, start: int) -> list[Packet]:
         return [each for each in self.prober.sniffer.poll()[start:] if not each.outgoing]
 
+    def answers(self, start: int) -> list[Packet]:
+        return [each for each in self.packets(start) if each.message.answers_for(HOST, A)]
+
     def test_for_a_moment(self) -> None:
         """What was refused is said a moment later, and nothing is claimed anew."""
-        start = self.prober.sniffer.mark()
-        self.refuse()
-        self.prober.send(query(Question(HOST, A)))
-        time.sleep(0.5)
-        self.assertEqual(self.packets(start), [])
-        self.allow()
+        for _ in range(TIMES):
+            responder = self.serve()
+            self.refuse()
+            start = self.prober.sniffer.mark()
+            began = time.monotonic()
+            self.prober.send(query(Question(HOST, A)))
+            time.sleep(0.5)
+            self.assertEqual(self.packets(start), [])
+            self.allow()
+            if time.monotonic() - began < FAILING_LIMIT:
+                break
+            responder.close()
+        else:
+            self.fail("this machine is too busy: each moment was too long for one")
         wait_until(lambda: self.packets(start), "the answer")
         time.sleep(1.0)
         self.assertEqual([each for each in self.packets(start) if each.message.authorities], [])
-        answers = [each for each in self.packets(start) if each.message.answers_for(HOST, A)]
-        self.assertEqual(len(answers), 1)
+        self.assertEqual(len(self.answers(start)), 1)

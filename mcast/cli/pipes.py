@@ -9,7 +9,7 @@ import signal
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import BinaryIO, cast
 
@@ -30,16 +30,21 @@ def opened(path: str) -> Iterator[BinaryIO]:
         with open(path, "rb") as file:
             yield file
         return
-    # Not waiting for one who writes to a pipe.
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as stream:
-        mode = os.fstat(stream.fileno()).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(21, "Is a directory", path)
-        if stat.S_ISREG(mode):
-            yield stream
-            return
-        with waited_for(stream.fileno()) as pipe:
-            yield pipe
+    with ExitStack() as stack:
+        # Before it is open: who sees that we have a pipe open may send us a signal at once.
+        with _noted() as came:
+            # Not waiting for one who writes to a pipe.
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            stream = stack.enter_context(open(descriptor, "rb"))
+            mode = os.fstat(descriptor).st_mode
+            if stat.S_ISDIR(mode):
+                raise IsADirectoryError(21, "Is a directory", path)
+            if not stat.S_ISREG(mode):
+                yield _pipe(descriptor, came)
+                return
+        for number in came:
+            signal.raise_signal(number)
+        yield stream
 
 
 @contextmanager
@@ -58,6 +63,18 @@ def waited_for(descriptor: int) -> Iterator[BinaryIO]:
 
     The reactor would hear a signal only after it. One that is ignored goes on being ignored.
     """
+    with _noted() as came:
+        yield _pipe(descriptor, came)
+
+
+def _pipe(descriptor: int, came: list[int]) -> BinaryIO:
+    # `BufferedReader` is one in all but the declared class.
+    return cast(BinaryIO, io.BufferedReader(_Pipe(descriptor, came)))
+
+
+@contextmanager
+def _noted() -> Iterator[list[int]]:
+    """Note each SIGINT and SIGTERM in the body in the list."""
     came: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -69,8 +86,7 @@ def waited_for(descriptor: int) -> Iterator[BinaryIO]:
     for number in watched:
         signal.signal(number, note)
     try:
-        # `BufferedReader` is one in all but the declared class.
-        yield cast(BinaryIO, io.BufferedReader(_Pipe(descriptor, came)))
+        yield came
     finally:
         for number in watched:
             signal.signal(number, before[number])

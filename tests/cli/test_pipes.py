@@ -51,6 +51,36 @@ class PipeTests(PipeTestCase):
                 self.assertRaises(CancelledError, stream.read, 4)
         self.assertEqual(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)
 
+    def kill_at_open(self) -> None:
+        """Send ourselves a signal as soon as something is open."""
+        real = os.open
+
+        def opened_by_us(path: str, flags: int) -> int:
+            descriptor = real(path, flags)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return descriptor
+
+        self.heard: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, _: self.heard.append(number))
+        self.patch(os, "open", opened_by_us)
+
+    def test_signal_at_once(self) -> None:
+        """One that comes when the pipe has just been opened ends the waiting too."""
+        path = self.fifo()
+        self.kill_at_open()
+        with opened(path) as stream:
+            self.assertRaises(CancelledError, stream.read, 4)
+        self.assertEqual(self.heard, [])
+
+    def test_signal_while_a_file_is_opened(self) -> None:
+        """It is not lost: no reading of a file waits."""
+        path: str = self.mktemp()
+        with open(path, "wb") as stream:
+            stream.write(b"all of it")
+        self.kill_at_open()
+        with opened(path) as stream:
+            self.assertEqual((stream.read(), self.heard), (b"all of it", [signal.SIGTERM]))
+
     def test_what_is_written_is_read(self) -> None:
         path = self.fifo()
         with opened(path) as stream:

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -34,19 +34,31 @@ def findings(text: str) -> list[dict[str, Any]]:
     return [each for each in map(json.loads, text.splitlines()) if each["event"] == "finding"]
 
 
-def judged_by(command: Sequence[str]) -> tuple[list[dict[str, Any]], subprocess.Popen[str]]:
-    """Run a judge until it has come to a verdict on everything; return its findings and the process.
+def was_busy(finding: dict[str, Any]) -> bool:
+    """Whether the judge gave no verdict, on what is timed, since it was late itself."""
+    return finding["verdict"] == "not run" and "too busy" in finding["seen"]
 
-    It gives none on what is timed where it was late itself: a busy machine is no subject's fault.
+
+def judged_by(run: Callable[[], str]) -> list[dict[str, Any]]:
+    """Run a judge until it has come to a verdict on everything; return its findings.
+
+    A busy machine is no subject's fault. Of each check the first verdict counts.
+
+    :param run: returns what the judge prints with ``--json``.
     """
+    together: dict[str, dict[str, Any]] = {}
     for _ in range(TIMES):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            text, _ = process.communicate(timeout=900)
-        found = findings(text)
-        verdicts = {each["verdict"] for each in found}
-        if verdicts & {"fail", "warning"} or not any("too busy" in each["seen"] for each in found):
+        for each in findings(run()):
+            if each["check"] not in together or was_busy(together[each["check"]]):
+                together[each["check"]] = each
+        if not any(map(was_busy, together.values())):
             break
-    return found, process
+    return list(together.values())
+
+
+def not_passed(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the findings that are no pass, but for those that a busy machine never came to."""
+    return [each for each in found if each["verdict"] != "pass" and not was_busy(each)]
 
 
 def namespaces_of(pid: int) -> list[str]:
@@ -61,19 +73,25 @@ class LabTests(RunBeside):
         super().setUp()
         require_namespaces()
 
+    def run_to_its_end(self, *command: str) -> str:
+        """Run a judge of whom nothing is broken; return what it prints."""
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            text, _ = process.communicate(timeout=900)
+        self.assertEqual((process.returncode, namespaces_of(process.pid)), (0, []), text)
+        return text
+
     def test_ourselves(self) -> None:
         """No check fails or warns for ``twist mcast mdns``."""
         words = ("--subject", "mcast", "--only", "answers", "--only", "probing/claim", "--json")
-        found, process = judged_by([*MCAST, *words])
-        self.assertEqual([each for each in found if each["verdict"] != "pass"], [])
+        found = judged_by(lambda: self.run_to_its_end(*MCAST, *words))
+        self.assertEqual(not_passed(found), [])
         self.assertGreater(len(found), 20)
-        self.assertEqual((process.returncode, namespaces_of(process.pid)), (0, []))
 
     def test_our_own_proxy(self) -> None:
         """No check fails or warns for ``twist mcast proxy``, by UDP, TCP and TLS."""
         words = ("--subject", "mcast", "--only", "zone", "--only", "push", "--only", "refusals", "--json")
-        found, _ = judged_by([*MCAST[:-1], "proxy", *words])
-        self.assertEqual([each for each in found if each["verdict"] != "pass"], [])
+        found = judged_by(lambda: self.run_to_its_end(*MCAST[:-1], "proxy", *words))
+        self.assertEqual(not_passed(found), [])
         self.assertGreater(len(found), 20)
 
     def test_stopped_half_way(self) -> None:
@@ -104,12 +122,13 @@ class CableTests(LanTestCase):
         self.addCleanup(responder.close)
         responder.wait_for("published Some Device")
         words = ("-I", "eth0", "--host", "device.local", "--service", "Some Device._ipp._tcp", "--no-ask")
-        found, process = judged_by(
-            judge.command(*MCAST, *words, "--only", "answers", "--only", "probing/claim", "--json")
-        )
+        only = ("--only", "answers", "--only", "probing/claim")
+        command = ("-m", "mcast.cli", "conform", "responder", *words, *only, "--json")
+        found = judged_by(lambda: judge.python(*command, timeout=900))
+        answers = [each for each in found if each["check"].startswith("answers.")]
+        self.assertEqual(not_passed(answers), [])
+        self.assertNotEqual(answers, [])
         verdicts = {each["check"]: each["verdict"] for each in found}
-        answers = {verdict for check, verdict in verdicts.items() if check.startswith("answers.")}
-        self.assertEqual((answers, process.returncode), ({"pass"}, 0), found)
         self.assertEqual(verdicts["probing.three"], "not run")
 
     def test_the_interface_goes_away(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import select
@@ -18,6 +17,7 @@ from typing import Any
 
 from tests.interop.peers import Responder
 from tests.network.lan import LanTestCase
+from tests.network.test_conform import findings, judged_by, not_passed
 
 CONFORM = (sys.executable, "-m", "mcast.cli", "conform")
 BROWSE = (sys.executable, "-m", "mcast.cli", "browse", "--follow", "--resolve", "--json", "_mcast-test._tcp")
@@ -28,15 +28,9 @@ PATIENCE = 400.0
 REQUEST = re.compile(rb"Please ([^\r\n]*), then press Enter \(s and Enter: skip it\)\.\r?\n")
 
 
-def verdicts(text: str) -> dict[str, str]:
-    """Return the verdict of each check, from ``--json``."""
-    found: list[dict[str, Any]] = list(map(json.loads, text.splitlines()))
-    return {each["check"]: each["verdict"] for each in found if each["event"] == "finding"}
-
-
-def bad(found: dict[str, str]) -> dict[str, str]:
-    """Return what did not pass."""
-    return {check: verdict for check, verdict in found.items() if verdict != "pass"}
+def bad(found: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return the verdicts on what did not pass."""
+    return {each["check"]: each["verdict"] for each in not_passed(found)}
 
 
 def run_with_person(
@@ -88,17 +82,16 @@ class QuerierByHookTests(DeviceOnCable):
         hook = f"browse={shlex.join(self.device.command(*BROWSE))}"
         only = ("--only", "responses", "--only", "withdrawal/cache-flush")
         words = ("querier", "-I", "eth0", "--hook", hook, "--shows", "mcast", *only, "--json")
-        done = subprocess.run(
-            self.judge.command(*CONFORM, *words),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        found = verdicts(done.stdout)
-        self.assertEqual((bad(found), done.returncode), ({}, 0), done.stderr)
+        told: list[str] = []
+
+        def run() -> str:
+            told.append(self.judge.python("-m", "mcast.cli", "conform", *words, timeout=PATIENCE))
+            return told[-1]
+
+        found = judged_by(run)
+        self.assertEqual(bad(found), {})
         self.assertGreater(len(found), 8)
-        self.assertIn(f"the device was {self.device.ipv4()}, 02:77:00:00:00:02", done.stdout)
+        self.assertIn(f"the device was {self.device.ipv4()}, 02:77:00:00:00:02", told[0])
 
     def test_a_hook_that_fails(self) -> None:
         words = ("querier", "-I", "eth0", "--hook", "browse=echo no such device; exit 3", "--only", "floods")
@@ -133,19 +126,25 @@ class QuerierByPersonTests(DeviceOnCable):
             "names",
             "--json",
         )
-        text, asked, screen = run_with_person(self.judge.command(*CONFORM, *words), self.folder, does)
-        found = verdicts(text)
+        command = self.judge.command(*CONFORM, *words)
+        runs: list[tuple[str, list[str], str]] = []
+
+        def run() -> str:
+            runs.append(run_with_person(command, self.folder, does))
+            return runs[-1][0]
+
+        found = judged_by(run)
         # A person reads what is shown, and we do not.
-        self.assertEqual(bad(found), {"names.shown": "not run"}, screen)
+        self.assertEqual(bad(found), {"names.shown": "not run"}, runs)
         self.assertGreater(len(found), 5)
-        self.assertGreaterEqual(len(asked), 3)
+        self.assertGreaterEqual(len(runs[0][1]), 3)
 
     def test_who_skips_is_not_asked_again(self) -> None:
         words = ("querier", "-I", "eth0", "--only", "names", "--only", "floods", "--json")
         text, asked, screen = run_with_person(
             self.judge.command(*CONFORM, *words), self.folder, lambda _: False
         )
-        self.assertEqual(set(verdicts(text).values()), {"not run"}, screen)
+        self.assertEqual({each["verdict"] for each in findings(text)}, {"not run"}, screen)
         self.assertEqual(len(asked), 1)
 
 
@@ -153,18 +152,23 @@ class ResponderByPersonTests(DeviceOnCable):
     """A person restarts, unplugs and renames the device, when asked."""
 
     def test_checks(self) -> None:
-        write_services(self.folder / "services.toml", "Some Device")
-        self.start()
-        self.responder.wait_for("published Some Device")
         words = ("-I", "eth0", "--host", "device.local", "--service", "Some Device._ipp._tcp", "--json")
         only = ("--only", "probing/claim", "--only", "changes/link", "--only", "changes/rename")
-        text, asked, screen = run_with_person(
-            self.judge.command(*CONFORM, "responder", *words, *only), self.folder, self.does
-        )
-        found = verdicts(text)
-        self.assertEqual(bad(found), {}, screen + text)
-        self.assertIn("changes.rename-goodbye", found)
-        self.assertIn("give the device the name “Some Device”", asked)
+        runs: list[tuple[str, list[str], str]] = []
+
+        def run() -> str:
+            write_services(self.folder / "services.toml", "Some Device")
+            self.start()
+            self.responder.wait_for("published Some Device")
+            command = self.judge.command(*CONFORM, "responder", *words, *only)
+            runs.append(run_with_person(command, self.folder, self.does))
+            self.responder.close()
+            return runs[-1][0]
+
+        found = judged_by(run)
+        self.assertEqual(bad(found), {}, runs)
+        self.assertIn("changes.rename-goodbye", [each["check"] for each in found])
+        self.assertIn("give the device the name “Some Device”", runs[0][1])
 
     def does(self, request: str) -> bool:
         """Do what is asked for."""

@@ -38,7 +38,7 @@ def promised(seconds: float, otherwise: float = PATIENCE) -> float:
 LATEST = promised(QUIET)
 """Seconds until the view must be right."""
 
-LAST_WORDS = promised(1.0, 4.0)
+LAST_WORDS = promised(1.0, QUIET)
 """Seconds after SIGTERM until a program must have ended."""
 
 
@@ -223,8 +223,11 @@ class HostileTestCase(LanTestCase):
         self.assertTrue(self.person.ask(name, within=within), f"no answer for {name} within {within} s")
         return time.monotonic() - began
 
-    def count_answers(self, times: int, *, within: float = 6.0, every: float = 3.0) -> int:
-        """Return how many of the person's questions are answered, each asked twice unless told otherwise."""
+    def count_answers(self, times: int, *, within: float = promised(6.0), every: float = 3.0) -> int:
+        """Return how many of the person's questions are answered.
+
+        Where nothing else runs each is asked twice, unless told otherwise.
+        """
         answered = 0
         for number in range(times):
             name, qtype = (("kitchen.local", A), ("_http._tcp.local", PTR))[number % 2]
@@ -252,7 +255,7 @@ class HostileTestCase(LanTestCase):
 
     def wait_until_joined(self) -> None:
         """Wait until somebody on our host listens to the group."""
-        self.eventually(lambda: len(memberships(self.ours)) >= 2, "the group to be joined", 15.0)
+        self.eventually(lambda: len(memberships(self.ours)) >= 2, "the group to be joined")
 
     def eventually(self, condition: Callable[[], object], what: str, within: float = LATEST) -> None:
         """Wait for something to be so."""

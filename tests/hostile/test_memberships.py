@@ -81,12 +81,12 @@ class MembershipTests(HostileTestCase):
         groups = ("--group", "224.0.0.123", "--group", "ff02::123")
         program = self.program("-m", "twisted", "--log-format=text", "mcast", *groups)
         program.wait_for("Starting reactor", self.patience)
-        self.assertTrue(self.is_echoed("eth0"))
+        self.eventually(lambda: self.is_echoed("eth0"), "an echo", self.patience)
         usual = self.deny(MEMORY)
         self.lan.plug(self.ours, 1)
         for group in ("224.0.0.123", "ff02::123"):
             program.wait_for(lambda line, group=group: "cannot" in line and group in line, self.patience)  # type: ignore[misc]
-        self.assertTrue(self.is_echoed("eth0"))
+        self.eventually(lambda: self.is_echoed("eth0"), "an echo still", self.patience)
         self.assertFalse(self.is_echoed("eth1"))
         self.grant(MEMORY, usual)
         self.eventually(lambda: self.is_echoed("eth1"), "an echo on eth1", self.patience)

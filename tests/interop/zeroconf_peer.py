@@ -17,8 +17,8 @@ from typing import Any
 from zeroconf import IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-RESOLVE_TIMEOUT = 3000
-"""Milliseconds that a service is asked for."""
+RESOLVE_TIMEOUT = 60_000
+"""Milliseconds that a service is asked for: as long as tests wait."""
 
 
 def tell(event: str, **fields: object) -> None:

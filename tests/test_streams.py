@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+import tests.examples_profile  # noqa: F401
 from mcast.streams import Mark, Stream, StreamFinder, numbered_text, read_rtp, read_text
 
 

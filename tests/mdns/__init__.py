@@ -1,1 +1,5 @@
 """Tests of mcast.mdns."""
+
+from __future__ import annotations
+
+import tests.examples_profile  # noqa: F401

@@ -67,7 +67,7 @@ class JsonTests(LanTestCase):
             listening = self.start(f"mcast.cli listen 239.1.2.3:5004 --json {options}")
 
             def has_ended(program: Program = listening) -> bool:
-                self.check("send 239.1.2.3:5004 --sequence", "sent")
+                self.check("send 239.1.2.3:5004 --sequence -c 3", "sent")
                 return not program.is_running
 
             wait_until(has_ended, "what was sent")

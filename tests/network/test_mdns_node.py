@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -60,7 +60,7 @@ class RealNodeTests(ReactorLanTestCase):
         def is_answered() -> bool:
             self.probers[link].sniffer.poll().clear()
             self.probers[link].send(query(Question(HOST, A)))
-            with suppress(AssertionError):
+            with contextlib.suppress(AssertionError):
                 heard.append(self.sees(link, lambda packet: bool(packet.message.answers_for(HOST, A)), 2.0))
             return bool(heard)
 

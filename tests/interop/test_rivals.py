@@ -20,6 +20,12 @@ SETTLING = 2 * PATIENCE
 CALM = 2.5
 """Our choice: seconds without a probe that show agreement; whoever lost waits one (RFC 6762 §8.2)."""
 
+TIMES = 5
+"""Our choice: how often Avahi may be too slow to defend its name.
+
+It gives up a name when it gets no processor for the 750 ms of our probes, as the RFC has it.
+"""
+
 HOST = labels("kitchen.local")
 
 
@@ -112,13 +118,23 @@ class AvahiTests(RivalsTestCase):
 
     def test_avahi_was_first(self) -> None:
         """Its names stay, and we take others."""
+        for _ in range(TIMES):
+            ours, theirs, log = self.met_by_us()
+            if theirs == Claims(frozenset({WEB}), frozenset({HOST})):
+                break
+        self.assertEqual((theirs.instances, theirs.hosts), ({WEB}, {HOST}), log)
+        self.assertEqual(ours.instances, {labels("My Web (2)", "_http._tcp.local")})
+        self.assertEqual(ours.hosts, {labels("kitchen-2.local")})
+
+    def met_by_us(self) -> tuple[Claims, Claims, str]:
+        """Let Avahi claim its names, and us after it; return what we have in the end, and what it has."""
         avahi = self.start_avahi()
         avahi.daemon.wait_for("successfully established")
         responder = self.serve()
         ours, theirs = self.wait_until_agreed(lambda: responder.log)
-        self.assertEqual((theirs.instances, theirs.hosts), ({WEB}, {HOST}), responder.log)
-        self.assertEqual(ours.instances, {labels("My Web (2)", "_http._tcp.local")})
-        self.assertEqual(ours.hosts, {labels("kitchen-2.local")})
+        responder.close()
+        avahi.close()
+        return ours, theirs, responder.log
 
 
 class AvahiOnTheSameHostTests(RivalsTestCase):
@@ -128,11 +144,17 @@ class AvahiOnTheSameHostTests(RivalsTestCase):
 
     def test_avahi_was_first(self) -> None:
         """It leaves out the link-local address: all it has is ours, and yet not the same. It stays."""
-        avahi = AvahiHost(self.lan.hosts[0], "kitchen", dbus=False)
-        self.addCleanup(avahi.close)
-        responder = self.serve()
+        for _ in range(TIMES):
+            avahi = AvahiHost(self.lan.hosts[0], "kitchen", dbus=False)
+            self.addCleanup(avahi.close)
+            responder = self.serve()
+            responder.wait_for("published kitchen")
+            time.sleep(CALM)
+            if "conflict" not in avahi.daemon.output:
+                break
+            responder.close()
+            avahi.close()
         responder.wait_for("published kitchen-2.local.")
-        time.sleep(CALM)
         self.assertEqual(avahi.hostname, "kitchen", avahi.daemon.output)
         self.assertNotIn("conflict", avahi.daemon.output)
         self.assertEqual(responder.log.count("is taken"), 1, responder.log)

@@ -19,8 +19,6 @@ class LongCrowdTests(test_conflicts.CrowdTests):
     """Thirty hosts of one name."""
 
     hosts = 31
-    patience = 30.0
-    """Our choice: on two cores thirty interpreters need ten seconds to start."""
 
 
 class LongInventedTests(test_floods.InventedTests):

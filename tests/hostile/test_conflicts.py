@@ -44,8 +44,10 @@ class CrowdTests(HostileTestCase):
         programs = [self.responder("--hostname", "kitchen", host=host) for host in crowd]
         for program in programs:
             program.wait_for("Starting reactor")
+        began = time.time()  # of the last one: on two cores thirty interpreters need ten seconds to start
         self.eventually(lambda: unique(programs), "each to have a name of its own", self.patience)
         sniffer.wait_until_calm(lambda packet: True, seconds=2.0)  # both announcements of the last one left
+        self.assertLess(sniffer.packets[-1].at - began, self.patience)
         at = sniffer.mark()
         time.sleep(3.0)
         self.assertTrue(unique(programs))

@@ -165,6 +165,7 @@ def tap_page() -> str:
         lines += option_list(options_of(options))
     lines.append(".SH SIGNALS")
     lines.append("SIGUSR1 logs what was counted, SIGHUP has files read again, SIGTERM says goodbye and ends.")
+    lines.append("The echo, without a sub-command, has nothing to read again: SIGHUP ends it.")
     lines += [".SH SEE ALSO", "\\fBmcast\\fR(1)", ""]
     return "\n".join(lines)
 

@@ -38,8 +38,11 @@ def promised(seconds: float, otherwise: float = PATIENCE) -> float:
 LATEST = promised(QUIET)
 """Seconds until the view must be right."""
 
-LAST_WORDS = promised(1.0, QUIET)
-"""Seconds after SIGTERM until a program must have ended."""
+LAST_WORDS = promised(1.5, QUIET)
+"""Seconds after SIGTERM until a program must have ended.
+
+The goodbye of what was multicast just before leaves a second later (RFC 6762 §6), and then the program ends.
+"""
 
 
 def checksum(header: bytes) -> int:

@@ -91,7 +91,7 @@ class SendErrorTests(HostileTestCase):
         self.person.ask("kitchen.local", within=1.0, every=0.1)
         self.assertLess(processor_time(program.pid) - spent, 0.5)
         before = refusals.count
-        self.assert_ends(program)
+        self.assert_ends(program, promised(1.0, QUIET))
         # The goodbyes, among others: the buffer was full to the end.
         self.assertGreater(refusals.count, before)
 

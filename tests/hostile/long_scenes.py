@@ -6,7 +6,7 @@ import signal
 import time
 
 from tests.hostile import test_churn, test_conflicts, test_floods, test_signals
-from tests.hostile.lab import HostileTestCase
+from tests.hostile.lab import HostileTestCase, promised
 
 
 class LongChurnTests(test_churn.ChurnTests):
@@ -41,5 +41,5 @@ class LongStopTests(HostileTestCase):
         program.send_signal(signal.SIGSTOP)
         time.sleep(70.0)
         program.send_signal(signal.SIGCONT)
-        self.wait_for_answer(within=5.0)
+        self.wait_for_answer(within=promised(5.0))
         self.assert_well(program)

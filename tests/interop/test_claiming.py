@@ -433,7 +433,7 @@ class LinkTests(ClaimTestCase):
     def test_second_address(self) -> None:
         """M-10.2-2, M-8.4-1, M-6.2-1: the whole set is announced, twice, and never a part of it."""
         near = self.lan.hosts[0]
-        time.sleep(1.1)
+        self.wait_for_silence(1.05)
         mark = self.prober.sniffer.mark()
         added = time.time()
         near.ip("addr", "add", "10.77.0.201/24", "dev", "eth0")
@@ -451,6 +451,7 @@ class LinkTests(ClaimTestCase):
 
     def test_address_gone(self) -> None:
         near = self.lan.hosts[0]
+        self.wait_for_silence(1.05)  # what is announced would wait for that (RFC 6762 §6)
         near.ip("addr", "add", "10.77.0.202/24", "dev", "eth0")
         self.prober.sniffer.wait_until_calm(
             lambda packet: (

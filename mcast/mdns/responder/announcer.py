@@ -42,6 +42,9 @@ class Announcer:
         """When to call `due`."""
         self._count: Final = count
         self._newest: AnnouncementSeries | None = None
+        self._left = 0
+        self._interval = 0.0
+        """Of the series that `due` has returned last."""
         self._series_of: Final[dict[RecordSet, AnnouncementSeries]] = {}
         """The series that each set belongs to now; it may still be listed in an earlier one."""
 
@@ -84,9 +87,22 @@ class Announcer:
                 # From this send: after a sleep the announcements must not come in one burst.
                 self.timers.arm(series, now + series.interval)
                 series.interval *= 2
+            self._left, self._interval = series.left, series.interval
         if self.timers.next_at() is None:
             self._series_of.clear()
         return found
+
+    @property
+    def has_repeated(self) -> bool:
+        """Whether the sets that `due` has returned last had been announced in the same series before."""
+        return self._left < self._count - 1
+
+    def put_off(self, sets: list[RecordSet], now: float) -> None:
+        """Announce sets that `due` has returned last not now, but an interval from now."""
+        if sets:
+            series = AnnouncementSeries(sets, self._left + 1, self._interval)
+            self._series_of.update(dict.fromkeys(sets, series))
+            self.timers.arm(series, now + ANNOUNCE_INTERVAL)
 
 
 class UpdateLimit:

@@ -263,15 +263,22 @@ class Responder:
             self._counters["probes"] += 1
 
     def _announce(self, now: float) -> None:
-        for record_set in self._publications.announcer.due(now):
+        announcer = self._publications.announcer
+        late: list[RecordSet] = []
+        for record_set in announcer.due(now):
             said_at = self._siblings.said_at(record_set)
             if said_at > now - MULTICAST_INTERVAL:
                 # Everybody has just heard it from our host.
                 record_set.mark_multicast(said_at)
                 self._plan.discard(record_set)
                 continue
+            if announcer.has_repeated and self._plan.announces(record_set, now):
+                # We were late, and the announcement before this one leaves now: both would be one packet.
+                late.append(record_set)
+                continue
             at = max(now, self._may_announce_at, record_set.multicast_at + MULTICAST_INTERVAL)
             self._plan.add(record_set, at, Reason.ANNOUNCEMENT)
+        announcer.put_off(late, now)
         self._publications.report_announced()
 
     @property

@@ -74,6 +74,11 @@ class MulticastPlan:
         plan = self._plans.get(record_set)
         return plan.at if plan else None
 
+    def announces(self, record_set: RecordSet, now: float) -> bool:
+        """Tell whether a set is to be announced now, or should have been before."""
+        plan = self._plans.get(record_set)
+        return plan is not None and plan.at <= now and Reason.ANNOUNCEMENT in plan.reasons
+
     def spare(self, record_set: RecordSet, *, by_sibling: bool = False) -> bool:
         """Plan a set no longer since another host has sent it, unless we must all the same.
 

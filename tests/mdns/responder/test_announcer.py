@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.messages import encode
@@ -160,6 +162,22 @@ class UpdateTests(SynchronousTestCase):
         self.lab.pass_time(0.2)
         self.assertEqual(self.lab.events, [GroupUpdated(self.host)])
         self.assertTrue(self.lab.responder.is_announced(self.host))
+
+    def test_both_announcements_of_a_process_that_is_late(self) -> None:
+        """M-8.3-4: kept from running until both were due, it announces twice, a second apart."""
+        for announcements in (2, 4):
+            lab = Lab(LinkSettings(ipv6=False, announcements=announcements))
+            (host,) = lab.settle(HOST_GROUP)
+            lab.ask(HOST, 1)
+            both = (HOST_A, address(HOST, "192.168.1.3", 120))
+            lab.responder.update(host, RecordGroup(unique=both, verified=HOST_GROUP.verified), lab.now)
+            lab.pass_time(0.0)
+            lab.now += 2.0
+            sent = times(lab.pass_time(60.0).responses)
+            gaps = [later - earlier for earlier, later in pairwise(sent)]
+            self.assertEqual(len(sent), announcements)
+            self.assertEqual(gaps[0], 1000)
+            self.assertTrue(all(2 * first <= second for first, second in pairwise(gaps)), gaps)
 
     def test_what_changes_nothing_is_reported_at_once(self) -> None:
         self.lab.responder.update(self.web, WEB_GROUP, self.lab.now)

@@ -50,7 +50,6 @@ class DelayedResponses:
     ) -> bool:
         """Plan answers; they leave with those that are planned for this querier already.
 
-        :param at: when they leave, if nothing is planned for it.
         :param query: what is answered, if it may come again.
         :returns: False when too much is waiting.
         """
@@ -70,10 +69,6 @@ class DelayedResponses:
         if query:
             response.queries.add(query)
         return True
-
-    def waits_for(self, destination: SocketAddress) -> bool:
-        """Whether anything is planned for this querier, so that to add to it changes no timer."""
-        return destination in self._waiting
 
     def answers(self, destination: SocketAddress, query: bytes) -> bool:
         """Whether what waits for this querier answers this query."""

@@ -24,8 +24,6 @@ from tests.mdns.lab import (
     SRV,
     STRANGER,
     TXT,
-    TYPE_PTR,
-    TYPES,
     UNLIMITED,
     WEB,
     WEB_PTR,
@@ -101,31 +99,6 @@ class DestinationTests(SynchronousTestCase):
         self.assertEqual(lab.link.next_wakeup(), wakeup)
         self.assertIsNone(lab.link.receive(question, OTHER_PEER, True, lab.now))
         self.assertEqual([packet.to for packet in lab.pass_time(1.0)], [PEER, OTHER_PEER])
-
-    def test_unicast_shared_asked_for_besides(self) -> None:
-        """M-5.4-9: what the host asks besides joins the answer that waits, and nothing else changes."""
-        lab = settled(point=0.0)
-        types = encode(query(Question(TYPES, PTR, unicast=True)))
-        lab.ask(TYPES, PTR, unicast=True)  # its answer is kept ready from now on
-        lab.pass_time(1.0)
-        self.assertIsNone(lab.link.receive(types, OTHER_PEER, True, lab.now))
-        lab.ask(HTTP, PTR, unicast=True)
-        wakeup = lab.link.next_wakeup()
-        self.assertEqual(lab.link.receive(types, PEER, True, lab.now), b"")
-        self.assertEqual(lab.link.next_wakeup(), wakeup)
-        sent = {packet.to: packet.message.answers for packet in lab.pass_time(1.0)}
-        self.assertEqual(sent, {OTHER_PEER: [TYPE_PTR], PEER: [WEB_PTR, TYPE_PTR]})
-
-    def test_unicast_shared_asked_for_from_elsewhere(self) -> None:
-        """M-11-6: but not where the host is no longer on the link."""
-        lab = settled(point=0.0)
-        lab.ask(TYPES, PTR, unicast=True)
-        lab.pass_time(1.0)
-        lab.link.set_networks([interface("192.168.1.2/24"), interface("10.0.0.2/24")], lab.now)
-        lab.ask(HTTP, PTR, unicast=True)
-        lab.link.set_networks([interface("10.0.0.2/24")], lab.now)
-        types = encode(query(Question(TYPES, PTR, unicast=True)))
-        self.assertIsNone(lab.link.receive(types, PEER, True, lab.now))
 
     def test_unicast_unique_is_flushed(self) -> None:
         """M-5.4-9, M-10.2-7: a unicast answer has the flush bit on unique records."""

@@ -26,10 +26,6 @@ RECEIVE_BUFFER = 4 * 1024 * 1024
 choice: a thousand hosts that answer within 100 ms fill the usual 200 kB when we are kept from reading for
 30 ms, and so do two answers of the largest size."""
 
-LAST_LOOK = 0.1
-"""Seconds after the wait in which what arrived before its end, and was not read yet, is still taken. Our
-choice: a busy program reads late; the answers were in time."""
-
 
 @dataclass(frozen=True, slots=True)
 class Target:

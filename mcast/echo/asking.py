@@ -14,8 +14,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mcast.clock import clock_of
-from mcast.echo.asker import LAST_LOOK, Asker, Target, source_host
+from mcast.echo.asker import Asker, Target, source_host
 from mcast.echo.gathering import Enough, Gathering, Key, Quorum, Reply, same_datagram
+from mcast.echo.last_look import LastLook
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
@@ -148,14 +149,13 @@ class Inquiry:
         """Times that the system refused to send it; the port logs why, once."""
         self.late = 0
         """Answers that came after the end."""
-        self._reactor = reactor
         self._plan = plan
         self._clock = clock_of(reactor)
         self._askers = [Asker(reactor, target, self._heard) for target in targets]
         self._names: dict[int, str] = {}
         self._timers: list[IDelayedCall] = []
         self._started_at: float | None = None
-        self._looked = 0
+        self._last_look = LastLook(reactor, self._end)
         self._ready: deque[Reply] = deque()
         self._failure: Failure | None = None
         self._ended = False
@@ -187,7 +187,7 @@ class Inquiry:
         self._timers = [
             self._clock.callLater(moment, self._send_again) for moment in sorted(self._plan.repeats) if moment
         ]
-        self._timers.append(self._clock.callLater(self._plan.wait, self._wait_over))
+        self._timers.append(self._clock.callLater(self._plan.wait, self._last_look.begin))
 
     def next(self) -> Deferred[Reply]:
         """Return what fires with the next reply, or fails with StopAsyncIteration once all is closed."""
@@ -213,6 +213,7 @@ class Inquiry:
             if timer.active():
                 timer.cancel()
         self._timers = []
+        self._last_look.cancel()
         if self._closing is None:
             self._closing = gatherResults([asker.close() for asker in self._askers]).addCallback(
                 lambda _: None
@@ -248,7 +249,7 @@ class Inquiry:
         if self._ended or self._started_at is None:  # before the question nothing can be its answer
             self.late += self._ended
             return
-        self._looked += 1
+        self._last_look.read += 1
         interface = self._name_of(arrival.interface) if arrival.interface else ""
         host = source_host(address, self._name_of)
         seconds = self._clock.seconds() - self._started_at
@@ -277,16 +278,6 @@ class Inquiry:
             self._waiting = None
             waiting.callback(self._ready.popleft())
 
-    def _wait_over(self) -> None:
-        self._look_again(-1, self._clock.seconds() + LAST_LOOK)
-
-    def _look_again(self, before: int, until: float) -> None:
-        """Let the reactor read once more, for as long as there was something to read."""
-        if self._looked == before or self._clock.seconds() >= until:
-            self._end()
-        else:
-            self._timers = [self._reactor.callLater(0, self._look_again, self._looked, until)]
-
     def _end(self, failure: Failure | None = None) -> None:
         if self._ended:
             return
@@ -296,6 +287,7 @@ class Inquiry:
             if timer.active():
                 timer.cancel()
         self._timers = []
+        self._last_look.cancel()
         if self._waiting is not None or not self._ready:
             self.close().addCallback(self._tell_end)
 

@@ -13,8 +13,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from mcast.clock import clock_of
-from mcast.echo.asker import LAST_LOOK, Asker, Target, source_host
+from mcast.echo.asker import Asker, Target, source_host
 from mcast.echo.counters import Drop
+from mcast.echo.last_look import LastLook
 from mcast.echo.probe import DEFAULT_PROBE_SIZE, ProbeKind
 from mcast.echo.session import EchoReply, Session
 from mcast.neighbours import SocketAddress
@@ -74,7 +75,7 @@ class EchoClient:
         self._timer: IDelayedCall | None = None
         self._next_number = 0
         self._next_at = 0.0
-        self._read = 0
+        self._last_look = LastLook(reactor, self.stop)
         self._done: Deferred[None] = Deferred(self._cancelled)
 
     @property
@@ -107,6 +108,7 @@ class EchoClient:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
+        self._last_look.cancel()
         return self._asker.close()
 
     def _cancelled(self, _: object) -> None:
@@ -126,21 +128,10 @@ class EchoClient:
             # From when it was due, not from now: or each delay of ours would slow the pace.
             self._next_at += self._pace.interval
         if self._is_last_sent():
-            self._timer = clock_of(self._reactor).callLater(self._pace.wait, self._wait_over)
+            self._timer = clock_of(self._reactor).callLater(self._pace.wait, self._last_look.begin)
         else:
             delay = max(0.0, self._next_at - self._clock())
             self._timer = clock_of(self._reactor).callLater(delay, self._send_due)
-
-    def _wait_over(self) -> None:
-        self._look_again(-1, self._clock() + LAST_LOOK)
-
-    def _look_again(self, before: int, until: float) -> None:
-        """Let the reactor read once more, for as long as there was something to read."""
-        # A reactor that was kept from running calls what is due before it reads what has come meanwhile.
-        if self._read == before or self._clock() >= until:
-            self.stop()
-        else:
-            self._timer = self._reactor.callLater(0, self._look_again, self._read, until)
 
     def _is_last_sent(self) -> bool:
         return self._pace.count is not None and self._next_number >= self._pace.count
@@ -160,7 +151,7 @@ class EchoClient:
 
     def _heard(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         now = self._clock()
-        self._read += 1
+        self._last_look.read += 1
         if arrival.destination is not None:
             by_group = ip_address(arrival.destination).is_multicast
             if by_group is not data.startswith(ProbeKind.GROUP.value):

@@ -10,9 +10,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.echo import asker
-from mcast.echo.asker import LAST_LOOK, RECEIVE_BUFFER, Asker, Target
+from mcast.echo.asker import RECEIVE_BUFFER, Asker, Target
 from mcast.echo.client import EchoClient, Pace
 from mcast.echo.counters import Drop
+from mcast.echo.last_look import LAST_LOOK
 from mcast.echo.probe import Probe, ProbeKind, marked
 from mcast.echo.session import EchoReply
 from mcast.sockets.arrival import Arrival

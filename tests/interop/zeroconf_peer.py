@@ -4,6 +4,9 @@ Usage: ``python zeroconf_peer.py ADDRESS-OR-INDEX…``. Commands are ``register`
 addresses, txt, and perhaps ttl in seconds), ``update`` (instance, type, txt), ``unregister`` (instance,
 type), ``browse`` (type) and ``resolve`` (instance, type). The end of standard input ends it, with its
 goodbyes.
+
+What a command has announced of a service is announced to the end before the next command for it, or the end,
+begins: python-zeroconf itself would go on to send the earlier announcements after the goodbyes.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections import defaultdict
 from ipaddress import ip_address
 from typing import Any
 
@@ -49,6 +53,7 @@ class Peer:
         self._services: dict[str, AsyncServiceInfo] = {}
         self._browsers: list[AsyncServiceBrowser] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._announcing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def register(
         self,
@@ -70,21 +75,28 @@ class Peer:
         )
         if ttl is not None:
             info.host_ttl = info.other_ttl = ttl
-        await (await self._zeroconf.async_register_service(info, allow_name_change=True))
-        self._services[f"{instance}.{type}"] = info
+        async with self._announcing[key := f"{instance}.{type}"]:
+            await (await self._zeroconf.async_register_service(info, allow_name_change=True))
+            self._services[key] = info
         tell("registered", name=info.name)
 
     async def update(self, instance: str, type: str, txt: dict[str, str]) -> None:
-        info = self._services[f"{instance}.{type}"]
-        changed = AsyncServiceInfo(
-            info.type, info.name, port=info.port, server=info.server, addresses=info.addresses, properties=txt
-        )
-        self._services[f"{instance}.{type}"] = changed
-        await (await self._zeroconf.async_update_service(changed))
-        tell("updated-own", name=info.name)
+        async with self._announcing[key := f"{instance}.{type}"]:
+            info = self._services[key]
+            changed = AsyncServiceInfo(
+                info.type,
+                info.name,
+                port=info.port,
+                server=info.server,
+                addresses=info.addresses,
+                properties=txt,
+            )
+            self._services[key] = changed
+            await (await self._zeroconf.async_update_service(changed))
 
     async def unregister(self, instance: str, type: str) -> None:
-        await (await self._zeroconf.async_unregister_service(self._services.pop(f"{instance}.{type}")))
+        async with self._announcing[key := f"{instance}.{type}"]:
+            await (await self._zeroconf.async_unregister_service(self._services.pop(key)))
         tell("unregistered")
 
     async def browse(self, type: str) -> None:
@@ -116,6 +128,8 @@ class Peer:
     async def close(self) -> None:
         for browser in self._browsers:
             await browser.async_cancel()
+        for announcing in self._announcing.values():
+            await announcing.acquire()
         await self._zeroconf.async_close()
 
     async def run(self) -> None:

@@ -209,7 +209,7 @@ class _LookUp(Generic[_T]):
         self._end("the node was stopped")
 
     def _end(self, reason: str | None) -> None:
-        """End with what there is, or for a reason."""
+        """End with what was found, or for a reason."""
         result = self._partial()
         # Asked before the search is closed and forgets what it heard.
         error = self._missing()

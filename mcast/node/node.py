@@ -242,7 +242,7 @@ class Node(Publishing, TwistedService):
     ) -> Deferred[tuple[FoundAddress, ...]]:
         """Find out the addresses of a host; cancelling ends the search.
 
-        Fires as soon as both families are known or denied, and with what there is when time is up. A host
+        Fires as soon as both families are known or denied, and with what was found when time is up. A host
         outside of ``.local`` is looked up by the reactor's resolver, or at ``server``, and never by
         multicast; its addresses have no interface.
 

@@ -16,10 +16,10 @@ Our choice: far less than a querier notices, and some dozens of services; the tu
 
 
 class Slices:
-    """Jobs that are done one after the other, in slices between which the reactor does what else there is.
+    """Jobs that are done one after the other, in slices between which the reactor does its other work.
 
     A job is an iterator that is taken a step further again and again. Its first step may well be to find out
-    what there is to do: no other job of these is half done then.
+    what is to be done: no other job of these is half done then.
     """
 
     _log = Logger()

@@ -371,7 +371,7 @@ def retry_delay(failures: int) -> float:
 
 
 def _is_told(reply: Message) -> bool:
-    """Whether an answer to a question tells what there is: a server that failed knows nothing."""
+    """Whether an answer to a question tells what the server holds: one that failed knows nothing."""
     return reply.rcode in (UpdateCode.NOERROR, UpdateCode.NXDOMAIN)
 
 

@@ -42,9 +42,8 @@ class Announcer:
         """When to call `due`."""
         self._count: Final = count
         self._newest: AnnouncementSeries | None = None
-        self._left = 0
-        self._interval = 0.0
-        """Of the series that `due` has returned last."""
+        self._due: AnnouncementSeries | None = None
+        """The series that `due` has returned last."""
         self._series_of: Final[dict[RecordSet, AnnouncementSeries]] = {}
         """The series that each set belongs to now; it may still be listed in an earlier one."""
 
@@ -73,36 +72,46 @@ class Announcer:
         self.timers.clear()
 
     def due(self, now: float) -> list[RecordSet]:
-        """Return the sets of the next series to announce now, as far as they are still published."""
-        found: list[RecordSet] = []
+        """Return the sets of the next series to announce now, as far as they are still published.
+
+        They are announced again when `repeat` is called afterwards.
+        """
+        self._due = None
         for series in self.timers.due(now, 1):
             series.sets = [
                 record_set
                 for record_set in series.sets
                 if record_set.is_current and self._series_of.get(record_set) is series
             ]
-            found += series.sets
             series.left -= 1
-            if series.left and series.sets:
-                # From this send: after a sleep the announcements must not come in one burst.
-                self.timers.arm(series, now + series.interval)
-                series.interval *= 2
-            self._left, self._interval = series.left, series.interval
-        if self.timers.next_at() is None:
-            self._series_of.clear()
-        return found
+            self._due = series
+            return series.sets
+        return []
 
     @property
     def has_repeated(self) -> bool:
         """Whether the sets that `due` has returned last had been announced in the same series before."""
-        return self._left < self._count - 1
+        return self._due is not None and self._due.left < self._count - 1
 
-    def put_off(self, sets: list[RecordSet], now: float) -> None:
-        """Announce sets that `due` has returned last not now, but an interval from now."""
-        if sets:
-            series = AnnouncementSeries(sets, self._left + 1, self._interval)
-            self._series_of.update(dict.fromkeys(sets, series))
-            self.timers.arm(series, now + ANNOUNCE_INTERVAL)
+    def repeat(self, at: float, late: list[RecordSet], now: float) -> None:
+        """Have the sets that `due` has returned last announced again, as often as is left.
+
+        :param at: when they leave. The next interval begins then: after a sleep the announcements must not
+            come in one burst, and a set may wait since it was just multicast.
+        :param late: those that are announced an interval from now in place of now.
+        """
+        series = self._due
+        if series is None:
+            return
+        if late:
+            put_off = AnnouncementSeries(late, series.left + 1, series.interval)
+            self._series_of.update(dict.fromkeys(late, put_off))
+            self.timers.arm(put_off, now + ANNOUNCE_INTERVAL)
+        if series.left and len(series.sets) > len(late):
+            self.timers.arm(series, at + series.interval)
+            series.interval *= 2
+        elif self.timers.next_at() is None:
+            self._series_of.clear()
 
 
 class UpdateLimit:

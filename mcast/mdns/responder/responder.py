@@ -265,6 +265,7 @@ class Responder:
     def _announce(self, now: float) -> None:
         announcer = self._publications.announcer
         late: list[RecordSet] = []
+        last_at = now
         for record_set in announcer.due(now):
             said_at = self._siblings.said_at(record_set)
             if said_at > now - MULTICAST_INTERVAL:
@@ -278,7 +279,8 @@ class Responder:
                 continue
             at = max(now, self._may_announce_at, record_set.multicast_at + MULTICAST_INTERVAL)
             self._plan.add(record_set, at, Reason.ANNOUNCEMENT)
-        announcer.put_off(late, now)
+            last_at = max(at, last_at)
+        announcer.repeat(last_at, late, now)
         self._publications.report_announced()
 
     @property

@@ -12,6 +12,7 @@ from mcast.dns.records import address, next_secure, pointer, service, text
 from mcast.mdns.context import LinkSettings
 from mcast.mdns.events import GroupClaimed, GroupLost, GroupUpdated
 from mcast.mdns.responder.record_group import RecordGroup
+from mcast.testing import Capture
 from tests.mdns.lab import (
     DUAL_GROUP,
     HOST,
@@ -178,6 +179,24 @@ class UpdateTests(SynchronousTestCase):
             self.assertEqual(len(sent), announcements)
             self.assertEqual(gaps[0], 1000)
             self.assertTrue(all(2 * first <= second for first, second in pairwise(gaps)), gaps)
+
+    def test_two_series_of_a_process_that_is_late(self) -> None:
+        """M-8.3-5: each of two series that are due at once keeps to its own intervals."""
+        lab = Lab(LinkSettings(ipv6=False, announcements=4))
+        names = [Name.parse(f"host{number}.local") for number in (1, 2)]
+        groups = [RecordGroup(unique=(address(name, "192.168.1.2", 120),)) for name in names]
+        second = [address(name, "192.168.1.3", 120) for name in names]
+        for owner, group, added in zip(lab.settle(*groups), groups, second, strict=True):
+            lab.ask(added.name, A)
+            lab.responder.update(owner, RecordGroup(unique=(*group.unique, added)), lab.now)
+            lab.pass_time(0.0)
+        lab.now += 2.0
+        sent = lab.pass_time(60.0).responses
+        told = [
+            times(Capture(packet for packet in sent if flushed(added) in packet.message.answers))
+            for added in second
+        ]
+        self.assertEqual(told, [[17000, 18000, 20000, 24000]] * 2)
 
     def test_what_changes_nothing_is_reported_at_once(self) -> None:
         self.lab.responder.update(self.web, WEB_GROUP, self.lab.now)

@@ -10,6 +10,7 @@ import signal
 import struct
 import termios
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -20,6 +21,9 @@ from tests.signals import INHERITED
 
 PATIENCE = 60.0
 """Seconds to wait for what must come: a loaded machine takes its time."""
+
+
+HIDE_CURSOR = b"\x1b[?25l"
 
 
 def text_until(path: str, text: str) -> str:
@@ -46,14 +50,17 @@ class PseudoTerminal:
     ) -> None:
         self.screen = pyte.Screen(columns, lines)
         self.output = b""
-        """All that the program has written."""
+        """All that the program has written, as far as the screen shows it."""
         self.status: int | None = None
         """Its exit status, once it has ended."""
         self._stream = pyte.ByteStream(self.screen)
+        self._unread: deque[bytes] = deque()
         self.began = time.monotonic()
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
             self._become(command, environment or {})
+        self.before = self.settings()
+        """How the terminal is set before the program starts, which waits for its size."""
         self.resize(columns, lines)
 
     def _become(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -81,8 +88,14 @@ class PseudoTerminal:
 
     @property
     def job(self) -> int:
-        """The number of the program's process."""
-        return os.tcgetpgrp(self._terminal)
+        """The number of the program's process.
+
+        :raises ProcessLookupError: none has the terminal; 0 would be whoever runs the tests.
+        """
+        number = os.tcgetpgrp(self._terminal)
+        if number <= 0:
+            raise ProcessLookupError("no process has the terminal")
+        return number
 
     def __enter__(self) -> PseudoTerminal:
         return self
@@ -166,7 +179,8 @@ class PseudoTerminal:
             if time.monotonic() > end:
                 raise AssertionError(f"it still runs\n{self.text}")
             self._read(0.02)
-        while self._read(0.05):
+        # What it has written may still be on its way; the end of file comes after that.
+        while self._read(max(0.0, end - time.monotonic())):
             pass
         assert self.status is not None
         return self.status
@@ -190,14 +204,24 @@ class PseudoTerminal:
         return self.status is not None
 
     def _read(self, seconds: float) -> bool:
-        """Read what comes within some time; tell whether more may come."""
-        ready, _, _ = select.select([self._terminal], [], [], seconds)
-        if not ready:
-            return not (self.status is not None)
-        try:
-            octets = os.read(self._terminal, 1 << 16)
-        except OSError:  # EIO: the program has closed it
-            return False
+        """Read what comes within some time, one screen at most; tell whether more may come.
+
+        Screens that came while nobody read are seen one by one: the next may take away what this one shows.
+        """
+        if not self._unread:
+            ready, _, _ = select.select([self._terminal], [], [], seconds)
+            if not ready:
+                return not (self.status is not None)
+            try:
+                octets = os.read(self._terminal, 1 << 16)
+            except OSError:  # EIO: the program has closed it
+                return False
+            # urwid hides the cursor before it draws.
+            first, *more = octets.split(HIDE_CURSOR)
+            self._unread.extend(each for each in (first, *[HIDE_CURSOR + one for one in more]) if each)
+            if not self._unread:
+                return False
+        octets = self._unread.popleft()
         self.output += octets
         self._stream.feed(octets)
-        return bool(octets)
+        return True

@@ -125,46 +125,43 @@ class ViewTests(ScreenTestCase):
 class EndTests(ScreenTestCase):
     """However it ends, the terminal is as it was."""
 
-    def check(self, terminal: PseudoTerminal, before: object) -> None:
-        self.assertEqual(terminal.settings(), before)
+    def check(self, terminal: PseudoTerminal) -> None:
+        self.assertEqual(terminal.settings(), terminal.before)
         self.assertIn(b"\x1b[?1049l", terminal.output)
         self.assertIn(b"\x1b[?25h", terminal.output)
 
     def test_q(self) -> None:
         terminal = self.terminal()
-        before = terminal.settings()
         terminal.shows("Web")
-        self.assertNotEqual(terminal.settings(), before)
+        self.assertNotEqual(terminal.settings(), terminal.before)
         self.quit(terminal)
-        self.check(terminal, before)
+        self.check(terminal)
 
     def test_ctrl_c_and_term(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             terminal = self.terminal()
-            before = terminal.settings()
             terminal.shows("Web")
             if number == signal.SIGINT:
                 terminal.press("\x03")
             else:
                 terminal.signal(number)
             self.assertEqual(terminal.ended(), 0)
-            self.check(terminal, before)
+            self.check(terminal)
 
     def test_suspend_and_resume(self) -> None:
         terminal = self.terminal()
-        before = terminal.settings()
         terminal.shows("Web")
         terminal.press("\x1a")
         terminal.until(terminal.is_stopped, "suspended")
         terminal.until(lambda: b"\x1b[?25h" in terminal.output, "the cursor again")
-        self.check(terminal, before)
+        self.check(terminal)
         terminal.screen.reset()
         terminal.signal(signal.SIGCONT)
         terminal.shows("NAME▲", "Web")
         terminal.press("2")
         terminal.shows("PKT/S")
         self.quit(terminal)
-        self.check(terminal, before)
+        self.check(terminal)
 
     def test_terminal_gone(self) -> None:
         """Under nohup the end of the terminal does not end the program by itself: one line, and an end."""

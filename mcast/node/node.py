@@ -72,7 +72,7 @@ second whatever the socket says.
 """
 
 REFUSED_LEAST = 0.1
-"""Seconds that goodbyes wait for a system that refuses to send them, however long the withdrawing took.
+"""Seconds that goodbyes wait at least for a system that refuses to send them, whatever the withdrawing took.
 
 Our choice: withdrawing thousands of services takes most of a second, and a full buffer still gets its moment.
 """

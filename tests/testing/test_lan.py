@@ -46,6 +46,18 @@ class TimeTests(SynchronousTestCase):
         lan.advance(3)
         self.assertEqual(seen, [start + 2])
 
+    def test_call_that_takes_time(self) -> None:
+        """Time that a test lets a call take is over afterwards, too."""
+        lan = SimulatedLan()
+        start = lan.now
+
+        def slow() -> None:
+            lan.clock.rightNow += 2
+
+        lan.clock.callLater(0, slow)
+        lan.advance(1)
+        self.assertEqual(lan.now, start + 2)
+
     def test_time_that_stands_still(self) -> None:
         self.patch(clock, "MAX_CALLS", 100)
         lan = SimulatedLan()

@@ -12,6 +12,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import DatagramProtocol
 
+from mcast.clock import clock_of
+from mcast.echo.last_look import LastLook
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
@@ -91,7 +93,7 @@ async def check(reactor: Any, interface: Interface, *, ipv6: bool) -> Verdict:
     cause = obstacle(interface, ipv6=ipv6)
     if cause:
         return Verdict(False, cause)
-    receiver = _Receiver(os.urandom(16))
+    receiver = Receiver(os.urandom(16))
     try:
         # A port of our own, so that we hear nothing but ourselves.
         port = listen_multicast(
@@ -101,14 +103,15 @@ async def check(reactor: Any, interface: Interface, *, ipv6: bool) -> Verdict:
         return Verdict(False, cause_of(problem))
     try:
         group = Group.parse(CHECK_GROUPS[ipv6], port.getHost().port)
-        return await _exchange(reactor, port, receiver, group, interface)
+        return await exchange(reactor, port, receiver, group, interface)
     finally:
         await port.stopListening()
 
 
-async def _exchange(
-    reactor: Any, port: Any, receiver: _Receiver, group: Group, interface: Interface
+async def exchange(
+    reactor: Any, port: Any, receiver: Receiver, group: Group, interface: Interface
 ) -> Verdict:
+    """Join a group by a port, send to it, and wait for that at the receiver."""
     try:
         port.join(group, interface.index)
     except OSError as problem:
@@ -120,8 +123,14 @@ async def _exchange(
         port.getHandle().sendto(receiver.token, (*address, 0, interface.index) if group.ipv6 else address)
     except OSError as problem:
         return Verdict(False, f"cannot send: {cause_of(problem)}")
-    receiver.heard.addTimeout(HEARD_WITHIN, reactor, onTimeoutCancel=lambda *_: 0.0)
-    heard_at = await receiver.heard
+    last_look = LastLook(reactor, receiver.give_up)
+    ending = clock_of(reactor).callLater(HEARD_WITHIN, last_look.begin)
+    try:
+        heard_at = await receiver.heard
+    finally:
+        last_look.cancel()
+        if ending.active():
+            ending.cancel()
     remark = remarks(interface, ipv6=group.ipv6)
     if not heard_at:
         parts = ["sent, but nothing heard: a firewall on this host may drop it", remark]
@@ -130,7 +139,7 @@ async def _exchange(
     return Verdict(True, f"{took}; {remark}" if remark else took)
 
 
-class _Receiver(DatagramProtocol):
+class Receiver(DatagramProtocol):
     """Waits for one datagram of ours."""
 
     noisy = False
@@ -138,7 +147,11 @@ class _Receiver(DatagramProtocol):
     def __init__(self, token: bytes) -> None:
         self.token = token
         self.heard: Deferred[float] = Deferred()
-        """Fires with the time when the datagram is back."""
+        """Fires with the time when the datagram is back; 0 when it is waited for no more."""
+
+    def give_up(self) -> None:
+        """Wait no more."""
+        self.heard.callback(0.0)
 
     def datagram_arrived(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         if data == self.token and not self.heard.called:

@@ -16,9 +16,20 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.cli import interfaces
-from mcast.cli.check import Verdict, cause_of, obstacle, remarks, reverse_path_filter
+from mcast.cli.check import (
+    HEARD_WITHIN,
+    Receiver,
+    Verdict,
+    cause_of,
+    exchange,
+    obstacle,
+    remarks,
+    reverse_path_filter,
+)
 from mcast.cli.command import Output, Parser
 from mcast.cli.kernel import joined_groups, read_igmp, read_igmp6
+from mcast.sockets.arrival import Arrival
+from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface, InterfaceAddress
 from tests.echo.fakes import ETH0
 
@@ -93,6 +104,52 @@ class CauseTests(SynchronousTestCase):
 
     def test_something_else(self) -> None:
         self.assertEqual(cause_of(OSError(errno.EIO, "Input/output error")), "Input/output error")
+
+
+class LatePort:
+    """Joins and sends as it is told, and what is sent comes back when a test says so."""
+
+    def join(self, group: Group, interface: int) -> None:
+        pass
+
+    def getHandle(self) -> LatePort:
+        return self
+
+    def sendto(self, data: bytes, address: tuple[Any, ...]) -> None:
+        pass
+
+
+class LateTests(SynchronousTestCase):
+    """A program that was kept from running reads what has come after the time for it is over."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.receiver = Receiver(b"token")
+        group = Group.parse("224.0.0.123:1")
+        self.checked: Deferred[Verdict] = Deferred.fromCoroutine(
+            exchange(self.clock, LatePort(), self.receiver, group, ETH0)
+        )
+
+    def arrive(self) -> None:
+        self.receiver.datagram_arrived(b"token", ("192.0.2.1", 1), Arrival(2, None, None))
+
+    def test_read_late(self) -> None:
+        # In the turn after that in which the time is over: the reactor calls what is due, and reads then.
+        self.clock.callLater(HEARD_WITHIN, self.arrive)
+        self.clock.advance(HEARD_WITHIN)
+        self.assertTrue(self.successResultOf(self.checked).works)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_in_time(self) -> None:
+        self.arrive()
+        self.assertTrue(self.successResultOf(self.checked).works)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nothing(self) -> None:
+        self.clock.advance(HEARD_WITHIN - 0.01)
+        self.assertNoResult(self.checked)
+        self.clock.advance(0.01)
+        self.assertFalse(self.successResultOf(self.checked).works)
 
 
 class RemarkTests(SynchronousTestCase):

@@ -152,7 +152,9 @@ class AvahiHost:
         deadline = time.monotonic() + PATIENCE
         while True:
             done = self.room.run(*command)
-            if done.returncode == 0 or time.monotonic() > deadline:
+            # The status of avahi-resolve is 0 whether it has succeeded or not.
+            has_failed = done.returncode != 0 or done.stdout.startswith("Failed to resolve")
+            if not has_failed or time.monotonic() > deadline:
                 return done.stdout.strip()
 
     def publish(self, *arguments: str) -> Program:

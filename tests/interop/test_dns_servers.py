@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from tests.interop.dns_servers import Bind, DnsServer, Knot, zone_text
 from tests.interop.programs import Program, require_programs
-from tests.network.lan import LanTestCase
+from tests.network.lan import LanTestCase, wait_until
 
 ZONE = r"Building\0321.example.com."
 DOMAIN = "Building 1.example.com"
@@ -58,8 +59,23 @@ class ServerTests(LanTestCase):
         self.addCleanup(program.end)
         return program
 
-    def run_mcast(self, *words: str) -> str:
-        return self.here.python("-m", "mcast.cli", *words, check=False)
+    def run_until(self, texts: Sequence[str], *words: str, unwanted: str = "Traceback") -> str:
+        """Run a command again and again until it prints all texts, and not the unwanted one; return that.
+
+        A server that stands still for seconds is late for one command.
+        """
+        printed = ""
+
+        def is_printed() -> bool:
+            nonlocal printed
+            printed = self.here.python("-m", "mcast.cli", *words, check=False)
+            return all(text in printed for text in texts) and unwanted not in printed
+
+        try:
+            wait_until(is_printed, " ".join(words))
+        except AssertionError as error:
+            raise AssertionError(f"{error}: no {texts}, or {unwanted!r}, but:\n{printed}") from None
+        return printed
 
     def changes(self, kind: type[DnsServer]) -> None:
         """Follow a zone while a service comes, moves and goes."""
@@ -101,9 +117,8 @@ class ServerTests(LanTestCase):
 
     def test_resolve(self) -> None:
         self.serve(Knot)
-        printed = self.run_mcast("resolve", f"Küche._http._tcp.{DOMAIN}", "--server", self.there.ipv4())
-        self.assertIn("port       81", printed)
-        self.assertIn("address    2001:db8::9", printed)
+        texts = ("port       81", "address    2001:db8::9")
+        self.run_until(texts, "resolve", f"Küche._http._tcp.{DOMAIN}", "--server", self.there.ipv4())
 
     def test_servers_of_the_system(self) -> None:
         """Those of resolv.conf, which `ip netns exec` takes from a folder of the namespace."""
@@ -112,8 +127,7 @@ class ServerTests(LanTestCase):
         folder.mkdir(parents=True)
         self.addCleanup(shutil.rmtree, folder)
         (folder / "resolv.conf").write_text(f"nameserver {self.there.ipv4()}\n")
-        printed = self.run_mcast("resolve", "my web", "_http._tcp", "--domain", DOMAIN)
-        self.assertIn("port       80", printed)
+        self.run_until(["port       80"], "resolve", "my web", "_http._tcp", "--domain", DOMAIN)
 
     def test_check(self) -> None:
         """A zone that BIND delegates to Knot: all is well, until Knot is gone."""
@@ -129,11 +143,8 @@ class ServerTests(LanTestCase):
         bind = Bind(self.here, {"example.com.": parent})
         self.addCleanup(bind.close)
         check = ("domains", "--check", DOMAIN, "--server", self.here.ipv4())
-        printed = self.run_mcast(*check)
-        self.assertIn("delegated by example.com. to ns.example.com.", printed)
-        self.assertIn("2 services", printed)
-        self.assertNotIn("wrong", printed)
+        texts = ("delegated by example.com. to ns.example.com.", "2 services")
+        self.run_until(texts, *check, unwanted="wrong")
         child.close()
-        printed = self.run_mcast(*check)
-        self.assertIn("does not answer by UDP (nobody listens on its UDP port)", printed)
-        self.assertIn("does not answer by TCP", printed)
+        texts = ("does not answer by UDP (nobody listens on its UDP port)", "does not answer by TCP")
+        self.run_until(texts, *check)

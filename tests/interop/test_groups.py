@@ -109,9 +109,8 @@ class CoapTests(GroupTestCase):
         """Over IPv6, by the second interface: the server does not listen on the first."""
         self.peer("coap-server-notls", "-g", "ff02::fd", "-G", "eth1")
         wait_until(lambda: "ff0200000000000000000000000000fd" in self.memberships(), "coap-server to join")
-        here = self.example("coap_discover.py", "eth1")
-        here.wait_for('title="General Info"')
-        self.assertTrue(here.lines[0].startswith(f"{self.there.link_local(1)}%eth1 '</>;"), here.output)
+        found = run_until(lambda: self.example("coap_discover.py", "eth1"), 'title="General Info"')
+        self.assertTrue(found.startswith(f"{self.there.link_local(1)}%eth1 '</>;"), found)
 
     def test_not_by_the_other_interface(self) -> None:
         self.peer("coap-server-notls", "-g", "ff02::fd", "-G", "eth1")
@@ -126,17 +125,23 @@ class CoapTests(GroupTestCase):
     def test_resource(self) -> None:
         self.example("coap_resource.py", "224.0.1.187").wait_for("ready")
         self.there.ip("route", "replace", "224.0.0.0/4", "dev", "eth0")
-        answer = self.there.run(
-            "coap-client-notls", "-m", "get", "-N", "-B", "6", "coap://224.0.1.187/.well-known/core"
-        )
-        self.assertEqual(answer.strip(), '</lamp>;rt="light";title="A lamp"')
+        self.get_lamp("coap://224.0.1.187/.well-known/core")
 
     def test_resource_over_ipv6(self) -> None:
         """The client names the interface by the zone."""
         self.example("coap_resource.py", "ff02::fd%eth1").wait_for("ready")
-        answer = self.there.run(
-            "coap-client-notls", "-m", "get", "-N", "-B", "6", "coap://[ff02::fd%eth1]/.well-known/core"
-        )
+        self.get_lamp("coap://[ff02::fd%eth1]/.well-known/core")
+
+    def get_lamp(self, url: str) -> None:
+        """Have the client ask until it is answered: it waits six seconds."""
+        answer = ""
+
+        def is_answered() -> bool:
+            nonlocal answer
+            answer = self.there.run("coap-client-notls", "-m", "get", "-N", "-B", "6", url, check=False)
+            return bool(answer.strip())
+
+        wait_until(is_answered, f"an answer of {url}")
         self.assertEqual(answer.strip(), '</lamp>;rt="light";title="A lamp"')
 
     def memberships(self) -> str:

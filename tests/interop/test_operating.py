@@ -56,7 +56,8 @@ class OperatingTests(LanTestCase):
         self.addCleanup(shutil.rmtree, self.folder, True)
         self.source = self.folder / "source"
         shutil.copytree(REPOSITORY, self.source, ignore=shutil.ignore_patterns(*LEFT_OUT))
-        shutil.copytree("/etc", self.folder / "etc", symlinks=True)
+        # Tests beside this one make and remove folders of their namespaces in /etc/netns.
+        shutil.copytree("/etc", self.folder / "etc", symlinks=True, ignore=shutil.ignore_patterns("netns"))
         for name in ("opt", "lib"):
             (self.folder / name).mkdir()
 

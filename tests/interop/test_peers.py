@@ -175,7 +175,7 @@ class LifeTests(PeersTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.file = self.folder / "services.toml"
-        self.file.write_text(SERVICES.format(revision=1), encoding="utf-8")
+        self.write(1)
         self.seen = len(self.zeroconf.events)
         self.browser = self.avahi.follow("_ftp._tcp")
         self.addCleanup(self.browser.end)
@@ -183,6 +183,12 @@ class LifeTests(PeersTestCase):
         self.addCleanup(self.responder.close)
         self.wait_for("added")
         self.browser.wait_for(lambda line: line.startswith("+") and "IPv4" in line)
+
+    def write(self, revision: int) -> None:
+        """Write the file as a whole: a part of it would be read."""
+        fresh = self.folder / "fresh"
+        fresh.write_text(SERVICES.format(revision=revision), encoding="utf-8")
+        fresh.replace(self.file)
 
     def wait_for(self, kind: str, **fields: object) -> dict[str, Any]:
         """Wait for the next such event of python-zeroconf about the service."""
@@ -210,7 +216,7 @@ class LifeTests(PeersTestCase):
 
     def test_changed_file(self) -> None:
         """The file is read again when it changes, and neighbours hear of the new TXT (RFC 6762 §8.4)."""
-        self.file.write_text(SERVICES.format(revision=2), encoding="utf-8")
+        self.write(2)
         self.wait_for("updated", txt={"revision": "2"})
         self.assertNotIn("-;", self.browser.output)
 

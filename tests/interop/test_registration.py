@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 import tempfile
+from itertools import count
 from pathlib import Path
 from typing import ClassVar
 
 from tests.blocks import block
 from tests.interop.dns_servers import KEY, Bind, DnsServer, Knot, zone_text
 from tests.interop.programs import Program, require_programs
-from tests.network.lan import Host, Lan, LanTestCase, wait_until
+from tests.network.lan import PATIENCE, Host, Lan, LanTestCase, wait_until
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 OTHER_SECRET = "YW5vdGhlciBzZWNyZXQgb2YgMzI="
@@ -66,7 +67,8 @@ class RegistrationTestCase(LanTestCase):
 
     def dig(self, name: str, rtype: str) -> list[str]:
         """Return what there is, in lower case: Knot keeps the names of an update so."""
-        said = self.subject.run("dig", "+short", "+tcp", f"@{self.machine.ipv4()}", name, rtype)
+        words = ("dig", "+short", "+tcp", "+tries=1", "+timeout=60")
+        said = self.subject.run(*words, f"@{self.machine.ipv4()}", name, rtype)
         return sorted(said.lower().split("\n"))[1:]
 
     def wait_for(self, name: str, rtype: str, *said: str) -> None:
@@ -102,12 +104,19 @@ class Registering:
         self.wait_for("_services._dns-sd._udp.example.com", "PTR", "_http._tcp.example.com.")
         first.send_signal(signal.SIGKILL)
         first.wait()
-        second = self.register("--service", "My Web:_http._tcp:90")
-        self.wait_for_types("My\\032Web._http._tcp.example.com.")
-        self.wait_for("My\\032Web._http._tcp.example.com", "SRV", "0 0 90 kitchen.example.com.")
-        self.wait_for("Old._http._tcp.example.com", "ANY")
-        second.end()
-        self.wait_for_types()
+        ports = count(90)
+
+        def is_removed() -> bool:
+            port = next(ports)
+            second = self.register("--service", f"My Web:_http._tcp:{port}")
+            self.wait_for("My\\032Web._http._tcp.example.com", "SRV", f"0 0 {port} kitchen.example.com.")
+            self.wait_for_types("My\\032Web._http._tcp.example.com.")
+            self.wait_for("Old._http._tcp.example.com", "ANY")
+            second.end()
+            # Where the server stands still for three seconds, the end does not wait for it.
+            return not self.dig("_http._tcp.example.com", "PTR")
+
+        wait_until(is_removed, "an end with all names removed", 2 * PATIENCE)
         self.assertEqual(self.dig("kitchen.example.com", "ANY"), [])
         self.assertEqual(self.dig("_services._dns-sd._udp.example.com", "PTR"), [])
 

@@ -203,7 +203,11 @@ class _Running:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._clock.callLater(max(0.0, at - self._clock.seconds()), self._wake, at)
+        self._timer = self._clock.callLater(max(0.0, at - self._clock.seconds()), self._look_once_more, at)
+
+    def _look_once_more(self, at: float) -> None:
+        # What has come is read first: a reactor that was kept from running calls what is due before it reads.
+        self._timer = self._clock.callLater(0, self._wake, at)
 
     def _wake(self, at: float) -> None:
         self._timer = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import ip_address
+from math import inf
 from random import Random, SystemRandom
 from typing import Any, NamedTuple
 
@@ -153,7 +154,7 @@ class _OneShot:
             question,
             rng.randrange(0x10000),
             self._clock.seconds(),
-            timeout=timeout,
+            timeout=inf,  # `_give_up` ends it, once what came in time is read
         )
         self._interface = 0
         self._delay = RETRY_DELAY
@@ -185,7 +186,7 @@ class _OneShot:
             one.stopListening()
         if self._listening in refused:
             raise OSError("the system gives no port but 5353")
-        self._end = self._clock.callLater(self._timeout, self._give_up)
+        self._end = self._clock.callLater(self._timeout, self._look_once_more)
         if not self._send():
             self._close()
             raise OSError(f"{self._server}: it cannot be sent to")
@@ -239,6 +240,10 @@ class _OneShot:
             lambda message: self._succeed(OneShotReply(message, host)),
             lambda _: self._succeed(OneShotReply(truncated, host)),
         )
+
+    def _look_once_more(self) -> None:
+        # A reactor that was kept from running calls what is due before it reads what has come.
+        self._end = self._clock.callLater(0, self._give_up)
 
     def _give_up(self) -> None:
         self._end = None

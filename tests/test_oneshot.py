@@ -34,6 +34,7 @@ class OneShotTestCase(SynchronousTestCase):
     def listen(self, reactor: Any, port: int, protocol: DatagramProtocol, *, interface: str, **_: Any) -> Any:
         """Open a port in place of `listen_multicast`."""
         number = self.free_ports.pop(0) if self.free_ports else port
+        self.protocol = protocol
         return self.here.listenMulticast(number, protocol, interface, listenMultiple=True)
 
     def ask(self, server: str = "10.0.1.2", port: int = 5353, **settings: Any) -> Deferred[OneShotReply]:
@@ -117,6 +118,21 @@ class ServerTests(OneShotTestCase):
         self.lan.advance(0.1)
         error = self.failureResultOf(asked, NotFound).value
         self.assertEqual(str(error), "there.local.: no answer from 10.0.1.2 within 4 s")
+
+    def test_read_after_the_end(self) -> None:
+        """What has come when the time is up is taken: a program that stood still reads it only then."""
+        asked = self.ask(timeout=2)
+        response = encode(
+            Message(
+                decode(self.sent[0].payload).id,
+                RESPONSE_FLAGS,
+                [QUESTION],
+                answers=[address(HOST, "192.0.2.9", 10)],
+            )
+        )
+        self.lan.clock.callLater(2, self.protocol.datagramReceived, response, ("10.0.1.2", 5353))
+        self.lan.advance(2)
+        self.assertEqual(len(self.successResultOf(asked).message.answers), 1)
 
     def test_nothing_more_after_the_end(self) -> None:
         asked = self.ask(timeout=2)

@@ -173,7 +173,9 @@ class _LookUp(Generic[_T]):
         self._partial = partial
         self._search: Search[Any] | None = None
         self._result: Deferred[_T] = Deferred(lambda _: self._close())
-        self._timer: IDelayedCall | None = searches.clock.callLater(checked_timeout(timeout), self._give_up)
+        self._timer: IDelayedCall | None = searches.clock.callLater(
+            checked_timeout(timeout), self._look_once_more
+        )
 
     def start(self, follower: Follower, place: Where, news: Callable[[float], object]) -> Deferred[_T]:
         """Begin; cancelling the Deferred ends the look-up."""
@@ -200,6 +202,10 @@ class _LookUp(Generic[_T]):
         self._close()
         self._durations.failures += 1
         self._result.errback(error)
+
+    def _look_once_more(self) -> None:
+        # What has come is read first: a reactor that was kept from running calls what is due before it reads.
+        self._timer = self._searches.clock.callLater(0, self._give_up)
 
     def _give_up(self) -> None:
         self._timer = None

@@ -6,13 +6,16 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError
 
-from mcast.dns.codes import RecordType
+from mcast.dns.codes import RESPONSE_FLAGS, RecordType
+from mcast.dns.messages import Message, encode
 from mcast.dns.names import Name
 from mcast.dns.records import address, pointer, service, text
 from mcast.dnssd.enumeration import DomainList
 from mcast.dnssd.hosts import Host
 from mcast.dnssd.instances import InstanceName
 from mcast.errors import InvalidService, NotFound
+from mcast.mdns.constants import IPV4_GROUP
+from mcast.testing import Packet
 from tests.node.two_nodes import TwoNodes
 
 
@@ -124,6 +127,18 @@ class ResolveHostTests(TwoNodes):
         error = self.failureResultOf(looked, NotFound).value
         self.assertEqual(str(error), "v4.local.: its owner says that it has no such address")
         self.assertLess(self.lan.now - asked_at, 3)
+
+    def test_read_after_the_end(self) -> None:
+        """What has come when the time is up is taken: a program that stood still reads it only then."""
+        looked = self.here.resolve_host("late", timeout=2)
+        response = encode(
+            Message(0, RESPONSE_FLAGS, answers=[address(Name.parse("late.local"), "10.0.1.9", 120)])
+        )
+        packet = Packet(0.0, "lan", "", "10.0.1.9", 5353, IPV4_GROUP, 5353, response)
+        host = self.lan.host("here")
+        self.lan.clock.callLater(2, host.ports.take, packet, host.interface())
+        self.lan.advance(2)
+        self.assertEqual([str(found.address) for found in self.successResultOf(looked)], ["10.0.1.9"])
 
     def test_nobody_there(self) -> None:
         looked = self.here.resolve_host("nobody", timeout=2)

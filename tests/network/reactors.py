@@ -35,6 +35,9 @@ def make_reactor(name: str) -> Any:
 
 _PLACES = {"interface", "group", "ipv6", "pinned"}
 
+_STEP = 0.005
+"""Seconds that the reactor waits at most for something to do, before the test looks again."""
+
 
 class Recorder(DatagramProtocol):
     """Keeps what arrives on a port of ours."""
@@ -100,6 +103,8 @@ class ReactorLanTestCase(LanTestCase):
             reader.connectionLost(None)
         if self.reactor_name == "asyncio":
             self.reactor._asyncioEventloop.close()
+        elif self.reactor_name == "epoll":
+            self.reactor._poller.close()  # or it stays open until a cycle is collected, in whatever test
 
     def open(self, port: int = 0, protocol: DatagramProtocol | None = None, **settings: Any) -> GroupPort:
         """Return a new port of ours, closed after the test.
@@ -132,13 +137,16 @@ class ReactorLanTestCase(LanTestCase):
 
     def until(self, condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
         """Run the reactor until the condition holds; fail naming ``what`` if that takes too long."""
-        wait_until(condition, what, timeout, step=lambda: self.reactor.iterate(0.005))
+        wait_until(condition, what, timeout, step=lambda: self.reactor.iterate(_STEP))
 
     def turn(self, seconds: float = 0.1) -> None:
         """Run the reactor for a while: long enough for what must not come to come."""
         end = self.reactor.seconds() + seconds
-        while self.reactor.seconds() < end:
-            self.reactor.iterate(0.005)
+        # Often enough also when this process stood still for so long.
+        least = seconds / _STEP
+        while least > 0 or self.reactor.seconds() < end:
+            self.reactor.iterate(_STEP)
+            least -= 1
 
     def heard(self, recorder: Recorder | PlainRecorder, *expected: bytes) -> None:
         """Wait for these datagrams, in whatever order, and for no other."""

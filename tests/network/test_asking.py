@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from tests.network.lan import Host, LanTestCase
+from tests.network.lan import PATIENCE, Host, LanTestCase
 from tests.network.test_echo import Program
 
 GROUP4, GROUP6 = "239.1.2.3:7645", "[ff02::123]:7645"
@@ -23,11 +23,21 @@ reactor.run()
 
 ASK = """
 import json, sys
-from twisted.internet.task import react
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall, react
 from mcast import Group, ask
 async def main(reactor, settings, *groups):
-    found = []
-    replies = ask(reactor, [Group.parse(text) for text in groups], b"who?", **json.loads(settings))
+    settings, found = json.loads(settings), []
+    enough = settings.pop("enough", {})
+    replies = ask(reactor, [Group.parse(text) for text in groups], b"who?", **settings)
+    def look():
+        told = replies.statistics()
+        if enough and all(told[name] == wanted for name, wanted in enough.items()):
+            looking.stop()
+            # What should not come has a moment to come.
+            reactor.callLater(0.5, lambda: Deferred.fromCoroutine(replies.aclose()))
+    looking = LoopingCall(look)
+    looking.start(0.05)
     async for reply in replies:
         found.append([reply.data.decode(), reply.source, reply.interface])
     print(json.dumps({"replies": sorted(found), "statistics": replies.statistics()}))
@@ -51,8 +61,11 @@ class AskingTests(LanTestCase):
         program.wait_for("ready")
 
     def ask(self, *groups: str, host: Host | None = None, **settings: Any) -> dict[str, Any]:
-        """Ask, and return what was gathered."""
-        wanted = json.dumps({"wait": 3.0, "repeats": [0, 0.3], **settings})
+        """Ask, and return what was gathered.
+
+        :param settings: of `ask`; with ``enough``, the statistics with which it ends soon.
+        """
+        wanted = json.dumps({"wait": PATIENCE, "repeats": [0, 0.3], **settings})
         asked: dict[str, Any] = json.loads((host or self.asker).python("-c", ASK, wanted, *groups))
         return asked
 
@@ -60,7 +73,7 @@ class AskingTests(LanTestCase):
         """A host has another address on each link; what it says to the repeat is no other reply."""
         for number, host in enumerate(self.answerers):
             self.answer(host, f"host{number}")
-        gathered = self.ask(GROUP4)
+        gathered = self.ask(GROUP4, enough={"replies": 4, "repeated": 4})
         self.assertEqual(
             gathered["replies"],
             [
@@ -75,14 +88,14 @@ class AskingTests(LanTestCase):
         (host, _) = self.answerers
         self.answer(host, "it")
         self.assertEqual(
-            self.ask(GROUP4, GROUP6, interfaces=["eth1"])["replies"],
+            self.ask(GROUP4, GROUP6, interfaces=["eth1"], enough={"replies": 2, "repeated": 2})["replies"],
             [["it who?", host.ipv4(1), "eth1"], ["it who?", f"{host.link_local(1)}%eth1", "eth1"]],
         )
 
     def test_own_host(self) -> None:
         """A program on the same host answers as others do."""
         self.answer(self.asker, "I", GROUP4)
-        gathered = self.ask(GROUP4, interfaces=["eth0"])
+        gathered = self.ask(GROUP4, interfaces=["eth0"], enough={"replies": 1, "repeated": 1})
         self.assertEqual(
             [(data, source) for data, source, _ in gathered["replies"]], [("I who?", self.asker.ipv4())]
         )
@@ -91,7 +104,7 @@ class AskingTests(LanTestCase):
         """The first answer is enough: the end does not wait."""
         for number, host in enumerate(self.answerers):
             self.answer(host, f"host{number}", GROUP4)
-        gathered = self.ask(GROUP4, wait=20.0, expect=1)
+        gathered = self.ask(GROUP4, expect=1)
         self.assertEqual(len(gathered["replies"]), 1)
 
     def test_nobody(self) -> None:
@@ -106,10 +119,9 @@ class AskingTests(LanTestCase):
         forger = Program(host, sys.executable, "-c", FORGE)
         self.addCleanup(forger.end)
         forger.wait_for("ready")
-        gathered = self.ask(GROUP4, interfaces=["eth0"], repeats=[0])
-        self.assertEqual(
-            (gathered["replies"], gathered["statistics"]["dropped"]), ([], {"source off link": 1})
-        )
+        dropped = {"source off link": 1}
+        gathered = self.ask(GROUP4, interfaces=["eth0"], repeats=[0], enough={"dropped": dropped})
+        self.assertEqual((gathered["replies"], gathered["statistics"]["dropped"]), ([], dropped))
 
 
 FORGE = """

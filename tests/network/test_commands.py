@@ -41,6 +41,18 @@ def objects(lines: str, event: str) -> list[dict[str, Any]]:
     return [each for each in map(json.loads, lines.splitlines()) if each["event"] == event]
 
 
+def whole_lines(program: Program) -> str:
+    """Return the lines that a program has written to their end."""
+    return program.output.rpartition("\n")[0]
+
+
+def in_the_tables(group: str) -> str:
+    """Return how the kernel writes a group in its tables of memberships."""
+    if ":" in group:
+        return socket.inet_pton(socket.AF_INET6, group).hex()
+    return f"{struct.unpack('=I', socket.inet_aton(group))[0]:08X}"
+
+
 class PingTests(SceneTestCase):
     """Two responders on two hosts, a client on the third."""
 
@@ -151,6 +163,8 @@ class PingTests(SceneTestCase):
         """Ctrl-C prints the summary."""
         program = Program(self.client, *MCAST, "ping", "224.0.0.123", "-i", "0.1", "--expect", "2")
         program.wait_for("seq=2")
+        for server in self.servers:
+            program.wait_for(f"{server.ipv4()}")
         program.process.send_signal(signal.SIGINT)
         program.wait_for(", 2 responders")
         program.wait_for("loss%")
@@ -194,13 +208,20 @@ class ListenTests(LanTestCase):
         super().setUp()
         self.sender, self.listener = self.lan.hosts
 
-    def listen(self, *words: str) -> Program:
+    def listen(self, *words: str, groups: Sequence[str] = (IPV4,)) -> Program:
+        """Start a listener, and wait until it has joined these groups."""
         program = Program(self.listener, *MCAST, "listen", *words)
-        wait_until(lambda: "7B0000E0" in self.listener.run("cat", "/proc/net/igmp"), "the join")
+        wanted = [in_the_tables(group) for group in groups]
+
+        def joined() -> bool:
+            tables = self.listener.run("cat", "/proc/net/igmp", "/proc/net/igmp6")
+            return all(each in tables for each in wanted)
+
+        wait_until(joined, f"{groups} to be joined")
         return program
 
     def test_heard(self) -> None:
-        program = self.listen(IPV4, "ff02::123", "--json", "-c", "2")
+        program = self.listen(IPV4, "ff02::123", "--json", "-c", "2", groups=(IPV4, "ff02::123"))
         self.assertEqual(command(self.sender, "send", IPV4, "Hello").returncode, 0)
         self.assertEqual(command(self.sender, "send", "ff02::123%eth0", "-t", "7", "Hello 6").returncode, 0)
         self.assertEqual(program.process.wait(PATIENCE), 0)
@@ -221,10 +242,8 @@ class ListenTests(LanTestCase):
 
     def test_source_specific(self) -> None:
         """Only the source that was named is heard."""
-        program = Program(
-            self.listener, *MCAST, "listen", "232.1.2.3", "--json", "--source", self.sender.ipv4(), "-c", "1"
-        )
-        wait_until(lambda: "030201E8" in self.listener.run("cat", "/proc/net/igmp"), "the join")
+        source = ("--source", self.sender.ipv4())
+        program = self.listen("232.1.2.3", "--json", *source, "-c", "1", groups=("232.1.2.3",))
         command(self.listener, "send", "232.1.2.3", "from another source")
         command(self.sender, "send", "232.1.2.3", "from the source")
         self.assertEqual(program.process.wait(PATIENCE), 0)
@@ -235,7 +254,8 @@ class ListenTests(LanTestCase):
     def test_stats(self) -> None:
         program = self.listen(IPV4, "--stats", "0.5", "--json")
         command(self.sender, "send", IPV4, "-c", "100", "-s", "100")
-        program.wait_for('"event": "stats"')
+        while sum(each["packets"] for each in objects(whole_lines(program), "stats")) < 100:
+            program.wait_for('"event": "stats"', program.output.count('"event": "stats"') + 1)
         program.process.send_signal(signal.SIGINT)
         self.assertEqual(program.process.wait(PATIENCE), 0)
         counted = objects(program.end(), "stats")
@@ -245,8 +265,8 @@ class ListenTests(LanTestCase):
 
     def test_stream(self) -> None:
         """Numbered datagrams arrive all, evenly, over 16 groups of which one is sent to."""
-        program = Program(self.listener, *MCAST, "listen", "239.1.2.0/28", "--stats", "0.2", "--json")
-        wait_until(lambda: "0F0201EF" in self.listener.run("cat", "/proc/net/igmp"), "the last join")
+        groups = [f"239.1.2.{number}" for number in range(16)]
+        program = self.listen("239.1.2.0/28", "--stats", "0.2", "--json", groups=groups)
         command(self.sender, "send", "239.1.2.7", "--sequence", "-c", "50", "-r", "200", "-s", "200")
         program.wait_for('"received": 50')
         program.process.send_signal(signal.SIGINT)
@@ -277,7 +297,7 @@ class ListenTests(LanTestCase):
     def test_source_of_one_group(self) -> None:
         """SOURCE,GROUP beside a group of any source."""
         stranger = f"10.77.0.200,{IPV4}"
-        program = self.listen(stranger, "239.1.2.3", "--json", "-c", "1")
+        program = self.listen(stranger, "239.1.2.3", "--json", "-c", "1", groups=(IPV4, "239.1.2.3"))
         command(self.sender, "send", IPV4, "from another source")
         command(self.sender, "send", "239.1.2.3", "from any source")
         self.assertEqual(program.process.wait(PATIENCE), 0)

@@ -79,6 +79,7 @@ class ListenerTests(ReactorLanTestCase):
             self.ask(group, b"one", "eth1")
             self.ask(group, b"zero", "eth0")
         self.until(lambda: len(everywhere.data) >= 4, "the other listener to hear all")
+        self.until(lambda: len(protocol.data) >= 2, "what was sent on the first link")
         self.turn(0.05)
         self.assertEqual(protocol.data, [b"zero", b"zero"])
 

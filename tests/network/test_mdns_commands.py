@@ -14,7 +14,7 @@ from tests.interop.peers import Responder
 from tests.interop.probe import Sniffer
 from tests.interop.programs import Program
 from tests.interop.wire import A, labels
-from tests.network.lan import LanTestCase, wait_until
+from tests.network.lan import PATIENCE, LanTestCase, wait_until
 
 HOST = labels("kitchen.local")
 
@@ -150,9 +150,8 @@ class PublishTests(LanTestCase):
                 holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             holder.bind(("", MDNS_PORT))
         self.publish("Web", "_http._tcp", "80").wait_for("published")
-        seeking = Program(
-            self.there.command(sys.executable, "-m", "mcast.cli", "resolve", "Web", "_http._tcp")
-        )
+        words = ("resolve", "Web", "_http._tcp", "--wait", str(PATIENCE))
+        seeking = Program(self.there.command(sys.executable, "-m", "mcast.cli", *words))
         self.addCleanup(seeking.end)
         seeking.wait_for("port       80")
         self.assertEqual(ended(seeking), 0)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 
+from twisted.internet.defer import Deferred
+
 from mcast.dns.codes import RESPONSE_FLAGS, Flag, RecordType
 from mcast.dns.messages import Message, Question, decode, encode
 from mcast.dns.names import Name
 from mcast.dns.records import text
-from mcast.oneshot import ask
+from mcast.oneshot import OneShotReply, ask
+from tests.network.lan import PATIENCE
 from tests.network.reactors import ReactorLanTestCase, readable
 
 NAME = Name.parse("big.example.")
@@ -17,6 +20,9 @@ QUESTION = Question(NAME, RecordType.TXT)
 
 class OneShotTests(ReactorLanTestCase):
     """The other host is a server, made of plain sockets."""
+
+    def ask(self, server: str, port: int = 5353) -> Deferred[OneShotReply]:
+        return ask(self.reactor, NAME, "TXT", server, port, timeout=PATIENCE)
 
     def query(self, server: socket.socket) -> tuple[Message, tuple[str, int]]:
         """Return the query that the server has got, and from where."""
@@ -30,7 +36,7 @@ class OneShotTests(ReactorLanTestCase):
     def test_source_port(self) -> None:
         """M-5.1-1: a query does not leave from port 5353."""
         server = self.there.udp_socket(port=5353)
-        asked = ask(self.reactor, NAME, "TXT", self.there.ipv4())
+        asked = self.ask(self.there.ipv4())
         message, source = self.query(server)
         self.assertNotEqual(source[1], 5353)
         server.sendto(self.response(message), source)
@@ -40,7 +46,7 @@ class OneShotTests(ReactorLanTestCase):
 
     def test_link_local_server(self) -> None:
         server = self.there.udp_socket(ipv6=True, port=5353)
-        asked = ask(self.reactor, NAME, "TXT", f"{self.there.link_local()}%eth0")
+        asked = self.ask(f"{self.there.link_local()}%eth0")
         data, source = server.recvfrom(9000)
         server.sendto(self.response(decode(data)), source)
         reply = self.wait(asked)
@@ -54,7 +60,7 @@ class OneShotTests(ReactorLanTestCase):
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         stream.bind((self.there.ipv4(), 53))
         stream.listen()
-        asked = ask(self.reactor, NAME, "TXT", self.there.ipv4(), 53)
+        asked = self.ask(self.there.ipv4(), 53)
         message, source = self.query(server)
         server.sendto(self.response(message, Flag.TRUNCATED, 0), source)
         self.until(lambda: readable(stream), "a connection")
@@ -75,7 +81,7 @@ class OneShotTests(ReactorLanTestCase):
     def test_truncated_answer_where_there_is_no_tcp(self) -> None:
         """M-18.5-3: what came is given, and says that it is not all."""
         server = self.there.udp_socket(port=5353)
-        asked = ask(self.reactor, NAME, "TXT", self.there.ipv4())
+        asked = self.ask(self.there.ipv4())
         message, source = self.query(server)
         server.sendto(self.response(message, Flag.TRUNCATED), source)
         reply = self.wait(asked)

@@ -225,8 +225,8 @@ class ForeignClientTests(PushTestCase):
                         sent = True
                 except ssl.SSLWantReadError:
                     pass
-                plain.sendall(outgoing.read())
                 try:
+                    plain.sendall(outgoing.read())
                     data = plain.recv(4096)
                 except OSError as error:
                     return type(error).__name__

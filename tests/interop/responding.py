@@ -11,7 +11,7 @@ from typing import ClassVar
 from tests.interop.peers import Responder
 from tests.interop.probe import Packet, Prober
 from tests.interop.scenes import SceneTestCase
-from tests.interop.wire import PTR, SRV, Labels, Message, Record, fold, labels
+from tests.interop.wire import PTR, SRV, Labels, Message, Question, Record, fold, labels, query
 from tests.network.lan import PATIENCE, Host
 
 HOST = labels("kitchen.local")
@@ -130,6 +130,11 @@ class WireTestCase(SceneTestCase):
             ),
             start=start,
         )
+
+    def renew(self, prober: Prober) -> None:
+        """Have an SRV record multicast: for a quarter of its TTL, 30 s, unicast is enough (RFC 6762 §5.4)."""
+        self.settle()
+        self.ask(query(Question(WEB, SRV)), has(WEB, SRV), multicast=True, prober=prober)
 
     def hears(self, start: int, seconds: float = SILENCE) -> list[Packet]:
         """Wait for a packet of the responder; return it and what else it sends in the moment after it."""

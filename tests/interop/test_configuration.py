@@ -19,7 +19,7 @@ from tests.network.lan import PATIENCE, REPOSITORY, LanTestCase
 
 def said(*words: str | Path) -> tuple[int, str]:
     """Return the exit status of a program, and all that it says."""
-    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=2 * PATIENCE, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

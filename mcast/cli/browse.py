@@ -260,13 +260,20 @@ class _Quiet:
         if self._is_asking():
             self._look_later()
         else:
+            # What has come is read first: a reactor that was kept from running calls what is due before that.
+            self._timer = self._clock.callLater(0, self._end)
+
+    def _end(self) -> None:
+        if self._is_asking():
+            self._look_later()
+        else:
             self._done.callback(None)
 
     def news(self) -> None:
         """Begin to wait anew."""
         if self._timer is not None and self._timer.active():
-            assert self._wait is not None
-            self._timer.reset(self._wait)
+            self._timer.cancel()
+            self._look_later()
 
     def stop(self) -> None:
         """Wait no longer."""

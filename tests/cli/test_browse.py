@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
 from mcast.cli import browse
 from mcast.cli.browse import CHECK
 from mcast.cli.command import GOOD, NOT_ALL, CommandError
@@ -85,6 +88,17 @@ class TableTests(FindingTestCase):
         self.assertNoResult(done)
         self.lan.advance(2)
         self.assertEqual(self.successResultOf(done), GOOD)
+
+    def test_news_that_are_read_late(self) -> None:
+        """A process that stood still calls what is due before it reads what has come meanwhile."""
+        clock, done = Clock(), Deferred[None]()
+        quiet = browse._Quiet(clock, 2.0, done)
+        clock.callLater(2.5, quiet.news)
+        clock.rightNow += 3.0
+        clock.advance(0)
+        self.assertNoResult(done)
+        clock.advance(2.0)
+        self.successResultOf(done)
 
     def test_service_that_went_meanwhile_is_not_listed(self) -> None:
         registration = self.publish()

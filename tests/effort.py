@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from math import inf
 from time import thread_time
+
+TRIES = 5
+"""Calls that are counted, one after the other, until one is below the limit."""
 
 
 def effort(call: Callable[[], object]) -> float:
@@ -22,6 +26,20 @@ def effort(call: Callable[[], object]) -> float:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def least_effort(prepared: Callable[[], Callable[[], object]], limit: float) -> float:
+    """Return the effort of a call that is prepared anew each time: the first below a limit, or the least.
+
+    What is added to it, as where a machine counts for ours the time that it takes for others, is no work of
+    ours; nothing makes it less.
+    """
+    taken = inf
+    for _ in range(TRIES):
+        taken = min(taken, effort(prepared()))
+        if taken < limit:
+            break
+    return taken
 
 
 def piece() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from math import inf
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from mcast.dns.messages import Question
 from mcast.dns.names import Name
 from mcast.mdns.querier.pacing import FIRST_PAUSE, LONGEST_PAUSE, OPEN, Pacing
-from tests.effort import effort
+from tests.effort import least_effort
 from tests.mdns.lab import A
 from tests.mdns.querier.asking_lab import FAR_A, FAR_Q, AskingLab, asked_at, gaps
 
@@ -129,12 +131,18 @@ class QuestionIntervalTests(SynchronousTestCase):
 class ManyQuestionsTests(SynchronousTestCase):
     """Thousands of questions, as of services that a stranger invents."""
 
+    queue: Any
+
     def test_the_first_after_many(self) -> None:
         """That the last second is over is no work that one question is late for."""
-        lab = AskingLab()
-        queue = lab.querier._queue
-        for number in range(8000):
-            queue.ask(Question(Name.parse(f"nobody{number}.local"), A), lab.now)
-        later = lab.now + 2.0
-        self.assertLess(effort(lambda: queue.ask(FAR_Q, later)), 1.5)
-        self.assertEqual(queue.free_at(Question(Name.parse("nobody1.local"), A)), -inf)
+
+        def prepared() -> Callable[[], object]:
+            lab = AskingLab()
+            self.queue = queue = lab.querier._queue
+            for number in range(8000):
+                queue.ask(Question(Name.parse(f"nobody{number}.local"), A), lab.now)
+            later = lab.now + 2.0
+            return lambda: queue.ask(FAR_Q, later)
+
+        self.assertLess(least_effort(prepared, 1.5), 1.5)
+        self.assertEqual(self.queue.free_at(Question(Name.parse("nobody1.local"), A)), -inf)

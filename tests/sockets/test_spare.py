@@ -18,9 +18,10 @@ class SpareTests(SynchronousTestCase):
 
     def test_enough(self) -> None:
         """What is taken for a moment is given back."""
-        before = sorted(os.listdir("/dev/fd"))
+        before = set(os.listdir("/dev/fd"))
         require_descriptors(10)
-        self.assertEqual(sorted(os.listdir("/dev/fd")), before)
+        # Others may close theirs meanwhile: the collector of garbage, a thread of `tests.beside`.
+        self.assertEqual(set(os.listdir("/dev/fd")) - before, set())
 
     def test_too_few(self) -> None:
         """What can be done is said."""

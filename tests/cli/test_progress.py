@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -17,6 +18,8 @@ class Terminal(StringIO):
 class ProgressTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.now = 0.0
+        # Whatever terminal the tests are run from.
+        self.patch(os, "environ", {**os.environ, "COLUMNS": "80"})
 
     def progress(self, stream: StringIO, total: float | None = 200.0) -> Progress:
         return Progress("reading big.pcap", total, stream, now=lambda: self.now)

@@ -1,4 +1,4 @@
-"""SIGHUP, which has files read again, from the first moment and however often it comes."""
+"""Signals while a program starts, and SIGHUP, which has files read again, however often it comes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,21 @@ def hold_hangups() -> None:
         return
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def end_quietly(reactor: Any) -> None:
+    """Have SIGINT end the program without a traceback while it starts; then the reactor obeys it.
+
+    :param reactor: that has not begun to run.
+    """
+    if reactor.running or threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        # The reactor takes the place of Python's own handler, and of no other.
+        reactor.addSystemEventTrigger(
+            "before", "startup", signal.signal, signal.SIGINT, signal.default_int_handler
+        )
 
 
 class Hangups:

@@ -22,7 +22,7 @@ from mcast.showing import one_line
 from mcast.sockets.spare import RUNNING, require_descriptors
 from mcast.tap import notify
 from mcast.tap.echo import EchoOptions, make_echo_service
-from mcast.tap.hangup import hold_hangups
+from mcast.tap.hangup import end_quietly, hold_hangups
 from mcast.tap.journal import choose_format
 
 SUBCOMMANDS: tuple[tuple[str, str, str], ...] = (
@@ -91,20 +91,25 @@ class McastService(MultiService):
 
         :raises SystemExit: the user or the system is to blame; the message says for what.
         """
+        if hasattr(signal, "SIGUSR1"):
+            # Before the first line of the log, after which anybody may send it.
+            self._previous_handler = signal.signal(signal.SIGUSR1, self._on_signal)
         try:
             super().startService()
             require_descriptors(RUNNING)
         except (McastError, ValueError, OSError, CannotListenError, UsageError) as error:
+            self._give_handler_back()
             raise SystemExit(f"mcast: {one_line(error)}") from None
-        if hasattr(signal, "SIGUSR1"):
-            self._previous_handler = signal.signal(signal.SIGUSR1, self._on_signal)
 
     def stopService(self) -> Any:
         """Stop; fires when every service has stopped."""
+        self._give_handler_back()
+        return super().stopService()
+
+    def _give_handler_back(self) -> None:
         if hasattr(signal, "SIGUSR1") and self._previous_handler is not None:
             signal.signal(signal.SIGUSR1, self._previous_handler)
             self._previous_handler = None
-        return super().stopService()
 
     def _on_signal(self, number: int, frame: object) -> None:
         # From the reactor, not in the middle of whatever runs now.
@@ -126,6 +131,7 @@ def makeService(options: Options) -> IService:
     # What is loaded stays: each full pass of the collector would look at all of it again, some 30 ms. Where
     # the reactor runs already, the program is another one, and this its own affair.
     reactor.addSystemEventTrigger("after", "startup", gc.freeze)
+    end_quietly(reactor)
     service = McastService(reactor)
     if options.subCommand is None:
         child = make_echo_service(reactor, options)

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mcast.tap.hangup import REST, Hangups, hold_hangups
+from mcast.tap.hangup import REST, Hangups, end_quietly, hold_hangups
 
 
 class _Reactor(Clock):
@@ -29,6 +29,41 @@ class _Reactor(Clock):
         for call in calls:
             call()
         self.advance(seconds)
+
+
+class InterruptTests(SynchronousTestCase):
+    """SIGINT until the reactor obeys it."""
+
+    running = False
+
+    def setUp(self) -> None:
+        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.triggers: list[Any] = []
+
+    def addSystemEventTrigger(self, *words: Any) -> None:
+        self.triggers.append(words)
+
+    def test_ends_the_program(self) -> None:
+        """As the system has it, and not by an exception that is told."""
+        end_quietly(self)
+        self.assertEqual(signal.getsignal(signal.SIGINT), signal.SIG_DFL)
+        ((phase, event, call, *words),) = self.triggers
+        call(*words)
+        self.assertEqual((phase, event), ("before", "startup"))
+        self.assertEqual(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+
+    def test_ignored(self) -> None:
+        """What a shell has set stays."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        end_quietly(self)
+        self.assertEqual((signal.getsignal(signal.SIGINT), self.triggers), (signal.SIG_IGN, []))
+
+    def test_running(self) -> None:
+        """A reactor that runs already is of another program."""
+        self.running = True
+        end_quietly(self)
+        self.assertEqual(self.triggers, [])
 
 
 class HangupTests(SynchronousTestCase):

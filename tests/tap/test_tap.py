@@ -289,6 +289,30 @@ class SignalTests(SynchronousTestCase):
         os.kill(os.getpid(), signal.SIGUSR1)
         self.assertEqual(self.logged, 1)
 
+    def test_while_it_starts(self) -> None:
+        """Who has read the first line of the log may send it."""
+
+        class Asked(Service):
+            def startService(self) -> None:
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.getsignal(signal.SIGUSR1))
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # the default is to end
+        Asked().setServiceParent(self.service)
+        self.service.startService()
+        self.addCleanup(self.service.stopService)
+        self.assertEqual(self.logged, 1)
+
+    def test_handler_is_given_back_when_refused(self) -> None:
+        class Refused(Service):
+            def startService(self) -> None:
+                raise OSError("as meant")
+
+        before = signal.getsignal(signal.SIGUSR1)
+        Refused().setServiceParent(self.service)
+        self.assertRaises(SystemExit, self.service.startService)
+        self.assertEqual(signal.getsignal(signal.SIGUSR1), before)
+
     def test_handler_is_given_back(self) -> None:
         before = signal.getsignal(signal.SIGUSR1)
         self.service.startService()

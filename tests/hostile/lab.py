@@ -38,7 +38,7 @@ def promised(seconds: float, otherwise: float = PATIENCE) -> float:
 LATEST = promised(QUIET)
 """Seconds until the view must be right."""
 
-LAST_WORDS = promised(1.5, QUIET)
+LAST_WORDS = promised(1.5, 3 * QUIET)
 """Seconds after SIGTERM until a program must have ended.
 
 The goodbye of what was multicast just before leaves a second later (RFC 6762 §6), and then the program ends.
@@ -149,7 +149,7 @@ class Person:
         self._interface = interface
 
     def ask(
-        self, name: str, qtype: int = A, *, within: float = 2.0, every: float = 1.0
+        self, name: str, qtype: int = A, *, within: float = promised(2.0), every: float = 1.0
     ) -> tuple[Record, ...]:
         """Return the answers to a question to the group; none when there are none in time."""
         asked = self._host.udp_socket(interface=self._interface)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 
 from tests.hostile.lab import LATEST, HostileTestCase, frame, promised
 from tests.hostile.machine import resident
 from tests.interop.probe import Sniffer
+from tests.interop.programs import Program
 from tests.interop.wire import (
     A,
     Question,
@@ -49,7 +50,7 @@ class QuestionFloodTests(HostileTestCase):
             answered = self.count_answers(8, within=promised(2.0), every=0.5)
         self.assertGreaterEqual(answered, 7, f"{self.attacker.sent} frames")
         self.wait_for_answer()
-        self.assertEqual(self.holding(program), held)
+        self.eventually(lambda: self.holding(program) == held, "all is held as before")
         self.assertLess(resident(program.pid) - memory, GROWTH)
         self.assert_well(program)
         self.assert_ends(program)
@@ -200,61 +201,79 @@ class VanishingTests(HostileTestCase):
     """A power cut: a thousand services end without a goodbye."""
 
     services = 1_000
-    ttl = 30
+    ttls = (30, 150)
+    """Seconds that the records live: more where it takes a busy machine long to take them all in."""
 
-    def vanish(self, frames: Iterable[bytes], rate: int) -> int:
+    def vanish(self, frames: Callable[[int], Iterable[bytes]], rate: int) -> int:
         """Let all be seen to come and go; return how many packets the browser has sent by IPv4 for it.
 
         Not counted is what a browser that has just begun asks until half of the records' lives have passed,
         nor that it repeats its question with all known answers (RFC 6762 §5.2): it does so whatever vanishes.
+
+        :param frames: makes what is poured, of records that live so many seconds.
         """
-        browser = self.browser("--resolve", "_http._tcp")
-        self.wait_until_joined()
+        for ttl in self.ttls:
+            browser = self.browser("--resolve", "_http._tcp")
+            self.wait_until_joined()
+            came = time.monotonic()
+            if self.come(browser, frames(ttl), rate, came + ttl / 2):
+                break
+            browser.end()
+        else:
+            self.fail(f"after {ttl / 2} s {shown(browser.lines)} are shown")
         with_sniffer = Sniffer(self.there)
         self.addCleanup(with_sniffer.close)
-        came = time.monotonic()
-        # No more at a time than a busy machine takes in: what does not fit in a buffer is lost.
-        told = 0
-        for some in batched(frames, self.services // 10):
-            self.attacker.pour(some, rate)
-            told += len(some)
-            self.eventually(lambda told=told: shown(browser.lines) == told, f"{told} are shown")  # type: ignore[misc]
         # What comes within a second is asked for together; a busy machine takes longer to take it in.
         rounds = max(1, int(time.monotonic() - came) // 2)
-        time.sleep(self.ttl / 2)
+        time.sleep(ttl / 2)
         began = time.time()
-        self.eventually(lambda: shown(browser.lines) == 0, "all are gone", self.ttl + LATEST)
+        self.eventually(lambda: shown(browser.lines) == 0, "all are gone", ttl + LATEST)
         ours = [packet for packet in with_sniffer.poll() if packet.source == self.ours.ipv4()]
         self.assertNotIn("Traceback", browser.output)
         return sum(packet.at >= began and not packet.message.answers for packet in ours) // rounds
 
+    def come(self, browser: Program, frames: Iterable[bytes], rate: int, until: float) -> bool:
+        """Pour all; tell whether a browser has shown all of them in time."""
+        told = 0
+        # No more at a time than a busy machine takes in: what does not fit in a buffer is lost.
+        for some in batched(frames, self.services // 10):
+            self.attacker.pour(some, rate)
+            told += len(some)
+            while shown(browser.lines) < told:
+                if time.monotonic() > until:
+                    return False
+                time.sleep(0.01)
+            self.assertEqual(shown(browser.lines), told)
+        return True
+
     def test_on_few_hosts(self) -> None:
         """As many questions as RFC 6762 §5.2 wants for their SRV records, once, and little more."""
 
-        def frames() -> Iterator[bytes]:
+        def frames(ttl: int) -> Iterator[bytes]:
             for number in range(self.services):
                 instance = labels(f"s{number}", "_http._tcp.local")
                 target = labels(f"host{number % 10}.local")
                 yield frame(
                     response(
                         pointer_record(labels("_http._tcp.local"), instance),
-                        service_record(instance, 80, target, self.ttl),
+                        service_record(instance, 80, target, ttl),
                         text_record(instance, b"a=1"),
-                        address_record(target, "10.77.0.3", self.ttl),
+                        address_record(target, "10.77.0.3", ttl),
                     ).encode(),
                     "10.77.0.3",
                     serial=number + 1,
                 )
 
-        asked = self.vanish(frames(), 1000)
+        asked = self.vanish(frames, 1000)
         self.assertLessEqual(asked, 20)
 
     def test_each_on_its_own_host(self) -> None:
         """No more for the addresses of a thousand hosts, and TXT records that run out with them."""
-        frames = (
-            frame(announcement("_http._tcp", f"s{number}", self.ttl), "10.77.0.3", serial=number + 1)
-            for number in range(self.services)
-        )
+
+        def frames(ttl: int) -> Iterator[bytes]:
+            for number in range(self.services):
+                yield frame(announcement("_http._tcp", f"s{number}", ttl), "10.77.0.3", serial=number + 1)
+
         asked = self.vanish(frames, 1000)
         self.assertLessEqual(asked, 20)
 

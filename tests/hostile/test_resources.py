@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterable
 
-from tests.hostile.lab import QUIET, HostileTestCase, Person, promised
+from tests.hostile.lab import LAST_WORDS, HostileTestCase, Person, promised
 from tests.hostile.machine import Refusals, descriptors, processor_time
 from tests.interop.programs import Program
 from tests.network.lan import wait_until
@@ -91,7 +91,7 @@ class SendErrorTests(HostileTestCase):
         self.person.ask("kitchen.local", within=1.0, every=0.1)
         self.assertLess(processor_time(program.pid) - spent, 0.5)
         before = refusals.count
-        self.assert_ends(program, promised(1.0, QUIET))
+        self.assert_ends(program, promised(1.0, LAST_WORDS))
         # The goodbyes, among others: the buffer was full to the end.
         self.assertGreater(refusals.count, before)
 
@@ -189,20 +189,31 @@ class DiskTests(HostileTestCase):
 
     def test_state_file(self) -> None:
         """A name is taken, and kept, though it cannot be remembered."""
-        other = self.responder("--hostname", "kitchen", host=self.there)
-        other.wait_for("published kitchen")
-        state = self.folder / "small"
-        state.mkdir()
-        twist = f"{sys.executable} -m twisted --log-format=text mcast mdns --hostname kitchen"
-        fill = f"mount -t tmpfs -o size=4k tmpfs {state} && head -c 4096 /dev/zero >{state}/full"
-        script = f"{fill}; exec {twist} --state {state}/names"
-        program = Program(self.ours.command("sh", "-c", script))
-        self.addCleanup(program.end)
-        program.wait_for("published kitchen-2")
-        self.wait_for_answer("kitchen-2.local")
+        for hostname in ("kitchen", "study", "hall"):
+            other = self.responder("--hostname", hostname, host=self.there)
+            other.wait_for(f"published {hostname}")
+            program = self.unable_to_write(hostname)
+            program.wait_for(f"published {hostname}")
+            if f"published {hostname}-2" in program.output:
+                break
+            # The other got no processor for the time of our probes, and the name is ours.
+            program.end()
+        else:
+            self.fail("no name was defended in time")
+        self.wait_for_answer(f"{hostname}-2.local")
         program.wait_for("not remembered")  # it is written once a second
         self.assertEqual(program.output.count("not remembered"), 1, program.output)
         self.assert_well(program)
+
+    def unable_to_write(self, hostname: str) -> Program:
+        """Start a responder whose state file is on a disk without room."""
+        state = self.folder / hostname
+        state.mkdir()
+        twist = f"{sys.executable} -m twisted --log-format=text mcast mdns --hostname {hostname}"
+        fill = f"mount -t tmpfs -o size=4k tmpfs {state} && head -c 4096 /dev/zero >{state}/full"
+        program = Program(self.ours.command("sh", "-c", f"{fill}; exec {twist} --state {state}/names"))
+        self.addCleanup(program.end)
+        return program
 
 
 class TimeTests(HostileTestCase):

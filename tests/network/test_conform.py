@@ -39,6 +39,11 @@ def was_busy(finding: dict[str, Any]) -> bool:
     return finding["verdict"] == "not run" and "too busy" in finding["seen"]
 
 
+def is_open(finding: dict[str, Any]) -> bool:
+    """Whether the judge came to no verdict that holds: it was busy, or its tries did not agree."""
+    return was_busy(finding) or (finding["verdict"] == "not run" and "do not agree" in finding["seen"])
+
+
 def judged_by(run: Callable[[], str]) -> list[dict[str, Any]]:
     """Run a judge until it has come to a verdict on everything; return its findings.
 
@@ -49,9 +54,9 @@ def judged_by(run: Callable[[], str]) -> list[dict[str, Any]]:
     together: dict[str, dict[str, Any]] = {}
     for _ in range(TIMES):
         for each in findings(run()):
-            if each["check"] not in together or was_busy(together[each["check"]]):
+            if each["check"] not in together or is_open(together[each["check"]]):
                 together[each["check"]] = each
-        if not any(map(was_busy, together.values())):
+        if not any(map(is_open, together.values())):
             break
     return list(together.values())
 
@@ -169,9 +174,13 @@ class MutantTests(RunBeside):
     def fell(self, name: str) -> set[str]:
         """Return the checks of its groups that do not hold of a mutant."""
         mutant = MUTANTS[name]
+        always: set[str] | None = None
         for _ in range(TIMES):
             verdicts = judged(name, mutant.groups)
-            # It was too busy to judge all of them.
-            if "not run" not in {verdicts.get(each) for each in mutant.all_broken}:
+            if "not run" in {verdicts.get(each) for each in mutant.all_broken}:
+                continue  # it was too busy to judge all of them
+            # What is broken falls each time; a mutant that was late itself may have broken something else.
+            always = broken(verdicts) if always is None else always & broken(verdicts)
+            if always <= mutant.all_broken:
                 break
-        return broken(verdicts)
+        return broken(verdicts) if always is None else always

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import ip_address
-from math import inf
 from random import Random, SystemRandom
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from mcast.dns.messages import Message, Question
 from mcast.dns_client.client import DnsClient
 from mcast.dnssd.sought import SoughtName, on_link, sought_name, sought_record_type
 from mcast.errors import NotFound
+from mcast.last_look import LastLook
 from mcast.mdns.constants import IPV4_GROUP, MDNS_PORT, ONE_SHOT_TIMEOUT
 from mcast.mdns.oneshot import OneShotQuery
 from mcast.neighbours import SocketAddress
@@ -154,12 +154,13 @@ class _OneShot:
             question,
             rng.randrange(0x10000),
             self._clock.seconds(),
-            timeout=inf,  # `_give_up` ends it, once what came in time is read
+            timeout=timeout,
         )
+        self._read = 0
+        self._end = LastLook(reactor, self._give_up, lambda: self._read)
         self._interface = 0
         self._delay = RETRY_DELAY
         self._retry: IDelayedCall | None = None
-        self._end: IDelayedCall | None = None
         self._listening: Any = None
         self._stream: Deferred[None] | None = None
 
@@ -186,20 +187,21 @@ class _OneShot:
             one.stopListening()
         if self._listening in refused:
             raise OSError("the system gives no port but 5353")
-        self._end = self._clock.callLater(self._timeout, self._look_once_more)
+        self._end.end_in(self._timeout)
         if not self._send():
             self._close()
             raise OSError(f"{self._server}: it cannot be sent to")
 
     def _heard(self, datagram: bytes, addr: SocketAddress) -> None:
         """Take in a datagram; only the host that was asked may answer, from the port that was asked."""
+        self._read += 1
         if self._query.response is not None or addr[1] != self._port:
             return
         if not (
             self._address.is_multicast or ip_address(addr[0].partition("%")[0]).packed == self._address.packed
         ):
             return
-        if not self._query.receive(datagram, self._clock.seconds()):
+        if not self._query.receive(datagram):
             return
         response = self._query.response
         assert response is not None
@@ -231,9 +233,7 @@ class _OneShot:
             timeout=STREAM_TIMEOUT,
         )
         answered: Deferred[Message] = Deferred()
-        connected = connectProtocol(
-            endpoint(self._reactor, host, self._port), _Stream(query, answered, self._clock)
-        )
+        connected = connectProtocol(endpoint(self._reactor, host, self._port), _Stream(query, answered))
         connected.addCallback(lambda stream: answered.addBoth(_hang_up, stream))
         connected.addTimeout(STREAM_TIMEOUT, self._clock)
         self._stream = connected.addCallbacks(
@@ -241,12 +241,7 @@ class _OneShot:
             lambda _: self._succeed(OneShotReply(truncated, host)),
         )
 
-    def _look_once_more(self) -> None:
-        # A reactor that was kept from running calls what is due before it reads what has come.
-        self._end = self._clock.callLater(0, self._give_up)
-
     def _give_up(self) -> None:
-        self._end = None
         error = NotFound(
             str(self._query.question.name), f"no answer from {self._server} within {self._timeout:g} s"
         )
@@ -260,10 +255,10 @@ class _OneShot:
             self.result.callback(reply)
 
     def _stop_timers(self) -> None:
-        for timer in (self._retry, self._end):
-            if timer is not None and timer.active():
-                timer.cancel()
-        self._retry = self._end = None
+        self._end.cancel()
+        if self._retry is not None and self._retry.active():
+            self._retry.cancel()
+        self._retry = None
 
     def _close(self) -> None:
         self._stop_timers()
@@ -280,17 +275,16 @@ class _Stream(Int16StringReceiver):
 
     MAX_LENGTH = 0xFFFF
 
-    def __init__(self, query: OneShotQuery, answered: Deferred[Message], clock: Any) -> None:
+    def __init__(self, query: OneShotQuery, answered: Deferred[Message]) -> None:
         self._query = query
         self._answered = answered
-        self._clock = clock
 
     def connectionMade(self) -> None:
         assert self.transport is not None
         self.transport.write(self._query.stream_payload)
 
     def stringReceived(self, string: bytes) -> None:
-        if self._query.receive(string, self._clock.seconds()) and not self._answered.called:
+        if self._query.receive(string) and not self._answered.called:
             assert self._query.response is not None
             self._answered.callback(self._query.response)
 

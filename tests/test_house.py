@@ -17,7 +17,7 @@ MCAST = TOP / "mcast"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("mcast.showing",),
     ("mcast.errors", "mcast.neighbours", "mcast.rate_limit", "mcast.clock", "mcast.version", "mcast.streams"),
-    ("mcast.dns", "mcast.sockets"),
+    ("mcast.dns", "mcast.sockets", "mcast.last_look"),
     ("mcast.mdns", "mcast.echo"),
     ("mcast.mdns.responder", "mcast.mdns.querier"),
     ("mcast.mdns.link",),

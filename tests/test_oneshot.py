@@ -19,6 +19,7 @@ from mcast.mdns.constants import IPV4_GROUP
 from mcast.node.node import Node
 from mcast.oneshot import OneShotReply, ask
 from mcast.testing import Packet, SimulatedLan
+from tests.standstill import stand_still
 
 HOST = Name.parse("there.local.")
 QUESTION = Question(HOST, RecordType.A)
@@ -46,6 +47,11 @@ class OneShotTestCase(SynchronousTestCase):
 
     def answer(self, change: Callable[[Message], None] = lambda message: None, **where: Any) -> None:
         """Answer the last query, from the host that was asked or from elsewhere."""
+        self.inject_answer(change, **where)
+        self.lan.advance(0.1)
+
+    def inject_answer(self, change: Callable[[Message], None] = lambda message: None, **where: Any) -> None:
+        """Have the answer arrive soon."""
         query = self.sent[-1]
         message = decode(query.payload)
         response = Message(
@@ -60,7 +66,6 @@ class OneShotTestCase(SynchronousTestCase):
             query.source,
             query.source_port,
         )
-        self.lan.advance(0.1)
 
 
 class ServerTests(OneShotTestCase):
@@ -133,6 +138,17 @@ class ServerTests(OneShotTestCase):
         self.lan.clock.callLater(2, self.protocol.datagramReceived, response, ("10.0.1.2", 5353))
         self.lan.advance(2)
         self.assertEqual(len(self.successResultOf(asked).message.answers), 1)
+
+    def test_answer_in_the_socket_of_a_process_that_is_late(self) -> None:
+        """What arrived while the process stood still, past the end of its wait, is read first."""
+        asked = self.ask(timeout=2)
+        stand_still(self.lan, 1.9, 5.0, self.inject_answer)
+        self.successResultOf(asked)
+
+    def test_late_without_an_answer(self) -> None:
+        asked = self.ask(timeout=2)
+        stand_still(self.lan, 1.9, 5.0, lambda: None)
+        self.failureResultOf(asked, NotFound)
 
     def test_nothing_more_after_the_end(self) -> None:
         asked = self.ask(timeout=2)

@@ -19,7 +19,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall
 
 from mcast.cli.command import GOOD, NOT_ALL, CommandError, Output, checked, decimal, tell
 from mcast.cli.finding import (
@@ -35,15 +34,15 @@ from mcast.cli.finding import (
     started_node,
 )
 from mcast.cli.writing import writable
-from mcast.clock import clock_of
 from mcast.dns.names import Name
 from mcast.dnssd.found import Added, Change, FoundService, Removed, TypeAdded, TypeChange
 from mcast.dnssd.sought import sought_types
 from mcast.dnssd.types import ServiceType, is_type_enumeration
+from mcast.last_look import LastLook
 from mcast.node.beyond import Where
 from mcast.node.browsers import ServiceBrowser, TypesBrowser
 from mcast.node.network import Network
-from mcast.node.node import Node
+from mcast.node.node import Node, searches_of
 from mcast.showing import shown
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ async def run(
     types = TypesListing(output, follow=arguments.follow)
     node = started_node(reactor, arguments, network, patient=arguments.follow, beyond=place.is_beyond)
     done: Deferred[None] = Deferred()
-    quiet = _Quiet(reactor, wait, done, lambda: is_asking(node, place))
+    quiet = _Quiet(reactor, wait, done, searches_of(node).received, lambda: is_asking(node, place))
     there: Any = {"domain": place.domain, "server": arguments.server}
 
     def changed(change: Change) -> None:
@@ -235,6 +234,7 @@ class _Quiet:
     """Fires when there was no news for some time.
 
     :param wait: seconds; None to wait for ever.
+    :param received: tells how much was received so far.
     :param is_asking: tells whether there may be news soon, so that the end is put off.
     """
 
@@ -243,27 +243,21 @@ class _Quiet:
         reactor: Any,
         wait: float | None,
         done: Deferred[None],
-        is_asking: Callable[[], bool] = lambda: False,
+        received: Callable[[], int],
+        is_asking: Callable[[], bool],
     ) -> None:
         self._wait = wait
-        self._clock = clock_of(reactor)
         self._done = done
         self._is_asking = is_asking
-        self._timer: IDelayedCall | None = None
+        # What waits for a server and ends is as good as something that was read.
+        self._end = LastLook(reactor, self._look, lambda: (received(), is_asking()))
         self._look_later()
 
     def _look_later(self) -> None:
         if self._wait is not None:
-            self._timer = self._clock.callLater(self._wait, self._look)
+            self._end.end_in(self._wait)
 
     def _look(self) -> None:
-        if self._is_asking():
-            self._look_later()
-        else:
-            # What has come is read first: a reactor that was kept from running calls what is due before that.
-            self._timer = self._clock.callLater(0, self._end)
-
-    def _end(self) -> None:
         if self._is_asking():
             self._look_later()
         else:
@@ -271,14 +265,12 @@ class _Quiet:
 
     def news(self) -> None:
         """Begin to wait anew."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        if self._end.is_waiting:
             self._look_later()
 
     def stop(self) -> None:
         """Wait no longer."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        self._end.cancel()
 
 
 class AllTypes:

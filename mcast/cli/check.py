@@ -12,8 +12,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import DatagramProtocol
 
-from mcast.clock import clock_of
-from mcast.echo.last_look import LastLook
+from mcast.last_look import LastLook
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
@@ -123,14 +122,12 @@ async def exchange(
         port.getHandle().sendto(receiver.token, (*address, 0, interface.index) if group.ipv6 else address)
     except OSError as problem:
         return Verdict(False, f"cannot send: {cause_of(problem)}")
-    last_look = LastLook(reactor, receiver.give_up)
-    ending = clock_of(reactor).callLater(HEARD_WITHIN, last_look.begin)
+    last_look = LastLook(reactor, receiver.give_up, lambda: receiver.heard.called)
+    last_look.end_in(HEARD_WITHIN)
     try:
         heard_at = await receiver.heard
     finally:
         last_look.cancel()
-        if ending.active():
-            ending.cancel()
     remark = remarks(interface, ipv6=group.ipv6)
     if not heard_at:
         parts = ["sent, but nothing heard: a firewall on this host may drop it", remark]

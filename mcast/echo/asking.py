@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from mcast.clock import clock_of
 from mcast.echo.asker import Asker, Target, source_host
 from mcast.echo.gathering import Enough, Gathering, Key, Quorum, Reply, same_datagram
-from mcast.echo.last_look import LastLook
+from mcast.last_look import LastLook
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
@@ -155,7 +155,8 @@ class Inquiry:
         self._names: dict[int, str] = {}
         self._timers: list[IDelayedCall] = []
         self._started_at: float | None = None
-        self._last_look = LastLook(reactor, self._end)
+        self._read = 0
+        self._last_look = LastLook(reactor, self._end, lambda: self._read)
         self._ready: deque[Reply] = deque()
         self._failure: Failure | None = None
         self._ended = False
@@ -249,7 +250,7 @@ class Inquiry:
         if self._ended or self._started_at is None:  # before the question nothing can be its answer
             self.late += self._ended
             return
-        self._last_look.read += 1
+        self._read += 1
         interface = self._name_of(arrival.interface) if arrival.interface else ""
         host = source_host(address, self._name_of)
         seconds = self._clock.seconds() - self._started_at

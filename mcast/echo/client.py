@@ -15,9 +15,9 @@ from twisted.internet.interfaces import IDelayedCall
 from mcast.clock import clock_of
 from mcast.echo.asker import Asker, Target, source_host
 from mcast.echo.counters import Drop
-from mcast.echo.last_look import LastLook
 from mcast.echo.probe import DEFAULT_PROBE_SIZE, ProbeKind
 from mcast.echo.session import EchoReply, Session
+from mcast.last_look import LastLook
 from mcast.neighbours import SocketAddress
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.sending import SendResult
@@ -75,7 +75,8 @@ class EchoClient:
         self._timer: IDelayedCall | None = None
         self._next_number = 0
         self._next_at = 0.0
-        self._last_look = LastLook(reactor, self.stop)
+        self._read = 0
+        self._last_look = LastLook(reactor, self.stop, lambda: self._read)
         self._done: Deferred[None] = Deferred(self._cancelled)
 
     @property
@@ -151,7 +152,7 @@ class EchoClient:
 
     def _heard(self, data: bytes, address: SocketAddress, arrival: Arrival) -> None:
         now = self._clock()
-        self._last_look.read += 1
+        self._read += 1
         if arrival.destination is not None:
             by_group = ip_address(arrival.destination).is_multicast
             if by_group is not data.startswith(ProbeKind.GROUP.value):

@@ -7,7 +7,6 @@ from math import isfinite
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 
 from mcast.dns.codes import RecordType
 from mcast.dns.names import Name
@@ -17,6 +16,7 @@ from mcast.dnssd.following import Follower
 from mcast.dnssd.found import FoundAddress, FoundService
 from mcast.dnssd.resolving import HostLookup, Resolver, without_address
 from mcast.errors import NotFound
+from mcast.last_look import LastLook
 from mcast.mdns.domains import is_multicast_name
 from mcast.node.beyond import Beyond, Where
 from mcast.node.durations import Durations
@@ -173,9 +173,8 @@ class _LookUp(Generic[_T]):
         self._partial = partial
         self._search: Search[Any] | None = None
         self._result: Deferred[_T] = Deferred(lambda _: self._close())
-        self._timer: IDelayedCall | None = searches.clock.callLater(
-            checked_timeout(timeout), self._look_once_more
-        )
+        self._timer = LastLook(searches.reactor, self._give_up, searches.received)
+        self._timer.end_in(checked_timeout(timeout))
 
     def start(self, follower: Follower, place: Where, news: Callable[[float], object]) -> Deferred[_T]:
         """Begin; cancelling the Deferred ends the look-up."""
@@ -203,12 +202,7 @@ class _LookUp(Generic[_T]):
         self._durations.failures += 1
         self._result.errback(error)
 
-    def _look_once_more(self) -> None:
-        # What has come is read first: a reactor that was kept from running calls what is due before it reads.
-        self._timer = self._searches.clock.callLater(0, self._give_up)
-
     def _give_up(self) -> None:
-        self._timer = None
         self._end(None if self._search is None else self._searches.trouble(self._search))
 
     def _stopped(self) -> None:
@@ -228,8 +222,6 @@ class _LookUp(Generic[_T]):
 
     def _close(self) -> None:
         search, self._search = self._search, None
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
+        self._timer.cancel()
         if search is not None:
             search.close()

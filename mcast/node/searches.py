@@ -172,6 +172,11 @@ class Searches:
         """Return the time, in seconds on the reactor's clock."""
         return float(self.clock.seconds())
 
+    def received(self) -> int:
+        """Return how many datagrams of links and replies of servers were read so far."""
+        ports = self._links.port_counters().values()
+        return sum(counters.get("received", 0) for counters in ports) + self.beyond.client.counters["replies"]
+
     def works_on(self, interfaces: Sequence[str]) -> bool:
         """Whether any link of these interfaces works."""
         return any(driver.is_working for driver in self._on(interfaces))

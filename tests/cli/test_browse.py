@@ -16,6 +16,7 @@ from mcast.dnssd import browsing
 from mcast.dnssd.types import type_enumeration_name
 from mcast.mdns.constants import IPV4_GROUP
 from tests.cli.finding_lab import FindingTestCase
+from tests.standstill import stand_still
 
 
 class TableTests(FindingTestCase):
@@ -92,13 +93,34 @@ class TableTests(FindingTestCase):
     def test_news_that_are_read_late(self) -> None:
         """A process that stood still calls what is due before it reads what has come meanwhile."""
         clock, done = Clock(), Deferred[None]()
-        quiet = browse._Quiet(clock, 2.0, done)
+        quiet = browse._Quiet(clock, 2.0, done, lambda: 0, lambda: False)
         clock.callLater(2.5, quiet.news)
         clock.rightNow += 3.0
         clock.advance(0)
         self.assertNoResult(done)
         clock.advance(2.0)
         self.successResultOf(done)
+
+    def test_late_news_keep_it_going(self) -> None:
+        """What arrived while the program stood still, past the end of the silence, is read before it ends."""
+        name = Name.parse("_http._tcp.local.")
+        found = pointer(name, name.prefixed("Late"), 120)
+        payload = encode(Message(flags=RESPONSE_FLAGS, answers=[found]))
+        done = self.start("_http._tcp", "--wait", "2")
+        stand_still(
+            self.lan,
+            1.5,
+            3.0,
+            lambda: self.lan.link().inject(payload, "10.0.1.2", 5353, IPV4_GROUP, 5353),
+        )
+        self.assertNoResult(done)
+        self.lan.advance(2)
+        self.assertEqual(self.successResultOf(done), GOOD)
+
+    def test_late_without_news(self) -> None:
+        done = self.start("_http._tcp", "--wait", "2")
+        stand_still(self.lan, 1.5, 3.0, lambda: None)
+        self.assertEqual(self.lan.result(done, within=0.1), NOT_ALL)
 
     def test_service_that_went_meanwhile_is_not_listed(self) -> None:
         registration = self.publish()

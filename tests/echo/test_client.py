@@ -13,9 +13,9 @@ from mcast.echo import asker
 from mcast.echo.asker import RECEIVE_BUFFER, Asker, Target
 from mcast.echo.client import EchoClient, Pace
 from mcast.echo.counters import Drop
-from mcast.echo.last_look import LAST_LOOK
 from mcast.echo.probe import Probe, ProbeKind, marked
 from mcast.echo.session import EchoReply
+from mcast.last_look import LAST_LOOK
 from mcast.sockets.arrival import Arrival
 from mcast.sockets.group import Group
 from mcast.sockets.interface import Interface

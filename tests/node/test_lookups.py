@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError
 from mcast.dns.codes import RESPONSE_FLAGS, RecordType
 from mcast.dns.messages import Message, encode
 from mcast.dns.names import Name
-from mcast.dns.records import address, pointer, service, text
+from mcast.dns.records import Record, address, pointer, service, text
 from mcast.dnssd.enumeration import DomainList
 from mcast.dnssd.hosts import Host
 from mcast.dnssd.instances import InstanceName
@@ -17,6 +17,7 @@ from mcast.errors import InvalidService, NotFound
 from mcast.mdns.constants import IPV4_GROUP
 from mcast.testing import Packet
 from tests.node.two_nodes import TwoNodes
+from tests.standstill import stand_still
 
 
 class ResolveTests(TwoNodes):
@@ -90,6 +91,43 @@ class ResolveTests(TwoNodes):
         self.lan.packets.clear()
         self.lan.advance(500)
         self.assertEqual(list(self.lan.packets.queries), [])
+
+
+class LateTests(TwoNodes):
+    """A process that stood still past the end of its look-up reads first what has arrived."""
+
+    def arrives(self, *records: Record) -> None:
+        payload = encode(Message(flags=RESPONSE_FLAGS, answers=records))
+        self.lan.link().inject(payload, "10.0.1.1", 5353, IPV4_GROUP, 5353)
+
+    def test_resolve(self) -> None:
+        host, name = Name.parse("late.local."), Name.parse("Late._http._tcp.local.")
+        records = service(name, 0, 0, 80, host, 120), text(name, [], 120), address(host, "10.0.1.1", 120)
+        found = self.here.resolve("Late", "_http._tcp", timeout=2)
+        stand_still(self.lan, 1.5, 3.0, lambda: self.arrives(*records))
+        self.assertEqual(self.successResultOf(found).port, 80)
+
+    def test_resolve_host(self) -> None:
+        host = Name.parse("late.local.")
+        found = self.here.resolve_host("late", timeout=2)
+        stand_still(self.lan, 1.5, 3.0, lambda: self.arrives(address(host, "10.0.1.1", 120)))
+        self.assertEqual([str(each.address) for each in self.successResultOf(found)], ["10.0.1.1"])
+
+    def test_query(self) -> None:
+        host = Name.parse("late.local.")
+        found = self.here.query("late.local", "A", timeout=2)
+        stand_still(self.lan, 1.5, 3.0, lambda: self.arrives(address(host, "10.0.1.1", 120)))
+        self.assertEqual(len(self.successResultOf(found)), 1)
+
+    def test_nothing_there(self) -> None:
+        found = self.here.resolve("Nobody", "_http._tcp", timeout=2)
+        stand_still(self.lan, 1.5, 3.0, lambda: None)
+        self.failureResultOf(found, NotFound)
+
+    def test_cancelled(self) -> None:
+        found = self.here.resolve("Nobody", "_http._tcp", timeout=2)
+        stand_still(self.lan, 1.5, 3.0, found.cancel)
+        self.failureResultOf(found, CancelledError)
 
 
 class ResolveHostTests(TwoNodes):

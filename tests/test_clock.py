@@ -235,12 +235,16 @@ class ReactorTests(SynchronousTestCase):
     def test_calls_whatever_the_time_of_the_reactor(self) -> None:
         called: list[str] = []
         clock = clock_of(self.reactor)
-        clock.callLater(0.05, called.append, "x")
+        # Not due before the other, however long this process stands still between the two.
+        later = clock.callLater(3600, called.append, "later")
         clock.callLater(0, called.append, "at once")
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(len(self.timers()), 1)
+        wait_until(lambda: called, "the call", step=lambda: self.reactor.iterate(0.5))
+        self.assertEqual(called, ["at once"])
+        later.reset(0.05)
         wait_until(lambda: len(called) > 1, "the calls", step=lambda: self.reactor.iterate(0.5))
-        self.assertEqual(called, ["at once", "x"])
+        self.assertEqual(called, ["at once", "later"])
         self.assertEqual(self.timers(), [])
 
     def timers(self) -> list[TimerDescriptor]:

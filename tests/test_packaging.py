@@ -58,15 +58,20 @@ def workshop() -> Path:
         elif each.is_file() and (each.name in WORDS or not each.name.startswith(".")):
             shutil.copy(each, folder / "source")
     environment(folder / "builder")
-    for pause in (3, 10, 0):  # an index has its bad moments
+    download(folder / "builder", "pip", "setuptools", "wheel")
+    return folder
+
+
+def download(folder: Path, *names: str) -> None:
+    """Install the newest of some packages of the index, which has its bad moments, in an environment."""
+    for pause in (3, 10, 30, 0):
         try:
-            install(folder / "builder", "--upgrade", "pip", "setuptools", "wheel")
+            install(folder, "--upgrade", *names)
             break
         except AssertionError:
             if not pause:
                 raise
             time.sleep(pause)
-    return folder
 
 
 def environment(folder: Path, *, with_pip: bool = True) -> None:
@@ -294,7 +299,7 @@ class EditableTests(InstalledTestCase):
     def test_works(self) -> None:
         folder = workshop() / "editable"
         environment(folder)
-        install(folder, "--upgrade", "setuptools", "wheel")
+        download(folder, "setuptools", "wheel")
         install(folder, "--no-deps", "--no-build-isolation", "-e", workshop() / "source")
         lend(folder)
         self.assert_works(folder)

@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 import socket
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.task import Clock
 from zope.interface import implementer
+
+from tests.network.lan import wait_until
+
+SO_MEMINFO = 55
+"""Option of a Linux socket: what its buffers hold, first of all that for receiving."""
+
+
+@contextmanager
+def arriving(receiver: socket.socket) -> Iterator[None]:
+    """Send one datagram to a socket in the body; return when it is there.
+
+    Linux hands it over before the sender goes on, but not while a CPU is busy with other packets.
+    """
+    before = _held(receiver)
+    yield
+    if sys.platform == "linux":
+        wait_until(lambda: _held(receiver) > before, "the datagram")
+
+
+def _held(receiver: socket.socket) -> int:
+    """Return how many octets of memory a socket has taken for what nobody has read."""
+    if sys.platform != "linux":
+        return 0
+    held: tuple[int] = struct.unpack_from("@I", receiver.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))
+    return held[0]
 
 
 @implementer(IReactorFDSet)

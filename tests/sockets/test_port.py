@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import socket
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from twisted.internet.error import MessageLengthError, MulticastJoinError
@@ -30,7 +31,7 @@ from mcast.sockets.reading import MAX_READ_ERRORS, READ_PAUSE
 from mcast.sockets.routes import MAX_ROUTES
 from mcast.sockets.sending import SendResult
 from mcast.sockets.settings import Binding, PortSettings
-from tests.sockets.fakes import FailingSocket, FakeReactor
+from tests.sockets.fakes import FailingSocket, FakeReactor, arriving
 
 
 class Recorder(DatagramProtocol):
@@ -81,8 +82,15 @@ class PortTestCase(SynchronousTestCase):
         assert isinstance(handle, FailingSocket)
         handle.fail_next(method, *problems)
 
-    def send_to(self, port: GroupPort, data: bytes) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    def arriving(self, port: GroupPort) -> AbstractContextManager[None]:
+        """Send one datagram to a port in the body, which ends when it can be read."""
+        handle: Any = port.getHandle()
+        return arriving(handle)
+
+    def send_to(self, port: GroupPort, data: bytes, *, is_connected: bool = False) -> None:
+        """Send from another port; one that is connected does not hear it."""
+        heard = nullcontext() if is_connected else self.arriving(port)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, heard:
             sender.sendto(data, ("127.0.0.1", port.getHost().port))
 
 
@@ -119,7 +127,8 @@ class InterfaceTests(PortTestCase):
         """Connected, a port writes without an address."""
         port, peer = self.open(DatagramProtocol()), self.open()
         port.connect("127.0.0.1", peer.getHost().port)
-        port.write(b"hello")
+        with self.arriving(peer):
+            port.write(b"hello")
         peer.doRead()
         self.assertEqual(self.protocol.data, [b"hello"])
 
@@ -194,7 +203,8 @@ class InterfaceTests(PortTestCase):
 
     def test_parts_are_one_datagram(self) -> None:
         port = self.open()
-        port.writeSequence([b"a", b"b"], ("127.0.0.1", port.getHost().port))
+        with self.arriving(port):
+            port.writeSequence([b"a", b"b"], ("127.0.0.1", port.getHost().port))
         port.doRead()
         self.assertEqual(self.protocol.data, [b"ab"])
 
@@ -392,7 +402,7 @@ class SystemErrorTests(PortTestCase):
         if connected:
             port.connect("127.0.0.1", port.getHost().port)
         self.fail_next(port, "recvfrom", *problems)
-        self.send_to(port, b"after")
+        self.send_to(port, b"after", is_connected=connected)
         for _ in problems:
             port.doRead()
         port.doRead()

@@ -13,6 +13,10 @@ LAST_LOOK = 0.1
 """Seconds after the wait in which what arrived before its end, and was not read yet, is still taken. Our
 choice: a busy program reads late; the answers were in time."""
 
+LEAST_TURNS = 4
+"""Turns of the reactor in which it is still taken, however long they last. Our choice: the first one reads a
+datagram from each socket, each of the others a hundred or so; the program may stand still in any of them."""
+
 
 class LastLook:
     """Lets the reactor read once more, for as long as there was something to read, and then calls ``end``.
@@ -43,7 +47,7 @@ class LastLook:
         """Look, now that the wait is over."""
         self.cancel()
         # This turn of the reactor may have read already: only the next one is a whole one.
-        self._call = self._reactor.callLater(0, self._look, None, self._clock.seconds() + LAST_LOOK)
+        self._call = self._reactor.callLater(0, self._look, None, 0, self._clock.seconds() + LAST_LOOK)
 
     def cancel(self) -> None:
         """Look no more, and do not call ``end``."""
@@ -55,10 +59,10 @@ class LastLook:
         self._call = None
         self.begin()
 
-    def _look(self, before: object, until: float) -> None:
+    def _look(self, before: object, turns: int, until: float) -> None:
         self._call = None
         read = self._read()
-        if read == before or self._clock.seconds() >= until:
+        if read == before or (turns >= LEAST_TURNS and self._clock.seconds() >= until):
             self._end()
         else:
-            self._call = self._reactor.callLater(0, self._look, read, until)
+            self._call = self._reactor.callLater(0, self._look, read, turns + 1, until)

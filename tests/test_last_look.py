@@ -73,6 +73,17 @@ class LastLookTests(SynchronousTestCase):
         self.assertEqual(len(self.ends), 1)
         self.assertLess(self.ends[0], 5 + 2 * LAST_LOOK)
 
+    def test_still_again(self) -> None:
+        """A process that stands still in the middle of it reads on."""
+        self.look.end_in(3)
+        self.stop(5)
+        for read in (0, 1, 256, 0):
+            self.turn(read)
+            self.assertEqual(self.ends, [])
+            self.stop(2 * LAST_LOOK)
+        self.turn()
+        self.assertEqual(len(self.ends), 1)
+
     def test_begun_in_time(self) -> None:
         """Whoever asks for it looks in any case."""
         self.look.begin()

@@ -6,6 +6,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from mcast.dns.codes import RESPONSE_FLAGS
 from mcast.dns.messages import Message, decode, encode
@@ -14,10 +16,13 @@ from mcast.dns.records import Record, address, pointer
 from tests.interop.probe import Packet, Prober
 from tests.interop.programs import Program
 from tests.interop.wire import Labels, labels
-from tests.network.lan import LanTestCase
+from tests.network.lan import LanTestCase, wait_until
 
 WAIT = 3.0
 """Seconds that the programs wait. Our choice: a busy machine has stopped them by then."""
+
+TRIES = 5
+"""Our choice."""
 
 HOST = Name.parse("late.local.")
 TYPE = Name.parse("_late._tcp.local.")
@@ -26,6 +31,12 @@ TYPE = Name.parse("_late._tcp.local.")
 def asks(name: Labels) -> Callable[[Packet], bool]:
     """Return what tells a query for a name."""
     return lambda packet: any(question.name == name for question in packet.message.questions)
+
+
+def has_stopped(program: Program) -> bool:
+    """Whether a program stands still, or has ended."""
+    status = Path(f"/proc/{program.pid}/stat").read_text()
+    return status.rpartition(")")[2].split()[0] in "TZ"
 
 
 class StoppedTests(LanTestCase):
@@ -43,11 +54,20 @@ class StoppedTests(LanTestCase):
         return program
 
     def stopped(self, name: str, *words: str) -> tuple[Program, Packet]:
-        """Start a program, and stop it when it has asked; return its query, too."""
-        program = self.start(*words)
-        query = self.prober.sniffer.wait_for(asks(labels(name)))
-        program.send_signal(signal.SIGSTOP)
-        return program, query
+        """Start a program, and stop it when it has asked; return its query, too.
+
+        Once more where this test stood still until the time of the program may have been up.
+        """
+        for _ in range(TRIES):
+            start = self.prober.sniffer.mark()
+            program = self.start(*words)
+            query = self.prober.sniffer.wait_for(asks(labels(name)), start=start)
+            program.send_signal(signal.SIGSTOP)
+            wait_until(partial(has_stopped, program), "the program to stop")
+            if time.time() - query.at < WAIT / 2:
+                return program, query
+            program.end(signal.SIGKILL)
+        raise AssertionError(f"stopped too late {TRIES} times: {words}")
 
     def answer(self, record: Record) -> None:
         self.prober.send(encode(Message(flags=RESPONSE_FLAGS, answers=[record])))

@@ -17,7 +17,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from tests.interop.programs import Program, Room
-from tests.network.lan import END_TIMEOUT, PATIENCE, Host, wait_until
+from tests.network.lan import PATIENCE, Host, wait_until
 
 AVAHI_CONFIGURATION = """\
 [server]
@@ -222,7 +222,7 @@ class ZeroconfHost:
         """End it, with its goodbyes."""
         self.program.close_input()
         try:
-            self.program.wait(END_TIMEOUT)
+            self.program.wait()
         finally:
             self.program.end()
 

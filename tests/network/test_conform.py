@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
-from mcast.conform.namespaces import FOLDER
+from mcast.conform.namespaces import FOLDER, PRIORITY
 from tests.beside import RunBeside
 from tests.conform.mutant import MUTANTS
 from tests.conform.mutants import broken, judged
@@ -39,18 +42,19 @@ def was_busy(finding: dict[str, Any]) -> bool:
     return finding["verdict"] == "not run" and "too busy" in finding["seen"]
 
 
-def is_open(finding: dict[str, Any]) -> bool:
-    """Whether the judge came to no verdict that holds: it was busy, or its tries did not agree."""
-    return was_busy(finding) or (finding["verdict"] == "not run" and "do not agree" in finding["seen"])
-
-
-def judged_by(run: Callable[[], str]) -> list[dict[str, Any]]:
+def judged_by(run: Callable[[], str], *, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """Run a judge until it has come to a verdict on everything; return its findings.
 
-    A busy machine is no subject's fault. Of each check the first verdict counts.
+    A busy machine is no subject's fault: the judge is late, or sees nothing of a subject that is. Of each
+    check the first verdict counts.
 
     :param run: returns what the judge prints with ``--json``.
+    :param without: how the names of checks begin on which it never comes to a verdict here.
     """
+
+    def is_open(finding: dict[str, Any]) -> bool:
+        return finding["verdict"] == "not run" and not finding["check"].startswith(without)
+
     together: dict[str, dict[str, Any]] = {}
     for _ in range(TIMES):
         for each in findings(run()):
@@ -64,6 +68,15 @@ def judged_by(run: Callable[[], str]) -> list[dict[str, Any]]:
 def not_passed(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the findings that are no pass, but for those that a busy machine never came to."""
     return [each for each in found if each["verdict"] != "pass" and not was_busy(each)]
+
+
+def put_first(pid: int) -> None:
+    """Let a device go before whatever else runs here, as the subjects of a lab do: its delays are judged."""
+    with contextlib.suppress(OSError):  # a container may not be allowed to
+        os.setpriority(os.PRIO_PROCESS, pid, PRIORITY)
+    # It has a session of its own, and these are shared out first.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(PRIORITY), encoding="ascii")
 
 
 def namespaces_of(pid: int) -> list[str]:
@@ -125,11 +138,12 @@ class CableTests(LanTestCase):
         judge, device = self.lan.hosts
         responder = Responder(device, "--hostname=device", "--service=Some Device:_ipp._tcp:631")
         self.addCleanup(responder.close)
+        put_first(responder.program.pid)
         responder.wait_for("published Some Device")
         words = ("-I", "eth0", "--host", "device.local", "--service", "Some Device._ipp._tcp", "--no-ask")
         only = ("--only", "answers", "--only", "probing/claim")
         command = ("-m", "mcast.cli", "conform", "responder", *words, *only, "--json")
-        found = judged_by(lambda: judge.python(*command, timeout=900))
+        found = judged_by(lambda: judge.python(*command, timeout=900), without=("probing.",))
         answers = [each for each in found if each["check"].startswith("answers.")]
         self.assertEqual(not_passed(answers), [])
         self.assertNotEqual(answers, [])
@@ -141,6 +155,7 @@ class CableTests(LanTestCase):
         judge, device = self.lan.hosts
         responder = Responder(device, "--hostname=device", "--service=Some Device:_ipp._tcp:631")
         self.addCleanup(responder.close)
+        put_first(responder.program.pid)
         responder.wait_for("published Some Device")
         words = ("-I", "eth0", "--host", "device.local", "--service", "Some Device._ipp._tcp", "--no-ask")
         only = ("--only", "probing/claim", "--only", "answers/address")

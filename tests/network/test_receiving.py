@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from typing import Any
@@ -255,6 +256,10 @@ class ReceivingTests(ReactorLanTestCase):
         recorder = self.receive(IPV4, "eth0", receive_buffer=1 << 20)
         sender = group_sender(self.there, False, "eth0")
         count = READ_BATCH + 50
+        # Each processor has a queue of what was sent on it: in order is what is sent on one.
+        processors = os.sched_getaffinity(0)
+        self.addCleanup(os.sched_setaffinity, 0, processors)
+        os.sched_setaffinity(0, {min(processors)})
         for number in range(count):
             sender.sendto(b"%d" % number, (IPV4, PORT))
         self.until(lambda: len(recorder.data) == count, "all of them")

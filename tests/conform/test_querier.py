@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from math import inf
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,9 +11,10 @@ from mcast.conform.packets import Packet
 from mcast.conform.querier import QUERIER
 from mcast.conform.querier.refresh import next_of_series
 from mcast.conform.shown import Service, read_avahi, read_json
-from mcast.conform.verdicts import Judge, Verdict
+from mcast.conform.verdicts import Judge, NotRunError, Verdict
 from mcast.dns.codes import RecordType
 from mcast.dns.messages import Message, Question
+from mcast.dns.records import Record
 from tests.conform.bench_lab import NAMES, BenchLab, packet
 
 
@@ -50,6 +52,39 @@ class SeriesTests(SynchronousTestCase):
     def test_header(self) -> None:
         packets = [query(1.0), query(2.0, ident=7), query(4.0, flags=0x0400), query(8.0, unicast=True)]
         self.assertEqual(self.broken(*packets), {"id", "header", "multicast-again"})
+
+
+class StoodStillTests(SynchronousTestCase):
+    """A subject that stood still asks before it reads what it was told: its next query counts as well."""
+
+    def verdicts(self, scenario: str, *listing_at: float) -> dict[str, Verdict]:
+        """Play a scenario with queries at 1, 2, 4 and 8 s, of which some list what was told until then."""
+        (played,) = QUERIER.chosen([scenario])
+        lab = BenchLab()
+        judge = Judge(played.checks)
+        told: list[Record] = []
+
+        def ask(at: float) -> None:
+            for each in lab.bench.ours(0):
+                told.extend(one for one in each.answers if one not in told)
+            question = Question(NAMES.type or NAMES.host, RecordType.PTR)
+            known = told if at in listing_at else []
+            lab.view.add(packet(at, Message(questions=[question], answers=known)))
+
+        for at in (1.0, 2.0, 4.0, 8.0):
+            lab.clock.callLater(at, ask, at)
+        with contextlib.suppress(NotRunError):
+            lab.run(played.play(lab.bench, judge))
+        return {check.id: each[0] for check, each in judge.verdicts.items()}
+
+    def test_names(self) -> None:
+        self.assertIs(self.verdicts("names/of-instances", 2.0, 4.0)["names.listed"], Verdict.PASS)
+        self.assertIs(self.verdicts("names/of-instances", 4.0)["names.listed"], Verdict.PASS)
+        self.assertEqual(self.verdicts("names/of-instances", 8.0), {})
+
+    def test_forms(self) -> None:
+        said = self.verdicts("responses/forms", 8.0)
+        self.assertIs(said["responses.id"], Verdict.PASS)
 
 
 class RefreshTests(SynchronousTestCase):

@@ -146,11 +146,23 @@ class Browse:
             await self.bench.sleep(0.05)
         return True
 
-    async def beliefs(self, mark: int) -> Beliefs:
+    async def beliefs(self, mark: int, control: Name | None = None) -> Beliefs:
         """Return what the subject believes, by the next query since a mark and by what it shows.
 
-        :raises NotRunError: there is neither.
+        :param control: an instance that any querier believes, told since the mark. The query after the next
+            one counts, too: a subject that stood still may ask before it reads what it was told.
+        :raises NotRunError: there is neither, or the control is not believed, so that nothing can be said of
+            the rest.
         """
+        found = await self._beliefs(mark)
+        if control is None or found.hold(control):
+            return found
+        found = await self._beliefs(self.bench.view.mark)
+        if not found.hold(control):
+            raise NotRunError("the subject neither lists as known nor shows what it was told")
+        return found
+
+    async def _beliefs(self, mark: int) -> Beliefs:
         query = await self.query(mark)
         if query is not None:
             await self.bench.sleep(2 * TOGETHER)
@@ -176,14 +188,6 @@ class Beliefs:
     def hold(self, instance: Name) -> bool:
         """Tell whether an instance is believed to be there."""
         return instance.wire in self.known or label_of(instance) in self.labels
-
-    def require(self, instance: Name) -> None:
-        """Do nothing when what any querier believes is believed.
-
-        :raises NotRunError: it is not, so that nothing can be said of the rest.
-        """
-        if not self.hold(instance):
-            raise NotRunError("the subject neither lists as known nor shows what it was told")
 
     def decide(
         self, judge: Judge, check: Check, instance: Name, wanted: bool, also: Iterable[Packet] = ()

@@ -52,8 +52,7 @@ async def of_instances(bench: Bench, judge: Judge) -> None:
     good = browsing.named()
     instances = [browsing.named(label) for label in LABELS]
     mark = bench.respond(*map(browsing.pointer, (good, *instances)))
-    beliefs = await browsing.beliefs(mark)
-    beliefs.require(good)
+    beliefs = await browsing.beliefs(mark, good)
     for instance in instances:
         beliefs.decide(judge, BELIEVED, instance, True)
     await bench.sleep(2.0)

@@ -69,8 +69,7 @@ async def of_responses(bench: Bench, judge: Judge) -> None:
     named = [(check, wanted, browsing.named(), where) for check, wanted, where in ways]
     for _, _, instance, where in named:
         bench.respond(browsing.pointer(instance), **where)
-    beliefs = await browsing.beliefs(mark)
-    beliefs.require(good)
+    beliefs = await browsing.beliefs(mark, good)
     for check, wanted, instance, _ in named:
         told = [each for each in bench.ours(mark) if any(one.rdata == instance.wire for one in each.answers)]
         beliefs.decide(judge, check, instance, wanted, told)

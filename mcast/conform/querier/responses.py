@@ -111,8 +111,7 @@ async def forms(bench: Bench, judge: Judge) -> None:
     named = [(check, wanted, browsing.named(), make) for check, wanted, make in WAYS]
     for _, _, instance, make in named:
         bench.send(make(browsing, browsing.pointer(instance)))
-    beliefs = await browsing.beliefs(mark)
-    beliefs.require(good)
+    beliefs = await browsing.beliefs(mark, good)
     for check, wanted, instance, _ in named:
         told = [each for each in bench.ours(mark) if any(one.rdata == instance.wire for one in each.records)]
         beliefs.decide(judge, check, instance, wanted, told)

@@ -19,6 +19,13 @@ from mcast.mdns.responder.response_aggregation import MulticastPlan, Reason
 from mcast.mdns.responder.seen_names import SeenNames
 from mcast.mdns.responder.tie_break import break_ties, probe_data
 
+SIBLING_PATIENCE: Final = 2.0
+"""Seconds before we probe for a verified name that another program of our own host claims, too.
+
+Our choice: such a program, whose record ours or a third one's contradicts, probes for the name within a
+second, and is to keep it. avahi-daemon would take our probe or record for a conflict, and rename its host.
+"""
+
 
 class Watcher:
     """Finds conflicts and their opposite, and has the publications and the plan act on them."""
@@ -51,7 +58,7 @@ class Watcher:
         """
         for question in dict.fromkeys(message.questions):
             probed = self._prober.get(question.name.key)
-            if probed is None or not probed.verified or not probed.is_held:
+            if probed is None or not probed.verified or (probed.probes and not probed.is_held):
                 continue
             theirs = [record for record in message.authorities if record.name == question.name]
             if probe_data(theirs) == probe_data(self._publications.proposals(probed)):
@@ -59,11 +66,14 @@ class Watcher:
             if not all(map(self._is_own, theirs)):
                 self._publications.lose_verified(probed, now)
 
-    def watch_response(self, message: Message, multicast: bool, now: float) -> bool:
+    def watch_response(
+        self, message: Message, multicast: bool, now: float, *, by_sibling: bool = False
+    ) -> bool:
         """Watch for conflicts, for answers that need not be given twice, and for records to be rescued.
 
         A unicast response counts only while we probe with questions that ask for one (RFC 6762 §6).
 
+        :param by_sibling: whether another program of our own host has sent it.
         :returns: whether it says anything about a name that is ours or wanted.
         """
         is_probing = self._prober.is_active
@@ -88,7 +98,7 @@ class Watcher:
                 opposed[record.identity] = record
             elif not multicast:
                 continue
-            elif self._conflicts(record, copies, now) if key in zone else self._claims(record):
+            elif self._conflicts(record, copies, now) if key in zone else self._claims(record, by_sibling):
                 probed = self._prober.get(key)
                 if probed is not None:
                     contested[key] = probed
@@ -96,7 +106,8 @@ class Watcher:
             self._lose_names(opposed.values(), now)
         for probed in contested.values():
             self._counters["conflicts"] += 1
-            self._publications.reprobe(probed, now)
+            patience = SIBLING_PATIENCE if by_sibling and probed.verified else 0.0
+            self._publications.reprobe(probed, now, patience)
         if copies:
             drop_duplicates(copies, self._plan, self._counters)
         return is_ours
@@ -189,10 +200,13 @@ class Watcher:
             self._announce_again(ours, now)
         return False
 
-    def _claims(self, record: Record) -> bool:
-        """Whether a record takes a name of ours that is not in use, since what it points to is contested."""
+    def _claims(self, record: Record, by_sibling: bool) -> bool:
+        """Whether a record takes a name of ours that is not in use, since what it points to is not ours now.
+
+        A verified name is taken only by another program of our host, which knows of our address as we do.
+        """
         probed = self._prober.get(record.name.key)
-        if probed is None or not probed.is_held or probed.verified or not record.ttl:
+        if probed is None or not probed.is_held or not record.ttl or (probed.verified and not by_sibling):
             return False
         proposed = {own.identity for own in self._publications.proposals(probed)}
         return record.cache_flush and record.identity not in proposed and not self._is_own(record)

@@ -136,10 +136,10 @@ class Prober:
             if not probed.owners:
                 self.drop(probed)
 
-    def reprobe(self, probed: ProbedName, now: float) -> None:
-        """Probe for a name again, from the beginning (RFC 6762 §9)."""
+    def reprobe(self, probed: ProbedName, now: float, patience: float = 0.0) -> None:
+        """Probe for a name again, from the beginning, not before so many seconds (RFC 6762 §9)."""
         probed.started_at = now
-        self._start(probed, now)
+        self._start(probed, now + patience)
 
     def restart(self, now: float) -> None:
         """Begin anew, soon, with each name that is probed for: a probe did not leave."""
@@ -163,11 +163,11 @@ class Prober:
         self._doubted.clear()
         self.timers.clear()
 
-    def _start(self, probed: ProbedName, now: float) -> None:
+    def _start(self, probed: ProbedName, at: float) -> None:
         probed.is_held = probed.was_incomplete = probed.was_deferred = False
         probed.probes = 0
         probed.missing = None
-        self.timers.rearm(probed, self._first_probe_at(now))
+        self.timers.rearm(probed, self._first_probe_at(at))
         self._active[probed.name.key] = probed
 
     def _stop(self, probed: ProbedName) -> None:

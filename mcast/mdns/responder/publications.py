@@ -314,10 +314,13 @@ class Publications:
                 self._hide(publication, now)
                 self._events.append(GroupReprobing(publication.owner, name, contested=False))
 
-    def reprobe(self, probed: ProbedName, now: float) -> None:
-        """Probe again for a name of ours after a conflicting response (RFC 6762 §9)."""
+    def reprobe(self, probed: ProbedName, now: float, patience: float = 0.0) -> None:
+        """Probe again for a name of ours after a conflicting response (RFC 6762 §9).
+
+        :param patience: seconds until then.
+        """
         self.prober.count_conflict(now)
-        self.prober.reprobe(probed, now)
+        self.prober.reprobe(probed, now, patience)
         for publication in self._wanting(probed):
             if probed.name in publication.probed_names():
                 self._hide(publication, now)

@@ -229,13 +229,14 @@ class Responder:
         :returns: whether it may concern any name of ours; if not, nothing has changed.
         """
         is_ours = False
-        if multicast and self._context.neighbours.is_own(source[0]):
+        by_sibling = multicast and self._context.neighbours.is_own(source[0])
+        if by_sibling:
             if self._siblings.is_echo(datagram):
                 # Our own packet, from which nothing can be learned about our records.
                 return False
             self._hear_sibling(message, now)
             is_ours = True
-        is_ours = self._watcher.watch_response(message, multicast, now) or is_ours
+        is_ours = self._watcher.watch_response(message, multicast, now, by_sibling=by_sibling) or is_ours
         if is_ours:
             self._send_due(now)
         return is_ours

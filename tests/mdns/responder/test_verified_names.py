@@ -5,17 +5,21 @@ from __future__ import annotations
 from mcast.dns.names import Name
 from mcast.dns.records import pointer, text
 from mcast.mdns.events import NameLost
+from mcast.mdns.responder.conflicts import SIBLING_PATIENCE
 from mcast.mdns.responder.record_group import RecordGroup
 from tests.mdns.lab import (
     DUAL_GROUP,
     HOST_A,
     HOST_AAAA,
+    HOST_GROUP,
     HOST_REVERSE,
     REVERSE,
+    Lab,
     answers,
     flushed,
 )
 from tests.mdns.responder.conflict_lab import ConflictCase
+from tests.mdns.responder.test_siblings import SIBLING
 
 
 class VerifiedNameTests(ConflictCase):
@@ -70,3 +74,32 @@ class VerifiedNameTests(ConflictCase):
         self.assertFalse(self.lab.responder.is_published(HOST_REVERSE))
         self.lab.responder.withdraw(self.host, self.lab.now)
         self.assertNotIn(flushed(HOST_REVERSE.with_ttl(0)), answers(self.lab.pass_time(5.0)))
+
+    def test_contradicted_by_a_sibling(self) -> None:
+        """M-9-3: it may probe for the name anew, and is to keep it: our probes wait."""
+        self.lab.hear(self.OTHER_REVERSE, source=SIBLING)
+        self.assertFalse(self.lab.responder.is_published(HOST_REVERSE))
+        self.assertEqual(self.lab.pass_time(SIBLING_PATIENCE - 0.1).probes, [])
+        sent = self.lab.pass_time(5.0)
+        self.assertEqual({q.name for packet in sent.probes for q in packet.message.questions}, {REVERSE})
+        self.assertEqual(answers(sent), {flushed(HOST_REVERSE)})
+
+    def test_sibling_probes_meanwhile(self) -> None:
+        """avahi-daemon, contradicted by a third program, would lose the tie-break, and rename its host."""
+        self.lab.hear(self.OTHER_REVERSE, source=SIBLING)
+        self.lab.pass_time(0.3)
+        self.lab.probe(REVERSE, flushed(pointer(REVERSE, Name.parse("avahi.local"), 120)), source=SIBLING)
+        self.assertEqual(self.lab.events, [NameLost(self.host, REVERSE)])
+        self.assertEqual(self.lab.pass_time(5.0), [])
+        self.assertTrue(self.lab.responder.is_published(HOST_A))
+
+    def test_a_sibling_was_first(self) -> None:
+        """M-8.1-8: what it multicasts while our host name is probed for is not contradicted at first."""
+        lab = Lab(point=0.0)
+        lab.register(HOST_GROUP)
+        lab.pass_time(0.3)
+        lab.hear(self.OTHER_REVERSE, source=SIBLING)
+        sent = lab.pass_time(SIBLING_PATIENCE - 0.1)
+        self.assertIn(flushed(HOST_A), answers(sent))
+        self.assertNotIn(flushed(HOST_REVERSE), answers(sent))
+        self.assertIn(flushed(HOST_REVERSE), answers(lab.pass_time(5.0)))

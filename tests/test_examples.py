@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import IService
 from twisted.internet.task import Clock
@@ -28,6 +29,40 @@ EXAMPLES = REPOSITORY / "docs" / "examples"
 
 FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=60).read().decode(), end='')"
 RECEIVE = "import socket, sys; print(socket.create_connection(sys.argv[1:3], 60).recv(99).decode())"
+
+
+class CoapTests(SynchronousTestCase):
+    """coap_discover.py reads a response."""
+
+    def setUp(self) -> None:
+        spec = importlib.util.spec_from_file_location("coap_discover", EXAMPLES / "coap_discover.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        self.example = cast(Any, module)
+        self.example.TOKEN = b"\xff\x01\xff\x02"
+
+    def resources(self, rest: bytes) -> Any:
+        return self.example.resources(b"\x54\x45\x00\x01" + self.example.TOKEN + rest)
+
+    def test_octets_like_the_marker(self) -> None:
+        """In the token, and in an ETag as libcoap's server chooses it."""
+        self.assertEqual(self.resources(b"\x44\xff\xc2\xff\x28\x81\x28\xff</>;ct=0"), "</>;ct=0")
+
+    def test_long_options(self) -> None:
+        """Deltas and lengths that go on in one and in two octets (RFC 7252 §3.1)."""
+        one = b"\xdd\x00\x02" + b"\xff" * 15
+        two = b"\xee\x00\x00\x00\x01" + b"\xff" * 270
+        self.assertEqual(self.resources(one + two + b"\xff</a>"), "</a>")
+
+    def test_without_a_payload(self) -> None:
+        self.assertEqual(self.resources(b""), "")
+        self.assertEqual(self.resources(b"\x44\xff\xff\xff\xff"), "")
+        self.assertEqual(self.resources(b"\xdd"), "")
+
+    def test_something_else(self) -> None:
+        self.assertIsNone(self.example.resources(b"\x54\x84\x00\x01\xff\x01\xff\x02"))
 
 
 class ExampleTestCase(LanTestCase):

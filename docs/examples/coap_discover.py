@@ -18,13 +18,26 @@ TOKEN = os.urandom(4)
 # Version 1, non-confirmable, a token of 4 octets; GET; the message's number; the token; two options Uri-Path.
 GET = bytes([0x54, 0x01]) + os.urandom(2) + TOKEN + b"\xbb.well-known\x04core"
 
+LONGER = {13: 1, 14: 2}
+"""Octets by which the delta and the length of an option go on, when they are this."""
+
 
 def resources(data: bytes) -> str | None:
     """Return the payload of a response 2.05 (Content) to our request, or None for anything else."""
     if len(data) < 8 or data[0] >> 6 != 1 or data[1] != 0x45 or data[4 : 4 + (data[0] & 15)] != TOKEN:
         return None
-    _, marker, payload = data.partition(b"\xff")
-    return payload.decode("utf-8", "backslashreplace") if marker else ""
+    return payload(data[4 + len(TOKEN) :]).decode("utf-8", "backslashreplace")
+
+
+def payload(rest: bytes) -> bytes:
+    """Return what follows the options and the marker 0xFF after them (RFC 7252 §3.1)."""
+    at = 0
+    while at < len(rest) and rest[at] != 0xFF:  # an option, which may itself hold such an octet
+        delta, length = divmod(rest[at], 16)
+        at += 1 + LONGER.get(delta, 0)
+        more = LONGER.get(length, 0)
+        at += {13: 13, 14: 269}.get(length, length) + int.from_bytes(rest[at : at + more], "big") + more
+    return rest[at + 1 :]
 
 
 async def main(reactor: Any, interface: str) -> None:
